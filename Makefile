@@ -1,0 +1,60 @@
+# Every target works from a fresh clone: it installs what it needs first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := infra/requirements
+UV := $(BIN)/uv
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check lint types imports lock bench build-functions deploy-local screenshot clean
+
+help:  ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+$(UV): $(LOCKS)/uv.txt
+	@echo "Creating $(VENV) and fetching the installer"
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Outcry needs Python 3.11 to 3.13; {sys.executable} is {v[0]}.{v[1]}. Name another with PYTHON=")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/uv.txt
+	@touch $@
+
+$(VENV)/.run: $(UV) $(LOCKS)/run.txt
+	@echo "Installing what Outcry runs on"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCKS)/run.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+ifeq ($(FIX),source)
+	@echo "Compiling the official FIX engine (about ten minutes)"
+	@$(UV) pip install --quiet --python $(BIN)/python --reinstall --no-binary quickfix quickfix==1.16.0
+endif
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run $(LOCKS)/test.txt
+	@echo "Installing what the tests need"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCKS)/test.txt
+	@touch $@
+
+setup: $(VENV)/.run  ## install into .venv (FIX=source compiles the official FIX engine)
+
+run: setup  ## start everything and open the terminal
+	@$(BIN)/outcry up
+
+test: check  ## install, check and run every test
+	@$(BIN)/pytest
+
+check: lint types imports  ## ruff, mypy strict and the import rules
+
+lint: $(VENV)/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	@$(BIN)/mypy
+
+imports: $(VENV)/.test
+	@$(BIN)/lint-imports
+
+lock: $(UV)  ## resolve every requirement again, with hashes and no index addresses
+	@infra/requirements/lock $(UV)
+
+clean:  ## remove what make made (not the state in OUTCRY_HOME)
+	rm -rf $(VENV) build
