@@ -1,0 +1,101 @@
+"""What a process reads at start: one frozen class per process, filled from the environment once.
+
+Invariant: a missing, unknown or malformed `OUTCRY_` variable stops the process at start with the
+name of the variable. Nothing below this module reads the environment.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Self, TypeVar, dataclass_transform, get_type_hints
+
+import msgspec
+
+PREFIX = "OUTCRY_"
+
+#: Every variable any process of Outcry reads, with its meaning. Another name is refused.
+VARIABLES: Mapping[str, str] = {
+    "OUTCRY_HOME": "the one folder that state lives in",
+    "OUTCRY_POSTGRES_URLS": "addresses of the shards, shard 0 first, separated by commas",
+    "OUTCRY_VALKEY_URL": "quote cache, rate limits and user channels; may be lost at any time",
+    "OUTCRY_STREAMS_URL": "durable streams: redis://... or kinesis://REGION",
+    "OUTCRY_SECRETS_URL": "secrets: file:///FOLDER or aws:REGION",
+    "OUTCRY_OBJECTS_URL": "write-once objects: file:///FOLDER or s3://BUCKET",
+    "OUTCRY_MAIL_URL": "SES: the endpoint's http address or aws:REGION",
+    "OUTCRY_CLOCK": "business clock: real, or file:///PATH",
+    "OUTCRY_EXECUTION_PARTITIONS": "partitions of the executions stream (default 4)",
+    "OUTCRY_ORDER_SESSIONS": "number of FIX order sessions (default 2)",
+    "OUTCRY_FEED_SESSIONS": "number of FIX market-data sessions (default 2)",
+    "OUTCRY_VENUE_ORDERS": "HOST:PORT of the venue's FIX order sessions",
+    "OUTCRY_VENUE_FEED": "HOST:PORT of the venue's FIX market-data sessions",
+    "OUTCRY_FIX_STATE": "folder of the FIX engine's sequence files",
+    "OUTCRY_LISTEN": "HOST:PORT this process serves its clients on",
+    "OUTCRY_HEALTH": "HOST:PORT this process answers /health and /metrics on",
+    "OUTCRY_STREAM_URL": "address clients open for the quote and event stream",
+    "OUTCRY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
+}
+
+T = TypeVar("T", bound="Settings")
+
+
+class SettingsError(Exception):
+    """A variable is missing, unknown or malformed; the message names it."""
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of each process's settings. Field `postgres_urls` reads `OUTCRY_POSTGRES_URLS`.
+
+    A `tuple[str, ...]` field is read from a comma-separated value.
+    """
+
+    prefix: ClassVar[str] = PREFIX
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Reads this process's variables. Raises SettingsError naming the variable at fault."""
+        source = os.environ if environment is None else environment
+        unknown = sorted(n for n in source if n.startswith(PREFIX) and n not in VARIABLES)
+        if unknown:
+            raise SettingsError(f"{unknown[0]} is not a variable of Outcry; see VARIABLES")
+        hints = get_type_hints(cls)
+        values: dict[str, object] = {}
+        for name in cls.__struct_fields__:
+            variable = PREFIX + name.upper()
+            text = source.get(variable)
+            if text is None:
+                continue
+            values[name] = tuple(text.split(",")) if "tuple" in str(hints[name]) else text
+        try:
+            return msgspec.convert(values, type=cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{_variable_of(str(error))}: {error}") from None
+
+
+class StoreSettings(Settings, frozen=True, kw_only=True):
+    """What every function needs to reach its stores."""
+
+    postgres_urls: tuple[str, ...]
+    valkey_url: str
+    secrets_url: str
+    clock: str = "real"
+
+
+def _variable_of(message: str) -> str:
+    """The variable a msgspec message speaks of: "... field `x`" or "... at `$.x`"."""
+    quoted = message.rsplit("`", 2)[-2] if message.count("`") >= 2 else "?"
+    return PREFIX + quoted.removeprefix("$.").split("[")[0].upper()
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """`HOST:PORT` as a pair. Raises SettingsError when it is not one."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise SettingsError(f"{address!r} is not HOST:PORT")
+    return host, int(port)
+
+
+def file_url_path(url: str) -> Path | None:
+    """The path of a `file:///...` address, or None when it is another kind."""
+    return Path(url.removeprefix("file://")) if url.startswith("file://") else None

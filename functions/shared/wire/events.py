@@ -1,0 +1,240 @@
+"""Ledger events as they leave the database: relay -> stream and user channel -> fanout. JSON.
+
+Invariant: an event is stored once, in integers, and rendered for clients by one function, so the
+HTTP answer and the pushed message can't differ. All objects of one event share its `user_seq`.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from functions.shared.clock import from_micros
+from functions.shared.domain.money import (
+    divide_half_up,
+    format_amount,
+    format_decimal,
+    format_price,
+)
+
+
+class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """An order's row. Prices in ten-thousandths of a rupee, `traded_value` in paise, times in
+    microseconds since 1970."""
+
+    order_id: int
+    client_order_id: str
+    venue_order_id: str | None
+    symbol: str
+    side: str
+    type: str
+    quantity: int
+    price: int | None
+    product: str
+    validity: str
+    status: str
+    filled_quantity: int
+    traded_value: int
+    pending_change: str | None
+    reason_code: str | None
+    reason: str | None
+    rules: list[dict[str, object]] | None = None
+    created_at: int
+    updated_at: int
+    version: int
+
+
+class FillFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution: `price` in ten-thousandths of a rupee, `value` and `charges` in paise."""
+
+    order_id: int
+    exec_id: str
+    symbol: str
+    side: str
+    quantity: int
+    price: int
+    value: int
+    charges: int
+    trade_date: str
+    at: int
+
+
+class FundsFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """An account after the event, in paise. `unsettled`: sale proceeds not yet settled."""
+
+    cash: int
+    held: int
+    borrowed: int
+    unsettled: int
+    seq: int
+
+
+class HoldingFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A holding after the event. `cost` in paise; quantities in shares."""
+
+    symbol: str
+    quantity: int
+    settled: int
+    t1: int
+    bought_today: int
+    open_sell: int
+    cost: int
+
+
+class UserEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user's channel carries and the ledger gives back on a resume."""
+
+    user_id: int
+    user_seq: int
+    kind: str
+    at: int
+    body: "EventBody"
+
+
+class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The objects an event changed, as they are after it."""
+
+    v: Literal[1] = 1
+    order: OrderFacts | None = None
+    fill: FillFacts | None = None
+    funds: FundsFacts | None = None
+    holding: HoldingFacts | None = None
+
+
+_body_decoder = msgspec.json.Decoder(EventBody)
+_event_decoder = msgspec.json.Decoder(UserEvent)
+_order_decoder = msgspec.json.Decoder(OrderFacts)
+_encoder = msgspec.json.Encoder()
+
+LEDGER_EVENTS_STREAM = "ledger-events"
+
+
+def user_channel(user_id: int) -> str:
+    """The Valkey channel that wakes the fanout nodes where the user is connected."""
+    return f"user:{user_id}"
+
+
+def decode_body(text: str | bytes) -> EventBody:
+    return _body_decoder.decode(text)
+
+
+def decode_order(text: str | bytes) -> OrderFacts:
+    return _order_decoder.decode(text)
+
+
+def decode_event(data: bytes) -> UserEvent:
+    return _event_decoder.decode(data)
+
+
+def encode_event(event: UserEvent) -> bytes:
+    return _encoder.encode(event)
+
+
+def format_time(micros: int) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    return from_micros(micros).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def render_order(order: OrderFacts) -> dict[str, object]:
+    """The order as clients see it, over HTTP and on the stream."""
+    reason = None
+    if order.reason_code is not None:
+        reason = {"code": order.reason_code, "message": order.reason or ""}
+    working = order.status in {"PENDING", "OPEN", "PARTIALLY_FILLED"}
+    return {
+        "order_id": str(order.order_id),
+        "client_order_id": order.client_order_id,
+        "parent_order_id": None,
+        "venue_order_id": order.venue_order_id,
+        "symbol": order.symbol,
+        "exchange": "NSE",
+        "side": order.side,
+        "type": order.type,
+        "quantity": order.quantity,
+        "price": None if order.price is None else format_price(order.price),
+        "trigger_price": None,
+        "product": order.product,
+        "validity": order.validity,
+        "expires_at": None,
+        "status": order.status,
+        "pending_change": order.pending_change,
+        "filled_quantity": order.filled_quantity,
+        "remaining_quantity": order.quantity - order.filled_quantity if working else 0,
+        "average_price": format_average(order.traded_value, order.filled_quantity),
+        "traded_value": format_amount(order.traded_value),
+        "reason": reason,
+        "created_at": format_time(order.created_at),
+        "updated_at": format_time(order.updated_at),
+        "version": order.version,
+    }
+
+
+def format_average(paise: int, quantity: int) -> str | None:
+    """The average price with 4 decimals, rounded half up; None when nothing was traded."""
+    return format_decimal(divide_half_up(paise * 100, quantity), 4) if quantity else None
+
+
+def render_fill(fill: FillFacts) -> dict[str, object]:
+    return {
+        "order_id": str(fill.order_id),
+        "exec_id": fill.exec_id,
+        "symbol": fill.symbol,
+        "side": fill.side,
+        "quantity": fill.quantity,
+        "price": format_price(fill.price),
+        "value": format_amount(fill.value),
+        "charges": format_amount(fill.charges),
+        "trade_date": fill.trade_date,
+        "time": format_time(fill.at),
+    }
+
+
+def render_funds(funds: FundsFacts) -> dict[str, object]:
+    """`available` can be spent on orders now; `withdrawable` can leave."""
+    available = funds.cash - funds.held
+    return {
+        "cash": format_amount(funds.cash),
+        "held": format_amount(funds.held),
+        "available": format_amount(available),
+        "borrowed": format_amount(funds.borrowed),
+        "unsettled": format_amount(funds.unsettled),
+        "withdrawable": format_amount(max(0, available - funds.unsettled)),
+        "currency": "INR",
+        "seq": funds.seq,
+    }
+
+
+def render_holding(holding: HoldingFacts) -> dict[str, object]:
+    """Without live figures; `GET /v1/holdings` adds `ltp, value, day_pnl, unrealised_pnl`."""
+    return {
+        "symbol": holding.symbol,
+        "exchange": "NSE",
+        "quantity": holding.quantity,
+        "settled": holding.settled,
+        "t1": holding.t1,
+        "bought_today": holding.bought_today,
+        "free_quantity": holding.quantity - holding.open_sell,
+        "average_price": format_average(holding.cost, holding.quantity),
+        "cost": format_amount(holding.cost),
+    }
+
+
+def render_event(event: UserEvent) -> list[dict[str, object]]:
+    """The stream's objects of one event: order, fill, funds, holding, each with `user_seq`."""
+    body, seq = event.body, event.user_seq
+    objects: list[dict[str, object]] = []
+    if body.order is not None:
+        objects.append({"type": "order", "user_seq": seq, **_order_object(body.order)})
+    if body.fill is not None:
+        objects.append({"type": "fill", "user_seq": seq, **render_fill(body.fill)})
+    if body.funds is not None:
+        objects.append({"type": "funds", "user_seq": seq, **render_funds(body.funds)})
+    if body.holding is not None:
+        objects.append({"type": "holding", "user_seq": seq, **render_holding(body.holding)})
+    return objects
+
+
+def _order_object(order: OrderFacts) -> dict[str, object]:
+    """A stream object's `type` names the object, so the order's own type moves to `order_type`."""
+    rendered = render_order(order)
+    rendered["order_type"] = rendered.pop("type")
+    return rendered
