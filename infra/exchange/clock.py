@@ -2,7 +2,7 @@
 
 Every process of one installation reads the same small file (`--clock`), so that they agree on the
 trade date and a test can move all of them. Invariant: business time is
-`business + (wall_now - wall) * speed`; FIX SendingTime stays on the wall clock and is not its affair.
+`business + (wall_now - wall) * speed`; FIX SendingTime stays on the wall clock.
 """
 
 import csv

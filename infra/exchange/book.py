@@ -1,0 +1,160 @@
+"""The limit order book of one symbol: price first, then time of arrival.
+
+Pure and in memory. Invariants: no level is empty; a level's quantity is the sum of its orders;
+after `match` has taken what it may, the remainder can rest without crossing the other side.
+The market makers' quotes are resting orders like any other, so a client's order queues and trades
+with them by the same rule.
+"""
+
+from bisect import bisect_left, insort
+from enum import StrEnum
+from typing import NamedTuple
+
+DEPTH = 5
+
+
+class Side(StrEnum):
+    """FIX Side(54)."""
+
+    BUY = "1"
+    SELL = "2"
+
+    @property
+    def other(self) -> "Side":
+        """The side this one trades with."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class RestingOrder:
+    """A quantity waiting at a price. `order_id` names the client's order; 0 is a market maker's."""
+
+    __slots__ = ("leaves", "order_id", "price", "side")
+
+    def __init__(self, side: Side, price: int, leaves: int, order_id: int = 0) -> None:
+        self.side = side
+        self.price = price
+        self.leaves = leaves
+        self.order_id = order_id
+
+
+class Fill(NamedTuple):
+    """What an arriving order took from one resting order, at the resting order's price."""
+
+    maker: RestingOrder
+    price: int
+    quantity: int
+
+
+class LevelView(NamedTuple):
+    """One displayed price level."""
+
+    price: int
+    quantity: int
+    orders: int
+
+
+class _Level:
+    """All orders at one price, in order of arrival (a dict keeps insertion order)."""
+
+    __slots__ = ("quantity", "queue")
+
+    def __init__(self) -> None:
+        self.quantity = 0
+        self.queue: dict[RestingOrder, None] = {}
+
+
+class _BookSide:
+    """The levels of one side; `prices` ascends: the best bid is last, the best offer first."""
+
+    __slots__ = ("best_at", "levels", "prices")
+
+    def __init__(self, side: Side) -> None:
+        self.levels: dict[int, _Level] = {}
+        self.prices: list[int] = []
+        self.best_at = -1 if side is Side.BUY else 0
+
+    def drop_level(self, price: int) -> None:
+        del self.levels[price]
+        del self.prices[bisect_left(self.prices, price)]
+
+
+class Book:
+    """One symbol's bids and offers."""
+
+    __slots__ = ("_asks", "_bids")
+
+    def __init__(self) -> None:
+        self._bids = _BookSide(Side.BUY)
+        self._asks = _BookSide(Side.SELL)
+
+    def _side(self, side: Side) -> _BookSide:
+        return self._bids if side is Side.BUY else self._asks
+
+    def best(self, side: Side) -> int | None:
+        """Return the best price of a side, None when it is empty."""
+        half = self._side(side)
+        return half.prices[half.best_at] if half.prices else None
+
+    def rest(self, order: RestingOrder) -> None:
+        """Put an order at the back of its price level. The caller has matched it first."""
+        half = self._side(order.side)
+        level = half.levels.get(order.price)
+        if level is None:
+            level = half.levels[order.price] = _Level()
+            insort(half.prices, order.price)
+        level.queue[order] = None
+        level.quantity += order.leaves
+
+    def remove(self, order: RestingOrder) -> None:
+        """Take a resting order out; KeyError if it does not rest here."""
+        half = self._side(order.side)
+        level = half.levels[order.price]
+        del level.queue[order]
+        level.quantity -= order.leaves
+        if not level.queue:
+            half.drop_level(order.price)
+
+    def resize(self, order: RestingOrder, leaves: int) -> None:
+        """Change the open quantity (above zero): a decrease keeps the order's place in the queue,
+        an increase goes to the back of it.
+        """
+        level = self._side(order.side).levels[order.price]
+        level.quantity += leaves - order.leaves
+        if leaves > order.leaves:
+            del level.queue[order]
+            level.queue[order] = None
+        order.leaves = leaves
+
+    def match(self, side: Side, limit: int | None, quantity: int) -> list[Fill]:
+        """Trade an arriving order against the other side, best price first and oldest first.
+
+        `limit` None is a market order. Returns the fills; their sum is at most `quantity`. Resting
+        orders that are used up leave the book.
+        """
+        fills: list[Fill] = []
+        half = self._side(side.other)
+        buying = side is Side.BUY
+        while quantity and half.prices:
+            price = half.prices[half.best_at]
+            if limit is not None and (price > limit if buying else price < limit):
+                break
+            level = half.levels[price]
+            while quantity and level.queue:
+                maker = next(iter(level.queue))
+                traded = min(quantity, maker.leaves)
+                quantity -= traded
+                maker.leaves -= traded
+                level.quantity -= traded
+                if not maker.leaves:
+                    del level.queue[maker]
+                fills.append(Fill(maker, price, traded))
+            if not level.queue:
+                half.drop_level(price)
+        return fills
+
+    def depth(self, side: Side, levels: int = DEPTH) -> list[LevelView]:
+        """Return the best levels of a side, best first."""
+        half = self._side(side)
+        prices = half.prices[-levels:][::-1] if half.best_at else half.prices[:levels]
+        views = half.levels
+        return [LevelView(p, views[p].quantity, len(views[p].queue)) for p in prices]
