@@ -1,0 +1,44 @@
+-- What the edge may ask for: the checkpoint of its FIX sessions and the orders nobody answered.
+
+CREATE FUNCTION ledger.move_checkpoint(p_session text, p_applied_through bigint) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO ledger.fix_checkpoint AS c VALUES (p_session, p_applied_through)
+    ON CONFLICT (session) DO UPDATE
+    SET applied_through = greatest(c.applied_through, excluded.applied_through)
+    RETURNING applied_through
+$$;
+
+CREATE FUNCTION ledger.forget_applied(p_session text, p_applied_through bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM ledger.fix_applied WHERE session = p_session AND position <= p_applied_through
+$$;
+
+-- A venue that began its session again at 1: what was counted before means nothing now.
+CREATE FUNCTION ledger.reset_checkpoint(p_session text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM ledger.fix_applied WHERE session = p_session;
+  UPDATE ledger.fix_checkpoint SET applied_through = 0 WHERE session = p_session;
+$$;
+
+-- Orders, and changes to orders, that the venue has not answered for that long, oldest first.
+CREATE FUNCTION ledger.stale_orders(p_older_than interval)
+RETURNS TABLE (order_id bigint, user_id bigint, command text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT o.order_id, o.user_id, ledger.order_command(o) FROM ledger.orders o
+  WHERE (o.status = 'PENDING' OR o.pending_change IS NOT NULL)
+    AND o.touched_at < clock_timestamp() - p_older_than
+  ORDER BY o.order_id LIMIT 500
+$$;
+
+-- The roles: the application reads and calls, the edge hands on and reads; neither writes a money table.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
+GRANT USAGE ON SCHEMA ledger TO outcry_app, outcry_edge;
+GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO outcry_app;
+GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.place_order,
+  ledger.request_change, ledger.apply_execution, ledger.park_unreadable, ledger.holding_facts,
+  ledger.order_facts, ledger.micros TO outcry_app;
+GRANT SELECT ON ledger.outbox, ledger.ledger_event, ledger.fix_applied, ledger.fix_checkpoint,
+  ledger.orders, ledger.holding, ledger.holding_lot TO outcry_edge;
+GRANT DELETE ON ledger.outbox TO outcry_edge;
+GRANT EXECUTE ON FUNCTION ledger.move_checkpoint, ledger.forget_applied, ledger.reset_checkpoint,
+  ledger.stale_orders TO outcry_edge;
