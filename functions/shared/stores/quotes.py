@@ -1,0 +1,96 @@
+"""The quote cache and its channels in Valkey: ingest writes them, functions and fanout read them.
+
+Invariant: a batch is one pipeline, with one MSET and one PUBLISH a partition, all keys of a command
+in one hash slot, so that the same commands run on a cluster. Valkey holds last values only and may
+be lost at any time; the next batches fill it again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import redis
+import redis.asyncio
+
+from functions.shared.domain.errors import Retryable
+from functions.shared.wire.quotes import (
+    Quote,
+    decode_value,
+    encode_batch,
+    encode_value,
+    partition_of_symbol,
+    quote_key,
+    quotes_channel,
+)
+
+TIMEOUT_SECONDS = 2.0
+
+
+class QuoteCache:
+    """Last values by symbol, for functions and for a fanout node that starts."""
+
+    def __init__(self, valkey: "redis.Redis") -> None:
+        self._valkey = valkey
+
+    @classmethod
+    def open(cls, url: str) -> "QuoteCache":
+        """A cache at `redis://...`; it connects when first asked."""
+        client = redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
+        )
+        return cls(client)
+
+    def get(self, symbols: Iterable[str]) -> dict[str, Quote]:
+        """The last quote of each symbol that has one, in one round trip.
+
+        Raises Retryable when Valkey is away: no price is known then.
+        """
+        by_partition: dict[int, list[str]] = {}
+        for symbol in dict.fromkeys(symbols):
+            by_partition.setdefault(partition_of_symbol(symbol), []).append(symbol)
+        if not by_partition:
+            return {}
+        try:
+            with self._valkey.pipeline(transaction=False) as pipeline:
+                for asked in by_partition.values():
+                    pipeline.mget([quote_key(symbol) for symbol in asked])
+                answers = pipeline.execute()
+        except (redis.RedisError, OSError) as error:
+            raise Retryable(f"the quote cache did not answer: {error}") from error
+        found: dict[str, Quote] = {}
+        for asked, values in zip(by_partition.values(), answers, strict=True):
+            for symbol, value in zip(asked, values, strict=True):
+                if value is not None:
+                    found[symbol] = decode_value(value)
+        return found
+
+    def close(self) -> None:
+        self._valkey.close()
+
+
+class QuoteWriter:
+    """Where ingest's batches go: the cache and the channels, in one pipeline a batch."""
+
+    def __init__(self, url: str) -> None:
+        self._valkey = redis.asyncio.Redis.from_url(
+            url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
+        )
+
+    async def write(
+        self, batch: Mapping[int, Sequence[tuple[str, bytes]]], published_us: int
+    ) -> None:
+        """Stores and publishes (symbol, record) pairs by partition.
+
+        Raises Retryable when Valkey did not take them; the caller sends later values instead.
+        """
+        pipeline = self._valkey.pipeline(transaction=False)
+        for partition, pairs in batch.items():
+            pipeline.mset({quote_key(symbol): encode_value(record) for symbol, record in pairs})
+            records = (record for _, record in pairs)
+            payload = encode_batch(partition, published_us, records)
+            pipeline.publish(quotes_channel(partition), payload)
+        try:
+            await pipeline.execute()
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            raise Retryable(f"the quote cache did not take a batch: {error}") from error
+
+    async def close(self) -> None:
+        await self._valkey.aclose()

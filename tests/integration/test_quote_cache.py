@@ -1,0 +1,96 @@
+"""The quote cache, its channels and the subscriber, on a real Valkey."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.quotes import QuoteCache, QuoteWriter
+from functions.shared.stores.subscriber import ValkeySubscriber
+from functions.shared.wire.quotes import (
+    PARTITIONS,
+    Quote,
+    decode_batch,
+    encode_record,
+    partition_of_symbol,
+    quotes_channel,
+)
+from tests.support.eventually import until
+from tests.support.valkey import ValkeyUnderTest, valkey_server
+
+
+@pytest.fixture
+def valkey() -> Iterator[ValkeyUnderTest]:
+    with valkey_server() as server:
+        yield server
+
+
+def quote(symbol: str, seq: int = 1) -> Quote:
+    return Quote(symbol, 7, seq, 1_000, 29_505_000, 10, 1, 2, 3, 4, 5, 6)
+
+
+def batch_of(*quotes: Quote) -> dict[int, list[tuple[str, bytes]]]:
+    batch: dict[int, list[tuple[str, bytes]]] = {}
+    for each in quotes:
+        pairs = batch.setdefault(partition_of_symbol(each.symbol), [])
+        pairs.append((each.symbol, encode_record(each)))
+    return batch
+
+
+async def test_what_is_written_is_read_back_by_symbol(valkey: ValkeyUnderTest) -> None:
+    writer, cache = QuoteWriter(valkey.url), QuoteCache.open(valkey.url)
+    quotes = [quote("RELIANCE"), quote("M&M"), quote("NIFTY 50")]
+    await writer.write(batch_of(*quotes), 5)
+    assert cache.get(["M&M", "NIFTY 50", "RELIANCE", "NOSUCH"]) == {q.symbol: q for q in quotes}
+    assert cache.get([]) == {}
+    await writer.close()
+    cache.close()
+
+
+async def test_a_subscriber_gets_each_batch_once_and_in_order(valkey: ValkeyUnderTest) -> None:
+    writer, got, ready = QuoteWriter(valkey.url), [], asyncio.Event()
+    subscriber = ValkeySubscriber(
+        valkey.url, lambda _, payload: got.append(decode_batch(payload)), ready.set
+    )
+    subscriber.subscribe(quotes_channel(p) for p in range(PARTITIONS))
+    running = asyncio.create_task(subscriber.run())
+    await asyncio.wait_for(ready.wait(), 5)
+    for seq in range(1, 51):
+        await writer.write(batch_of(quote("TCS", seq)), seq)
+    await until(lambda: len(got) == 50)
+    assert [b.quotes[0].seq for b in got] == list(range(1, 51))
+    running.cancel()
+    await writer.close()
+
+
+async def test_a_subscriber_comes_back_after_valkey_was_lost(valkey: ValkeyUnderTest) -> None:
+    restored: list[None] = []
+    got: list[tuple[bytes, bytes]] = []
+    subscriber = ValkeySubscriber(
+        valkey.url, lambda *message: got.append(message), lambda: restored.append(None)
+    )
+    running = asyncio.create_task(subscriber.run())
+    await until(lambda: len(restored) == 1)
+    subscriber.subscribe(["user:7"])
+    valkey.stop(signal.SIGKILL)
+    await until(lambda: not subscriber.connected)
+    valkey.start()
+    await until(lambda: len(restored) == 2)
+    writer = QuoteWriter(valkey.url)
+    await writer._valkey.publish("user:7", b"x")
+    await until(lambda: bool(got))
+    assert got == [(b"user:7", b"x")]
+    running.cancel()
+    await writer.close()
+
+
+async def test_a_valkey_that_is_away_is_retryable(valkey: ValkeyUnderTest) -> None:
+    valkey.stop()
+    with pytest.raises(Retryable):
+        QuoteCache.open(valkey.url).get(["TCS"])
+    writer = QuoteWriter(valkey.url)
+    with pytest.raises(Retryable):
+        await writer.write(batch_of(quote("TCS")), 1)
+    await writer.close()

@@ -1,0 +1,11 @@
+"""Waiting for something another task or process does, with a limit."""
+
+import asyncio
+from collections.abc import Callable
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Returns once the condition holds. Raises TimeoutError when it does not come to."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  what it waits for has no event to set
+            await asyncio.sleep(0.005)
