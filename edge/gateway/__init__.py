@@ -1,0 +1,1 @@
+"""The FIX order gateway: commands in from the streams, execution reports out to the streams."""

@@ -1,0 +1,1 @@
+"""What every long-lived process shares: health, logs, back-off, threads that fail loudly."""
