@@ -45,12 +45,8 @@ class Fill(NamedTuple):
     quantity: int
 
 
-class LevelView(NamedTuple):
-    """One displayed price level."""
-
-    price: int
-    quantity: int
-    orders: int
+# One displayed price level: price and total quantity.
+LevelView = tuple[int, int]
 
 
 class _Level:
@@ -156,5 +152,5 @@ class Book:
         """Return the best levels of a side, best first."""
         half = self._side(side)
         prices = half.prices[-levels:][::-1] if half.best_at else half.prices[:levels]
-        views = half.levels
-        return [LevelView(p, views[p].quantity, len(views[p].queue)) for p in prices]
+        at = half.levels
+        return [(price, at[price].quantity) for price in prices]

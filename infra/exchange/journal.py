@@ -2,8 +2,8 @@
 
 One JSON array a line. Invariant: a report's line is in the file (a completed `write(2)`, so the
 kernel has it) before the report is handed to a FIX session, and a `sent` line follows once the
-session's own store has it. So on a restart every report without a `sent` line may not have left, and
-is sent again with PossResend=Y and its first ExecID. There is no fsync: a killed process loses
+session's own store has it. So on a restart every report without a `sent` line may not have left,
+and is sent again with PossResend=Y and its first ExecID. There is no fsync: a killed process loses
 nothing, a machine that loses power may lose the last seconds.
 
 Lines: ["report", class, fields...], ["sent", session, count], ["received", session, MsgSeqNum],

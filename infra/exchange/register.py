@@ -1,8 +1,8 @@
 """Every order the venue ever saw, as the fold of the reports it made about them.
 
 The live engine and the restart go through the same `apply`, so a rebuilt register cannot differ
-from the one that was killed. A ClOrdID(11) is used once and for ever; the register of all trade dates
-stays in memory for that (about 1 KB an order).
+from the one that was killed. A ClOrdID(11) is used once and for ever; the register of all trade
+dates stays in memory for that (about 1 KB an order).
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,123 @@
+"""House liquidity: seeded market makers and takers in the same books that clients trade in.
+
+At each visit of a symbol the makers quote five levels either side of the market's fair value, one
+tick apart, and now and then a taker hits the best price. Their quotes are resting orders under
+price-time priority: a client's order queues behind or before them, a taker that reaches it fills
+it, and a new quote that would cross it trades with it first. Deterministic for a seed and the
+visits. The house has no account, so its own trades are prints and no reports.
+"""
+
+import random
+
+from infra.exchange.book import DEPTH, RestingOrder, Side
+from infra.exchange.engine import Engine
+from infra.exchange.instruments import Instrument
+from infra.exchange.market import Market
+from infra.exchange.prices import SCALE
+
+# A level shows about 25 lakh rupees' worth, more further from the best price.
+LEVEL_VALUE = 2_500_000 * SCALE
+LEVEL_GROWTH_PERCENT = 35
+TAKE_CHANCE = 0.3
+_POOL = 8192
+
+Quotes = dict[int, RestingOrder]
+
+
+class House:
+    """Quotes and trades of the house in every symbol. One thread calls it."""
+
+    def __init__(
+        self, engine: Engine, market: Market, instruments: tuple[Instrument, ...], seed: int
+    ) -> None:
+        self._engine = engine
+        self._market = market
+        self._instruments = instruments
+        self._bids: list[Quotes] = [{} for _ in instruments]
+        self._asks: list[Quotes] = [{} for _ in instruments]
+        self._best_bid = [0] * len(instruments)
+        rng = random.Random(seed)
+        # Drawn once and walked round and round: a draw is then a list access.
+        self._draws = [rng.random() for _ in range(_POOL)]
+        self._draw = 0
+
+    def visit(self, place: int) -> None:
+        """Let the house act once in the symbol at this place of the listing."""
+        if self._next() < TAKE_CHANCE:
+            self._take(place)
+        tick = self._instruments[place].tick
+        best_bid = int(self._market.fair_values[place] // tick) * tick
+        if best_bid != self._best_bid[place]:
+            self._best_bid[place] = best_bid
+            self._leave(place, best_bid)
+        else:
+            self._fade(place)
+        self._quote(place, best_bid)
+
+    def _next(self) -> float:
+        self._draw = (self._draw + 1) % _POOL
+        return self._draws[self._draw]
+
+    def _take(self, place: int) -> None:
+        """Hit the best bid or lift the best offer, usually for part of it."""
+        symbol = self._instruments[place].symbol
+        side = Side.BUY if self._next() < 0.5 else Side.SELL
+        best = self._engine.books[symbol].depth(side.other, 1)
+        if best:
+            quantity = max(1, int(best[0][1] * self._next() * 1.2))
+            self._engine.trade_house(side, symbol, best[0][0], quantity)
+
+    def _leave(self, place: int, best_bid: int) -> None:
+        """Withdraw the quotes that are no longer among the five levels of their side."""
+        instrument = self._instruments[place]
+        book, reach = self._engine.books[instrument.symbol], DEPTH * instrument.tick
+        for quotes, low, high in (
+            (self._bids[place], best_bid - reach, best_bid),
+            (self._asks[place], best_bid, best_bid + reach),
+        ):
+            for price in [price for price in quotes if not low < price <= high]:
+                quote = quotes.pop(price)
+                if quote.leaves:
+                    book.remove(quote)
+
+    def _fade(self, place: int) -> None:
+        """Change the sizes of the quotes, as makers do while the price stands still."""
+        instrument, best_bid = self._instruments[place], self._best_bid[place]
+        resize = self._engine.books[instrument.symbol].resize
+        for quotes in (self._bids[place], self._asks[place]):
+            for price, quote in quotes.items():
+                if quote.leaves:
+                    level = abs(price - best_bid) // instrument.tick
+                    resize(quote, self._size(instrument, price, level))
+
+    def _quote(self, place: int, best_bid: int) -> None:
+        """Place what is missing of five levels a side, inside the band."""
+        instrument = self._instruments[place]
+        low, high = self._engine.bands[instrument.symbol]
+        bids, asks, tick = self._bids[place], self._asks[place], instrument.tick
+        for level in range(DEPTH):
+            price = best_bid - level * tick
+            quote = bids.get(price)
+            if (quote is None or not quote.leaves) and price >= low:
+                self._place(instrument, Side.BUY, price, level, bids)
+            price = best_bid + (level + 1) * tick
+            quote = asks.get(price)
+            if (quote is None or not quote.leaves) and price <= high:
+                self._place(instrument, Side.SELL, price, level, asks)
+
+    def _place(
+        self, instrument: Instrument, side: Side, price: int, level: int, quotes: Quotes
+    ) -> None:
+        book = self._engine.books[instrument.symbol]
+        size = self._size(instrument, price, level)
+        opposite = book.best(side.other)
+        if opposite is not None and (opposite <= price if side is Side.BUY else opposite >= price):
+            size -= self._engine.trade_house(side, instrument.symbol, price, size)
+        if size:
+            quotes[price] = RestingOrder(side, price, size)
+            book.rest(quotes[price])
+
+    def _size(self, instrument: Instrument, price: int, level: int) -> int:
+        usual = LEVEL_VALUE // price * (100 + LEVEL_GROWTH_PERCENT * level) // 100
+        shares = int(usual * (0.3 + 1.4 * self._next()))
+        return max(shares // instrument.lot, 1) * instrument.lot
