@@ -1,0 +1,1 @@
+"""The screens: sign-in, trading, and the dialogs over it."""

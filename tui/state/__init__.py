@@ -1,0 +1,1 @@
+"""What the terminal knows, as values and pure functions: no Textual, no I/O, no own clock."""

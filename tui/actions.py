@@ -1,0 +1,75 @@
+"""The one registry of what a user can do: keys, footer, help and palette are all read from it."""
+
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do. `name` is the method `action_{name}` of the screen that offers it."""
+
+    name: str
+    keys: str
+    label: str
+    description: str
+    in_footer: bool = True
+    works_while_typing: bool = False
+
+
+TRADING = (
+    Action("buy", "b", "Buy", "Put the selected symbol into the ticket as a buy"),
+    Action("sell", "s", "Sell", "Put the selected symbol into the ticket as a sell"),
+    Action("modify", "m", "Modify", "Change quantity or price of the selected working order"),
+    Action("cancel", "c", "Cancel", "Cancel the selected working order"),
+    Action("search", "slash", "Add", "Search an instrument and add it to the watchlist"),
+    Action("remove", "x,delete", "Remove", "Take the selected symbol off the watchlist", False),
+    Action("watchlist", "w", "Watch", "Go to the watchlist", False),
+    Action("orders", "o", "Orders", "Go to the orders"),
+    Action("holdings", "h", "Holdings", "Go to the holdings"),
+    Action("reconnect", "r", "Reconnect", "Connect again after another terminal took over", False),
+    Action("leave", "escape", "Back", "Leave the ticket for the watchlist", False, True),
+    Action("help", "question_mark", "Help", "Show this help"),
+    Action("quit_terminal", "ctrl+q", "Quit", "Leave the terminal", True, True),
+)
+
+CONFIRM = (
+    Action("accept", "enter,y", "Yes", "Send it"),
+    Action("dismiss_screen", "escape,n", "No", "Go back without sending"),
+)
+
+DIALOG = (Action("dismiss_screen", "escape", "Back", "Close without a change"),)
+
+IN_TABLES = (
+    ("↑ ↓ PgUp PgDn Home End", "Move in a table"),
+    ("Enter", "On a price, open the ticket; in the ticket, review the order"),
+    ("← → Space", "Change a choice of the ticket, such as BUY and SELL"),
+    ("Tab, Shift+Tab", "Next and previous field or pane"),
+    ("Ctrl+P", "Every action by name"),
+)
+"""Keys that belong to widgets, named for the help screen."""
+
+KEY_NAMES = {"slash": "/", "question_mark": "?", "ctrl+q": "^q", "escape": "Esc"}
+
+
+def bindings(actions: tuple[Action, ...]) -> list[BindingType]:
+    """Textual's bindings for a screen that offers `actions`."""
+    return [
+        Binding(
+            action.keys,
+            action.name,
+            action.label,
+            show=action.in_footer,
+            key_display=key_name(action),
+            tooltip=action.description,
+            id=action.name,
+            priority=action.works_while_typing and action.name != "leave",
+        )
+        for action in actions
+    ]
+
+
+def key_name(action: Action) -> str:
+    """The first key as printed on a keyboard."""
+    first = action.keys.split(",")[0]
+    return KEY_NAMES.get(first, first)

@@ -1,0 +1,113 @@
+"""The terminal's application: sign-in, then the trading screen, and back when a session ends."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from tui.actions import TRADING
+from tui.client.broker import Broker, Feed
+from tui.client.http import HttpBroker
+from tui.client.journal import Journal
+from tui.client.stream import StreamFeed
+from tui.client.watchlist import WatchlistFile
+from tui.messages import SessionEnded
+from tui.screens.login import LoginScreen
+from tui.screens.trading import TradingScreen
+from tui.settings import DEFAULT_WATCHLIST, TerminalSettings
+from tui.theme import DARK
+
+
+class Terminal(App[None]):
+    """Owns the broker's connections and which screen is up."""
+
+    TITLE = "Outcry"
+    CSS_PATH: ClassVar = ["styles/layout.tcss", "styles/widgets.tcss", "styles/dialogs.tcss"]
+
+    def __init__(
+        self,
+        settings: TerminalSettings,
+        broker: Broker,
+        feed: Feed,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__()
+        self._settings = settings
+        self._broker = broker
+        self._feed = feed
+        self._now = now
+        self.register_theme(DARK)
+        self.theme = DARK.name
+
+    def on_mount(self) -> None:
+        self.push_screen(LoginScreen(self._settings, self._broker))
+
+    @on(LoginScreen.SignedIn)
+    def _signed_in(self, message: LoginScreen.SignedIn) -> None:
+        home = self._settings.home
+        self.switch_screen(
+            TradingScreen(
+                self._broker,
+                self._feed,
+                message.profile,
+                Journal(home),
+                WatchlistFile(home, DEFAULT_WATCHLIST),
+                self._now,
+            )
+        )
+
+    @on(SessionEnded)
+    def _session_ended(self, message: SessionEnded) -> None:
+        """Back to sign-in, whatever dialog is open: what is on screen is no longer the user's."""
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        reason = message.reason or "The session has ended. Sign in again."
+        self.switch_screen(LoginScreen(self._settings, self._broker, reason))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette offers what the screen's registry offers, under the same names."""
+        if isinstance(screen, TradingScreen):
+            for action in TRADING:
+                run = getattr(screen, f"action_{action.name}")
+                yield SystemCommand(action.label, action.description, run)
+
+    async def on_unmount(self) -> None:
+        await self._broker.close()
+
+
+def build(settings: TerminalSettings) -> Terminal:
+    """A terminal over the real HTTP and WebSocket clients."""
+    broker = HttpBroker(settings.api_url, settings.stream_url)
+    return Terminal(settings, broker, StreamFeed(broker.stream_url, broker.session))
+
+
+def run(settings: TerminalSettings) -> int:
+    """Run the terminal until the user quits; return the process's exit code."""
+    terminal = build(settings)
+    terminal.run()
+    return terminal.return_code or 0
+
+
+def photograph(
+    settings: TerminalSettings, path: Path, after_s: float, size: tuple[int, int]
+) -> int:
+    """Run without a screen for `after_s` seconds, then write what would be on it as SVG."""
+    terminal = build(settings)
+
+    def write() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(terminal.export_screenshot(), encoding="utf-8")
+
+    async def save(_pilot: Pilot[object]) -> None:
+        await asyncio.sleep(after_s)
+        write()
+        terminal.exit()
+
+    terminal.run(headless=True, size=size, auto_pilot=save)
+    return terminal.return_code or 0

@@ -1,0 +1,106 @@
+"""What the screens ask of a broker, and what its live stream tells them.
+
+The HTTP client and the stream client fulfil these two protocols; screen tests fulfil them with a
+recording client, so that no screen knows a URL.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Protocol
+
+from tui.client.models import (
+    Funds,
+    Holding,
+    Order,
+    Preview,
+    PrivateEvent,
+    Problem,
+    Profile,
+    Quote,
+    SearchHit,
+)
+
+
+class Link(Enum):
+    """The state of the live connection, as the connection light shows it."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALE = "stale"
+    RECONNECTING = "reconnecting"
+    REPLACED = "opened elsewhere"
+
+
+class RefusedError(Exception):
+    """The broker answered with a problem: a refusal, a conflict, a bad request."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail or problem.title or problem.code)
+        self.problem = problem
+
+
+class UnreachableError(Exception):
+    """No answer in time, or none that says what happened: the outcome is unknown."""
+
+
+class Broker(Protocol):
+    """The broker's HTTP side.
+
+    Every call may raise RefusedError, UnreachableError or SignedOutError.
+    """
+
+    async def sign_in(self, username: str, password: str, totp: str) -> Profile: ...
+
+    async def sign_out(self) -> None: ...
+
+    async def funds(self) -> Funds: ...
+
+    async def orders(self) -> list[Order]: ...
+
+    async def holdings(self) -> list[Holding]: ...
+
+    async def preview(self, body: Mapping[str, object]) -> Preview: ...
+
+    async def place(self, body: Mapping[str, object]) -> Order: ...
+
+    async def modify(self, order_id: str, body: Mapping[str, object]) -> Order: ...
+
+    async def cancel(self, order_id: str, request_id: str) -> Order: ...
+
+    async def search(self, text: str) -> list[SearchHit]: ...
+
+    async def stream_url(self) -> str: ...
+
+    async def close(self) -> None: ...
+
+
+class Listener(Protocol):
+    """Receives what the stream brings. Its methods only note and post; they never wait on I/O."""
+
+    def quotes(self, quotes: Sequence[Quote]) -> None: ...
+
+    def account(self, events: Sequence[PrivateEvent]) -> None: ...
+
+    def link(self, link: Link, detail: str) -> None: ...
+
+    def notice(self, kind: str, code: str, message: str) -> None: ...
+
+    async def reload(self) -> int:
+        """Load the account afresh and return the event it is as of."""
+        ...
+
+
+class Feed(Protocol):
+    """The broker's live stream."""
+
+    def watch(self, symbols: Iterable[str]) -> None:
+        """Replace the set of symbols whose prices are wanted."""
+        ...
+
+    async def follow(self, listener: Listener, seq: int) -> None:
+        """Deliver prices, and account events after `seq`, until the session ends.
+
+        Returns when another terminal has taken this one's place; raises SignedOutError when the
+        broker no longer accepts the session. Lost connections are made again inside.
+        """
+        ...

@@ -1,0 +1,208 @@
+"""The broker over HTTP: one method a route, problems as exceptions, amounts as exact decimals.
+
+Invariant: a request that may have reached the broker without an answer raises UnreachableError,
+never a refusal; only a call that is safe to repeat is repeated here.
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from tui.client.broker import RefusedError, UnreachableError
+from tui.client.models import (
+    Funds,
+    Holding,
+    Order,
+    Page,
+    Preview,
+    Problem,
+    Profile,
+    SearchHit,
+    Tokens,
+)
+from tui.client.session import Session, SignedOutError
+
+Answer = TypeVar("Answer")
+
+TIMEOUT_S = 5.0
+BODY_BYTES_MAX = 4 * 1024 * 1024
+"""A larger answer is refused unread: no list page of the contract comes near it."""
+PAGE_LIMIT = 500
+PAGES_MAX = 4
+"""The blotter starts from the newest 2,000 orders; older ones are history, not a blotter."""
+
+
+class _Nothing(msgspec.Struct, frozen=True):
+    """The answer of a route that answers 204."""
+
+
+class _Health(msgspec.Struct, frozen=True):
+    stream: str | None = None
+
+
+class HttpBroker:
+    """Fulfils `Broker` against a base URL."""
+
+    def __init__(
+        self,
+        api_url: str,
+        stream_url: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._url = api_url.rstrip("/")
+        self._stream_url = stream_url
+        self._http = httpx.AsyncClient(
+            base_url=self._url, timeout=TIMEOUT_S, transport=transport, trust_env=False
+        )
+        self.session = Session(self._refresh)
+
+    async def sign_in(self, username: str, password: str, totp: str) -> Profile:
+        """Start a session. Raises RefusedError when a credential is wrong."""
+        body = {"username": username, "password": password, "totp": totp}
+        tokens = await self._send("POST", "/v1/auth/login", Tokens, body)
+        self.session.begin(tokens)
+        return await self._signed("GET", "/v1/profile", Profile)
+
+    async def sign_out(self) -> None:
+        """End the session at the broker, and here whatever the broker says."""
+        try:
+            await self._signed("POST", "/v1/auth/logout", _Nothing)
+        finally:
+            self.session.end()
+
+    async def funds(self) -> Funds:
+        return await self._signed("GET", "/v1/funds", Funds)
+
+    async def orders(self) -> list[Order]:
+        return await self._pages("/v1/orders", Page[Order])
+
+    async def holdings(self) -> list[Holding]:
+        return await self._pages("/v1/holdings", Page[Holding])
+
+    async def preview(self, body: Mapping[str, object]) -> Preview:
+        return await self._signed("POST", "/v1/orders/preview", Preview, body)
+
+    async def place(self, body: Mapping[str, object]) -> Order:
+        """Place an order; `body` carries its client_order_id, so repeating it is safe."""
+        return await self._signed("POST", "/v1/orders", Order, body)
+
+    async def modify(self, order_id: str, body: Mapping[str, object]) -> Order:
+        return await self._signed("PATCH", f"/v1/orders/{quote(order_id, safe='')}", Order, body)
+
+    async def cancel(self, order_id: str, request_id: str) -> Order:
+        """Ask for a cancel. Content in a DELETE has no defined meaning (RFC 9110 section 9.3.5)."""
+        path = f"/v1/orders/{quote(order_id, safe='')}"
+        return await self._signed("DELETE", path, Order, params={"request_id": request_id})
+
+    async def search(self, text: str) -> list[SearchHit]:
+        page = await self._signed(
+            "GET", "/v1/search", Page[SearchHit], params={"q": text, "limit": "10"}
+        )
+        return page.items
+
+    async def stream_url(self) -> str:
+        """Where the stream is: as told at start, as `/health` says, or beside the API."""
+        if self._stream_url is None:
+            health = await self._send("GET", "/health", _Health)
+            beside = self._url.replace("http", "ws", 1) + "/v1/stream"
+            self._stream_url = health.stream or beside
+        return self._stream_url
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _refresh(self, refresh_token: str) -> Tokens:
+        body = {"refresh_token": refresh_token}
+        try:
+            return await self._send("POST", "/v1/auth/refresh", Tokens, body)
+        except RefusedError as refusal:
+            raise SignedOutError(str(refusal)) from refusal
+
+    async def _pages(self, path: str, page_type: type[Page[Answer]]) -> list[Answer]:
+        items: list[Answer] = []
+        params = {"limit": str(PAGE_LIMIT)}
+        for _ in range(PAGES_MAX):
+            page = await self._signed("GET", path, page_type, params=params)
+            items.extend(page.items)
+            if page.next is None:
+                break
+            params["cursor"] = page.next
+        return items
+
+    async def _signed(
+        self,
+        method: str,
+        path: str,
+        answer: type[Answer],
+        body: Mapping[str, object] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send with the session's token, renewing it once if the broker refuses it."""
+        token = await self.session.bearer()
+        try:
+            return await self._send(method, path, answer, body, params, token)
+        except RefusedError as refusal:
+            if refusal.problem.status != httpx.codes.UNAUTHORIZED:
+                raise
+        await self.session.renew(token)
+        token = await self.session.bearer()
+        return await self._send(method, path, answer, body, params, token)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        answer: type[Answer],
+        body: Mapping[str, object] | None = None,
+        params: Mapping[str, str] | None = None,
+        token: str | None = None,
+    ) -> Answer:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = msgspec.json.encode(body)
+        try:
+            async with self._http.stream(
+                method, path, content=content, params=params, headers=headers
+            ) as response:
+                received = await _read(response)
+        except httpx.HTTPError as error:
+            raise UnreachableError(str(error) or type(error).__name__) from error
+        return _answer(response, received, answer)
+
+
+async def _read(response: httpx.Response) -> bytes:
+    received = bytearray()
+    async for chunk in response.aiter_bytes():
+        received += chunk
+        if len(received) > BODY_BYTES_MAX:
+            raise UnreachableError(f"an answer of more than {BODY_BYTES_MAX} bytes")
+    return bytes(received)
+
+
+def _answer(response: httpx.Response, body: bytes, answer: type[Answer]) -> Answer:
+    """Read a success as `answer`, a problem as RefusedError; 5xx leaves the outcome unknown."""
+    if response.is_success:
+        if not body and answer is _Nothing:
+            return answer()
+        try:
+            return msgspec.json.decode(body, type=answer)
+        except msgspec.MsgspecError as error:
+            raise UnreachableError(f"an answer that can't be read: {error}") from error
+    problem = _problem(response.status_code, body)
+    if response.is_server_error:
+        raise UnreachableError(problem.detail or problem.title)
+    raise RefusedError(problem)
+
+
+def _problem(status: int, body: bytes) -> Problem:
+    """A proxy's own error page is no problem document; the status alone is kept then."""
+    try:
+        problem = msgspec.json.decode(body, type=Problem)
+    except msgspec.MsgspecError:
+        return Problem(status=status, code=f"http_{status}", title=f"The broker answered {status}")
+    return msgspec.structs.replace(problem, status=status)

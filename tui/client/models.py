@@ -1,0 +1,190 @@
+"""The terminal's own view of what the broker answers and pushes.
+
+Prices and amounts arrive as JSON strings and stay exact decimals from the first byte; unknown
+fields are ignored, so that a broker may add to its answers without breaking terminals in the field.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+import msgspec
+
+Item = TypeVar("Item")
+
+WORKING = frozenset({"PENDING", "OPEN", "PARTIALLY_FILLED", "TRIGGER_PENDING"})
+"""Statuses from which an order can still trade."""
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a sign-in or a refresh; `expires_in` is in seconds."""
+
+    access_token: str
+    expires_in: int
+    refresh_token: str
+    session_id: str = ""
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is signed in, and whether the money is real (`mode` is PAPER or LIVE)."""
+
+    user_id: str
+    username: str
+    mode: str
+    roles: list[str] = []
+    region: str = ""
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an order ended as it did."""
+
+    code: str = ""
+    message: str = ""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One order as last reported; a higher `version` is newer."""
+
+    order_id: str
+    symbol: str
+    side: str
+    type: str
+    quantity: int
+    status: str
+    version: int
+    client_order_id: str | None = None
+    exchange: str = "NSE"
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    product: str = "CNC"
+    validity: str = "DAY"
+    filled_quantity: int = 0
+    remaining_quantity: int | None = None
+    average_price: Decimal | None = None
+    reason: Reason | None = None
+    pending_change: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    user_seq: int = 0
+
+    @property
+    def is_working(self) -> bool:
+        """Whether it can still trade, and so be cancelled or modified."""
+        return self.status in WORKING
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution of an order; `exec_id` is unique per trade date and venue."""
+
+    order_id: str
+    symbol: str
+    side: str
+    quantity: int
+    price: Decimal
+    exec_id: str
+    user_seq: int
+    time: datetime | None = None
+
+
+class Funds(msgspec.Struct, frozen=True, kw_only=True):
+    """The money of the account after event `seq` of its ledger."""
+
+    cash: Decimal
+    held: Decimal
+    available: Decimal
+    seq: int = 0
+    borrowed: Decimal = Decimal(0)
+    unsettled: Decimal = Decimal(0)
+    withdrawable: Decimal | None = None
+    currency: str = "INR"
+    user_seq: int = 0
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What is owned of one symbol; `average_price` (four decimals) is null at none."""
+
+    symbol: str
+    quantity: int
+    average_price: Decimal | None = None
+    free_quantity: int | None = None
+    ltp: Decimal | None = None
+    user_seq: int = 0
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """The last value of one symbol; `timestamp` is the exchange's time in milliseconds."""
+
+    symbol: str
+    ltp: Decimal
+    change: Decimal | None = None
+    change_percent: Decimal | None = None
+    seq: int = 0
+    timestamp: int = 0
+    volume: int | None = None
+    open: Decimal | None = None
+    high: Decimal | None = None
+    low: Decimal | None = None
+    close: Decimal | None = None
+
+
+class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
+    """One instrument found by search."""
+
+    symbol: str
+    name: str = ""
+    exchange: str = "NSE"
+    sector: str | None = None
+    ltp: Decimal | None = None
+
+
+class RuleFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule an order breaks, with the nearest price or largest quantity that would pass."""
+
+    code: str
+    message: str = ""
+    value: str | int | None = None
+    limit: str | int | None = None
+    nearest: Decimal | None = None
+    largest_quantity: int | None = None
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order would cost, and every rule it would break, without placing it."""
+
+    accepted: bool
+    rules: list[RuleFailure] = []
+    value: Decimal | None = None
+    charges: dict[str, Decimal] | None = None
+    margin: Decimal | None = None
+    available_after: Decimal | None = None
+    largest_quantity: int | None = None
+
+    @property
+    def total_charges(self) -> Decimal | None:
+        """The broker's own total, or the sum of the heads when it names none."""
+        if self.charges is None:
+            return None
+        return self.charges.get("total", sum(self.charges.values(), Decimal(0)))
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """An `application/problem+json` body (RFC 9457) with the broker's stable `code`."""
+
+    title: str = ""
+    status: int = 0
+    code: str = "unknown"
+    detail: str = ""
+    order_id: str | None = None
+    request_id: str | None = None
+    rules: list[RuleFailure] = []
+
+
+class Page(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
+    """One page of a list; `next` is the cursor of the page after it."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+PrivateEvent = Order | Fill | Funds | Holding
+"""What the stream pushes about the user's own account; each carries a `user_seq`."""

@@ -1,0 +1,128 @@
+"""What the trading screen's workers do: follow the account, preview, place, modify and cancel.
+
+Invariant: a worker ends in a posted message, whatever the broker did; it never touches a widget.
+"""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from textual.message import Message
+
+from tui.client.broker import Broker, Feed, Link, RefusedError, UnreachableError
+from tui.client.journal import Journal
+from tui.client.models import Order
+from tui.client.placing import OutcomeUnknownError, place_order, settle_from
+from tui.client.session import SignedOutError
+from tui.client.stream import backoff
+from tui.follower import Follower
+from tui.messages import (
+    BrokerNotice,
+    OrderAnswered,
+    OrderRefused,
+    PreviewArrived,
+    SessionEnded,
+)
+from tui.state.ticket import Change, OrderRequest
+
+PREVIEW_PAUSE_S = 0.2
+"""A preview is asked for once typing has paused this long."""
+
+
+class Desk:
+    """The signed-in user's side of the broker."""
+
+    def __init__(
+        self,
+        post: Callable[[Message], object],
+        broker: Broker,
+        feed: Feed,
+        journal: Journal,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._post = post
+        self._broker = broker
+        self._feed = feed
+        self._journal = journal
+        self._now = now
+        self._rng = random.SystemRandom()
+        self._is_settled = False
+        self.follower = Follower(broker, post)
+
+    async def follow(self) -> None:
+        """Load the account, then follow it and the prices until the session ends."""
+        attempt = 0
+        while True:
+            try:
+                account = await self.follower.load()
+                await self._settle(list(account.orders.values()))
+                await self._feed.follow(self.follower, account.funds.seq if account.funds else 0)
+                return
+            except SignedOutError as ended:
+                self._post(SessionEnded(str(ended)))
+                return
+            except (UnreachableError, RefusedError) as error:
+                self.follower.link(Link.RECONNECTING, str(error))
+                await asyncio.sleep(backoff(attempt, self._rng))
+                attempt += 1
+
+    async def _settle(self, orders: list[Order]) -> None:
+        """Name what was meant to be sent before the last crash and never arrived. Once a session:
+        later an open intent may be an order that is being sent right now.
+        """
+        if self._is_settled:
+            return
+        lost = await asyncio.to_thread(settle_from, self._journal, orders, self._now())
+        self._is_settled = True
+        if lost:
+            text = f"{len(lost)} order(s) of the last run never reached the broker"
+            self._post(BrokerNotice("error", "order_lost", text))
+
+    async def preview(self, request: OrderRequest) -> None:
+        """Ask what `request` would cost, unless a newer draft replaces this call meanwhile."""
+        await asyncio.sleep(PREVIEW_PAUSE_S)
+        try:
+            preview = await self._broker.preview(request.body())
+        except RefusedError as refusal:
+            self._post(OrderRefused(str(refusal), refusal.problem.rules))
+        except UnreachableError:
+            return  # the connection light says so; the next change asks again
+        except SignedOutError as ended:
+            self._post(SessionEnded(str(ended)))
+        else:
+            self._post(PreviewArrived(request, preview))
+
+    async def place(self, request: OrderRequest) -> None:
+        """Send an order the user has confirmed."""
+        body = {"client_order_id": str(uuid.uuid4()), **request.body()}
+        try:
+            order = await place_order(self._broker, self._journal, body, self._now, self._rng)
+        except RefusedError as refusal:
+            self._post(OrderRefused(str(refusal), refusal.problem.rules))
+        except OutcomeUnknownError as unknown:
+            text = f"No answer ({unknown}). Watch the orders before sending it again."
+            self._post(OrderRefused(text, []))
+        except SignedOutError as ended:
+            self._post(SessionEnded(str(ended)))
+        else:
+            self._post(OrderAnswered(order, is_placed=True))
+
+    async def modify(self, order: Order, change: Change) -> None:
+        """Change a working order; the version makes a change of a moved order a conflict."""
+        body = {"request_id": str(uuid.uuid4()), "version": order.version, **change.body()}
+        await self._change(self._broker.modify(order.order_id, body))
+
+    async def cancel(self, order: Order) -> None:
+        """Cancel what is left of a working order, however it has moved meanwhile."""
+        await self._change(self._broker.cancel(order.order_id, str(uuid.uuid4())))
+
+    async def _change(self, call: Awaitable[Order]) -> None:
+        try:
+            self._post(OrderAnswered(await call))
+        except (RefusedError, UnreachableError) as error:
+            code = error.problem.code if isinstance(error, RefusedError) else "unreachable"
+            self._post(BrokerNotice("error", code, str(error)))
+        except SignedOutError as ended:
+            self._post(SessionEnded(str(ended)))

@@ -1,0 +1,66 @@
+"""Between the stream worker and the trading screen: notes what arrives and posts messages.
+
+Invariant: prices are kept last-by-symbol and announced by one replaceable message, however many
+arrive; account events are each posted, in order. Nothing here touches a widget.
+"""
+
+from collections.abc import Callable, Sequence
+
+from textual.message import Message
+
+from tui.client.broker import Broker, Link
+from tui.client.models import PrivateEvent, Quote
+from tui.messages import (
+    AccountChanged,
+    AccountLoaded,
+    BrokerNotice,
+    LinkChanged,
+    QuotesChanged,
+)
+from tui.state.account import Account, loaded
+
+
+class Follower:
+    """Fulfils `Listener` for a screen."""
+
+    def __init__(self, broker: Broker, post: Callable[[Message], object]) -> None:
+        self._broker = broker
+        self._post = post
+        self._latest: dict[str, Quote] = {}
+        self._link: Link | None = None
+
+    def quotes(self, quotes: Sequence[Quote]) -> None:
+        announce = not self._latest
+        self._latest.update((quote.symbol, quote) for quote in quotes)
+        if announce:
+            self._post(QuotesChanged())
+
+    def take_quotes(self) -> list[Quote]:
+        """Hand over what has arrived since the last time."""
+        latest, self._latest = self._latest, {}
+        return list(latest.values())
+
+    def account(self, events: Sequence[PrivateEvent]) -> None:
+        self._post(AccountChanged(list(events)))
+
+    def link(self, link: Link, detail: str) -> None:
+        if link is not self._link:
+            self._link = link
+            self._post(LinkChanged(link, detail))
+
+    def notice(self, kind: str, code: str, message: str) -> None:
+        if kind == "error":
+            self._post(BrokerNotice(kind, code, message))
+
+    async def reload(self) -> int:
+        account = await self.load()
+        return account.funds.seq if account.funds is not None else 0
+
+    async def load(self) -> Account:
+        """Load the account over HTTP. Funds first: the rest is then at least as new as their seq,
+        and events after it, replayed over what is newer already, change nothing.
+        """
+        funds = await self._broker.funds()
+        account = loaded(funds, await self._broker.orders(), await self._broker.holdings())
+        self._post(AccountLoaded(account))
+        return account

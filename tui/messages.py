@@ -1,0 +1,95 @@
+"""The glossary of messages: what workers tell the trading screen, and widgets each other."""
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from tui.client.broker import Link
+from tui.client.models import Order, Preview, PrivateEvent, RuleFailure
+from tui.state.account import Account
+from tui.state.ticket import OrderRequest
+
+
+class QuotesChanged(Message):
+    """Prices wait in the listener. One such message stands for any number of quotes."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, QuotesChanged)
+
+
+@dataclass
+class AccountLoaded(Message):
+    """The account as HTTP gave it."""
+
+    account: Account
+
+
+@dataclass
+class AccountChanged(Message):
+    """Private events, in order; never dropped and never merged."""
+
+    events: list[PrivateEvent]
+
+
+@dataclass
+class LinkChanged(Message):
+    """The connection's new state and why."""
+
+    link: Link
+    detail: str
+
+
+@dataclass
+class BrokerNotice(Message):
+    """Something the broker says that is neither price nor account."""
+
+    kind: str
+    code: str
+    text: str
+
+
+@dataclass
+class SessionEnded(Message):
+    """The broker no longer accepts this session."""
+
+    reason: str
+
+
+@dataclass
+class OrderAnswered(Message):
+    """The broker took an order (`is_placed`), a modification or a cancel."""
+
+    order: Order
+    is_placed: bool = False
+
+
+@dataclass
+class OrderRefused(Message):
+    """The broker refused an order."""
+
+    text: str
+    rules: list[RuleFailure]
+
+
+@dataclass
+class DraftChanged(Message):
+    """The ticket's draft became this order, or None while it is not yet one."""
+
+    request: OrderRequest | None
+    symbol: str
+
+
+@dataclass
+class PreviewArrived(Message):
+    """What the ticket's draft would cost."""
+
+    request: OrderRequest
+    preview: Preview
+
+
+@dataclass
+class OrderReviewed(Message):
+    """The user wants to send the ticket's order."""
+
+    request: OrderRequest
+    preview: Preview | None

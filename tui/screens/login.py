@@ -1,0 +1,127 @@
+"""Sign-in: user, password and the six digits of the authenticator."""
+
+from typing import ClassVar
+
+import pyotp
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Button, Footer, Input, Label, Static
+
+from tui.actions import Action, bindings
+from tui.client.broker import Broker, RefusedError, UnreachableError
+from tui.client.models import Profile
+from tui.client.session import SignedOutError
+from tui.settings import TerminalSettings
+
+ACTIONS = (
+    Action("submit", "enter", "Sign in", "Sign in with what is typed", True),
+    Action("quit_terminal", "ctrl+q", "Quit", "Leave the terminal", True, True),
+)
+
+REFUSALS = {
+    "invalid_credentials": "User name, password or code is wrong.",
+    "totp_reused": "That code was used already. Wait for the next one.",
+    "rate_limited": "Too many tries. Wait a minute, then try again.",
+    "account_locked": "This account is locked. Ask support to open it.",
+}
+"""What the user can do about each code; the broker's own words stand in for the rest."""
+
+
+class LoginScreen(Screen[None]):
+    """Asks until the broker knows who it is; with credentials from the start it asks nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(ACTIONS)
+
+    class SignedIn(Message):
+        """The broker opened a session."""
+
+        def __init__(self, profile: Profile) -> None:
+            super().__init__()
+            self.profile = profile
+
+    def __init__(self, settings: TerminalSettings, broker: Broker, reason: str = "") -> None:
+        super().__init__()
+        self._settings = settings
+        self._broker = broker
+        self._reason = reason
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="sign-in", classes=f"-{self._settings.mode.lower()}"):
+            yield Static("OUTCRY", id="brand")
+            yield Static(self._settings.api_url, id="address", markup=False)
+            yield Label("User name")
+            yield Input(self._settings.username or "", id="username", max_length=64)
+            yield Label("Password")
+            yield Input(self._settings.password or "", id="password", password=True)
+            yield Label("Authenticator code")
+            yield Input(id="totp", placeholder="six digits", max_length=6, restrict="[0-9]*")
+            yield Static(self._reason, id="sign-in-remark", markup=False)
+            yield Button("Sign in", id="submit", variant="primary")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#sign-in").border_title = self._settings.mode
+        if self._settings.signs_itself_in and not self._reason:
+            self.action_submit()
+        else:
+            self.query_one("#username" if not self._settings.username else "#totp").focus()
+
+    @on(Input.Submitted)
+    @on(Button.Pressed)
+    def action_submit(self) -> None:
+        self._sign_in(*(self._value(name) for name in ("username", "password", "totp")))
+
+    def action_quit_terminal(self) -> None:
+        self.app.exit()
+
+    @work(exclusive=True)
+    async def _sign_in(self, username: str, password: str, totp: str) -> None:
+        code = totp or self._own_code()
+        missing = [
+            (name, words)
+            for name, value, words in (
+                ("username", username, "Enter your user name."),
+                ("password", password, "Enter your password."),
+                ("totp", code, "Enter the six digits of your authenticator."),
+            )
+            if not value
+        ]
+        if missing:
+            self._refuse(missing[0][1], missing[0][0])
+            return
+        self._remark(f"Signing in as {username}…", is_refusal=False)
+        try:
+            profile = await self._broker.sign_in(username, password, code)
+        except RefusedError as refusal:
+            words = REFUSALS.get(refusal.problem.code, str(refusal))
+            self._refuse(words, "totp")
+        except UnreachableError as error:
+            self._refuse(f"{self._settings.api_url} does not answer ({error}).", "totp")
+        except SignedOutError:
+            self._refuse("The session ended at once. Sign in again.", "totp")
+        else:
+            self.post_message(self.SignedIn(profile))
+
+    def _own_code(self) -> str:
+        """The code of the moment, when the secret was given at start."""
+        secret = self._settings.totp_secret
+        return "" if secret is None else pyotp.TOTP(secret).now()
+
+    def _refuse(self, words: str, field: str) -> None:
+        self._remark(words, is_refusal=True)
+        wrong = self.query_one(f"#{field}", Input)
+        if field == "totp":
+            wrong.value = ""
+        wrong.focus()
+
+    def _remark(self, words: str, *, is_refusal: bool) -> None:
+        remark = self.query_one("#sign-in-remark", Static)
+        remark.update(words)
+        remark.set_class(is_refusal, "-refused")
+
+    def _value(self, name: str) -> str:
+        return self.query_one(f"#{name}", Input).value

@@ -1,0 +1,360 @@
+"""The trading screen: prices, ticket, orders, holdings and money on one page.
+
+Invariant: workers only post messages; the handlers here alone change what the screen knows
+(`_board`, `_account`, `_link`) and show it. Prices are shown at most FLUSHES_PER_S times a second.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.events import Resize
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer
+
+from tui.actions import TRADING, bindings
+from tui.client.broker import Broker, Feed, Link
+from tui.client.journal import Journal
+from tui.client.models import Fill, Order, Profile, SearchHit
+from tui.client.watchlist import WatchlistFile
+from tui.desk import Desk
+from tui.messages import (
+    AccountChanged,
+    AccountLoaded,
+    BrokerNotice,
+    DraftChanged,
+    LinkChanged,
+    OrderAnswered,
+    OrderRefused,
+    OrderReviewed,
+    PreviewArrived,
+    QuotesChanged,
+)
+from tui.screens.dialogs import ConfirmDialog, HelpDialog, ModifyDialog, SearchDialog
+from tui.state import formats
+from tui.state.account import Account, apply, apply_order, positions, totals
+from tui.state.quotes import Board, apply_quotes
+from tui.state.ticket import Change
+from tui.widgets.bars import FundsBar, TitleBar
+from tui.widgets.blotter import Blotter
+from tui.widgets.holdings import Holdings
+from tui.widgets.live_table import LiveTable
+from tui.widgets.ticket import Ticket
+from tui.widgets.watchlist import Watchlist
+
+FLUSHES_PER_S = 10
+COMPACT_BELOW = (100, 30)
+WIDE_FROM = (170, 40)
+
+
+class TradingScreen(Screen[None]):
+    """One signed-in user's desk."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(TRADING)
+
+    def __init__(
+        self,
+        broker: Broker,
+        feed: Feed,
+        profile: Profile,
+        journal: Journal,
+        watchlist: WatchlistFile,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__()
+        self._broker = broker
+        self._feed = feed
+        self._profile = profile
+        self._journal = journal
+        self._watchlist_file = watchlist
+        self._now = now
+        self._board = Board()
+        self._account = Account()
+        self._link = Link.CONNECTING
+        self._symbols: list[str] = []
+        self._ticket_symbol = ""
+        self._previewed_symbol = ""
+        self._flush_timer: Timer | None = None
+        self._desk = Desk(self.post_message, broker, feed, journal, now)
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar(self._profile.mode, self._profile.username)
+        yield FundsBar()
+        with Container(id="panes"):
+            yield Watchlist()
+            yield Ticket(self._profile.mode)
+            yield Blotter()
+            yield Holdings()
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._symbols = self._watchlist_file.read()
+        self._watch()
+        self._show_prices()
+        self._show_account()
+        self._tick()
+        self.set_interval(1.0, self._tick)
+        self.query_one(Watchlist).focus()
+        self.run_worker(self._desk.follow(), group="follow", exclusive=True)
+
+    def on_resize(self, event: Resize) -> None:
+        width, height = event.size
+        is_compact = width < COMPACT_BELOW[0] or height < COMPACT_BELOW[1]
+        is_wide = width >= WIDE_FROM[0] and height >= WIDE_FROM[1]
+        self.set_class(is_compact, "-compact")
+        self.set_class(is_wide, "-wide")
+        self.call_after_refresh(self._show_funds)
+
+    # What the broker says
+
+    @on(QuotesChanged)
+    def _quotes_changed(self) -> None:
+        if self._flush_timer is None:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Show what has arrived, then rest a tenth of a second while more may change."""
+        self._flush_timer = None
+        quotes = self._desk.follower.take_quotes()
+        now = time.monotonic()
+        if quotes:
+            self._board = apply_quotes(self._board, quotes, now)
+        with self.app.batch_update():
+            self._show_prices()
+        if quotes or self._board.has_lit(now):
+            self._flush_timer = self.set_timer(1 / FLUSHES_PER_S, self._flush)
+
+    @on(AccountLoaded)
+    def _account_loaded(self, message: AccountLoaded) -> None:
+        self._account = message.account
+        self._watch()
+        self._show_account()
+
+    @on(AccountChanged)
+    def _account_changed(self, message: AccountChanged) -> None:
+        held_before = self._account.held_symbols
+        for event in message.events:
+            is_news = isinstance(event, Fill) and event.exec_id not in self._account.fills
+            self._account = apply(self._account, event)
+            if isinstance(event, Fill) and is_news:
+                self._tell_fill(event)
+        if self._account.held_symbols != held_before:
+            self._watch()
+        self._show_account()
+
+    @on(LinkChanged)
+    def _link_changed(self, message: LinkChanged) -> None:
+        self._link = message.link
+        self.query_one(TitleBar).show_link(message.link)
+        self._show_prices()
+
+    @on(BrokerNotice)
+    def _broker_notice(self, message: BrokerNotice) -> None:
+        self.notify(message.text or message.code, severity="warning", markup=False)
+
+    # What the user does
+
+    @on(DraftChanged)
+    def _draft_changed(self, message: DraftChanged) -> None:
+        if message.symbol != self._ticket_symbol:
+            self._ticket_symbol = message.symbol
+            self.query_one(Ticket).show_ltp(self._board.ltp(message.symbol))
+        if message.request is not None:
+            self.run_worker(self._desk.preview(message.request), group="preview", exclusive=True)
+        else:
+            self.workers.cancel_group(self, "preview")
+
+    @on(PreviewArrived)
+    def _preview_arrived(self, message: PreviewArrived) -> None:
+        self.query_one(Ticket).show_preview(message.request, message.preview)
+        if message.preview.value is not None:
+            self._previewed_symbol = message.request.symbol
+            self._watch()
+
+    @on(OrderReviewed)
+    def _order_reviewed(self, message: OrderReviewed) -> None:
+        request, preview = message.request, message.preview
+        market = self._board.ltp(request.symbol)
+        rows = [
+            ("Order", f"{request.type} · {request.validity} · {request.product}"),
+            ("Price", "market" if request.price is None else formats.rupees(request.price)),
+            ("Last price", formats.rupees(market)),
+            ("Value", formats.rupees(preview.value if preview else None)),
+            ("Charges", formats.rupees(preview.total_charges if preview else None)),
+            ("Available after", formats.rupees(preview.available_after if preview else None)),
+        ]
+        title = f"{request.side} {formats.quantity(request.quantity)} {request.symbol}"
+        warning = ""
+        if preview is None:
+            warning = "The broker has not priced this order yet."
+        elif not preview.accepted:
+            warning = "The broker would refuse this order."
+        dialog = ConfirmDialog(
+            title, rows, f"send the {request.side.lower()}", self._profile.mode, warning
+        )
+
+        def send(is_accepted: bool | None) -> None:
+            if is_accepted:
+                self.run_worker(self._desk.place(request), group="orders")
+
+        self.app.push_screen(dialog, send)
+
+    @on(OrderAnswered)
+    def _order_answered(self, message: OrderAnswered) -> None:
+        self._account = apply_order(self._account, message.order)
+        self._show_account()
+        if message.is_placed:
+            self.query_one(Ticket).clear()
+            self.query_one(Watchlist).focus()
+
+    @on(OrderRefused)
+    def _order_refused(self, message: OrderRefused) -> None:
+        self.query_one(Ticket).show_refusal(message.text, message.rules)
+
+    @on(LiveTable.Chosen)
+    def _row_chosen(self, message: LiveTable.Chosen) -> None:
+        if isinstance(message.table, Watchlist):
+            self._begin_ticket(message.key, None)
+
+    @on(LiveTable.Moved, "Blotter")
+    def _order_selected(self) -> None:
+        self.query_one(Blotter).explain(self._account)
+
+    def action_buy(self) -> None:
+        self._begin_ticket(self._selected_symbol(), "BUY")
+
+    def action_sell(self) -> None:
+        self._begin_ticket(self._selected_symbol(), "SELL")
+
+    def action_modify(self) -> None:
+        order = self._selected_working_order()
+        if order is None:
+            return
+
+        def send(change: Change | None) -> None:
+            if change is not None:
+                self.run_worker(self._desk.modify(order, change), group="orders")
+
+        self.app.push_screen(ModifyDialog(order, self._profile.mode), send)
+
+    def action_cancel(self) -> None:
+        order = self._selected_working_order()
+        if order is None:
+            return
+        left = order.quantity - order.filled_quantity
+        rows = [
+            ("Order", f"#{order.order_id}"),
+            ("Price", "market" if order.price is None else formats.rupees(order.price)),
+            ("Filled", formats.quantity(order.filled_quantity)),
+            ("Left to cancel", formats.quantity(left)),
+        ]
+        title = f"Cancel {order.side} {formats.quantity(left)} {order.symbol}"
+
+        def send(is_accepted: bool | None) -> None:
+            if is_accepted:
+                self.run_worker(self._desk.cancel(order), group="orders")
+
+        self.app.push_screen(
+            ConfirmDialog(title, rows, "send the cancel", self._profile.mode), send
+        )
+
+    def action_search(self) -> None:
+        def add(hit: SearchHit | None) -> None:
+            if hit is not None:
+                if hit.symbol not in self._symbols:
+                    self._keep_watchlist([*self._symbols, hit.symbol])
+                self.query_one(Watchlist).cursor_key = hit.symbol
+
+        self.app.push_screen(SearchDialog(self._broker), add)
+
+    def action_remove(self) -> None:
+        selected = self.query_one(Watchlist).cursor_key
+        if self.query_one(Watchlist).has_focus and selected in self._symbols:
+            self._keep_watchlist([each for each in self._symbols if each != selected])
+
+    def action_watchlist(self) -> None:
+        self.query_one(Watchlist).focus()
+
+    def action_orders(self) -> None:
+        self.remove_class("-holdings")
+        self.query_one(Blotter).focus()
+
+    def action_holdings(self) -> None:
+        self.add_class("-holdings")
+        self.query_one(Holdings).focus()
+
+    def action_leave(self) -> None:
+        self.query_one(Watchlist).focus()
+
+    def action_reconnect(self) -> None:
+        if self._link is Link.REPLACED:
+            self.run_worker(self._desk.follow(), group="follow", exclusive=True)
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpDialog())
+
+    def action_quit_terminal(self) -> None:
+        self.app.exit()
+
+    # Showing
+
+    def _show_prices(self) -> None:
+        is_live = self._link is Link.LIVE
+        self.query_one(Watchlist).show_prices(self._symbols, self._board, is_live, time.monotonic())
+        self.query_one(Ticket).show_ltp(self._board.ltp(self._ticket_symbol))
+        self.query_one(Holdings).show_positions(positions(self._account, self._board), is_live)
+        self._show_funds()
+
+    def _show_account(self) -> None:
+        with self.app.batch_update():
+            self.query_one(Blotter).show_orders(self._account)
+            self._show_prices()
+
+    def _show_funds(self) -> None:
+        sums = totals(positions(self._account, self._board))
+        self.query_one(FundsBar).show_funds(self._account, sums, self._link is Link.LIVE)
+
+    def _tick(self) -> None:
+        self.query_one(TitleBar).show_time(self._now())
+
+    def _tell_fill(self, fill: Fill) -> None:
+        verb = "Bought" if fill.side == "BUY" else "Sold"
+        shares = formats.quantity(fill.quantity)
+        self.notify(f"{verb} {shares} {fill.symbol} at {formats.rupees(fill.price)}", markup=False)
+
+    def _watch(self) -> None:
+        """Subscribe what is on screen: watchlist, holdings and the symbol last previewed."""
+        previewed = [self._previewed_symbol] if self._previewed_symbol else []
+        self._feed.watch({*self._symbols, *self._account.held_symbols, *previewed})
+
+    def _keep_watchlist(self, symbols: list[str]) -> None:
+        self._symbols = symbols
+        self._watchlist_file.write(symbols)
+        self._watch()
+        self._show_prices()
+
+    def _begin_ticket(self, symbol: str | None, side: str | None) -> None:
+        if symbol is not None:
+            self.query_one(Ticket).begin(symbol, side, self._board.ltp(symbol))
+
+    def _selected_symbol(self) -> str | None:
+        """The symbol under the cursor of the table in focus, else of the watchlist."""
+        if self.query_one(Blotter).has_focus:
+            order = self._account.orders.get(self.query_one(Blotter).cursor_key or "")
+            return None if order is None else order.symbol
+        if self.query_one(Holdings).has_focus:
+            return self.query_one(Holdings).cursor_key
+        return self.query_one(Watchlist).cursor_key
+
+    def _selected_working_order(self) -> Order | None:
+        order = self._account.orders.get(self.query_one(Blotter).cursor_key or "")
+        if order is None or not order.is_working:
+            self.notify("Select a working order first: press o, then the arrows")
+            return None
+        return order

@@ -1,0 +1,62 @@
+"""Last prices by symbol, and which way each moved last.
+
+Invariant: the last quote received wins. The socket keeps order and a new connection starts with
+snapshots, so no older value can follow a newer one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+
+from tui.client.models import Quote
+
+FLASH_S = 0.45
+"""How long a moved price stays lit before it settles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A symbol's last quote; `direction` is +1, −1 or 0 and `moved_at` when it last moved."""
+
+    quote: Quote
+    direction: int = 0
+    moved_at: float = 0.0
+
+    def is_lit(self, now: float) -> bool:
+        """Whether the move is fresh enough to show. `now` is on the clock of `moved_at`."""
+        return self.direction != 0 and now - self.moved_at < FLASH_S
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Every price the terminal has heard of."""
+
+    prices: Mapping[str, Price] = field(default_factory=lambda: MappingProxyType({}))
+
+    def ltp(self, symbol: str) -> Decimal | None:
+        """The last traded price of `symbol`, if one is known."""
+        price = self.prices.get(symbol)
+        return None if price is None else price.quote.ltp
+
+    def change(self, symbol: str) -> Decimal | None:
+        """What `symbol` moved since the previous close, if known."""
+        price = self.prices.get(symbol)
+        return None if price is None else price.quote.change
+
+    def has_lit(self, now: float) -> bool:
+        """Whether anything on the board still has to settle."""
+        return any(price.is_lit(now) for price in self.prices.values())
+
+
+def apply_quotes(board: Board, quotes: Iterable[Quote], now: float) -> Board:
+    """Take a batch of quotes received at `now` (monotonic seconds)."""
+    prices = dict(board.prices)
+    for quote in quotes:
+        known = prices.get(quote.symbol)
+        if known is None or quote.ltp == known.quote.ltp:
+            direction, moved_at = (known.direction, known.moved_at) if known else (0, 0.0)
+        else:
+            direction, moved_at = (1 if quote.ltp > known.quote.ltp else -1), now
+        prices[quote.symbol] = Price(quote, direction, moved_at)
+    return Board(MappingProxyType(prices))

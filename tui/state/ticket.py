@@ -1,0 +1,169 @@
+"""The order ticket: what is typed, whether it can be an order, and where a refusal belongs.
+
+Only what needs no market data is checked here; ticks, bands, funds and holdings are the broker's
+to judge, and its preview is shown while the user types.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tui.client.models import Order, RuleFailure
+from tui.state import formats
+
+DIGITS_MAX = 18
+"""The contract reads numbers of at most this many digits."""
+
+_WHOLE = re.compile(r"[0-9]+")
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The ticket's fields as they stand, text where text is typed."""
+
+    symbol: str = ""
+    side: str = "BUY"
+    type: str = "LIMIT"
+    quantity: str = ""
+    price: str = ""
+    product: str = "CNC"
+    validity: str = "DAY"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """A well-formed order, not yet sent. `price` is None for MARKET."""
+
+    symbol: str
+    side: str
+    type: str
+    quantity: int
+    price: Decimal | None
+    product: str
+    validity: str
+
+    def body(self) -> dict[str, str | int | None]:
+        """The request as `POST /v1/orders` reads it, without its client_order_id."""
+        body: dict[str, str | int | None] = {
+            "symbol": self.symbol,
+            "side": self.side,
+            "type": self.type,
+            "quantity": self.quantity,
+            "product": self.product,
+            "validity": self.validity,
+        }
+        if self.price is not None:
+            body["price"] = str(self.price)
+        return body
+
+
+Errors = dict[str, str]
+"""A message by field: symbol, quantity, price, or "order" for what belongs to none."""
+
+
+def check(draft: Draft) -> OrderRequest | Errors:
+    """Read the draft as an order, or say what is missing, field by field."""
+    errors: Errors = {}
+    symbol = draft.symbol.strip().upper()
+    if not symbol:
+        errors["symbol"] = "Choose a symbol"
+    quantity = read_quantity(draft.quantity)
+    if isinstance(quantity, str):
+        errors["quantity"] = quantity
+    price = None if draft.type == "MARKET" else read_price(draft.price)
+    if isinstance(price, str):
+        errors["price"] = price
+    if errors or isinstance(quantity, str) or isinstance(price, str):
+        return errors
+    return OrderRequest(
+        symbol, draft.side, draft.type, quantity, price, draft.product, draft.validity
+    )
+
+
+def read_quantity(text: str) -> int | str:
+    """A count of shares, or what is wrong with the text."""
+    plain = text.replace(",", "").strip()
+    if not plain:
+        return "Enter a quantity"
+    if not _WHOLE.fullmatch(plain) or len(plain) > DIGITS_MAX:
+        return "Whole shares only"
+    return int(plain) or "At least one share"
+
+
+def read_price(text: str) -> Decimal | str:
+    """An exact price, or what is wrong with the text."""
+    plain = text.replace(",", "").strip()
+    if not plain:
+        return "Enter a price"
+    if not _DECIMAL.fullmatch(plain) or len(plain) > DIGITS_MAX:
+        return "Digits and a point only"
+    price = Decimal(plain)
+    return price if price > 0 else "Above zero"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A modification of a working order; None leaves a field as it is."""
+
+    quantity: int | None
+    price: Decimal | None
+
+    def body(self) -> dict[str, str | int]:
+        """The changed fields as `PATCH /v1/orders/{order_id}` reads them."""
+        body: dict[str, str | int] = {}
+        if self.quantity is not None:
+            body["quantity"] = self.quantity
+        if self.price is not None:
+            body["price"] = str(self.price)
+        return body
+
+
+def check_change(order: Order, quantity_text: str, price_text: str) -> Change | Errors:
+    """Read a modification: quantity is the order's new total, not what is left of it."""
+    errors: Errors = {}
+    quantity = read_quantity(quantity_text)
+    if isinstance(quantity, str):
+        errors["quantity"] = quantity
+    elif quantity < order.filled_quantity:
+        filled = formats.quantity(order.filled_quantity)
+        errors["quantity"] = f"{filled} are filled already"
+    price = read_price(price_text) if order.type == "LIMIT" else None
+    if isinstance(price, str):
+        errors["price"] = price
+    if errors or isinstance(quantity, str) or isinstance(price, str):
+        return errors
+    change = Change(
+        quantity if quantity != order.quantity else None, price if price != order.price else None
+    )
+    if change == Change(None, None):
+        return {"order": "Nothing is changed"}
+    return change
+
+
+def place_failures(rules: Iterable[RuleFailure]) -> Errors:
+    """Put each refusal at the field that would cure it, with the value that would pass."""
+    errors: Errors = {}
+    for rule in rules:
+        field = _field(rule)
+        errors.setdefault(field, _cure(rule, field) or rule.message or rule.code)
+    return errors
+
+
+def _field(rule: RuleFailure) -> str:
+    """A nearest price cures the price, a largest quantity the quantity; else the code names it."""
+    code = rule.code.upper()
+    if rule.nearest is not None or "PRICE" in code or "TICK" in code:
+        return "price"
+    if rule.largest_quantity is not None or "QUANTITY" in code or "LOT" in code:
+        return "quantity"
+    return "symbol" if "SYMBOL" in code or "INSTRUMENT" in code else "order"
+
+
+def _cure(rule: RuleFailure, field: str) -> str:
+    if field == "price" and rule.nearest is not None:
+        return f"nearest {formats.amount(rule.nearest)}"
+    if field == "quantity" and rule.largest_quantity is not None:
+        return f"at most {formats.quantity(rule.largest_quantity)}"
+    return ""

@@ -1,0 +1,90 @@
+"""The order blotter: every order of the account, the working ones on top, moving by themselves."""
+
+from tui.client.models import Order
+from tui.state import account, formats
+from tui.state.account import Account
+from tui.widgets.live_table import Cell, Column, LiveTable, Row
+
+COLUMNS = (
+    Column("Time", 8, is_numeric=False),
+    Column("Symbol", 10, is_numeric=False),
+    Column("Side", 4, is_numeric=False),
+    Column("Type", 6, is_numeric=False, rank=3),
+    Column("Filled/Qty", 11),
+    Column("Price", 10),
+    Column("Average", 10, rank=2),
+    Column("Status", 10, is_numeric=False),
+    Column("Reason", 28, is_numeric=False, rank=4),
+)
+STATUS = {
+    "PENDING": ("Pending", "warn"),
+    "TRIGGER_PENDING": ("Trigger", "warn"),
+    "OPEN": ("Open", "accent"),
+    "PARTIALLY_FILLED": ("Partial", "accent"),
+    "FILLED": ("Filled", "up"),
+    "CANCELLED": ("Cancelled", "faint"),
+    "EXPIRED": ("Expired", "faint"),
+    "REJECTED": ("Rejected", "down"),
+    "DENIED": ("Denied", "down"),
+}
+"""What each status reads as, and its tone."""
+
+_CHANGES = {"MODIFY": "Modifying", "CANCEL": "Cancelling"}
+
+
+class Blotter(LiveTable):
+    """Orders; the line under the table says why the selected one stands where it does."""
+
+    BORDER_TITLE = "Orders"
+
+    def __init__(self) -> None:
+        super().__init__(COLUMNS, "No orders yet. Press b to buy, s to sell")
+
+    def show_orders(self, known: Account) -> None:
+        """Show the account's orders and explain the selected one."""
+        self.show([_row(order) for order in account.blotter(known)])
+        working = known.working_orders
+        self.border_title = f"Orders · {working} working" if working else "Orders"
+        self.explain(known)
+
+    def explain(self, known: Account) -> None:
+        """Put the selected order's reason, or what may be done with it, under the table."""
+        order = known.orders.get(self.cursor_key or "")
+        self.border_subtitle = "" if order is None else _explanation(order)
+
+
+def status_cell(order: Order) -> Cell:
+    """The status as it reads, or the change that is under way."""
+    if order.pending_change and order.is_working:
+        return Cell(_CHANGES.get(order.pending_change, order.pending_change.title()), "warn")
+    return Cell(*STATUS.get(order.status, (order.status.title(), "plain")))
+
+
+def _row(order: Order) -> Row:
+    is_over = not order.is_working
+    plain = "faint" if is_over and order.status != "FILLED" else "plain"
+    reason = "" if order.reason is None else order.reason.message or order.reason.code
+    price = "market" if order.price is None else formats.amount(order.price)
+    filled = f"{formats.quantity(order.filled_quantity)}/{formats.quantity(order.quantity)}"
+    return Row(
+        order.order_id,
+        (
+            Cell(formats.clock(order.created_at), "faint"),
+            Cell(order.symbol, plain),
+            Cell(order.side, "up" if order.side == "BUY" else "down"),
+            Cell(order.type, "faint"),
+            Cell(filled, plain),
+            Cell(price, plain),
+            Cell(formats.amount(order.average_price), plain),
+            status_cell(order),
+            Cell(reason, "faint"),
+        ),
+    )
+
+
+def _explanation(order: Order) -> str:
+    if order.reason is not None and (order.reason.message or order.reason.code):
+        return order.reason.message or order.reason.code
+    if order.is_working:
+        return f"#{order.order_id} · m modify · c cancel"
+    return f"#{order.order_id}"

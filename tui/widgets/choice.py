@@ -1,0 +1,65 @@
+"""A choice among a few words on one line: arrows or space change it, a click sets it."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+_GROUND = {"BUY": "$success", "SELL": "$error"}
+
+
+class Choice(Widget, can_focus=True):
+    """Shows every option with the chosen one marked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,space", "step(1)", "Next", show=False),
+        Binding("left", "step(-1)", "Previous", show=False),
+    ]
+
+    value: reactive[str] = reactive("", layout=False)
+
+    @dataclass
+    class Changed(Message):
+        """Another option is chosen."""
+
+        choice: "Choice"
+        value: str
+
+        @property
+        def control(self) -> "Choice":
+            return self.choice
+
+    def __init__(self, *options: str, name: str) -> None:
+        super().__init__(name=name, id=name)
+        self.options = options
+        self.set_reactive(Choice.value, options[0])
+
+    def render(self) -> Content:
+        return Content.assemble(
+            *(
+                (f" {option} ", f"$background on {_GROUND.get(option, '$primary')} bold")
+                if option == self.value
+                else (f" {option} ", "$faint")
+                for option in self.options
+            )
+        )
+
+    def watch_value(self) -> None:
+        self.post_message(self.Changed(self, self.value))
+
+    def action_step(self, by: int) -> None:
+        index = self.options.index(self.value) + by
+        self.value = self.options[index % len(self.options)]
+
+    def on_click(self, event: events.Click) -> None:
+        start = 0
+        for option in self.options:
+            end = start + len(option) + 2
+            if start <= event.get_content_offset_capture(self).x < end:
+                self.value = option
+            start = end

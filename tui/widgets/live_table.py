@@ -1,0 +1,250 @@
+"""A table for figures that change many times a second.
+
+Invariant: showing rows repaints only the lines whose cells differ from what is on screen, and a
+figure never moves sideways when it changes: columns keep their width and numerals align right.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar, NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+GAP = 2
+SPREAD_MAX = 3
+"""How much a gap between columns may grow on a wide screen before the table stays left."""
+
+
+class Cell(NamedTuple):
+    """A cell's text and its tone, one of LiveTable.TONES."""
+
+    text: str
+    tone: str = "plain"
+
+
+class Row(NamedTuple):
+    """A row is known by its key, whatever its place."""
+
+    key: str
+    cells: tuple[Cell, ...]
+
+
+def tone(value: Decimal | None) -> str:
+    """Green for a gain, red for a loss, grey for neither."""
+    if not value:
+        return "faint"
+    return "up" if value > 0 else "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`rank` 0 is always shown; columns of a higher rank give way first when width is short."""
+
+    title: str
+    width: int
+    is_numeric: bool = True
+    rank: int = 0
+
+
+class LiveTable(Widget, can_focus=True):
+    """Rows under a fixed header, with a cursor that stays on its row's key."""
+
+    TONES: ClassVar = ("plain", "faint", "up", "down", "lit-up", "lit-down", "accent", "warn")
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "live-table--header",
+        "live-table--cursor",
+        *(f"live-table--{tone}" for tone in TONES),
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home", "move(-1000000)", "First", show=False),
+        Binding("end", "move(1000000)", "Last", show=False),
+        Binding("enter", "choose", "Choose", show=False),
+    ]
+
+    cursor_key: reactive[str | None] = reactive(None)
+
+    @dataclass
+    class Chosen(Message):
+        """Enter or a click on the cursor's row."""
+
+        table: "LiveTable"
+        key: str
+
+        @property
+        def control(self) -> "LiveTable":
+            return self.table
+
+    @dataclass
+    class Moved(Message):
+        """The cursor is on another row."""
+
+        table: "LiveTable"
+        key: str | None
+
+        @property
+        def control(self) -> "LiveTable":
+            return self.table
+
+    def __init__(self, columns: Sequence[Column], empty: str) -> None:
+        super().__init__()
+        self._columns = tuple(columns)
+        self._empty = empty
+        self._rows: tuple[Row, ...] = ()
+        self._top = 0
+        self._gone_index = 0
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Replace the rows, repainting only lines that differ."""
+        before, self._rows = self._rows, tuple(rows)
+        keys = [row.key for row in self._rows]
+        if self.cursor_key not in keys:
+            index = min(self._gone_index, len(keys) - 1)
+            self.cursor_key = keys[index] if keys else None
+        else:
+            self._gone_index = keys.index(self.cursor_key)
+        if len(before) != len(self._rows):
+            self._keep_cursor_visible()
+            self.refresh()
+            return
+        for index, (old, new) in enumerate(zip(before, self._rows, strict=True)):
+            if old != new:
+                self._refresh_row(index)
+
+    @property
+    def row_keys(self) -> list[str]:
+        """The keys as they stand, top to bottom."""
+        return [row.key for row in self._rows]
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return 1 + max(1, len(self._rows))
+
+    def watch_cursor_key(self, before: str | None, after: str | None) -> None:
+        keys = self.row_keys
+        for key in (before, after):
+            if key in keys:
+                self._refresh_row(keys.index(key))
+        if after in keys:
+            self._gone_index = keys.index(after)
+        self._keep_cursor_visible()
+        self.post_message(self.Moved(self, after))
+
+    def action_move(self, by: int) -> None:
+        if self._rows:
+            index = self._cursor_index() + by
+            self.cursor_key = self._rows[max(0, min(len(self._rows) - 1, index))].key
+
+    def action_page(self, direction: int) -> None:
+        self.action_move(direction * max(1, self._page() - 1))
+
+    def action_choose(self) -> None:
+        if self.cursor_key is not None:
+            self.post_message(self.Chosen(self, self.cursor_key))
+
+    def on_click(self, event: events.Click) -> None:
+        index = self._top + event.get_content_offset_capture(self).y - 1
+        if self._top <= index < len(self._rows):
+            key = self._rows[index].key
+            if key == self.cursor_key and event.chain > 1:
+                self.action_choose()
+            self.cursor_key = key
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.action_move(1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.action_move(-1)
+
+    def on_resize(self) -> None:
+        self._keep_cursor_visible()
+
+    def on_focus(self) -> None:
+        self._refresh_row(self._cursor_index())
+
+    def on_blur(self) -> None:
+        self._refresh_row(self._cursor_index())
+
+    def _cursor_index(self) -> int:
+        keys = self.row_keys
+        return keys.index(self.cursor_key) if self.cursor_key in keys else 0
+
+    def _page(self) -> int:
+        return max(1, self.size.height - 1)
+
+    def _keep_cursor_visible(self) -> None:
+        index, page = self._cursor_index(), self._page()
+        top = min(max(self._top, index - page + 1), index)
+        top = max(0, min(top, len(self._rows) - page))
+        if top != self._top:
+            self._top = top
+            self.refresh()
+
+    def _refresh_row(self, index: int) -> None:
+        y = 1 + index - self._top
+        if 1 <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        base = self.rich_style
+        shown, gap = self._layout(width)
+        if y == 0:
+            titles = tuple(Cell(column.title) for column in self._columns)
+            style = base + self._style("header")
+            return self._line(titles, shown, gap, style, width)
+        index = self._top + y - 1
+        if not self._rows and y == 1:
+            hint = Strip([Segment(self._empty, base + self._style("faint"))])
+            return hint.adjust_cell_length(width, base)
+        if index >= len(self._rows):
+            return Strip.blank(width, base)
+        row = self._rows[index]
+        if row.key == self.cursor_key:
+            base += self._style("cursor")
+        return self._line(row.cells, shown, gap, base, width)
+
+    def _line(
+        self, cells: tuple[Cell, ...], shown: list[int], gap: int, base: Style, width: int
+    ) -> Strip:
+        segments = []
+        for place, index in enumerate(shown):
+            column, cell = self._columns[index], cells[index]
+            text = cell.text
+            if len(text) > column.width:
+                text = text[: column.width - 1] + "…"
+            text = text.rjust(column.width) if column.is_numeric else text.ljust(column.width)
+            style = base if cell.tone == "plain" else base + self._style(cell.tone)
+            if place:
+                segments.append(Segment(" " * gap, base))
+            segments.append(Segment(text, style))
+        return Strip(segments).adjust_cell_length(width, base).crop(0, width)
+
+    def _layout(self, width: int) -> tuple[list[int], int]:
+        """The columns that fit, and the gap between them."""
+        shown = list(range(len(self._columns)))
+
+        def needed() -> int:
+            return sum(self._columns[index].width for index in shown) + GAP * (len(shown) - 1)
+
+        while needed() > width and len(shown) > 1:
+            worst = max(shown, key=lambda index: (self._columns[index].rank, index))
+            shown.remove(worst)
+        spare = max(0, width - needed()) // max(1, len(shown) - 1)
+        return shown, GAP + min(SPREAD_MAX, spare)
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"live-table--{name}", partial=True)

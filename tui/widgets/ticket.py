@@ -1,0 +1,203 @@
+"""The order ticket: fields, what the order would cost while it is typed, and each refusal's cure.
+
+Flow: a field changes -> DraftChanged -> the screen asks for a preview -> `show_preview`. Nothing
+is sent from here: Enter posts OrderReviewed, and the screen asks for a confirmation.
+"""
+
+from decimal import Decimal
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Button, Input, Label, Static
+
+from tui.client.models import Preview, RuleFailure
+from tui.messages import DraftChanged, OrderReviewed
+from tui.state import formats
+from tui.state.ticket import Draft, Errors, OrderRequest, check, place_failures
+from tui.widgets.choice import Choice
+
+BREAKDOWN_LINES = 6
+"""From this height on the preview is a list; below it, two lines."""
+
+
+class Ticket(Vertical):
+    """One order being written."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self._mode = mode
+        self._previewed: tuple[OrderRequest, Preview] | None = None
+        self._refused: Errors = {}
+        self._touched: set[str] = set()
+        self._ltp: Decimal | None = None
+
+    def compose(self) -> ComposeResult:
+        self.border_title = f"Ticket · {self._mode} · CNC"
+        yield _field("Symbol", Input(id="symbol", compact=True, max_length=20))
+        yield _field("Side", Choice("BUY", "SELL", name="side"))
+        yield _field("Type", Choice("LIMIT", "MARKET", name="type"))
+        yield _field("Quantity", Input(id="quantity", compact=True, max_length=18))
+        yield _field("Price", Input(id="price", compact=True, max_length=18))
+        yield _field("Validity", Choice("DAY", "IOC", name="validity"))
+        yield Static(id="remark-order", markup=False)
+        yield Static(id="preview")
+        yield Button("Review", id="review", compact=True)
+
+    def on_mount(self) -> None:
+        self._show()
+
+    @property
+    def draft(self) -> Draft:
+        """The fields as they stand."""
+        return Draft(
+            symbol=self._text("symbol").upper(),
+            side=self._chosen("side"),
+            type=self._chosen("type"),
+            quantity=self._text("quantity"),
+            price=self._text("price"),
+            validity=self._chosen("validity"),
+        )
+
+    def begin(self, symbol: str, side: str | None, price: Decimal | None) -> None:
+        """Start an order in `symbol`, at its last price, with the cursor in the quantity."""
+        with self.prevent(Input.Changed, Choice.Changed):
+            self._input("symbol").value = symbol
+            if side is not None:
+                self._choice("side").value = side
+            self._input("price").value = "" if price is None else f"{price:.2f}"
+        self._touched.clear()
+        self._input("quantity").focus()
+        self._changed()
+
+    def show_ltp(self, ltp: Decimal | None) -> None:
+        """Keep the last price of the ticket's symbol beside it."""
+        if ltp != self._ltp:
+            self._ltp = ltp
+            self._hint("symbol", "" if ltp is None else formats.rupees(ltp))
+
+    def show_preview(self, request: OrderRequest, preview: Preview) -> None:
+        """Show what `request` would cost, unless the draft has moved on."""
+        if check(self.draft) == request:
+            self._previewed = (request, preview)
+            self._refused = place_failures(preview.rules)
+            self._show()
+
+    def show_refusal(self, text: str, rules: list[RuleFailure]) -> None:
+        """Show why the broker refused the order that was sent."""
+        self._refused = place_failures(rules)
+        self._refused.setdefault("order", text)
+        self._show()
+
+    def clear(self) -> None:
+        """Empty the quantity after an order went out; symbol and price stay for the next."""
+        self._touched.clear()
+        self._input("quantity").value = ""
+        self._changed()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._touched.add(event.input.id or "")
+        self._changed()
+
+    @on(Choice.Changed)
+    def _chose(self) -> None:
+        self._changed()
+
+    @on(Input.Submitted)
+    @on(Button.Pressed)
+    def _review(self) -> None:
+        request = check(self.draft)
+        if isinstance(request, OrderRequest):
+            preview = None
+            if self._previewed is not None and self._previewed[0] == request:
+                preview = self._previewed[1]
+            self.post_message(OrderReviewed(request, preview))
+            return
+        self._touched.update(("symbol", "quantity", "price"))
+        self._show()
+        self._input(next(iter(request))).focus()
+
+    def _changed(self) -> None:
+        request = check(self.draft)
+        valid = request if isinstance(request, OrderRequest) else None
+        if self._previewed is None or self._previewed[0] != valid:
+            self._previewed = None
+            self._refused = {}
+        self._show()
+        self.post_message(DraftChanged(valid, self.draft.symbol))
+
+    def _show(self) -> None:
+        draft = self.draft
+        checked = check(draft)
+        errors = dict(self._refused)
+        if not isinstance(checked, OrderRequest):
+            errors.update({name: text for name, text in checked.items() if name in self._touched})
+        self._input("price").disabled = draft.type == "MARKET"
+        for name in ("quantity", "price"):
+            self._hint(name, errors.get(name, ""))
+        if "symbol" in errors:
+            self._hint("symbol", errors["symbol"])
+        self.query_one("#remark-order", Static).update(self._remark(errors))
+        self.query_one("#preview", Static).update(self._preview_text())
+        button = self.query_one("#review", Button)
+        button.label = f"{self._mode} {draft.side}   ↵ review"
+        self.set_class(draft.side == "SELL", "-sell")
+
+    def _remark(self, errors: Errors) -> str:
+        """The first refusal in the broker's own words, or what belongs to no field."""
+        if self._previewed is not None and self._previewed[1].rules:
+            first = self._previewed[1].rules[0]
+            return first.message or first.code
+        return errors.get("order", "")
+
+    def _preview_text(self) -> Content:
+        if self._previewed is None:
+            return Content.styled("Value, charges and what remains appear here", "$faint")
+        preview = self._previewed[1]
+        rows = [
+            ("Value", preview.value),
+            ("Charges", preview.total_charges),
+            ("Margin", preview.margin),
+            ("Available after", preview.available_after),
+        ]
+        static = self.query_one("#preview", Static)
+        if static.size.height < BREAKDOWN_LINES:
+            rows = [rows[0], rows[1], rows[3]] if static.size.height > 2 else [rows[0], rows[3]]
+        width = max(20, static.size.width)
+        lines = [_aligned(name, formats.rupees(figure), width) for name, figure in rows]
+        if preview.largest_quantity is not None and static.size.height >= BREAKDOWN_LINES:
+            largest = formats.quantity(preview.largest_quantity)
+            lines.append(_aligned("Largest quantity", largest, width))
+        return Content("\n").join(lines)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show)
+
+    def _hint(self, name: str, text: str) -> None:
+        hint = self._input(name).parent
+        if hint is not None:
+            hint.query_one(".hint", Static).update(text)
+            hint.set_class(bool(text) and name != "symbol", "-refused")
+
+    def _input(self, name: str) -> Input:
+        return self.query_one(f"#{name}", Input)
+
+    def _choice(self, name: str) -> Choice:
+        return self.query_one(f"#{name}", Choice)
+
+    def _text(self, name: str) -> str:
+        return self._input(name).value.strip()
+
+    def _chosen(self, name: str) -> str:
+        return self._choice(name).value
+
+
+def _field(label: str, control: Input | Choice) -> Horizontal:
+    return Horizontal(Label(label), control, Static(classes="hint", markup=False), classes="field")
+
+
+def _aligned(name: str, figure: str, width: int) -> Content:
+    gap = " " * max(1, width - len(name) - len(figure))
+    return Content.assemble((name, "$faint"), gap, figure)
