@@ -1,0 +1,89 @@
+"""Applying what the venue reported: one round trip that dedupes, posts and moves the order on.
+
+Invariant: a report is applied once whatever the stream does; a report that contradicts the order's
+life is parked with its user's later ones, and everybody else goes on.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from functions.shared.clock import from_micros
+from functions.shared.stores.postgres import Shards
+from functions.shared.wire.executions import ExecutionReport
+
+_APPLY = (
+    "SELECT outcome, why, seq FROM ledger.apply_execution(:session, :position, :user_id,"
+    " :order_id, :request, :exec_id, :exec_type, :ord_status, :venue_order_id, :quantity,"
+    " :price, :cumulative, :trade_date, :transacted_at, :reject_code, :code, :text, :report, :now)"
+)
+_PARK = "SELECT ledger.park_unreadable(:session, :position, :report, :now)"
+
+#: FIX tag 103 (OrdRejReason) and 102 (CxlRejReason) as stable codes for clients.
+_ORDER_REJECTS: Final = {
+    0: "VENUE_REJECTED",
+    1: "VENUE_UNKNOWN_SYMBOL",
+    2: "VENUE_CLOSED",
+    3: "VENUE_LIMIT_EXCEEDED",
+    5: "VENUE_UNKNOWN_ORDER",
+    6: "VENUE_DUPLICATE_ORDER",
+}
+_CHANGE_REJECTS: Final = {
+    0: "TOO_LATE",
+    1: "VENUE_UNKNOWN_ORDER",
+    2: "VENUE_REJECTED",
+    3: "CHANGE_IN_FLIGHT",
+    6: "VENUE_DUPLICATE_REQUEST",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """`why` says what is wrong with a parked report; `seq` is the event it became, 0 for none."""
+
+    outcome: Literal["APPLIED", "DUPLICATE", "NOTHING", "PARKED"]
+    why: str | None
+    seq: int
+
+
+def apply_execution(shards: Shards, report: ExecutionReport, now: datetime) -> Applied:
+    """Applies one report. Raises Retryable when the ledger can't answer: deliver it again."""
+    outcome, why, seq = shards.of_user(report.user_id).run(
+        _APPLY,
+        session=report.session,
+        position=report.position,
+        user_id=report.user_id,
+        order_id=report.order_id,
+        request=report.request,
+        exec_id=report.exec_id,
+        exec_type=report.exec_type,
+        ord_status=report.ord_status,
+        venue_order_id=report.venue_order_id,
+        quantity=report.last_quantity,
+        price=report.last_price,
+        cumulative=report.cumulative_quantity,
+        trade_date=date.fromisoformat(report.trade_date),
+        transacted_at=from_micros(report.transacted_at),
+        reject_code=report.reject_code,
+        code=_code_of(report),
+        text=report.text,
+        report=msgspec.json.encode(report).decode(),
+        now=now,
+    )[0]
+    return Applied(outcome, why, seq)
+
+
+def park_unreadable(shards: Shards, stream: str, position: int, data: bytes, now: datetime) -> None:
+    """Keeps a record that can't be decoded for a person to look at, so that the rest goes on."""
+    shards.control.run(_PARK, session=stream, position=position, report=data.hex(), now=now)
+
+
+def _code_of(report: ExecutionReport) -> str | None:
+    if report.exec_type == "C":
+        return "DAY_ENDED"
+    if report.reject_code is None:
+        return None
+    table = _CHANGE_REJECTS if report.exec_type == "9" else _ORDER_REJECTS
+    return table.get(report.reject_code, "VENUE_REJECTED")

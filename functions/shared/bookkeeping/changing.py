@@ -1,0 +1,93 @@
+"""Asking for a change to a working order: cancel it, or replace its quantity and price.
+
+Invariant: the order stays as it is until the venue says otherwise; while a change is in flight the
+larger of the two holds is kept, so neither outcome can be short.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from functions.shared.domain.errors import Conflict, NotFound
+from functions.shared.domain.pretrade import Judgement
+from functions.shared.stores.postgres import Shards
+from functions.shared.wire.events import OrderFacts, decode_order
+
+from .placing import verdict_text
+
+_CHANGE = (
+    "SELECT outcome, order_facts, rules FROM ledger.request_change(:user_id, :order_id,"
+    " :request_id, :version, :quantity, :price, :reserved, :verdict, :now)"
+)
+
+_CONFLICTS = {
+    "NOT_WORKING": "the order has ended",
+    "IN_FLIGHT": "another change is on its way to the venue",
+    "VERSION_MOVED": "the order has changed since that version",
+    "BELOW_FILLED": "the total quantity must be above what has been filled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """`rules` lists what a modification failed; empty when it was accepted."""
+
+    order: OrderFacts
+    rules: list[dict[str, object]]
+
+
+def request_cancel(
+    shards: Shards,
+    user_id: int,
+    order_id: int,
+    request_id: str,
+    version: int | None,
+    now: datetime,
+) -> Changed:
+    """Asks to cancel. Raises NotFound for an order that isn't this user's, Conflict when it can't
+    be changed now."""
+    return _change(shards, user_id, order_id, request_id, version, now, None, 0)
+
+
+def request_modify(
+    shards: Shards,
+    user_id: int,
+    order_id: int,
+    request_id: str,
+    version: int | None,
+    now: datetime,
+    quantity: int,
+    judgement: Judgement,
+) -> Changed:
+    """Asks to replace: `quantity` is the new total. Raises as `request_cancel` does."""
+    return _change(shards, user_id, order_id, request_id, version, now, judgement, quantity)
+
+
+def _change(
+    shards: Shards,
+    user_id: int,
+    order_id: int,
+    request_id: str,
+    version: int | None,
+    now: datetime,
+    judgement: Judgement | None,
+    quantity: int,
+) -> Changed:
+    outcome, order, rules = shards.of_user(user_id).run(
+        _CHANGE,
+        user_id=user_id,
+        order_id=order_id,
+        request_id=request_id,
+        version=version,
+        quantity=None if judgement is None else quantity,
+        price=None if judgement is None else judgement.limit_price,
+        reserved=None if judgement is None else judgement.reserved,
+        verdict="[]" if judgement is None else verdict_text(judgement),
+        now=now,
+    )[0]
+    if outcome == "NOT_FOUND":
+        raise NotFound(f"no order {order_id}")
+    if outcome in _CONFLICTS:
+        raise Conflict(f"ORDER_{outcome}", _CONFLICTS[outcome])
+    return Changed(decode_order(order), msgspec.json.decode(rules))
