@@ -1,0 +1,1 @@
+"""What carries the stateless tier to AWS: reading the template, building and deploying it."""
