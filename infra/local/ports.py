@@ -1,0 +1,45 @@
+"""Ports on the loopback: a free one, and who holds one that is not."""
+
+import socket
+
+import psutil
+
+LOOPBACK = "127.0.0.1"
+
+
+class PortTaken(Exception):
+    """The message names the port, who listens on it where the system tells, and what to do."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports nobody listens on now."""
+    sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
+    ports = [int(s.getsockname()[1]) for s in sockets]
+    for opened in sockets:
+        opened.close()
+    return ports
+
+
+def claim_port(port: int, option: str) -> int:
+    """The port if it is free (0: any free one). Raises PortTaken naming its holder."""
+    if port == 0:
+        return free_ports(1)[0]
+    try:
+        socket.create_server((LOOPBACK, port)).close()
+    except OSError:
+        raise PortTaken(
+            f"port {port} is in use{_holder(port)}; choose another with {option} N"
+        ) from None
+    return port
+
+
+def _holder(port: int) -> str:
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                if connection.pid is None:
+                    return ""
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except psutil.Error:  # another user's process: its name is not ours to see
+        return ""
+    return ""

