@@ -1,0 +1,1 @@
+"""What every function runs on: admission, the error table, logs and the stores it is given."""

@@ -1,0 +1,166 @@
+"""Sessions: one per login, with a family of single-use refresh tokens. The truth is in PostgreSQL.
+
+Invariant: a session that has ended never comes back. Valkey holds a copy for speed: alive copies
+live for CACHED_SECONDS, and an end is written over them at once, so a revoked token is refused at
+its next use. When Valkey doesn't answer, PostgreSQL is asked; when an end can't be written to it,
+the caller hears Retryable and ends the session again.
+"""
+
+import hashlib
+import secrets as entropy
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from functions.shared.access.principal import Mode
+from functions.shared.access.tokens import LIFETIME
+from functions.shared.domain.errors import NotFound, Refused, Retryable
+from functions.shared.stores.postgres import Database
+from functions.shared.stores.valkey import Valkey, answering
+
+#: A session ends this long after its login, however often it is refreshed (ASVS 5.0, 7.3.2).
+SESSION_LIFETIME: Final = timedelta(hours=12)
+CACHED_SECONDS: Final = 30
+#: Channel on which an ended session's id is published; connections of the session are closed.
+ENDED_CHANNEL: Final = "sessions.ended"
+_REFRESH_BYTES: Final = 32
+_ALIVE: Final = b"1"
+_ENDED: Final = b"0"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session and what its tokens say of the user."""
+
+    session_id: str
+    user_id: int
+    roles: tuple[str, ...]
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session as its owner sees it in the list."""
+
+    session_id: str
+    created_at: datetime
+    refreshed_at: datetime
+    expires_at: datetime
+
+
+class Sessions:
+    """The sessions of every user. Not for two threads at once (see Database)."""
+
+    def __init__(self, database: Database, valkey: Valkey) -> None:
+        self._database = database
+        self._valkey = valkey
+
+    def open(self, user_id: int, now: datetime) -> tuple[str, str]:
+        """A new session: (session_id, its first refresh token)."""
+        session_id, refresh = str(uuid.uuid4()), entropy.token_urlsafe(_REFRESH_BYTES)
+        self._database.run(
+            "SELECT identity.open_session(:sid::uuid, :user::bigint, :hash::bytea,"
+            " :now::timestamptz, :ends::timestamptz)",
+            sid=session_id,
+            user=user_id,
+            hash=_digest(refresh),
+            now=now,
+            ends=now + SESSION_LIFETIME,
+        )
+        return session_id, refresh
+
+    def refresh(self, token: str, now: datetime) -> tuple[Session, str]:
+        """Uses up a refresh token for the next one.
+
+        Raises Refused 401: REFRESH_INVALID for one that is unknown or whose session has ended,
+        REFRESH_REUSED for one used before, which ends its session (RFC 9700, 4.14.2).
+        """
+        following = entropy.token_urlsafe(_REFRESH_BYTES)
+        rows = self._database.run(
+            "SELECT outcome, session_id::text, user_id, roles, mode FROM"
+            " identity.rotate_refresh(:hash::bytea, :next::bytea, :now::timestamptz)",
+            hash=_digest(token),
+            next=_digest(following),
+            now=now,
+        )
+        outcome, session_id, user_id, roles, mode = rows[0]
+        if outcome == "REUSED":
+            self._announce_end(session_id)
+            raise Refused(401, "REFRESH_REUSED", "the token was used before; log in again")
+        if outcome != "ROTATED":
+            raise Refused(401, "REFRESH_INVALID", "log in again")
+        return Session(session_id, user_id, tuple(roles), mode), following
+
+    def end(self, session_id: str, user_id: int, now: datetime) -> None:
+        """Ends a user's session, everywhere, before it returns; ending it again does it again.
+
+        Raises NotFound when the user has no such session, Retryable when its end could not be
+        made known: it has ended, but must be ended again.
+        """
+        rows = self._database.run(
+            "SELECT identity.end_session(:sid::text, :user::bigint, :now::timestamptz)",
+            sid=session_id,
+            user=user_id,
+            now=now,
+        )
+        if not rows[0][0]:
+            raise NotFound("you have no such session")
+        self._announce_end(session_id)
+
+    def live(self, user_id: int, now: datetime) -> list[SessionRow]:
+        """The user's live sessions, the newest first (at most 100)."""
+        rows = self._database.run(
+            "SELECT session_id::text, created_at, refreshed_at, expires_at FROM identity.session"
+            " WHERE user_id = :user::bigint AND ended_at IS NULL"
+            " AND expires_at > :now::timestamptz ORDER BY created_at DESC LIMIT 100",
+            user=user_id,
+            now=now,
+        )
+        return [SessionRow(*row) for row in rows]
+
+    def is_alive(self, session_id: str, now: datetime) -> bool:
+        """Whether a session still counts. Raises Retryable when no store can tell."""
+        key = _key(session_id)
+        try:
+            with answering():
+                cached = self._valkey.get(key)
+        except Retryable:
+            return self._is_alive_in_the_ledger(session_id, now)
+        if cached is not None:
+            return cached == _ALIVE
+        alive = self._is_alive_in_the_ledger(session_id, now)
+        if alive:
+            self._remember(key)
+        return alive
+
+    def _is_alive_in_the_ledger(self, session_id: str, now: datetime) -> bool:
+        rows = self._database.run(
+            "SELECT 1 FROM identity.session WHERE session_id::text = :sid::text"
+            " AND ended_at IS NULL AND expires_at > :now::timestamptz",
+            sid=session_id,
+            now=now,
+        )
+        return bool(rows)
+
+    def _remember(self, key: str) -> None:
+        try:
+            with answering():
+                # NX: an end written since the ledger was read must stay.
+                self._valkey.set(key, _ALIVE, ex=CACHED_SECONDS, nx=True)
+        except Retryable:
+            return  # only a copy; the next request asks the ledger again
+
+    def _announce_end(self, session_id: str) -> None:
+        with answering():
+            # Outlives every token of the session and every alive copy.
+            self._valkey.set(_key(session_id), _ENDED, ex=int(LIFETIME.total_seconds()) + 60)
+            self._valkey.publish(ENDED_CHANNEL, session_id)
+
+
+def _key(session_id: str) -> str:
+    return f"session:{session_id}"
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

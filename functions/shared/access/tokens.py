@@ -1,0 +1,123 @@
+"""Access tokens: ten-minute JWTs (RFC 9068) signed with Ed25519 under one pinned algorithm.
+
+Invariant: the header of a token chooses nothing. Algorithm, type and key are ours to know
+(RFC 8725, sections 3.1 and 3.11), and a header that says more than they do is refused, so `jku`,
+`jwk`, `x5u` and `crit` never take part. Times are the wall clock's.
+"""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwa import JWSAlgModel
+from joserfc.jwk import OKPKey
+from joserfc.jws import JWSRegistry
+
+from functions.shared.access.principal import Mode, Principal
+from functions.shared.domain.errors import Refused
+
+LIFETIME: Final = timedelta(minutes=10)
+ISSUER: Final = "outcry"
+AUDIENCE: Final = "outcry-api"
+_TYPE: Final = "at+jwt"
+_ALGORITHM: Final = "EdDSA"
+_TOKEN_CHARACTERS_MAX: Final = 2048
+#: How far ahead of ours the issuing machine's clock may be.
+_CLOCK_SKEW: Final = timedelta(seconds=5)
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    """Every claim is required; times are whole seconds since 1970."""
+
+    iss: Literal["outcry"]
+    aud: Literal["outcry-api"]
+    sub: str
+    sid: str
+    jti: str
+    iat: int
+    exp: int
+    roles: tuple[str, ...]
+    mode: Mode
+
+
+class _OnlyEdDSA(JWSRegistry):
+    """One algorithm, whatever a header asks for. (RFC 9864 renames it to Ed25519; clients'
+    libraries know it by the old name, and with an Ed25519 key the two are the same.)"""
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        if name != _ALGORITHM:
+            raise Refused(401, "TOKEN_INVALID", "the token is not one of ours")
+        return self.algorithms[_ALGORITHM]
+
+
+_REGISTRY: Final = _OnlyEdDSA(algorithms=[_ALGORITHM])
+
+
+def issue_token(
+    key: OKPKey,
+    *,
+    user_id: int,
+    session_id: str,
+    roles: tuple[str, ...],
+    mode: Mode,
+    now: datetime,
+) -> str:
+    """A signed token that ends LIFETIME after `now`."""
+    claims = _Claims(
+        iss=ISSUER,
+        aud=AUDIENCE,
+        sub=str(user_id),
+        sid=session_id,
+        jti=uuid.uuid4().hex,
+        iat=int(now.timestamp()),
+        exp=int((now + LIFETIME).timestamp()),
+        roles=roles,
+        mode=mode,
+    )
+    header = _header(key)
+    return jws.serialize_compact(header, msgspec.json.encode(claims), key, registry=_REGISTRY)
+
+
+def read_token(token: str, key: OKPKey, now: datetime) -> Principal:
+    """What a token of ours says. Raises Refused 401: TOKEN_EXPIRED, or TOKEN_INVALID for any
+    other fault, without telling which."""
+    if len(token) > _TOKEN_CHARACTERS_MAX:
+        raise _invalid()
+    try:
+        unverified = jws.extract_compact(token.encode())
+        if unverified.headers() != _header(key):
+            raise _invalid()
+        verified = jws.deserialize_compact(token, key, registry=_REGISTRY)
+        claims = msgspec.json.decode(verified.payload, type=_Claims)
+    except (JoseError, msgspec.MsgspecError, ValueError, TypeError, KeyError):
+        raise _invalid() from None
+    expires_at = datetime.fromtimestamp(claims.exp, UTC)
+    if expires_at <= now:
+        raise Refused(401, "TOKEN_EXPIRED", "the token has expired; refresh it")
+    issued_at = datetime.fromtimestamp(claims.iat, UTC)
+    if issued_at > now + _CLOCK_SKEW or expires_at - issued_at > LIFETIME:
+        raise _invalid()
+    return Principal(
+        user_id=_user_id(claims.sub),
+        session_id=claims.sid,
+        roles=claims.roles,
+        mode=claims.mode,
+        expires_at=expires_at,
+    )
+
+
+def _header(key: OKPKey) -> dict[str, Any]:
+    return {"alg": _ALGORITHM, "typ": _TYPE, "kid": key.kid}
+
+
+def _user_id(subject: str) -> int:
+    if not (subject.isascii() and subject.isdecimal()):
+        raise _invalid()
+    return int(subject)
+
+
+def _invalid() -> Refused:
+    return Refused(401, "TOKEN_INVALID", "the token is not one of ours")

@@ -1,0 +1,58 @@
+"""What a function is given: its settings and its stores, made at the first invocation.
+
+Invariant: nothing is opened at import, and a process opens each store once. Handlers call
+`composition.stores()` (through the module, so that a test can put others in its place).
+"""
+
+import functools
+from functools import cached_property
+
+from functions.shared.access.verifier import Verifier
+from functions.shared.clock import Clock, open_clock
+from functions.shared.settings import StoreSettings
+from functions.shared.stores.instruments import InstrumentMaster
+from functions.shared.stores.postgres import Shards
+from functions.shared.stores.quotes import QuoteCache
+from functions.shared.stores.secrets import Secrets, open_secrets
+from functions.shared.stores.valkey import Valkey, open_valkey
+
+
+class Stores:
+    """One process's stores, each opened when first asked for."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def shards(self) -> Shards:
+        return Shards(self.settings.postgres_urls, "functions")
+
+    @cached_property
+    def valkey(self) -> Valkey:
+        return open_valkey(self.settings.valkey_url)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return open_secrets(self.settings.secrets_url)
+
+    @cached_property
+    def clock(self) -> Clock:
+        return open_clock(self.settings.clock)
+
+    @cached_property
+    def instruments(self) -> InstrumentMaster:
+        return InstrumentMaster(self.shards.control)
+
+    @cached_property
+    def quotes(self) -> QuoteCache:
+        return QuoteCache(self.valkey)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        return Verifier.from_stores(self.secrets, self.valkey, self.shards)
+
+
+@functools.lru_cache(maxsize=1)
+def stores() -> Stores:
+    """The stores of this process. Raises SettingsError when a variable is missing."""
+    return Stores(StoreSettings.from_environment())

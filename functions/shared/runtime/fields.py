@@ -1,0 +1,49 @@
+"""Field types of requests: from JSON text to the integers that rules work on.
+
+Invariant: a price or an amount arrives as a JSON string or number and leaves as an exact integer;
+a quantity is a JSON integer. An unknown field is refused by name.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from functions.shared.domain.money import parse_decimal, parse_price
+
+_DECIMAL_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"},
+        {"type": "number"},
+    ]
+}
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return f"{value:f}" if isinstance(value, Decimal) else str(value)
+    raise ValueError("must be a decimal, as a string or a number")
+
+
+def _price(value: object) -> int:
+    return parse_price(_text_of(value))
+
+
+def _amount(value: object) -> int:
+    return parse_decimal(_text_of(value), 2)
+
+
+#: Rupees in the request, ten-thousandths of a rupee for the rules.
+Price = Annotated[int, BeforeValidator(_price), WithJsonSchema(_DECIMAL_SCHEMA)]
+#: Rupees in the request, paise for the rules.
+Amount = Annotated[int, BeforeValidator(_amount), WithJsonSchema(_DECIMAL_SCHEMA)]
+#: A whole number; `10.0` and `"10"` are refused.
+Integer = Annotated[int, Field(strict=True)]
+
+
+class Request(BaseModel):
+    """Base of every request body: frozen, and an unknown field is refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,46 @@
+"""The body of an order, as `POST /v1/orders` and its preview read it.
+
+Invariant: a body that parses is an order that makes sense by itself: a limit order has a price, a
+market order has none. What it may do is judged afterwards.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from functions.shared.bookkeeping.checking import OrderRequest
+from functions.shared.domain.orders import OrderType, Product, Side, Validity
+from functions.shared.domain.pretrade import OrderIntent
+from functions.shared.runtime.fields import Integer, Price, Request
+
+#: FIX and our own limits fit well below this; a larger number is a slip of the finger.
+QUANTITY_MAX = 10**9
+PRICE_MAX = 10**8 * 10_000
+
+Quantity = Annotated[Integer, Field(gt=0, le=QUANTITY_MAX)]
+OrderPrice = Annotated[Price, Field(gt=0, le=PRICE_MAX)]
+Symbol = Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class OrderBody(Request):
+    """What to trade. `price` in rupees, needed for a limit order and refused for a market one."""
+
+    symbol: Symbol
+    side: Side
+    type: OrderType
+    quantity: Quantity
+    price: OrderPrice | None = None
+    product: Product = Product.CNC
+    validity: Validity = Validity.DAY
+
+    @model_validator(mode="after")
+    def _price_fits_type(self) -> Self:
+        if self.type is OrderType.LIMIT and self.price is None:
+            raise ValueError("price: a LIMIT order needs one")
+        if self.type is OrderType.MARKET and self.price is not None:
+            raise ValueError("price: a MARKET order has none")
+        return self
+
+    def order_request(self) -> OrderRequest:
+        intent = OrderIntent(self.side, self.type, self.quantity, self.price)
+        return OrderRequest(self.symbol, intent, self.product, self.validity)
