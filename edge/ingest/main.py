@@ -1,0 +1,124 @@
+"""ingest: the venue's market data in, last values out to Valkey. `python -m edge.ingest.main`
+
+Invariant: a symbol is asked for on one session only, the one its partition falls to, so that its
+updates keep their order.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Coroutine, Iterable
+
+import uvloop
+from prometheus_client import REGISTRY
+
+from edge.ingest.book import Book
+from edge.ingest.feed import Feed
+from edge.ingest.metrics import IngestMetrics
+from edge.ingest.publish import Publisher
+from edge.runtime.backoff import Backoff
+from edge.runtime.health import serve_health
+from edge.runtime.log import configure_logging, logger
+from functions.shared.clock import wall_now
+from functions.shared.domain.errors import Retryable
+from functions.shared.settings import Settings, SettingsError, split_address
+from functions.shared.stores.instruments import InstrumentMaster
+from functions.shared.stores.postgres import Database
+from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.wire.quotes import partition_of_symbol
+
+#: Sequence numbers start at the wall clock's seconds times this: above all an earlier process gave
+#: out (a batch each 20 ms gives a symbol 50 a second), and exact in a JSON number until 2242.
+SEQ_PER_SECOND = 1 << 20
+
+
+class IngestSettings(Settings, frozen=True, kw_only=True):
+    """What ingest reads at start."""
+
+    postgres_urls: tuple[str, ...]
+    valkey_url: str
+    venue_feed: str
+    health: str
+    feed_sessions: int = 2
+
+
+async def run(settings: IngestSettings) -> None:
+    """Runs until SIGTERM or SIGINT. Raises SettingsError, OSError when it can't start."""
+    address = split_address(settings.venue_feed)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tokens = await _read_tokens(settings, stop)
+    book = Book(tokens, int(wall_now().timestamp()) * SEQ_PER_SECOND)
+    writer = QuoteWriter(settings.valkey_url)
+    publisher = Publisher(book, writer, wall_now)
+    feeds = [
+        Feed(f"OUTCRY-M{number + 1}", address, symbols, book, wall_now)
+        for number, symbols in enumerate(split_symbols(tokens, settings.feed_sessions))
+        if symbols
+    ]
+    metrics = IngestMetrics(book, feeds, publisher, time.monotonic)
+    REGISTRY.register(metrics)
+    health = serve_health(settings.health, "ingest", metrics.state)
+    try:
+        await _until_stopped(stop, [publisher.run(), *(feed.run() for feed in feeds)])
+    finally:
+        health.close()
+        REGISTRY.unregister(metrics)
+        await writer.close()
+
+
+def split_symbols(symbols: Iterable[str], sessions: int) -> list[list[str]]:
+    """The symbols of each session, by partition."""
+    split: list[list[str]] = [[] for _ in range(sessions)]
+    for symbol in symbols:
+        split[partition_of_symbol(symbol) % sessions].append(symbol)
+    return split
+
+
+async def _read_tokens(settings: IngestSettings, stop: asyncio.Event) -> dict[str, int]:
+    """Every instrument's token by symbol; asks again until the database answers."""
+    database, backoff = Database(settings.postgres_urls[0], "ingest"), Backoff()
+    try:
+        while not stop.is_set():
+            try:
+                master = InstrumentMaster(database)
+                instruments = await asyncio.to_thread(master.by_symbol)
+            except Retryable as error:
+                logger(__name__).warning("the instruments can't be read yet", detail=str(error))
+            else:
+                if instruments:
+                    return {symbol: row.token for symbol, row in instruments.items()}
+                logger(__name__).warning("no instruments are listed yet")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.05 + backoff.next_seconds())
+    finally:
+        database.close()
+    return {}
+
+
+async def _until_stopped(stop: asyncio.Event, bodies: list[Coroutine[None, None, None]]) -> None:
+    """Runs the bodies until `stop`; an error in one of them ends all and is raised."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(body) for body in bodies]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+
+
+def main() -> int:
+    """The process's exit code: 0 stopped, 2 wrong settings."""
+    try:
+        settings = IngestSettings.from_environment()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    configure_logging("ingest", settings.log_level)
+    uvloop.run(run(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
