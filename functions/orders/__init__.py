@@ -1,0 +1,1 @@
+"""Orders: place, change, cancel, list. One file per use case."""

@@ -173,6 +173,7 @@ BEGIN
     RETURN;
   END IF;
   v_outcome := CASE WHEN o.change_key = p_request_id THEN 'REPLAY'
+    WHEN v_cancel AND o.pending_change = 'CANCEL' THEN 'REPLAY'
     WHEN NOT ledger.is_working(o.status) THEN 'NOT_WORKING'
     WHEN o.pending_change IS NOT NULL THEN 'IN_FLIGHT'
     WHEN p_version IS NOT NULL AND p_version <> o.version THEN 'VERSION_MOVED'

@@ -196,6 +196,9 @@ RETURNS TABLE (outcome text, why text, seq bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; o ledger.orders; h text; v_next text; v_why text; v_seq bigint;
 BEGIN
+  IF p_user = 0 THEN  -- a cancel reject (35=9) need not name the account; the order does
+    p_user := coalesce((SELECT x.user_id FROM ledger.orders x WHERE x.order_id = p_order), 0);
+  END IF;
   INSERT INTO ledger.fix_applied VALUES (p_session, p_position) ON CONFLICT DO NOTHING;
   SELECT * INTO a FROM ledger.account x WHERE x.user_id = p_user FOR NO KEY UPDATE;
   IF NOT FOUND THEN

@@ -36,5 +36,5 @@ def deposit(shards: Shards, user_id: int, client_id: str, amount: int, now: date
         _DEPOSIT, user_id=user_id, client_id=client_id, amount=amount, now=now
     )[0]
     if outcome == "KEY_REUSED":
-        raise Conflict("KEY_REUSED", f"client_id {client_id!r} was used for another amount")
+        raise Conflict("ID_REUSED", f"client_id {client_id!r} was used for another amount")
     return Deposited(_funds.decode(funds), seq, outcome == "REPLAY")

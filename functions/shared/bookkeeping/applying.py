@@ -19,7 +19,7 @@ _APPLY = (
     " :order_id, :request, :exec_id, :exec_type, :ord_status, :venue_order_id, :quantity,"
     " :price, :cumulative, :trade_date, :transacted_at, :reject_code, :code, :text, :report, :now)"
 )
-_PARK = "SELECT ledger.park_unreadable(:session, :position, :report, :now)"
+_PARK = "SELECT ledger.park_unreadable(:session, 0, :report, :now)"
 
 #: FIX tag 103 (OrdRejReason) and 102 (CxlRejReason) as stable codes for clients.
 _ORDER_REJECTS: Final = {
@@ -50,7 +50,9 @@ class Applied:
 
 def apply_execution(shards: Shards, report: ExecutionReport, now: datetime) -> Applied:
     """Applies one report. Raises Retryable when the ledger can't answer: deliver it again."""
-    outcome, why, seq = shards.of_user(report.user_id).run(
+    # The venue's cancel rejects name the order but not always the account: user 0.
+    shard = shards.of_user(report.user_id) if report.user_id else shards.of_order(report.order_id)
+    outcome, why, seq = shard.run(
         _APPLY,
         session=report.session,
         position=report.position,
@@ -75,9 +77,10 @@ def apply_execution(shards: Shards, report: ExecutionReport, now: datetime) -> A
     return Applied(outcome, why, seq)
 
 
-def park_unreadable(shards: Shards, stream: str, position: int, data: bytes, now: datetime) -> None:
-    """Keeps a record that can't be decoded for a person to look at, so that the rest goes on."""
-    shards.control.run(_PARK, session=stream, position=position, report=data.hex(), now=now)
+def park_unreadable(shards: Shards, sequence_number: str, data: bytes, now: datetime) -> None:
+    """Keeps a record that can't be decoded for a person to look at, so that the rest goes on.
+    `sequence_number` is the stream's own, so a second delivery parks nothing twice."""
+    shards.control.run(_PARK, session=f"stream:{sequence_number}", report=data.hex(), now=now)
 
 
 def _code_of(report: ExecutionReport) -> str | None:

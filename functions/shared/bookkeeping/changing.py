@@ -22,10 +22,10 @@ _CHANGE = (
 )
 
 _CONFLICTS = {
-    "NOT_WORKING": "the order has ended",
-    "IN_FLIGHT": "another change is on its way to the venue",
-    "VERSION_MOVED": "the order has changed since that version",
-    "BELOW_FILLED": "the total quantity must be above what has been filled",
+    "NOT_WORKING": ("ORDER_ENDED", "the order has ended"),
+    "IN_FLIGHT": ("CHANGE_PENDING", "another change is on its way to the venue"),
+    "VERSION_MOVED": ("VERSION_MOVED", "the order has changed since that version"),
+    "BELOW_FILLED": ("BELOW_FILLED", "the total quantity must be above what has been filled"),
 }
 
 
@@ -89,5 +89,5 @@ def _change(
     if outcome == "NOT_FOUND":
         raise NotFound(f"no order {order_id}")
     if outcome in _CONFLICTS:
-        raise Conflict(f"ORDER_{outcome}", _CONFLICTS[outcome])
+        raise Conflict(*_CONFLICTS[outcome])
     return Changed(decode_order(order), msgspec.json.decode(rules))

@@ -22,6 +22,12 @@ _PLACE = (
     " :open_orders_max, :now, :write)"
 )
 
+_RECALL = (
+    "SELECT a.outcome, a.order_facts, a.rules FROM ledger.orders o,"
+    " LATERAL ledger.first_answer(o, :fingerprint::bytea) a"
+    " WHERE o.user_id = :user_id AND o.client_order_id = :client_order_id"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -57,6 +63,18 @@ def place(shards: Shards, placement: Placement) -> Placed:
     """Places the order. Raises Retryable when the ledger can't answer in time (the outcome is then
     unknown: ask again with the same id) and NotFound when there is no account."""
     return _call(shards.of_user(placement.user_id), placement, write=True)
+
+
+def recall(shards: Shards, user_id: int, client_order_id: str, fingerprint: bytes) -> Placed | None:
+    """The first answer to an id that was used before, None for a new one. For when the market's
+    facts can't be had: a known id is answered whatever they would say."""
+    rows = shards.of_user(user_id).run(
+        _RECALL, user_id=user_id, client_order_id=client_order_id, fingerprint=fingerprint
+    )
+    if not rows:
+        return None
+    outcome, order, rules = rows[0]
+    return Placed(outcome, decode_order(order), msgspec.json.decode(rules), None, None)
 
 
 def preview(shards: Shards, placement: Placement) -> Placed:

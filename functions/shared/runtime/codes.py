@@ -33,6 +33,8 @@ CODES: Final[Mapping[str, str]] = {
     "VERSION_MOVED": "The order has changed since",
     "ORDER_ENDED": "The order has ended",
     "CHANGE_PENDING": "A change of the order is under way",
+    "BELOW_FILLED": "The new quantity is not above what has been filled",
+    "NO_PRICE": "There is no live price",
     # Our side.
     "UNAVAILABLE": "Not available right now; try again",
     "INTERNAL": "Something is wrong on our side",

@@ -1,0 +1,80 @@
+"""Cancelling and modifying a working order. Both are requests: the venue has the last word."""
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.orders.place_order import refusal
+from functions.shared.bookkeeping import changing, reading
+from functions.shared.bookkeeping.checking import load_facts
+from functions.shared.domain.errors import Refused
+from functions.shared.domain.ids import shard_of_slot, slot_of_user
+from functions.shared.domain.orders import WORKING, OrderType, Side
+from functions.shared.domain.pretrade import OrderIntent
+from functions.shared.runtime.composition import Stores
+from functions.shared.runtime.http import respond
+from functions.shared.stores.wake import wake_relay
+from functions.shared.wire.events import render_order
+
+#: One call cancels at most this many; the answer says so by `next`.
+CANCEL_ALL_MAX = 500
+
+
+def cancel_order(
+    stores: Stores, user_id: int, order_id: int, request_id: str, version: int | None
+) -> Response[str]:
+    """202 with the order, its cancel on the way. Raises NotFound, and Conflict when it has ended
+    or another change is in flight."""
+    changed = changing.request_cancel(
+        stores.shards, user_id, order_id, request_id, version, stores.clock.now()
+    )
+    _wake(stores, user_id)
+    return respond(render_order(changed.order), HTTPStatus.ACCEPTED)
+
+
+def modify_order(
+    stores: Stores,
+    user_id: int,
+    order_id: int,
+    request_id: str,
+    version: int | None,
+    quantity: int | None,
+    price: int | None,
+) -> Response[str]:
+    """202 with the order, its change on the way. `quantity` is the new total, `price` the new
+    limit; what is None stays. Raises as `cancel_order`, and Refused 422 for a broken rule."""
+    order, limit_price = reading.order(stores.shards, user_id, order_id)
+    if order.type == OrderType.MARKET and price is not None:
+        raise Refused(400, "INVALID_REQUEST", "price: a MARKET order has none")
+    facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
+    # A market order rests at its protected price; judged as the limit it is at the venue.
+    intent = OrderIntent(
+        Side(order.side), OrderType.LIMIT, quantity or order.quantity, price or limit_price
+    )
+    judgement = facts.judge(intent)
+    changed = changing.request_modify(
+        stores.shards, user_id, order_id, request_id, version, facts.now, intent.quantity, judgement
+    )
+    if changed.rules:
+        raise refusal(changed.order, changed.rules)
+    _wake(stores, user_id)
+    return respond(render_order(changed.order), HTTPStatus.ACCEPTED)
+
+
+def cancel_all(stores: Stores, user_id: int, request_id: str) -> Response[str]:
+    """202 with the working orders that are now being cancelled, and those that could not be."""
+    items: list[dict[str, object]] = []
+    for status in sorted(WORKING):
+        query = reading.OrderQuery(rows=CANCEL_ALL_MAX, status=status)
+        for order in reading.orders(stores.shards, user_id, query):
+            if order.pending_change is None and len(items) < CANCEL_ALL_MAX:
+                changed = changing.request_cancel(
+                    stores.shards, user_id, order.order_id, request_id, None, stores.clock.now()
+                )
+                items.append(render_order(changed.order))
+    _wake(stores, user_id)
+    return respond({"items": items, "next": None}, HTTPStatus.ACCEPTED)
+
+
+def _wake(stores: Stores, user_id: int) -> None:
+    wake_relay(stores.valkey, shard_of_slot(slot_of_user(user_id), len(stores.shards)))

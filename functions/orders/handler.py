@@ -1,0 +1,133 @@
+"""The routes of orders. Each parses, calls one use case and hands its answer back."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import uuid4
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+from pydantic import AwareDatetime, Field, model_validator
+
+from functions.orders import change_order, place_order, read_orders
+from functions.shared.bookkeeping.reading import OrderQuery
+from functions.shared.domain.errors import NotFound, Refused
+from functions.shared.domain.orders import Status
+from functions.shared.runtime import composition
+from functions.shared.runtime.fields import Integer, Request
+from functions.shared.runtime.http import new_app, principal
+from functions.shared.runtime.order_request import OrderBody, OrderPrice, Quantity
+
+app = new_app("orders")
+
+ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
+ORDER_ID_MAX = 2**63 - 1
+LIMIT_MAX = 500
+
+
+class NewOrderBody(OrderBody):
+    """An order with the id that makes it happen once, however often it is sent."""
+
+    client_order_id: ClientId
+
+
+class ModifyBody(Request):
+    """The changed fields: `quantity` is the new total. `version` refuses a change to an order that
+    has moved since it was read."""
+
+    request_id: ClientId
+    version: Annotated[Integer, Field(gt=0, le=2**31 - 1)] | None = None
+    quantity: Quantity | None = None
+    price: OrderPrice | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.quantity is None and self.price is None:
+            raise ValueError("give the quantity, the price, or both")
+        return self
+
+
+class CancelBody(Request):
+    """`request_id` makes a repeated cancel the same cancel; left out, each one is new."""
+
+    request_id: ClientId = Field(default_factory=lambda: str(uuid4()))
+    version: Annotated[Integer, Field(gt=0, le=2**31 - 1)] | None = None
+
+
+@app.post("/v1/orders")
+def place(body: Annotated[NewOrderBody, Body()]) -> Response[str]:
+    """Place an order."""
+    return place_order.place_order(
+        composition.stores(), principal(app).user_id, body.client_order_id, body.order_request()
+    )
+
+
+@app.get("/v1/orders")
+def list_orders(
+    status: Annotated[Status | None, Query()] = None,
+    symbol: Annotated[str | None, Query(max_length=40)] = None,
+    start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,19}$")] = None,
+) -> Response[str]:
+    """Your orders, newest first."""
+    query = OrderQuery(
+        rows=limit,
+        before=None if cursor is None else min(int(cursor), ORDER_ID_MAX),
+        status=status,
+        symbol=symbol,
+        start=_datetime(start),
+        until=_datetime(until),
+    )
+    return read_orders.list_orders(composition.stores(), principal(app).user_id, query)
+
+
+@app.get("/v1/orders/<order_id>")
+def show(order_id: str) -> Response[str]:
+    """One order with its history and fills."""
+    return read_orders.show_order(
+        composition.stores(), principal(app).user_id, _order_number(order_id)
+    )
+
+
+@app.patch("/v1/orders/<order_id>")
+def modify(order_id: str, body: Annotated[ModifyBody, Body()]) -> Response[str]:
+    """Ask to change a working order's total quantity, its price, or both."""
+    return change_order.modify_order(
+        composition.stores(), principal(app).user_id, _order_number(order_id),
+        body.request_id, body.version, body.quantity, body.price,
+    )  # fmt: skip
+
+
+@app.delete("/v1/orders/<order_id>")
+def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> Response[str]:
+    """Ask to cancel a working order."""
+    wanted = body or CancelBody()
+    return change_order.cancel_order(
+        composition.stores(), principal(app).user_id, _order_number(order_id),
+        wanted.request_id, wanted.version,
+    )  # fmt: skip
+
+
+@app.delete("/v1/orders")
+def cancel_all(body: Annotated[CancelBody | None, Body()] = None) -> Response[str]:
+    """Ask to cancel every working order."""
+    wanted = body or CancelBody()
+    if wanted.version is not None:
+        raise Refused(400, "INVALID_REQUEST", "version: is of one order, not of all")
+    return change_order.cancel_all(composition.stores(), principal(app).user_id, wanted.request_id)
+
+
+def _order_number(text: str) -> int:
+    """Raises NotFound for what can't be an order's number."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 19 and int(text) <= ORDER_ID_MAX):
+        raise NotFound(f"no order {text[:40]!r}")
+    return int(text)
+
+
+def _datetime(moment: AwareDatetime | None) -> datetime | None:
+    return moment
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return app.resolve(event, context)

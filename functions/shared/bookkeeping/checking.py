@@ -1,0 +1,121 @@
+"""From what a client asks to what the ledger decides: the public facts, and the verdict on them.
+
+Invariant: orders and their preview are judged here by the same lines, so a preview can't promise
+what placing refuses. No price means no order: a missing or stale quote is never guessed.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from functions.shared.clock import Clock, micros, wall_now
+from functions.shared.domain.calendar import MarketStatus, market_status
+from functions.shared.domain.errors import Refused
+from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.orders import OrderType, Product, Validity
+from functions.shared.domain.pretrade import Judgement, OrderIntent, judge, order_limits
+from functions.shared.stores.instruments import InstrumentMaster
+from functions.shared.stores.quotes import QuoteCache
+from functions.shared.wire.quotes import Quote
+
+from .placing import Placement
+
+#: A quote older than this judges no market order. Exchange time against the wall clock.
+QUOTE_AGE_MS_MAX: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """A well-formed order as a client wrote it. `price` in ten-thousandths of a rupee."""
+
+    symbol: str
+    intent: OrderIntent
+    product: Product
+    validity: Validity
+
+    def fingerprint(self) -> bytes:
+        """sha256 of the request itself: nothing derived, so it is the same whenever it is sent."""
+        intent = self.intent
+        parts = (self.symbol, intent.side, intent.type, intent.quantity, intent.price,
+                 self.product, self.validity)  # fmt: skip
+        return hashlib.sha256(msgspec.json.encode(parts)).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class PublicFacts:
+    """What an order is judged on, the same for everybody. The quote is None when there is none."""
+
+    instrument: Instrument
+    quote: Quote | None
+    status: MarketStatus
+    now: datetime
+
+    def judge(self, intent: OrderIntent) -> Judgement:
+        """The verdict. Raises Refused 503 NO_PRICE for a market order without a live price."""
+        return judge(intent, self.instrument, self._last(intent), self._close(), self.status)
+
+    def context(self) -> str:
+        """JSON of the quote the order is judged on and the versions of the rules."""
+        quote = self.quote
+        seen = None
+        if quote is not None:
+            seen = {"bid": quote.bid, "ask": quote.ask, "ltp": quote.ltp, "seq": quote.seq,
+                    "timestamp_ms": quote.timestamp_ms}  # fmt: skip
+        limits = order_limits(self.status.trade_date)
+        versions = {"limits": limits.valid_from.isoformat(), "charges": "2026-03-01"}
+        return msgspec.json.encode({"quote": seen, "rules": versions}).decode()
+
+    def _last(self, intent: OrderIntent) -> int:
+        if intent.type is OrderType.LIMIT:
+            return intent.price or 0
+        if self.instrument.kind != "EQUITY":
+            return self.instrument.previous_close  # refused as not tradable, whatever its price
+        quote = self.quote
+        if quote is None or not quote.ltp or self._age_ms(quote) > QUOTE_AGE_MS_MAX:
+            raise Refused(
+                503, "NO_PRICE", f"there is no live price of {self.instrument.symbol}",
+                retry_after_seconds=1,
+            )  # fmt: skip
+        return quote.ltp
+
+    def _close(self) -> int:
+        close = self.quote.close if self.quote is not None else 0
+        return close or self.instrument.previous_close
+
+    @staticmethod
+    def _age_ms(quote: Quote) -> int:
+        return micros(wall_now()) // 1000 - quote.timestamp_ms
+
+
+def load_facts(
+    instruments: InstrumentMaster, quotes: QuoteCache, clock: Clock, symbol: str
+) -> PublicFacts:
+    """Raises Refused 404 UNKNOWN_SYMBOL, and Retryable when the master or the cache is away."""
+    instrument = instruments.get(symbol)
+    if instrument is None:
+        raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed", symbol=symbol[:40])
+    quote = quotes.get([instrument.symbol]).get(instrument.symbol)
+    now = clock.now()
+    return PublicFacts(instrument, quote, market_status(now, clock.hours), now)
+
+
+def placement(
+    user_id: int, client_order_id: str, request: OrderRequest, facts: PublicFacts
+) -> Placement:
+    """Everything the ledger needs to decide this order."""
+    return Placement(
+        user_id=user_id,
+        client_order_id=client_order_id,
+        fingerprint=request.fingerprint(),
+        symbol=facts.instrument.symbol,
+        intent=request.intent,
+        product=request.product,
+        validity=request.validity,
+        judgement=facts.judge(request.intent),
+        context=facts.context(),
+        open_orders_max=order_limits(facts.status.trade_date).open_orders_max,
+        now=facts.now,
+    )
