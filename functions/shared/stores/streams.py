@@ -18,6 +18,8 @@ import boto3
 import msgspec
 import redis
 from botocore.exceptions import BotoCoreError, ClientError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from functions.shared.domain.errors import InvariantViolated, Retryable
 
@@ -81,6 +83,10 @@ class ValkeyStreams:
             url,
             socket_timeout=_SOCKET_TIMEOUT_SECONDS,
             socket_connect_timeout=_SOCKET_TIMEOUT_SECONDS,
+            # A read cut off by the network must not be repeated as it was: its entries are pending
+            # already and ">" would pass over them. The caller's next read begins with those.
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,  # the shapes read below are RESP2's
         )
         self._clock = clock
         # The id after which this consumer's own pending entries are read; ">" once there are none.
@@ -113,25 +119,16 @@ class ValkeyStreams:
                 self._create_group(stream, group)
                 self._cursor[stream, group] = "0"
         try:
-            with _translated(f"read {','.join(streams)}"):
-                answer: list[tuple[bytes, list[Any]]] = self._client.xreadgroup(
-                    group,
-                    consumer,
-                    {stream: self._cursor[stream, group] for stream in streams},
-                    count=count,
-                    block=block_ms,
-                )
+            while True:
+                history = any(self._cursor[stream, group] != ">" for stream in streams)
+                result = self._read_once(streams, group, consumer, count, block_ms)
+                if result or not history:  # an empty history says nothing of what is new
+                    return result
         except Retryable:
             # Entries whose delivery was cut off are ours and pending, or the group is gone.
             for stream in streams:
                 self._cursor.pop((stream, group), None)
             raise
-        result: list[tuple[str, list[Delivered]]] = []
-        for name, entries in answer:
-            delivered = self._take(name.decode(), group, entries)
-            if delivered:
-                result.append((name.decode(), delivered))
-        return result
 
     def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
         if not ids:
@@ -145,6 +142,20 @@ class ValkeyStreams:
 
     def close(self) -> None:
         self._client.close()
+
+    def _read_once(
+        self, streams: Sequence[str], group: str, consumer: str, count: int, block_ms: int
+    ) -> list[tuple[str, list[Delivered]]]:
+        with _translated(f"read {','.join(streams)}"):
+            answer: Any = self._client.xreadgroup(
+                group,
+                consumer,
+                {stream: self._cursor[stream, group] for stream in streams},
+                count=count,
+                block=block_ms,
+            )
+        taken = [(name.decode(), self._take(name.decode(), group, e)) for name, e in answer]
+        return [(name, delivered) for name, delivered in taken if delivered]
 
     def _take(self, stream: str, group: str, entries: list[Any]) -> list[Delivered]:
         history = self._cursor[stream, group] != ">"

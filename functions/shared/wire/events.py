@@ -100,6 +100,16 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     holding: HoldingFacts | None = None
 
 
+class _StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A UserEvent whose body is the stored text itself, unread."""
+
+    user_id: int
+    user_seq: int
+    kind: str
+    at: int
+    body: msgspec.Raw
+
+
 _body_decoder = msgspec.json.Decoder(EventBody)
 _event_decoder = msgspec.json.Decoder(UserEvent)
 _order_decoder = msgspec.json.Decoder(OrderFacts)
@@ -127,6 +137,14 @@ def decode_event(data: bytes) -> UserEvent:
 
 def encode_event(event: UserEvent) -> bytes:
     return _encoder.encode(event)
+
+
+def encode_stored_event(user_id: int, user_seq: int, kind: str, at: int, body: str) -> bytes:
+    """The UserEvent of a row of the log, its body byte for byte (its hash covers them)."""
+    raw = msgspec.Raw(body.encode())
+    return _encoder.encode(
+        _StoredEvent(user_id=user_id, user_seq=user_seq, kind=kind, at=at, body=raw)
+    )
 
 
 def format_time(micros: int) -> str:

@@ -15,6 +15,8 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True):
     `exec_type` is tag 150; `ord_status` tag 39; `request` the number in ClOrdID (0: the order);
     `position` the MsgSeqNum on `session`; `transacted_at` microseconds since 1970;
     `reject_code` tag 103 or 102; `trade_date` YYYY-MM-DD; `order_quantity` tag 38, `price` tag 44.
+    A 35=9 names neither instrument nor side nor quantities: there `symbol` and `exec_id` are empty,
+    `side` None and the numbers 0; its `user_id` is 0 where the venue left out Account(1).
     """
 
     v: Literal[1] = 1
@@ -28,7 +30,7 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True):
     ord_status: str
     venue_order_id: str
     symbol: str
-    side: Literal["BUY", "SELL"]
+    side: Literal["BUY", "SELL"] | None
     last_quantity: int
     last_price: int
     cumulative_quantity: int

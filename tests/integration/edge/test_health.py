@@ -1,0 +1,68 @@
+"""/health says what the process judges of itself; /metrics speaks Prometheus' text format."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from edge.runtime.health import HealthServer, serve_health
+
+
+class Judgement:
+    def __init__(self) -> None:
+        self.value = (False, "not logged on")
+
+    def __call__(self) -> tuple[bool, str]:
+        return self.value
+
+
+@pytest.fixture
+def judgement() -> Judgement:
+    return Judgement()
+
+
+@pytest.fixture
+def server(judgement: Judgement) -> Iterator[HealthServer]:
+    registry = CollectorRegistry()
+    Counter("orders", "sent", registry=registry).inc(3)
+    running = serve_health("127.0.0.1:0", "gateway", judgement, registry)
+    yield running
+    running.close()
+
+
+def ask(server: HealthServer, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://{server.address}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_a_process_starts_then_is_ready_then_fails(
+    server: HealthServer, judgement: Judgement
+) -> None:
+    status, body = ask(server, "/health")
+    assert (status, json.loads(body)) == (
+        503,
+        {"part": "gateway", "state": "starting", "detail": "not logged on"},
+    )
+    judgement.value = (True, "")
+    status, body = ask(server, "/health")
+    assert (status, json.loads(body)) == (200, {"part": "gateway", "state": "ready"})
+    judgement.value = (False, "logged out")
+    status, body = ask(server, "/health")
+    assert (status, json.loads(body)["state"]) == (503, "failing")
+
+
+def test_metrics_are_served_as_text(server: HealthServer) -> None:
+    status, body = ask(server, "/metrics")
+    assert status == 200
+    assert "orders_total 3.0" in body
+
+
+def test_another_path_is_not_found(server: HealthServer) -> None:
+    assert ask(server, "/")[0] == 404
