@@ -80,7 +80,8 @@ class Home:
 
     def create(self) -> None:
         """Makes the folders. Raises OSError when the place can't be written."""
-        for folder in (self.path, self.run, self.logs, self.secrets, self.objects):
+        kept = (self.passwords, self.secrets, self.objects)
+        for folder in (self.path, self.run, self.logs, *kept):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
 
@@ -91,6 +92,11 @@ class Home:
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    @property
+    def passwords(self) -> Path:
+        """What the embedded servers ask of their clients."""
+        return self.path / "passwords"
 
     @property
     def secrets(self) -> Path:
@@ -118,13 +124,14 @@ class Home:
     def write(self, path: Path, data: bytes) -> None:
         """Replaces a file whole, readable by its owner alone."""
         draft = path.with_name(f".{path.name}.{os.getpid()}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
         draft.replace(path)
 
     def password(self, name: str) -> str:
         """The generated password of that name, made when first asked for."""
-        path = self.secrets / f"{name}.password"
+        path = self.passwords / name
         if not path.exists():
             self.write(path, secrets.token_urlsafe(24).encode())
         return path.read_text()

