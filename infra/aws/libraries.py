@@ -77,10 +77,11 @@ def install_libraries(build: Path, python: Path | None) -> Path:
 
 def compile_folder(folder: Path, python: Path | None) -> None:
     """Compiles the folder's modules, never checked against the source again: an artifact's
-    files don't change, and a zip doesn't keep their times."""
+    files don't change, and a zip doesn't keep their times. Tracebacks name Lambda's folder."""
     if python is not None:
-        command = [str(python), "-m", "compileall", "-q", "-j", "0"]
-        _run([*command, "--invalidation-mode", "unchecked-hash", str(folder)])
+        command = [str(python), "-m", "compileall", "-q", "-j", "0", "-s", str(folder)]
+        command += ["-p", "/var/task", "--invalidation-mode", "unchecked-hash"]
+        _run([*command, str(folder)])
 
 
 def files_for(imported: Iterable[str], services: Iterable[str], site: Path) -> Iterator[Path]:
