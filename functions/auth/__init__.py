@@ -1,0 +1,1 @@
+"""Signing in and out: who a user is, and for how long."""

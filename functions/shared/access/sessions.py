@@ -98,15 +98,19 @@ class Sessions:
         Raises NotFound when the user has no such session, Retryable when its end could not be
         made known: it has ended, but must be ended again.
         """
+        try:
+            session = str(uuid.UUID(session_id))
+        except ValueError:
+            raise NotFound("you have no such session") from None
         rows = self._database.run(
-            "SELECT identity.end_session(:sid::text, :user::bigint, :now::timestamptz)",
-            sid=session_id,
+            "SELECT identity.end_session(:sid::uuid, :user::bigint, :now::timestamptz)",
+            sid=session,
             user=user_id,
             now=now,
         )
         if not rows[0][0]:
             raise NotFound("you have no such session")
-        self._announce_end(session_id)
+        self._announce_end(session)
 
     def live(self, user_id: int, now: datetime) -> list[SessionRow]:
         """The user's live sessions, the newest first (at most 100)."""
@@ -136,7 +140,7 @@ class Sessions:
 
     def _is_alive_in_the_ledger(self, session_id: str, now: datetime) -> bool:
         rows = self._database.run(
-            "SELECT 1 FROM identity.session WHERE session_id::text = :sid::text"
+            "SELECT 1 FROM identity.session WHERE session_id = :sid::uuid"
             " AND ended_at IS NULL AND expires_at > :now::timestamptz",
             sid=session_id,
             now=now,

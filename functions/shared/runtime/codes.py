@@ -25,6 +25,8 @@ CODES: Final[Mapping[str, str]] = {
     "INVALID_CREDENTIALS": "The user name, password or code is not right",
     "REFRESH_INVALID": "The refresh token is not valid",
     "REFRESH_REUSED": "The refresh token was used before; its session has ended",
+    "USERNAME_TAKEN": "The user name is taken",
+    "MAIL_REFUSED": "The mail was refused",
     "FORBIDDEN": "Not allowed",
     "TOO_MANY_REQUESTS": "Too many requests",
     # Orders and money.

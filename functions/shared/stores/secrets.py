@@ -4,9 +4,7 @@ Invariant: a secret that exists is never overwritten; of two writers at once one
 is told. The value never appears in an error.
 """
 
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.shared.domain.errors import Conflict, NotFound, Retryable
 from functions.shared.settings import SettingsError, file_url_path
+from functions.shared.stores.write_once import write_once
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _CONFIG: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 3})
@@ -48,22 +47,12 @@ class FileSecrets:
 
     def put_new(self, name: str, value: str) -> None:
         path = self._path(name)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # mkstemp makes the file 0600; a hard link fails if the name is taken, so a reader never
-        # meets half a secret and a writer never replaces one.
-        descriptor, draft = tempfile.mkstemp(dir=self._folder, prefix=".draft-")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(value)
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(draft, path)
-            except FileExistsError:
-                raise Conflict("SECRET_EXISTS", f"secret {name} exists") from None
-        finally:
-            Path(draft).unlink()
-        sync_folder(self._folder)
+            written = write_once(path, value.encode(), 0o600)
+        except OSError as error:
+            raise Retryable(f"secret {name} can't be written: {error.strerror}") from error
+        if not written:
+            raise Conflict("SECRET_EXISTS", f"secret {name} exists")
 
     def _path(self, name: str) -> Path:
         return self._folder / _checked(name)
@@ -109,15 +98,6 @@ def open_secrets(url: str) -> Secrets:
         region, _, endpoint = url.removeprefix("aws:").partition("@")
         return AwsSecrets(region, endpoint or None)
     raise SettingsError("OUTCRY_SECRETS_URL: neither file:///FOLDER nor aws:REGION")
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a new name in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _checked(name: str) -> str:

@@ -1,0 +1,41 @@
+"""Files that are written once and whole: what secrets and objects are on one machine.
+
+Invariant: a reader never meets half a file, a writer never replaces one, and a file is on the disk
+when `write_once` returns.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_once(path: Path, data: bytes, mode: int) -> bool:
+    """Writes a new file, making its folder (0700) if need be; False when the name is taken.
+
+    Raises OSError when the disk refuses.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)  # unlike a rename, it fails when the name is taken
+        except FileExistsError:
+            return False
+    finally:
+        Path(draft).unlink()
+    _sync_folder(path.parent)
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a new name in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
