@@ -33,7 +33,7 @@ CREATE TABLE identity.session (
   expires_at   timestamptz NOT NULL,
   ended_at     timestamptz
 );
-CREATE INDEX session_user ON identity.session (user_id, created_at DESC);
+CREATE INDEX session_by_user ON identity.session (user_id, created_at DESC);
 
 CREATE TABLE identity.refresh_token (
   digest     bytea PRIMARY KEY CHECK (length(digest) = 32),   -- sha256; the token is never stored
