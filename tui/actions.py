@@ -18,20 +18,23 @@ class Action:
 
 
 TRADING = (
-    Action("buy", "b", "Buy", "Put the selected symbol into the ticket as a buy"),
-    Action("sell", "s", "Sell", "Put the selected symbol into the ticket as a sell"),
-    Action("modify", "m", "Modify", "Change quantity or price of the selected working order"),
-    Action("cancel", "c", "Cancel", "Cancel the selected working order"),
-    Action("search", "slash", "Add", "Search an instrument and add it to the watchlist"),
+    Action("buy", "b", "Buy", "Buy the selected symbol"),
+    Action("sell", "s", "Sell", "Sell the selected symbol"),
+    Action("modify", "m", "Modify", "Change the selected order's quantity or price"),
+    Action("cancel", "c", "Cancel", "Cancel the selected order"),
+    Action("search", "slash", "Add", "Find an instrument for the watchlist"),
     Action("remove", "x,delete", "Remove", "Take the selected symbol off the watchlist", False),
     Action("watchlist", "w", "Watch", "Go to the watchlist", False),
     Action("orders", "o", "Orders", "Go to the orders"),
     Action("holdings", "h", "Holdings", "Go to the holdings"),
     Action("reconnect", "r", "Reconnect", "Connect again after another terminal took over", False),
-    Action("leave", "escape", "Back", "Leave the ticket for the watchlist", False, True),
+    Action("leave", "escape", "Back", "Leave the ticket for the watchlist", True, True),
     Action("help", "question_mark", "Help", "Show this help"),
     Action("quit_terminal", "ctrl+q", "Quit", "Leave the terminal", True, True),
 )
+
+LEAVING = frozenset(action.name for action in TRADING if action.works_while_typing)
+"""What is offered even while a field takes every letter as text."""
 
 CONFIRM = (
     Action("accept", "enter,y", "Yes", "Send it"),
@@ -41,11 +44,11 @@ CONFIRM = (
 DIALOG = (Action("dismiss_screen", "escape", "Back", "Close without a change"),)
 
 IN_TABLES = (
-    ("↑ ↓ PgUp PgDn Home End", "Move in a table"),
-    ("Enter", "On a price, open the ticket; in the ticket, review the order"),
-    ("← → Space", "Change a choice of the ticket, such as BUY and SELL"),
-    ("Tab, Shift+Tab", "Next and previous field or pane"),
-    ("Ctrl+P", "Every action by name"),
+    ("↑ ↓", "Move in a table; PgUp, PgDn, Home and End too"),
+    ("Enter", "From a price to its ticket; from the ticket to the review"),
+    ("← → Space", "Change a choice of the ticket, such as BUY or SELL"),
+    ("Tab", "Next field or pane; Shift+Tab the one before"),
+    ("^p", "Every action by name"),
 )
 """Keys that belong to widgets, named for the help screen."""
 

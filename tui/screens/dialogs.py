@@ -44,7 +44,7 @@ class ConfirmDialog(ModalScreen[bool]):
             for name, figure in self._rows:
                 with Horizontal(classes="summary"):
                     yield Label(name)
-                    yield Static(figure, markup=False)
+                    yield Static(figure, markup=False, classes="figure")
             if self._warning:
                 yield Static(self._warning, classes="dialog-warning", markup=False)
             yield Static(
@@ -206,4 +206,4 @@ class HelpDialog(ModalScreen[None]):
 
 
 def _help_line(keys: str, description: str) -> Content:
-    return Content.assemble((f"{keys:<23}", "$footer-key-foreground"), description)
+    return Content.assemble((f"{keys:<12}", "$footer-key-foreground"), description)

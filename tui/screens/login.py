@@ -60,7 +60,7 @@ class LoginScreen(Screen[None]):
             yield Label("Authenticator code")
             yield Input(id="totp", placeholder="six digits", max_length=6, restrict="[0-9]*")
             yield Static(self._reason, id="sign-in-remark", markup=False)
-            yield Button("Sign in", id="submit", variant="primary")
+            yield Button("Sign in", id="submit", compact=True)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:

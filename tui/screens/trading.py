@@ -16,9 +16,9 @@ from textual.containers import Container
 from textual.events import Resize
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer
+from textual.widgets import Footer, Input
 
-from tui.actions import TRADING, bindings
+from tui.actions import LEAVING, TRADING, bindings
 from tui.client.broker import Broker, Feed, Link
 from tui.client.journal import Journal
 from tui.client.models import Fill, Order, Profile, SearchHit
@@ -110,6 +110,14 @@ class TradingScreen(Screen[None]):
         self.set_class(is_compact, "-compact")
         self.set_class(is_wide, "-wide")
         self.call_after_refresh(self._show_funds)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a field is being typed in, letters are text: only what leaves it is offered."""
+        is_writing = self.query_one(Ticket).has_focus_within
+        if action == "leave":
+            return is_writing
+        typing = is_writing and isinstance(self.focused, Input)
+        return not typing or action not in {each.name for each in TRADING} or action in LEAVING
 
     # What the broker says
 

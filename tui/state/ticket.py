@@ -98,7 +98,7 @@ def read_price(text: str) -> Decimal | str:
     if not plain:
         return "Enter a price"
     if not _DECIMAL.fullmatch(plain) or len(plain) > DIGITS_MAX:
-        return "Digits and a point only"
+        return "Not a price"
     price = Decimal(plain)
     return price if price > 0 else "Above zero"
 
@@ -163,7 +163,7 @@ def _field(rule: RuleFailure) -> str:
 
 def _cure(rule: RuleFailure, field: str) -> str:
     if field == "price" and rule.nearest is not None:
-        return f"nearest {formats.amount(rule.nearest)}"
+        return f"→ {formats.amount(rule.nearest)}"
     if field == "quantity" and rule.largest_quantity is not None:
-        return f"at most {formats.quantity(rule.largest_quantity)}"
+        return f"max {formats.quantity(rule.largest_quantity)}"
     return ""

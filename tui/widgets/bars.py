@@ -63,7 +63,7 @@ class FundsBar(Static):
             ("Held", formats.rupees(funds.held)),
         ]
         if self.size.width >= 100:
-            fields.append(("Invested", formats.rupees(totals.value)))
+            fields.append(("Holdings", formats.rupees(totals.value)))
         gain = _MARKUP[tone(totals.gain) if is_live else "faint"]
         fields.append(("P&L", f"[{gain}]{formats.signed_rupees(totals.gain)}[/]"))
         if funds.borrowed:

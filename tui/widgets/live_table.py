@@ -47,7 +47,7 @@ def tone(value: Decimal | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`rank` 0 is always shown; columns of a higher rank give way first when width is short."""
+    """Columns of the highest rank give way together when width is short; rank 0 never does."""
 
     title: str
     width: int
@@ -240,9 +240,11 @@ class LiveTable(Widget, can_focus=True):
         def needed() -> int:
             return sum(self._columns[index].width for index in shown) + GAP * (len(shown) - 1)
 
-        while needed() > width and len(shown) > 1:
-            worst = max(shown, key=lambda index: (self._columns[index].rank, index))
-            shown.remove(worst)
+        while needed() > width:
+            worst = max(self._columns[index].rank for index in shown)
+            if worst == 0:
+                break
+            shown = [index for index in shown if self._columns[index].rank < worst]
         spare = max(0, width - needed()) // max(1, len(shown) - 1)
         return shown, GAP + min(SPREAD_MAX, spare)
 

@@ -75,7 +75,7 @@ class Ticket(Vertical):
         """Keep the last price of the ticket's symbol beside it."""
         if ltp != self._ltp:
             self._ltp = ltp
-            self._hint("symbol", "" if ltp is None else formats.rupees(ltp))
+            self._hint("symbol", "" if ltp is None else formats.amount(ltp))
 
     def show_preview(self, request: OrderRequest, preview: Preview) -> None:
         """Show what `request` would cost, unless the draft has moved on."""
@@ -93,7 +93,8 @@ class Ticket(Vertical):
     def clear(self) -> None:
         """Empty the quantity after an order went out; symbol and price stay for the next."""
         self._touched.clear()
-        self._input("quantity").value = ""
+        with self.prevent(Input.Changed):
+            self._input("quantity").value = ""
         self._changed()
 
     @on(Input.Changed)
@@ -195,7 +196,9 @@ class Ticket(Vertical):
 
 
 def _field(label: str, control: Input | Choice) -> Horizontal:
-    return Horizontal(Label(label), control, Static(classes="hint", markup=False), classes="field")
+    """One line: a name, its control, and room for a hint where a value is typed."""
+    hints = [Static(classes="hint", markup=False)] if isinstance(control, Input) else []
+    return Horizontal(Label(label), control, *hints, classes="field")
 
 
 def _aligned(name: str, figure: str, width: int) -> Content:

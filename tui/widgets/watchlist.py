@@ -7,14 +7,14 @@ from tui.state.quotes import Board, Price
 from tui.widgets.live_table import Cell, Column, LiveTable, Row, tone
 
 COLUMNS = (
-    Column("Symbol", 11, is_numeric=False),
+    Column("Symbol", 10, is_numeric=False),
     Column("LTP", 10),
-    Column("Change", 9),
+    Column("Change", 9, rank=1),
     Column("Change%", 7),
-    Column("Open", 10, rank=3),
-    Column("High", 10, rank=2),
-    Column("Low", 10, rank=2),
-    Column("Volume", 9, rank=1),
+    Column("Open", 10, rank=4),
+    Column("High", 10, rank=3),
+    Column("Low", 10, rank=3),
+    Column("Volume", 9, rank=2),
 )
 _LIT = {1: "lit-up", -1: "lit-down", 0: "plain"}
 

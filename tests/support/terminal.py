@@ -1,0 +1,192 @@
+"""A broker and a feed for screens: they answer at once and keep what they were asked."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from tui.client.broker import Link, Listener, RefusedError
+from tui.client.models import (
+    Funds,
+    Holding,
+    Order,
+    Preview,
+    PrivateEvent,
+    Problem,
+    Profile,
+    Quote,
+    Reason,
+    RuleFailure,
+    SearchHit,
+)
+
+NOON = datetime(2026, 7, 10, 6, 30, tzinfo=UTC)
+"""12:00:00 IST, the frozen time of every screen test."""
+
+
+def funds(available: str = "970440.64", seq: int = 7) -> Funds:
+    held = Decimal("1000000.00") - Decimal(available)
+    return Funds(cash=Decimal("1000000.00"), held=held, available=Decimal(available), seq=seq)
+
+
+def order(order_id: str = "1001", **changes: object) -> Order:
+    fields: dict[str, object] = {
+        "order_id": order_id,
+        "symbol": "RELIANCE",
+        "side": "BUY",
+        "type": "LIMIT",
+        "quantity": 10,
+        "price": Decimal("2950.50"),
+        "status": "PENDING",
+        "version": 1,
+        "created_at": NOON,
+    }
+    return Order(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def quote(symbol: str, ltp: str, change: str = "12.50", percent: str = "0.43") -> Quote:
+    return Quote(
+        symbol=symbol,
+        ltp=Decimal(ltp),
+        change=Decimal(change),
+        change_percent=Decimal(percent),
+        volume=3_641_000,
+        open=Decimal("2938.00"),
+        high=Decimal("2961.00"),
+        low=Decimal("2921.45"),
+    )
+
+
+QUOTES = [
+    quote("NIFTY 50", "24812.35", "-61.20", "-0.25"),
+    quote("RELIANCE", "2950.50"),
+    quote("HDFCBANK", "1682.20", "-3.10", "-0.18"),
+    quote("TCS", "3921.70", "0.00", "0.00"),
+    quote("M&M", "2811.20", "40.70", "1.47"),
+]
+
+ORDERS = [
+    order("1004", status="OPEN", version=2, symbol="TCS", side="SELL", price=Decimal("3950.00")),
+    order(
+        "1003",
+        status="PARTIALLY_FILLED",
+        version=3,
+        filled_quantity=4,
+        average_price=Decimal("2950.5000"),
+    ),
+    order(
+        "1002",
+        status="FILLED",
+        version=3,
+        type="MARKET",
+        price=None,
+        filled_quantity=10,
+        average_price=Decimal("2949.4000"),
+    ),
+    order(
+        "1001",
+        status="DENIED",
+        quantity=4000,
+        reason=Reason(code="INSUFFICIENT_FUNDS", message="Needs ₹1,18,02,000.00"),
+    ),
+]
+
+HOLDINGS = [
+    Holding(symbol="RELIANCE", quantity=14, average_price=Decimal("2949.7143"), free_quantity=14),
+    Holding(symbol="M&M", quantity=100, average_price=Decimal("2840.0000"), free_quantity=90),
+]
+
+PREVIEW = Preview(
+    accepted=True,
+    value=Decimal("29505.00"),
+    charges={"stt": Decimal("29.51"), "stamp": Decimal("4.43"), "total": Decimal("33.94")},
+    margin=Decimal("29538.94"),
+    available_after=Decimal("940901.70"),
+    largest_quantity=328,
+)
+
+REFUSED = Preview(
+    accepted=False,
+    rules=[
+        RuleFailure(code="PRICE_TICK", message="Prices move by ₹0.05", nearest=Decimal("2950.50")),
+        RuleFailure(code="INSUFFICIENT_FUNDS", message="Too large", largest_quantity=328),
+    ],
+    value=Decimal("1475260.00"),
+)
+
+
+class RecordingBroker:
+    """Fulfils `Broker` with fixed answers."""
+
+    def __init__(self, mode: str = "PAPER") -> None:
+        self.mode = mode
+        self.placed: list[dict[str, object]] = []
+        self.modified: list[tuple[str, dict[str, object]]] = []
+        self.cancelled: list[str] = []
+        self.known_orders: list[Order] = []
+        self.preview_answer = PREVIEW
+        self.sign_in_refusal: Problem | None = None
+        self.is_closed = False
+
+    async def sign_in(self, username: str, password: str, totp: str) -> Profile:
+        if self.sign_in_refusal is not None:
+            raise RefusedError(self.sign_in_refusal)
+        return Profile(user_id="1", username=username, mode=self.mode)
+
+    async def sign_out(self) -> None: ...
+
+    async def funds(self) -> Funds:
+        return funds()
+
+    async def orders(self) -> list[Order]:
+        return self.known_orders
+
+    async def holdings(self) -> list[Holding]:
+        return HOLDINGS
+
+    async def preview(self, body: Mapping[str, object]) -> Preview:
+        return self.preview_answer
+
+    async def place(self, body: Mapping[str, object]) -> Order:
+        self.placed.append(dict(body))
+        return order(client_order_id=str(body["client_order_id"]))
+
+    async def modify(self, order_id: str, body: Mapping[str, object]) -> Order:
+        self.modified.append((order_id, dict(body)))
+        return order(order_id, version=9, status="OPEN", pending_change="MODIFY")
+
+    async def cancel(self, order_id: str, request_id: str) -> Order:
+        self.cancelled.append(order_id)
+        return order(order_id, version=9, status="OPEN", pending_change="CANCEL")
+
+    async def search(self, text: str) -> list[SearchHit]:
+        return [SearchHit(symbol="WIPRO", name="Wipro Limited", ltp=Decimal("511.30"))]
+
+    async def stream_url(self) -> str:
+        raise AssertionError("screens do not connect")
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class SilentFeed:
+    """Fulfils `Feed`: live at once, sends the quotes it was given, and what a test hands it."""
+
+    def __init__(self, quotes: Iterable[Quote] = QUOTES) -> None:
+        self._quotes = list(quotes)
+        self.watched: frozenset[str] = frozenset()
+        self.listener: Listener | None = None
+
+    def watch(self, symbols: Iterable[str]) -> None:
+        self.watched = frozenset(symbols)
+
+    async def follow(self, listener: Listener, seq: int) -> None:
+        self.listener = listener
+        listener.link(Link.LIVE, "")
+        listener.quotes(self._quotes)
+        await asyncio.Event().wait()
+
+    def send(self, *events: PrivateEvent) -> None:
+        """Deliver private events as the stream would."""
+        assert self.listener is not None
+        self.listener.account(events)

@@ -1,0 +1,112 @@
+from decimal import Decimal
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.terminal import HOLDINGS, ORDERS, funds, order, quote
+from tui.client.models import Fill, Funds, Holding, PrivateEvent
+from tui.state.account import Account, apply, blotter, loaded, positions, totals
+from tui.state.quotes import Board, apply_quotes
+
+
+def _fill(seq: int, quantity: int) -> Fill:
+    return Fill(
+        order_id="1",
+        symbol="RELIANCE",
+        side="BUY",
+        quantity=quantity,
+        price=Decimal("2950.50"),
+        exec_id=f"E{seq}",
+        user_seq=seq,
+    )
+
+
+def _story() -> list[list[PrivateEvent]]:
+    """The events of one order that fills in two parts, one list an event of the account."""
+
+    def money(seq: int, available: str) -> Funds:
+        return msgspec.structs.replace(funds(available, seq), user_seq=seq)
+
+    def held(seq: int, quantity: int) -> Holding:
+        average = Decimal("2950.5000")
+        return Holding(symbol="RELIANCE", quantity=quantity, average_price=average, user_seq=seq)
+
+    def at(seq: int, status: str, filled: int) -> PrivateEvent:
+        return order("1", status=status, filled_quantity=filled, version=seq, user_seq=seq)
+
+    return [
+        [at(1, "PENDING", 0), money(1, "970000.00")],
+        [at(2, "OPEN", 0)],
+        [at(3, "PARTIALLY_FILLED", 4), _fill(3, 4), money(3, "970001.00"), held(3, 4)],
+        [at(4, "FILLED", 10), _fill(4, 6), money(4, "970002.00"), held(4, 10)],
+    ]
+
+
+def _told(groups: list[list[PrivateEvent]]) -> Account:
+    account = Account()
+    for group in groups:
+        for event in group:
+            account = apply(account, event)
+    return account
+
+
+@given(st.lists(st.sampled_from(_story()), max_size=12), st.permutations(_story()))
+def test_events_repeated_and_in_any_order_end_in_the_same_account(
+    noise: list[list[PrivateEvent]], shuffled: list[list[PrivateEvent]]
+) -> None:
+    told = _told([*noise, *shuffled])
+    straight = _told(_story())
+
+    assert told.orders == straight.orders
+    assert told.holdings == straight.holdings
+    assert told.funds == straight.funds
+    assert dict(told.fills) == dict(straight.fills)
+
+
+def test_the_answer_to_a_placed_order_does_not_undo_what_the_stream_said_first() -> None:
+    filled = apply(Account(), order("1", status="FILLED", version=3, user_seq=9))
+
+    assert apply(filled, order("1", status="PENDING", version=1)).orders["1"].status == "FILLED"
+
+
+def test_an_account_loaded_over_http_is_as_of_the_seq_of_its_funds() -> None:
+    account = loaded(funds(seq=7), ORDERS, HOLDINGS)
+
+    assert account.funds is not None
+    assert account.funds.user_seq == 7
+    assert account.working_orders == 2
+    assert set(account.held_symbols) == {"RELIANCE", "M&M"}
+    older = msgspec.structs.replace(funds("1.00"), user_seq=6)
+    assert apply(account, older).funds == account.funds
+
+
+def test_working_orders_stand_above_finished_ones() -> None:
+    account = loaded(funds(), reversed(ORDERS), [])
+
+    assert [each.order_id for each in blotter(account)] == ["1004", "1003", "1002", "1001"]
+
+
+def test_profit_follows_the_price_exactly() -> None:
+    account = loaded(funds(), [], HOLDINGS)
+    board = apply_quotes(Board(), [quote("M&M", "2811.20"), quote("RELIANCE", "2950.50")], 0.0)
+
+    mahindra, reliance = positions(account, board)
+
+    assert mahindra.gain == Decimal("-2880.0000")
+    assert reliance.gain == Decimal("10.9998")
+    assert totals([mahindra, reliance]).gain == Decimal("-2869.0002")
+
+
+def test_what_cannot_be_priced_is_not_called_zero() -> None:
+    account = loaded(funds(), [], HOLDINGS)
+    held = positions(account, Board())
+
+    assert [each.gain for each in held] == [None, None]
+    assert totals(held).value is None
+
+
+def test_a_sold_out_holding_leaves_the_table() -> None:
+    account = apply(loaded(funds(), [], HOLDINGS), Holding(symbol="M&M", quantity=0, user_seq=8))
+
+    assert [each.holding.symbol for each in positions(account, Board())] == ["RELIANCE"]

@@ -1,0 +1,99 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.terminal import REFUSED, order
+from tui.client.models import RuleFailure
+from tui.state.ticket import (
+    Change,
+    Draft,
+    OrderRequest,
+    check,
+    check_change,
+    place_failures,
+    read_price,
+    read_quantity,
+)
+
+
+def test_ten_shares_at_a_limit_are_an_order() -> None:
+    request = check(Draft(symbol="reliance", quantity="10", price="2,950.50"))
+
+    assert isinstance(request, OrderRequest)
+    assert request.body() == {
+        "symbol": "RELIANCE",
+        "side": "BUY",
+        "type": "LIMIT",
+        "quantity": 10,
+        "price": "2950.50",
+        "product": "CNC",
+        "validity": "DAY",
+    }
+
+
+def test_a_market_order_carries_no_price() -> None:
+    request = check(Draft(symbol="TCS", type="MARKET", quantity="1", price="oops"))
+
+    assert isinstance(request, OrderRequest)
+    assert "price" not in request.body()
+
+
+def test_every_missing_field_is_named_at_once() -> None:
+    assert check(Draft()) == {
+        "symbol": "Choose a symbol",
+        "quantity": "Enter a quantity",
+        "price": "Enter a price",
+    }
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "1e3", "٣", "9" * 19, "ten", "NaN"])
+def test_a_quantity_is_plain_digits(text: str) -> None:
+    assert isinstance(read_quantity(text), str)
+
+
+@pytest.mark.parametrize("text", ["-1", "1e3", "NaN", "Infinity", ".5", "1.", "٣", "0", "1" * 19])
+def test_a_price_is_plain_digits_with_a_point(text: str) -> None:
+    assert isinstance(read_price(text), str)
+
+
+@given(st.integers(1, 10**12), st.integers(0, 99))
+def test_a_price_keeps_every_digit(rupees: int, paise: int) -> None:
+    text = f"{rupees}.{paise:02d}"
+    assert str(read_price(text)) == text
+
+
+@given(st.text())
+def test_no_text_is_read_as_anything_but_a_positive_number(text: str) -> None:
+    quantity, price = read_quantity(text), read_price(text)
+    assert isinstance(quantity, str) or quantity > 0
+    assert isinstance(price, str) or (price > 0 and price.is_finite())
+
+
+def test_a_refusal_stands_at_the_field_that_cures_it() -> None:
+    assert place_failures(REFUSED.rules) == {"price": "→ 2,950.50", "quantity": "max 328"}
+
+
+def test_a_refusal_no_field_cures_belongs_to_the_order() -> None:
+    assert place_failures([RuleFailure(code="KILL_SWITCH", message="Trading is off")]) == {
+        "order": "Trading is off"
+    }
+
+
+def test_a_modification_sends_only_what_changed() -> None:
+    change = check_change(order(), "10", "2951.00")
+
+    assert change == Change(None, Decimal("2951.00"))
+    assert isinstance(change, Change)
+    assert change.body() == {"price": "2951.00"}
+
+
+def test_a_modification_cannot_go_below_what_is_filled() -> None:
+    assert check_change(order(filled_quantity=4), "3", "2950.50") == {
+        "quantity": "4 are filled already"
+    }
+
+
+def test_a_modification_of_nothing_is_not_sent() -> None:
+    assert check_change(order(), "10", "2950.50") == {"order": "Nothing is changed"}
