@@ -6,7 +6,7 @@ LOCKS := infra/requirements
 UV := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types imports lock bench build-functions deploy-local screenshot clean
+.PHONY: help setup run test check lint types imports lock bench build-functions deploy-local sam-validate screenshot clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,22 @@ imports: $(VENV)/.test
 
 lock: $(UV)  ## resolve every requirement again, with hashes and no index addresses
 	@infra/requirements/lock $(UV)
+
+build-functions: setup  ## build the functions' artifacts into build/ (PYTHON313 names the compiler)
+	@$(BIN)/python -m infra.aws.build $(if $(PYTHON313),--python $(PYTHON313))
+
+deploy-local: setup  ## deploy template.yaml to the LocalStack at ENDPOINT, beside the running stack
+	@$(BIN)/python -m infra.aws.deploy_local $(or $(ENDPOINT),http://127.0.0.1:4566)
+
+# In an environment of its own: it would downgrade ours.
+build/sam/.ready: $(UV) $(LOCKS)/sam.txt
+	@$(PYTHON) -m venv build/sam
+	@$(UV) pip install --quiet --python build/sam/bin/python --require-hashes -r $(LOCKS)/sam.txt
+	@touch $@
+
+sam-validate: build/sam/.ready $(VENV)/.run  ## check template.yaml with SAM and cfn-lint
+	@SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=ap-south-1 build/sam/bin/sam validate --lint
+	@$(BIN)/cfn-lint template.yaml
 
 clean:  ## remove what make made (not the state in OUTCRY_HOME)
 	rm -rf $(VENV) build

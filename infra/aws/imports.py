@@ -71,14 +71,18 @@ def _imports_of(tree: ast.Module, path: Path, root: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise BuildError(f"{path.relative_to(root)}: relative imports hide what is used")
-            module = node.module or ""
+            module = _absolute(node, path.relative_to(root))
             yield module
             for alias in node.names:
                 below = root.joinpath(*module.split("."), alias.name)
                 if below.with_suffix(".py").is_file() or (below / "__init__.py").is_file():
                     yield f"{module}.{alias.name}"
+
+
+def _absolute(node: ast.ImportFrom, path: Path) -> str:
+    """The module that `from ..NAME import` names in the file at that path below the root."""
+    above = path.parent.parts[: len(path.parent.parts) - node.level + 1] if node.level else ()
+    return ".".join([*above, *([node.module] if node.module else [])])
 
 
 def _services_of(tree: ast.Module, path: Path) -> set[str]:
