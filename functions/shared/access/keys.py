@@ -39,12 +39,12 @@ def make_keys(secrets: Secrets) -> None:
 
 def signing_key(secrets: Secrets) -> OKPKey:
     """The private key that signs access tokens. Raises NotFound before `make_keys`."""
-    return _with_kid(OKPKey.import_key(_token_key(secrets).private))
+    return _with_kid(_token_key(secrets).private)
 
 
 def verifying_key(secrets: Secrets) -> OKPKey:
     """The public key that checks access tokens. Raises NotFound before `make_keys`."""
-    return _with_kid(OKPKey.import_key(_token_key(secrets).public))
+    return _with_kid(_token_key(secrets).public)
 
 
 def identity_key(secrets: Secrets) -> bytes:
@@ -62,8 +62,8 @@ def _token_key(secrets: Secrets) -> _TokenKey:
         raise InvariantViolated("the secret token-key is not a pair of PEM keys") from None
 
 
-def _with_kid(key: OKPKey) -> OKPKey:
-    return OKPKey.import_key(key.as_dict(), {"kid": key.thumbprint()})
+def _with_kid(pem: str) -> OKPKey:
+    return OKPKey.import_key(pem, {"kid": OKPKey.import_key(pem).thumbprint()})
 
 
 def _new_token_key() -> str:

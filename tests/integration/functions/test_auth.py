@@ -1,0 +1,351 @@
+"""Signing in and out against a real PostgreSQL and Valkey."""
+
+import signal
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pyotp
+import pytest
+
+from functions.auth import authorizer
+from functions.auth import handler as auth
+from functions.shared.access.accounts import create_user, find_login, use_code_step
+from functions.shared.access.keys import verifying_key
+from functions.shared.access.sessions import ENDED_CHANNEL, SESSION_LIFETIME, Sessions
+from functions.shared.access.tokens import LIFETIME
+from functions.shared.access.verifier import Verifier
+from functions.shared.clock import wall_now
+from functions.shared.domain.errors import Conflict, InvariantViolated, Refused
+from functions.shared.runtime.composition import Stores
+from functions.shared.stores.postgres import Shards
+from functions.shared.stores.valkey import open_valkey
+from tests.support.api_events import Answer, api_event, call
+from tests.support.valkey import ValkeyUnderTest
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class User:
+    user_id: int
+    username: str
+    secret: str
+
+    def code(self, steps_ago: int = 0) -> str:
+        return pyotp.TOTP(self.secret).at(datetime.now(UTC) - timedelta(seconds=30 * steps_ago))
+
+
+@pytest.fixture
+def user(stores: Stores) -> User:
+    return make_user(stores)
+
+
+def make_user(stores: Stores) -> User:
+    name, secret = f"u{uuid.uuid4().hex[:12]}", pyotp.random_base32(32)
+    user_id = create_user(
+        stores.shards, stores.secrets, username=name, password=PASSWORD, totp_secret=secret
+    )
+    return User(user_id, name, secret)
+
+
+def send(method: str, path: str, body: object = None, token: str | None = None) -> Answer:
+    return call(auth.lambda_handler, api_event(method, path, body, token=token))
+
+
+def log_in(user: User, *, password: str = PASSWORD, code: str | None = None) -> Answer:
+    body = {"username": user.username, "password": password, "totp": code or user.code()}
+    return send("POST", "/v1/auth/login", body)
+
+
+def test_a_login_opens_a_session_that_reads_the_profile(user: User) -> None:
+    answer = log_in(user)
+    assert answer.status == 200
+    assert set(answer.body) == {
+        "token_type", "access_token", "expires_in", "refresh_token", "session_id",
+    }  # fmt: skip
+    assert answer.body["expires_in"] == 600
+    profile = send("GET", "/v1/profile", token=answer.body["access_token"])
+    assert profile.body == {
+        "user_id": str(user.user_id),
+        "username": user.username,
+        "roles": ["user"],
+        "mode": "PAPER",
+        "region": "IN",
+    }
+
+
+def test_a_user_name_is_taken_once_in_any_case(stores: Stores, user: User) -> None:
+    with pytest.raises(Conflict):
+        create_user(
+            stores.shards,
+            stores.secrets,
+            username=user.username.upper(),
+            password=PASSWORD,
+            totp_secret=user.secret,
+        )
+
+
+def test_every_wrong_part_of_a_login_gets_the_same_answer(user: User) -> None:
+    nobody = User(0, "nobody-at-all", user.secret)
+    answers = [
+        log_in(user, password="wrong wrong"),
+        log_in(user, code="000000" if user.code() != "000000" else "000001"),
+        log_in(nobody),
+    ]
+    bodies = [{k: v for k, v in a.body.items() if k != "request_id"} for a in answers]
+    assert {a.status for a in answers} == {401}
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert bodies[0]["code"] == "INVALID_CREDENTIALS"
+
+
+def test_a_code_counts_once_and_the_one_before_it_no_more(user: User) -> None:
+    code, before = user.code(), user.code(1)
+    assert log_in(user, code=code).status == 200
+    assert log_in(user, code=code).status == 401
+    assert log_in(user, code=before).status == 401
+
+
+def test_the_code_before_counts_and_the_next_one_does_not(user: User) -> None:
+    assert log_in(user, code=user.code(-1)).status == 401
+    assert log_in(user, code=user.code(1)).status == 200
+
+
+def test_of_many_uses_of_one_code_one_counts(stores: Stores, user: User) -> None:
+    wins: list[bool] = []
+
+    def attempt() -> None:
+        shards = Shards(stores.settings.postgres_urls, "test")
+        wins.append(use_code_step(shards, user.user_id, 1_000_000))
+        shards.close()
+
+    threads = [threading.Thread(target=attempt) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wins.count(True) == 1
+    assert len(wins) == 8
+
+
+def test_a_refresh_token_gives_the_next_pair(user: User) -> None:
+    first = log_in(user).body
+    second = send("POST", "/v1/auth/refresh", {"refresh_token": first["refresh_token"]})
+    assert second.status == 200
+    assert second.body["session_id"] == first["session_id"]
+    assert second.body["refresh_token"] != first["refresh_token"]
+    assert send("GET", "/v1/profile", token=second.body["access_token"]).status == 200
+
+
+def test_a_refresh_token_used_twice_ends_the_whole_session(user: User) -> None:
+    first = log_in(user).body
+    second = send("POST", "/v1/auth/refresh", {"refresh_token": first["refresh_token"]}).body
+    again = send("POST", "/v1/auth/refresh", {"refresh_token": first["refresh_token"]})
+    assert (again.status, again.body["code"]) == (401, "REFRESH_REUSED")
+    ended = send("GET", "/v1/profile", token=second["access_token"])
+    assert (ended.status, ended.body["code"]) == (401, "SESSION_ENDED")
+    last = send("POST", "/v1/auth/refresh", {"refresh_token": second["refresh_token"]})
+    assert (last.status, last.body["code"]) == (401, "REFRESH_INVALID")
+
+
+def test_of_two_concurrent_refreshes_one_rotates_and_the_other_ends_the_session(
+    stores: Stores, user: User
+) -> None:
+    token = log_in(user).body["refresh_token"]
+    outcomes: list[str] = []
+    start = threading.Barrier(2)
+
+    def attempt() -> None:
+        shards = Shards(stores.settings.postgres_urls, "test")
+        sessions = Sessions(shards.control, open_valkey(stores.settings.valkey_url))
+        start.wait()
+        try:
+            sessions.refresh(token, wall_now())
+            outcomes.append("ROTATED")
+        except Refused as refusal:
+            outcomes.append(refusal.code)
+        shards.close()
+
+    threads = [threading.Thread(target=attempt) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["REFRESH_REUSED", "ROTATED"]
+
+
+def test_an_unknown_refresh_token_is_refused(user: User) -> None:
+    answer = send("POST", "/v1/auth/refresh", {"refresh_token": "x" * 43})
+    assert (answer.status, answer.body["code"]) == (401, "REFRESH_INVALID")
+
+
+def test_logging_out_ends_the_token_at_once_and_tells_the_stream(
+    stores: Stores, user: User
+) -> None:
+    login = log_in(user).body
+    token = login["access_token"]
+    assert send("GET", "/v1/profile", token=token).status == 200  # now cached as alive
+    listener = open_valkey(stores.settings.valkey_url).pubsub()
+    listener.subscribe(ENDED_CHANNEL)
+    listener.get_message(timeout=2)
+    assert send("POST", "/v1/auth/logout", token=token).status == 204
+    assert listener.get_message(timeout=2)["data"] == login["session_id"].encode()
+    answer = send("GET", "/v1/profile", token=token)
+    assert (answer.status, answer.body["code"]) == (401, "SESSION_ENDED")
+    listener.close()
+
+
+def test_sessions_are_listed_and_ended_by_their_owner_only(stores: Stores, user: User) -> None:
+    other = make_user(stores)
+    mine, theirs = log_in(user, code=user.code(1)).body, log_in(other).body
+    second = log_in(user).body
+    listed = send("GET", "/v1/auth/sessions", token=mine["access_token"]).body
+    assert [item["session_id"] for item in listed["items"]] == [
+        second["session_id"],
+        mine["session_id"],
+    ]
+    assert [item["current"] for item in listed["items"]] == [False, True]
+    foreign = f"/v1/auth/sessions/{theirs['session_id']}"
+    assert send("DELETE", foreign, token=mine["access_token"]).status == 404
+    assert send("GET", "/v1/profile", token=theirs["access_token"]).status == 200
+    own = f"/v1/auth/sessions/{second['session_id']}"
+    assert send("DELETE", own, token=mine["access_token"]).status == 204
+    assert send("GET", "/v1/profile", token=second["access_token"]).status == 401
+    assert send("GET", "/v1/profile", token=mine["access_token"]).status == 200
+
+
+@pytest.mark.parametrize("session_id", ["x", "'; DROP TABLE x; --", "%00", str(uuid.uuid4())])
+def test_a_session_that_is_not_there_is_a_4xx(user: User, session_id: str) -> None:
+    token = log_in(user).body["access_token"]
+    path = f"/v1/auth/sessions/{session_id}".replace(" ", "%20")
+    assert send("DELETE", path, token=token).status in {400, 404}
+
+
+def test_a_session_ends_by_itself(stores: Stores, user: User) -> None:
+    sessions = Sessions(stores.shards.control, stores.valkey)
+    now = wall_now()
+    session_id, refresh = sessions.open(user.user_id, now - SESSION_LIFETIME)
+    assert not sessions.is_alive(session_id, now)
+    with pytest.raises(Refused):
+        sessions.refresh(refresh, now)
+
+
+def test_without_valkey_tokens_are_checked_in_the_ledger_and_logins_wait(
+    stores: Stores, user: User, valkey: ValkeyUnderTest
+) -> None:
+    token = log_in(user).body["access_token"]
+    valkey.stop(signal.SIGKILL)
+    assert send("GET", "/v1/profile", token=token).status == 200
+    login = log_in(user)
+    assert (login.status, login.body["code"]) == (503, "UNAVAILABLE")
+    # The session has ended, but the answer says to ask again, because copies may not know yet.
+    assert send("POST", "/v1/auth/logout", token=token).status == 503
+    assert send("GET", "/v1/profile", token=token).status == 401
+
+
+def test_an_end_that_valkey_lost_is_still_an_end(
+    stores: Stores, user: User, valkey: ValkeyUnderTest
+) -> None:
+    token = log_in(user).body["access_token"]
+    assert send("POST", "/v1/auth/logout", token=token).status == 204
+    stores.valkey.flushall()
+    assert send("GET", "/v1/profile", token=token).status == 401
+
+
+def test_guesses_run_out_and_a_success_gives_them_back(user: User) -> None:
+    for _ in range(9):
+        assert log_in(user, password="wrong wrong").status == 401
+    assert log_in(user, code=user.code(1)).status == 200
+    for _ in range(10):
+        assert log_in(user, password="wrong wrong").status == 401
+    refused = log_in(user)
+    assert (refused.status, refused.body["code"]) == (429, "TOO_MANY_REQUESTS")
+    assert 1 <= int(refused.headers["retry-after"]) <= 10
+    elsewhere = api_event(
+        "POST",
+        "/v1/auth/login",
+        {"username": user.username, "password": PASSWORD, "totp": user.code()},
+        address="198.51.100.9",
+    )
+    assert call(auth.lambda_handler, elsewhere).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{}",
+        {"username": "a", "password": "b"},
+        {"username": "a", "password": "b", "totp": 123456},
+        {"username": "a", "password": "b", "totp": "12345"},
+        {"username": "a", "password": "b", "totp": "१२३४५६"},
+        {"username": "", "password": "b", "totp": "123456"},
+        {"username": "a", "password": "x" * 129, "totp": "123456"},
+        {"username": "a", "password": "b", "totp": "123456", "role": "admin"},
+        {"username": ["a"], "password": {"b": 1}, "totp": None},
+        '{"username": "a\\u0000", "password": "b", "totp": "123456"}',
+    ],
+)
+def test_a_malformed_login_is_a_400(stores: Stores, body: object) -> None:
+    assert send("POST", "/v1/auth/login", body).status == 400
+
+
+def test_a_totp_secret_is_stored_sealed_and_bound_to_its_owner(stores: Stores, user: User) -> None:
+    other = make_user(stores)
+    login = find_login(stores.shards, user.username)
+    theirs = find_login(stores.shards, other.username)
+    assert login is not None
+    assert theirs is not None
+    assert login.totp_secret(stores.secrets) == user.secret
+    assert user.secret.encode() not in login.sealed_totp_secret
+    assert user.secret not in repr(login)
+    swapped = type(login)(
+        login.user_id, "", theirs.sealed_totp_secret, theirs.wrapped_key, "PAPER", ()
+    )
+    with pytest.raises(InvariantViolated):
+        swapped.totp_secret(stores.secrets)
+
+
+def test_the_edge_role_can_check_a_session_and_read_no_login(
+    stores: Stores, user: User, edge_urls: list[str]
+) -> None:
+    token = log_in(user).body["access_token"]
+    edge = Shards(edge_urls, "test")
+    stores.valkey.flushall()
+    verifier = Verifier.from_stores(stores.secrets, stores.valkey, edge)
+    assert verifier.verify(token).user_id == user.user_id
+    with pytest.raises(InvariantViolated):
+        edge.control.run("SELECT * FROM identity.login")
+    with pytest.raises(InvariantViolated):
+        edge.control.run("SELECT identity.use_step(1::bigint, 1::bigint)")
+    edge.close()
+
+
+def test_a_token_ends_ten_minutes_after_it_was_made(stores: Stores, user: User) -> None:
+    token = log_in(user).body["access_token"]
+    sessions = Sessions(stores.shards.control, stores.valkey)
+    later = Verifier(verifying_key(stores.secrets), sessions, lambda: wall_now() + LIFETIME)
+    with pytest.raises(Refused) as refusal:
+        later.verify(token)
+    assert refusal.value.code == "TOKEN_EXPIRED"
+
+
+def test_the_authorizer_lets_in_what_the_verifier_lets_in(stores: Stores, user: User) -> None:
+    token = log_in(user).body["access_token"]
+    arn = "arn:aws:execute-api:ap-south-1:1:api/test/GET/v1/profile"
+    by_token = {"type": "TOKEN", "authorizationToken": f"Bearer {token}", "methodArn": arn}
+    by_request = {
+        "type": "REQUEST",
+        "headers": {"Authorization": f"Bearer {token}"},
+        "methodArn": arn,
+    }
+    for event in (by_token, by_request):
+        policy = authorizer.lambda_handler(event, None)
+        assert policy["principalId"] == str(user.user_id)
+        statement = policy["policyDocument"]["Statement"][0]
+        assert (statement["Effect"], statement["Resource"]) == ("Allow", arn)
+    send("POST", "/v1/auth/logout", token=token)
+    for event in (by_token, by_request, {"type": "REQUEST", "headers": None, "methodArn": arn}):
+        with pytest.raises(authorizer.Unauthorized, match=r"^Unauthorized$"):
+            authorizer.lambda_handler(event, None)
