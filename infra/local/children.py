@@ -10,6 +10,8 @@ import os
 import signal
 from collections.abc import Callable
 
+from infra.local.refusals import StartRefused
+
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWUSER = 0x10000000
 # Any ordinary user inside the namespace; it stands for the real user outside.
@@ -18,7 +20,7 @@ _MAPPED_ID = 1000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class RootRefused(Exception):
+class RootRefused(StartRefused):
     """PostgreSQL refuses root, and this system refuses the user namespace that would serve."""
 
 

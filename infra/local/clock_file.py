@@ -12,12 +12,13 @@ import msgspec
 
 from functions.shared.clock import ClockFile, wall_now
 from infra.local.home import Home
+from infra.local.refusals import StartRefused
 
 _SPAN = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?")
 _SPEED_MOST = 100_000.0
 
 
-class ClockRefused(Exception):
+class ClockRefused(StartRefused):
     """The setting is malformed, or would turn the clock back."""
 
 

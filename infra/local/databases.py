@@ -3,6 +3,7 @@
 Invariant: done twice, it changes nothing; a user's own server keeps the one role it was given by.
 """
 
+from infra.local.demo import ensure_demo_user
 from infra.local.home import Home, StoreAddresses
 from infra.local.migrations import migrate
 from infra.local.postgres import APPLICATION, EDGE, PostgresServer, connect, create_roles
@@ -17,6 +18,7 @@ def prepare_databases(home: Home, stores: StoreAddresses, embedded: bool) -> Non
         _create_group_roles(stores.postgres[0])
     migrate(stores.postgres)
     seed_instruments(stores.postgres)
+    ensure_demo_user(home, stores)
 
 
 def _create_group_roles(url: str) -> None:

@@ -13,8 +13,10 @@ from typing import Self
 import msgspec
 import platformdirs
 
+from infra.local.refusals import StartRefused
 
-class AlreadyRunning(Exception):
+
+class AlreadyRunning(StartRefused):
     """A supervisor holds this home; `pid` is its process."""
 
     def __init__(self, pid: int) -> None:

@@ -4,6 +4,7 @@ Invariant: it listens on the loopback alone and keeps mail in memory until the s
 is delivered anywhere.
 """
 
+import logging
 import signal
 import sys
 import threading
@@ -51,6 +52,8 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     from moto.server import ThreadedMotoServer  # it takes a second; our own message comes first
 
+    # The supervisor asks every second; only trouble is worth a line.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address=host, port=port, verbose=False)
     server.start()
     stop.wait()

@@ -18,12 +18,13 @@ from infra.local.clock_file import set_clock
 from infra.local.databases import prepare_databases
 from infra.local.home import Home, HomeLock, StackFile, StoreAddresses
 from infra.local.plan import Options, OwnServers, Plan, make_plan
+from infra.local.refusals import StartRefused
 from infra.local.supervisor import Supervisor
 
 _DISK_LEAST = 256 * 1024 * 1024
 
 
-class DiskFull(Exception):
+class DiskFull(StartRefused):
     """There is no room to start; the message names the place."""
 
 
@@ -59,11 +60,13 @@ class Stack:
         supervisor = self._supervisor = Supervisor(
             plan.parts, plan.steps, self._say, self._describe
         )
+
+        def all_ready() -> None:
+            self._state = "running"
+            ready(self._describe())
+
         try:
-            if await _unless(stop, supervisor.start()):
-                self._state = "running"
-                ready(self._describe())
-                await _unless(stop, supervisor.watch())
+            await _unless(stop, supervisor.run(all_ready))
         finally:
             self._state = "stopping"
             await supervisor.stop()
@@ -135,8 +138,8 @@ def _until_end(starter: int, stop: asyncio.Event) -> None:
         stop.set()
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[object, object, None]) -> bool:
-    """Runs `work` until it is done (True) or `stop` is set (False). Raises what it raises."""
+async def _unless(stop: asyncio.Event, work: Coroutine[object, object, None]) -> None:
+    """Runs `work` until it is done or `stop` is set. Raises what it raises."""
     task = asyncio.ensure_future(work)
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -145,9 +148,8 @@ async def _unless(stop: asyncio.Event, work: Coroutine[object, object, None]) ->
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        return False
-    task.result()
-    return True
+    else:
+        task.result()
 
 
 def main() -> int:

