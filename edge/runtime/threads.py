@@ -34,6 +34,11 @@ class Threads:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
+    def fail(self) -> None:
+        """The process can't go on; it ends with exit code 1. Safe from any thread."""
+        self._failed = True
+        self.stop.set()
+
     def wait(self) -> int:
         """Waits for `stop`, then for the threads. Returns the exit code of the process."""
         self.stop.wait()

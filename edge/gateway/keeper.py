@@ -1,0 +1,93 @@
+"""Keeps each session's checkpoint, and starts every connection from it.
+
+Invariant: a session is resumed only when all its earlier messages were handled and the ledger said
+how far it has applied them. A database that is away keeps sessions that are down, down: what they
+would bring could not be applied.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from edge.gateway.metrics import GatewayMetrics
+from edge.gateway.positions import Positions
+from edge.gateway.session import FixSessions, session_name
+from edge.runtime.backoff import Backoff
+from edge.runtime.log import logger
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.fix_checkpoint import Checkpoint
+
+EVERY_SECONDS = 0.1
+
+
+class Keeper:
+    """One thread for all sessions; `session_down` may be called from another."""
+
+    def __init__(
+        self,
+        sessions: FixSessions,
+        positions: Sequence[Positions],
+        checkpoint: Checkpoint,
+        metrics: GatewayMetrics,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sessions = sessions
+        self._positions = positions
+        self._checkpoint = checkpoint
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._down = set(range(sessions.count))
+        self._trouble = ""
+
+    def session_down(self, session: int) -> None:
+        """The session is off and all its messages are handled."""
+        self._down.add(session)
+
+    def state(self) -> tuple[bool, str]:
+        """Ready when every session is logged on and the ledger can be asked."""
+        on = self._sessions.logged_on()
+        off = [session_name(n) for n in range(self._sessions.count) if n not in on]
+        detail = self._trouble or (f"not logged on: {', '.join(off)}" if off else "")
+        return not detail, detail
+
+    def run(self, stop: threading.Event) -> None:
+        backoff = Backoff(first_seconds=EVERY_SECONDS)
+        while not stop.is_set():
+            try:
+                for number in range(self._sessions.count):
+                    self.keep(number)
+            except Retryable as error:
+                if not self._trouble:
+                    logger(__name__).error("checkpoint out of reach", detail=str(error))
+                self._trouble = str(error)
+                if backoff.wait(stop):
+                    return
+            else:
+                self._trouble = ""
+                backoff.reset()
+                stop.wait(EVERY_SECONDS)
+
+    def keep(self, number: int) -> None:
+        """Resumes a session that is down, or moves the checkpoint of one that is up."""
+        name, positions = session_name(number), self._positions[number]
+        if number in self._down:
+            through = self._checkpoint.through(name)
+            positions.restart(through, self._monotonic())
+            self._down.discard(number)
+            self._sessions.resume(number, through + 1)
+            return
+        applied = self._checkpoint.applied(name, positions.through) if positions.outstanding else ()
+        if positions.advance(applied, self._monotonic()):
+            self._checkpoint.move(name, positions.through)
+        self._metrics.outstanding.labels(name).set(positions.outstanding)
+        if positions.stalled(self._monotonic()):
+            logger(__name__).warning(
+                "reports were not applied; asking the venue again",
+                session=name,
+                through=positions.through,
+                outstanding=positions.outstanding,
+            )
+            was_on = number in self._sessions.logged_on()
+            self._sessions.log_out(number, "resuming from the checkpoint")
+            if not was_on:  # no SessionDown will come of it
+                self.session_down(number)

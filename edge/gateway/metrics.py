@@ -1,0 +1,30 @@
+"""What the order gateway counts, by session."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class GatewayMetrics:
+    """One set per process, in the registry that /metrics serves."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, meaning: str) -> Counter:
+            return Counter(f"outcry_gateway_{name}", meaning, ("session",), registry=registry)
+
+        self.commands = counter("commands", "orders, cancels and replaces sent")
+        self.resent = counter("commands_resent", "sent again with PossResend")
+        self.status_requests = counter("status_requests", "questions about unanswered orders")
+        self.reports = counter("reports", "execution reports and cancel rejects handed on")
+        self.refused = counter("reports_refused", "messages put aside because they break the rules")
+        self.session_rejects = counter(
+            "session_rejects", "our messages that the venue refused whole"
+        )
+        self.resumed = counter("resumed", "times a session was started from its checkpoint")
+        self.logged_on = Gauge(
+            "outcry_gateway_logged_on", "1 while logged on", ("session",), registry=registry
+        )
+        self.outstanding = Gauge(
+            "outcry_gateway_reports_outstanding",
+            "reports handed on and not yet applied in the ledger",
+            ("session",),
+            registry=registry,
+        )

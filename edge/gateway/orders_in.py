@@ -1,0 +1,81 @@
+"""Commands from the order streams to the venue.
+
+Invariant: a command is acknowledged to its stream only after the engine took it on a logged-on
+session. What was read for a session that went off waits here, in order, and nothing more is read
+for it; after a kill the stream delivers it again and it goes out as possibly sent.
+"""
+
+import threading
+from collections import deque
+
+import msgspec
+
+from edge.gateway.outbound import Outbound
+from edge.gateway.session import FixSessions
+from edge.runtime.backoff import Backoff
+from edge.runtime.log import logger
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.streams import Delivered, Streams
+from functions.shared.wire.commands import decode_command, orders_stream
+
+GROUP = "gateway"
+CONSUMER = "gateway"
+BATCH_MOST = 200
+BLOCK_MS = 100
+
+
+class OrdersIn:
+    """One thread for all sessions."""
+
+    def __init__(self, streams: Streams, sessions: FixSessions, outbound: Outbound) -> None:
+        self._streams = streams
+        self._sessions = sessions
+        self._outbound = outbound
+        self._held: dict[int, deque[Delivered]] = {
+            number: deque() for number in range(sessions.count)
+        }
+        self._sent: dict[int, list[str]] = {number: [] for number in range(sessions.count)}
+
+    def run(self, stop: threading.Event) -> None:
+        """Reads and sends until `stop`; tries again with back-off while the streams are away."""
+        backoff = Backoff()
+        while not stop.is_set():
+            on = self._sessions.logged_on()
+            if not on:
+                self._sessions.changed.wait(BLOCK_MS / 1000)
+                self._sessions.changed.clear()
+                continue
+            try:
+                self._send_held(on)
+                self._read(on)
+                self._send_held(on)
+            except Retryable as error:
+                logger(__name__).warning("order streams are away", detail=str(error))
+                if backoff.wait(stop):
+                    return
+            else:
+                backoff.reset()
+
+    def _read(self, on: list[int]) -> None:
+        wanted = {orders_stream(number): number for number in on if not self._held[number]}
+        for stream, delivered in self._streams.read(
+            list(wanted), GROUP, CONSUMER, BATCH_MOST, BLOCK_MS
+        ):
+            self._held[wanted[stream]].extend(delivered)
+
+    def _send_held(self, on: list[int]) -> None:
+        for number in on:
+            held, sent = self._held[number], self._sent[number]
+            while held and self._send(held[0]):
+                sent.append(held.popleft().id)
+            self._streams.acknowledge(orders_stream(number), GROUP, sent)
+            sent.clear()
+
+    def _send(self, delivered: Delivered) -> bool:
+        try:
+            command = decode_command(delivered.data)
+        except msgspec.MsgspecError as error:
+            # The order stays PENDING in the ledger and is seen there; nothing can be sent for it.
+            logger(__name__).error("not a command", entry=delivered.id, detail=str(error))
+            return True
+        return self._outbound.send_command(command, possibly_sent=delivered.redelivered)

@@ -1,0 +1,151 @@
+"""The venue's messages to the streams that the ledger reads.
+
+Invariant: a position counts as published only after its report is durable in the stream, and as
+settled only when there is nothing in it for the ledger. A message that breaks the rules is put
+aside durably, counted and passed by: one bad report must not stop everybody's fills.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from edge.gateway import translate
+from edge.gateway.inbox import Inbox, Received, SessionDown
+from edge.gateway.metrics import GatewayMetrics
+from edge.gateway.outbound import Outbound
+from edge.gateway.positions import Positions
+from edge.gateway.session import session_name
+from edge.gateway.sweep import Sweep
+from edge.runtime.backoff import Backoff
+from edge.runtime.log import logger
+from functions.shared.domain.errors import PeerProtocolError, Retryable
+from functions.shared.domain.ids import partition_of_user, slot_of_order
+from functions.shared.stores.streams import Record, Streams
+from functions.shared.wire.executions import ExecutionReport, encode_execution, executions_stream
+
+#: Raw messages that broke the rules, for a person to look at; the key is the session.
+REFUSED_STREAM = "executions-refused"
+BATCH_MOST = 500
+TAKE_SECONDS = 0.2
+
+
+class ReportsOut:
+    """One thread for all sessions. `down` names sessions whose last message has been handled."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        streams: Streams,
+        positions: Sequence[Positions],
+        partitions: int,
+        outbound: Outbound,
+        sweep: Sweep,
+        metrics: GatewayMetrics,
+        down: Callable[[int], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inbox = inbox
+        self._streams = streams
+        self._positions = positions
+        self._partitions = partitions
+        self._outbound = outbound
+        self._sweep = sweep
+        self._metrics = metrics
+        self._down = down
+        self._monotonic = monotonic
+
+    def run(self, stop: threading.Event) -> None:
+        """Hands on until `stop`. While the streams are away it tries the same batch again."""
+        backoff = Backoff()
+        while not stop.is_set():
+            items = self._inbox.take(BATCH_MOST, TAKE_SECONDS)
+            while items:
+                try:
+                    self.handle(items)
+                    backoff.reset()
+                    break
+                except Retryable as error:
+                    logger(__name__).warning("executions not handed on", detail=str(error))
+                    if backoff.wait(stop):
+                        return
+
+    def handle(self, items: Sequence[Received | SessionDown]) -> None:
+        """Publishes one batch. Raises Retryable; the same batch may then be handled again."""
+        records: defaultdict[str, list[Record]] = defaultdict(list)
+        published: defaultdict[int, list[int]] = defaultdict(list)
+        settled: list[tuple[int, int, int]] = []
+        acts: list[Callable[[], object]] = []
+        for item in items:
+            if isinstance(item, SessionDown):
+                acts.append(partial(self._down, item.session))
+                continue
+            try:
+                fields = translate.parse_fields(item.raw)
+                if item.administrative:
+                    settled.append((item.session, item.position, _last_settled(item, fields)))
+                    self._note_reject(item.session, fields)
+                    continue
+                act = self._act_of(item, fields)
+                if act is not None:
+                    settled.append((item.session, item.position, item.position))
+                    acts.append(act)
+                    continue
+                report = translate.execution_of(session_name(item.session), fields)
+            except PeerProtocolError as error:
+                name = session_name(item.session)
+                logger(__name__).error("report refused", session=name, detail=str(error))
+                self._metrics.refused.labels(name).inc()
+                records[REFUSED_STREAM].append(Record(name, item.raw.encode()))
+                settled.append((item.session, item.position, item.position))
+                continue
+            records[self._stream_of(report)].append(
+                Record(str(report.user_id), encode_execution(report))
+            )
+            published[item.session].append(item.position)
+        for stream, batch in records.items():
+            self._streams.append(stream, batch)
+        for number, positions in published.items():
+            self._positions[number].publish(positions, self._monotonic())
+            self._metrics.reports.labels(session_name(number)).inc(len(positions))
+        for number, first, last in settled:
+            self._positions[number].settle(first, last)
+        for act in acts:
+            act()
+
+    def _act_of(self, item: Received, fields: dict[int, str]) -> Callable[[], object] | None:
+        """What to do about a message that is nothing for the ledger; None when it is."""
+        if translate.is_duplicate_reject(fields):
+            if fields[35] == "9":
+                return lambda: None  # the first one's answer is on its way, or will be asked for
+            request = translate.status_fields_of(fields)
+            return lambda: self._outbound.ask(item.session, request)
+        if translate.is_unknown_order(fields):
+            return lambda: self._sweep.answer_unknown(fields.get(11, ""))
+        if translate.says_nothing_new(fields):
+            return lambda: None
+        return None
+
+    def _stream_of(self, report: ExecutionReport) -> str:
+        # By the order's slot, which is its user's: a 35=9 may come without Account(1).
+        user = report.user_id or slot_of_order(report.order_id)
+        return executions_stream(partition_of_user(user, self._partitions))
+
+    def _note_reject(self, session: int, fields: dict[int, str]) -> None:
+        if fields.get(35) == "3":
+            name = session_name(session)
+            logger(__name__).error(
+                "the venue refused a message", session=name, detail=fields.get(58, "")
+            )
+            self._metrics.session_rejects.labels(name).inc()
+
+
+def _last_settled(item: Received, fields: dict[int, str]) -> int:
+    """A SequenceReset (4) settles all numbers up to its NewSeqNo(36); another message its own."""
+    if fields.get(35) != "4":
+        return item.position
+    following = fields.get(36, "")
+    if not following.isdecimal() or len(following) > 12:
+        raise PeerProtocolError("a SequenceReset without NewSeqNo")
+    return max(item.position, int(following) - 1)

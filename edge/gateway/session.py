@@ -1,0 +1,229 @@
+"""The FIX order sessions: QuickFIX behind a few plain methods.
+
+Invariant: a callback only enqueues, and no Python error leaves one (the engine ends the process on
+it): ours stops the process the orderly way, and the venue tells us the message again. A session
+logs on only after its next expected number was set from the checkpoint, so whatever the engine's
+own store says, the venue sends again all that is not yet applied in the ledger.
+
+The engine validates framing, CompIDs and times; it has no data dictionary, because a message it
+refused by one would use up its number and never reach us. `translate` judges the content.
+"""
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import quickfix
+
+from edge.gateway.inbox import Inbox, Received, SessionDown
+from edge.gateway.metrics import GatewayMetrics
+from edge.gateway.translate import Fields
+from edge.runtime.log import logger
+
+VENUE = "XNSE"
+HEARTBEAT_SECONDS = 10
+#: A clean logout is waited for that long; then the connections are dropped.
+LOGOUT_SECONDS = 2.0
+
+_NEVER_REPLAYED = frozenset("DFGH")
+_HEADER_TAGS = frozenset({35, 97})
+_SEQUENCE_TOO_LOW = re.compile(r"MsgSeqNum too low, expecting ([0-9]{1,12})\b")
+
+P = ParamSpec("P")
+
+
+def session_name(session: int) -> str:
+    """The SenderCompID of an order session (0-based): `OUTCRY-O1` is session 0."""
+    return f"OUTCRY-O{session + 1}"
+
+
+def engine_settings(host: str, port: int, state: Path, sessions: int) -> str:
+    """QuickFIX's configuration. One session of a day without end: numbers live for ever."""
+    defaults = {
+        "ConnectionType": "initiator",
+        "BeginString": "FIX.4.4",
+        "TargetCompID": VENUE,
+        "SocketConnectHost": host,
+        "SocketConnectPort": port,
+        "SocketNodelay": "Y",
+        "HeartBtInt": HEARTBEAT_SECONDS,
+        "ReconnectInterval": 1,
+        "LogonTimeout": 5,
+        "LogoutTimeout": 2,
+        "NonStopSession": "Y",
+        "StartTime": "00:00:00",
+        "EndTime": "00:00:00",
+        "UseDataDictionary": "N",
+        "ResetOnLogon": "N",
+        "ResetOnLogout": "N",
+        "ResetOnDisconnect": "N",
+        "PersistMessages": "Y",
+        "FileStorePath": state,
+    }
+    lines = ["[DEFAULT]", *(f"{name}={value}" for name, value in defaults.items())]
+    for session in range(sessions):
+        lines += ["[SESSION]", f"SenderCompID={session_name(session)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _firewall(
+    callback: "Callable[Concatenate[_Application, P], None]",
+) -> "Callable[Concatenate[_Application, P], None]":
+    def guarded(self: "_Application", *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            callback(self, *args, **kwargs)
+        except quickfix.DoNotSend:
+            raise
+        except Exception:  # noqa: BLE001 - whatever leaves a callback kills the process unsaid
+            logger(__name__).exception("a FIX callback failed", callback=callback.__name__)
+            self.failed()
+
+    return guarded
+
+
+class _Application(quickfix.Application):  # type: ignore[misc]
+    """QuickFIX's seven callbacks."""
+
+    def __init__(self, sessions: "FixSessions", failed: Callable[[], None]) -> None:
+        super().__init__()
+        self._sessions = sessions
+        self.failed = failed
+
+    @_firewall
+    def onCreate(self, session_id: Any) -> None:  # noqa: N802 - QuickFIX's name
+        pass
+
+    @_firewall
+    def onLogon(self, session_id: Any) -> None:  # noqa: N802
+        self._sessions.on_logon(_number(session_id))
+
+    @_firewall
+    def onLogout(self, session_id: Any) -> None:  # noqa: N802
+        self._sessions.on_logout(_number(session_id))
+
+    @_firewall
+    def toAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        pass
+
+    @_firewall
+    def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        # A resend by the session layer would send a stale order live; the engine fills the gap
+        # instead, and the sweep asks the venue what it knows.
+        header = message.getHeader()
+        if header.isSetField(43) and header.getField(35) in _NEVER_REPLAYED:
+            raise quickfix.DoNotSend
+
+    @_firewall
+    def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        self._sessions.on_message(_number(session_id), message, administrative=True)
+
+    @_firewall
+    def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        self._sessions.on_message(_number(session_id), message, administrative=False)
+
+
+class FixSessions:
+    """All order sessions of this process. Raises quickfix.ConfigError for unusable settings."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        state: Path,
+        sessions: int,
+        inbox: Inbox,
+        metrics: GatewayMetrics,
+        failed: Callable[[], None],
+    ) -> None:
+        self.count = sessions
+        self.changed = threading.Event()
+        self._inbox = inbox
+        self._metrics = metrics
+        self._logged_on: set[int] = set()
+        self._sender_expected: dict[int, int] = {}
+        self._ids = [quickfix.SessionID("FIX.4.4", session_name(n), VENUE) for n in range(sessions)]
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        configuration = state / "sessions.cfg"
+        configuration.write_text(engine_settings(host, port, state, sessions))
+        settings = quickfix.SessionSettings(str(configuration))
+        # The engine keeps no reference to these three that Python's collector would see.
+        self._application = _Application(self, failed)
+        self._store = quickfix.FileStoreFactory(settings)
+        self._initiator = quickfix.SocketInitiator(self._application, self._store, settings)
+        for number in range(sessions):
+            self.log_out(number, "waiting for the checkpoint")
+
+    def start(self) -> None:
+        """Connects the sessions that were resumed, and keeps them connected."""
+        self._initiator.start()
+
+    def resume(self, session: int, expected: int) -> None:
+        """Lets a session log on, with `expected` as the next number it wants from the venue."""
+        engine = quickfix.Session.lookupSession(self._ids[session])
+        sender = self._sender_expected.pop(session, None)
+        if sender is not None:
+            # Our store was lost; the venue says where our numbers stand. What it has of ours it
+            # has, and what it hasn't is swept.
+            engine.setNextSenderMsgSeqNum(sender)
+        engine.setNextTargetMsgSeqNum(expected)
+        engine.logon()
+        self._metrics.resumed.labels(session_name(session)).inc()
+
+    def log_out(self, session: int, reason: str) -> None:
+        """Logs a session out; SessionDown follows in the inbox if it was on."""
+        quickfix.Session.lookupSession(self._ids[session]).logout(reason)
+
+    def logged_on(self) -> list[int]:
+        return sorted(self._logged_on)
+
+    def send(self, session: int, fields: Fields) -> bool:
+        """Hands a message to the engine; False when the session is not logged on."""
+        if session not in self._logged_on:
+            return False
+        message = quickfix.Message()
+        header = message.getHeader()
+        for tag, value in fields:
+            (header if tag in _HEADER_TAGS else message).setField(tag, value)
+        return bool(quickfix.Session.sendToTarget(message, self._ids[session]))
+
+    def close(self) -> None:
+        """Logs out, waits briefly for the venue's answer, and stops the engine."""
+        for session in range(self.count):
+            self.log_out(session, "end of service")
+        waited = threading.Event()
+        for _ in range(int(LOGOUT_SECONDS / 0.02)):
+            if not self._logged_on:
+                break
+            waited.wait(0.02)
+        self._initiator.stop(True)
+
+    def on_logon(self, session: int) -> None:
+        logger(__name__).info("logged on", session=session_name(session))
+        self._logged_on.add(session)
+        self._metrics.logged_on.labels(session_name(session)).set(1)
+        self.changed.set()
+
+    def on_logout(self, session: int) -> None:
+        logger(__name__).info("logged out", session=session_name(session))
+        self._logged_on.discard(session)
+        self._metrics.logged_on.labels(session_name(session)).set(0)
+        # Disabled at once, lest the engine reconnect before the checkpoint was asked.
+        self.log_out(session, "waiting for the checkpoint")
+        self._inbox.put_down(SessionDown(session))
+
+    def on_message(self, session: int, message: Any, *, administrative: bool) -> None:
+        raw = message.toString()
+        position = int(message.getHeader().getField(34))
+        if administrative and message.getHeader().getField(35) == "5" and message.isSetField(58):
+            match = _SEQUENCE_TOO_LOW.search(message.getField(58))
+            if match is not None:
+                self._sender_expected[session] = int(match[1])
+        if not self._inbox.put(Received(session, position, administrative, raw)):
+            logger(__name__).error("inbox full", session=session_name(session))
+            self.log_out(session, "reports can't be handed on")
+
+
+def _number(session_id: Any) -> int:
+    return int(str(session_id.getSenderCompID().getValue()).removeprefix("OUTCRY-O")) - 1

@@ -1,0 +1,251 @@
+"""Order commands to FIX 4.4 fields, and the venue's reports back to ours. Pure; no FIX library.
+
+Invariant: nothing is rounded or guessed. Prices and quantities are read and written as decimal
+text and are integers in between; a report that lacks what the ledger judges by is refused as a
+whole (PeerProtocolError), never half understood.
+
+Sources: FIX 4.4 volume 4 (D, F, G, H, 8, 9) and the venue's dialect (infra/fix).
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from functions.shared.clock import from_micros, micros, trade_date
+from functions.shared.domain.errors import PeerProtocolError
+from functions.shared.domain.money import NotADecimal, format_price, parse_decimal, parse_price
+from functions.shared.wire.commands import (
+    CancelOrder,
+    NewOrder,
+    OrderCommand,
+    ReplaceOrder,
+    client_order_tag,
+    parse_client_order_tag,
+)
+from functions.shared.wire.executions import ExecutionReport
+
+Fields = list[tuple[int, str]]
+
+_SIDES: Final = {"BUY": "1", "SELL": "2"}
+_SIDES_BACK: Final[dict[str, Literal["BUY", "SELL"]]] = {"1": "BUY", "2": "SELL"}
+_TYPES: Final = {"MARKET": "1", "LIMIT": "2"}
+_VALIDITIES: Final = {"DAY": "0", "IOC": "3"}
+
+#: ExecType(150) that the ledger judges; the pending ones (6, E) tell it nothing.
+_EXEC_TYPES: Final = frozenset("0458CFI")
+_PENDING: Final = frozenset("6E")
+
+_UTC_TIMESTAMP: Final = re.compile(
+    r"([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?"
+)
+_DATE: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+
+
+def request_number(command: OrderCommand) -> int:
+    """The number in the command's ClOrdID; 0 for the order itself."""
+    return 0 if isinstance(command, NewOrder) else command.request
+
+
+def command_tag(command: OrderCommand) -> str:
+    """The command's ClOrdID(11)."""
+    return client_order_tag(command.order_id, request_number(command))
+
+
+def command_fields(command: OrderCommand, now: datetime, possibly_sent: bool = False) -> Fields:
+    """The message of a command, MsgType(35) first. `possibly_sent` sets PossResend(97), so that a
+    venue that knows the ClOrdID answers with the order's status instead of a second order."""
+    message: Fields = [(35, _message_type(command))]
+    if possibly_sent:
+        message.append((97, "Y"))
+    message += [
+        (11, command_tag(command)),
+        (1, str(command.user_id)),
+        (55, command.symbol),
+        (54, _SIDES[command.side]),
+        (38, str(command.quantity)),
+        (60, format_utc_timestamp(now)),
+    ]
+    if isinstance(command, CancelOrder | ReplaceOrder):
+        message.append((41, client_order_tag(command.order_id, command.original)))
+    if isinstance(command, NewOrder | ReplaceOrder):
+        message += [(40, _TYPES[command.type]), (59, _VALIDITIES[command.validity])]
+        if command.price is not None:
+            message.append((44, format_price(command.price)))
+    return message
+
+
+def status_fields(command: OrderCommand) -> Fields:
+    """An OrderStatusRequest (35=H) about a command: does the venue know its ClOrdID?"""
+    return [
+        (35, "H"),
+        (11, command_tag(command)),
+        (1, str(command.user_id)),
+        (55, command.symbol),
+        (54, _SIDES[command.side]),
+    ]
+
+
+def status_fields_of(report: Mapping[int, str]) -> Fields:
+    """An OrderStatusRequest about the order of a report. Raises PeerProtocolError."""
+    named = [(tag, report[tag]) for tag in (11, 1, 55, 54) if tag in report]
+    if len(named) != 4:
+        raise PeerProtocolError("the report doesn't name ClOrdID, Account, Symbol and Side")
+    return [(35, "H"), *named]
+
+
+def parse_fields(raw: str) -> dict[int, str]:
+    """The tags of a message without repeating groups. Raises PeerProtocolError."""
+    fields: dict[int, str] = {}
+    for part in raw.split("\x01"):
+        if not part:
+            continue
+        tag, equals, value = part.partition("=")
+        if not equals or not tag.isdecimal() or not tag.isascii() or len(tag) > 6:
+            raise PeerProtocolError(f"{part[:20]!r} is not tag=value")
+        fields[int(tag)] = value
+    return fields
+
+
+def is_duplicate_reject(fields: Mapping[int, str]) -> bool:
+    """The venue refuses a ClOrdID it has: nothing is said about the order that bears it."""
+    if fields.get(35) == "9":
+        return fields.get(102) == "6"
+    return fields.get(35) == "8" and fields.get(150) == "8" and fields.get(103) == "6"
+
+
+def is_unknown_order(fields: Mapping[int, str]) -> bool:
+    """The answer to a status request about a ClOrdID the venue never saw."""
+    return fields.get(35) == "8" and fields.get(150) == "I" and fields.get(103) == "5"
+
+
+def says_nothing_new(fields: Mapping[int, str]) -> bool:
+    """A pending cancel or replace: the venue has our request and has yet to decide it."""
+    return fields.get(35) == "8" and fields.get(150) in _PENDING
+
+
+def execution_of(session: str, fields: Mapping[int, str]) -> ExecutionReport:
+    """The report in an ExecutionReport (8) or OrderCancelReject (9). Raises PeerProtocolError."""
+    try:
+        if fields[35] == "9":
+            return _cancel_reject(session, fields)
+        return _execution_report(session, fields)
+    except KeyError as error:
+        raise PeerProtocolError(f"the report lacks tag {error.args[0]}") from None
+    except ValueError as error:  # NotADecimal is one, too
+        raise PeerProtocolError(f"the report is malformed: {error}") from None
+
+
+def format_utc_timestamp(moment: datetime) -> str:
+    """UTCTimestamp with milliseconds: `20260710-04:00:00.123`."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y%m%d-%H:%M:%S}.{utc.microsecond // 1000:03d}"
+
+
+def parse_utc_timestamp(text: str) -> int:
+    """Microseconds since 1970 of a UTCTimestamp. Raises ValueError."""
+    match = _UTC_TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text[:30]!r} is not a UTCTimestamp")
+    year, month, day, hour, minute, second = (int(match[n]) for n in range(1, 7))
+    fraction = int((match[7] or "").ljust(6, "0"))
+    return micros(datetime(year, month, day, hour, minute, second, fraction, tzinfo=UTC))
+
+
+def _message_type(command: OrderCommand) -> str:
+    match command:
+        case NewOrder():
+            return "D"
+        case CancelOrder():
+            return "F"
+        case ReplaceOrder():
+            return "G"
+
+
+def _execution_report(session: str, fields: Mapping[int, str]) -> ExecutionReport:
+    exec_type = fields[150]
+    if fields[35] != "8" or exec_type not in _EXEC_TYPES:
+        raise ValueError(f"MsgType {fields[35]!r} with ExecType {exec_type[:5]!r}")
+    order_id, request = parse_client_order_tag(fields[11])
+    trade = exec_type == "F"
+    last_quantity, last_price = (_whole(fields[32]), _price(fields[31])) if trade else (0, 0)
+    if trade and (last_quantity == 0 or last_price == 0):
+        raise ValueError("a trade of no shares or at no price")
+    return ExecutionReport(
+        session=session,
+        position=_whole(fields[34]),
+        user_id=_whole(fields[1]),
+        order_id=order_id,
+        request=request,
+        exec_id=_identifier(fields[17]),
+        exec_type=exec_type,
+        ord_status=fields[39],
+        venue_order_id=_identifier(fields[37]),
+        symbol=fields[55],
+        side=_SIDES_BACK[fields[54]],
+        last_quantity=last_quantity,
+        last_price=last_price,
+        cumulative_quantity=_whole(fields[14]),
+        leaves_quantity=_whole(fields[151]),
+        order_quantity=_whole(fields[38]),
+        price=_price(fields[44]) if 44 in fields else None,
+        trade_date=_date(fields[75]),
+        transacted_at=parse_utc_timestamp(fields[60]),
+        reject_code=_whole(fields[103]) if 103 in fields else None,
+        text=fields.get(58, ""),
+    )
+
+
+def _cancel_reject(session: str, fields: Mapping[int, str]) -> ExecutionReport:
+    order_id, request = parse_client_order_tag(fields[11])
+    transacted_at = parse_utc_timestamp(fields[60])
+    return ExecutionReport(
+        session=session,
+        position=_whole(fields[34]),
+        user_id=_whole(fields[1]) if 1 in fields else 0,
+        order_id=order_id,
+        request=request,
+        exec_id="",
+        exec_type="9",
+        ord_status=fields[39],
+        venue_order_id=_identifier(fields[37]),
+        symbol="",
+        side=None,
+        last_quantity=0,
+        last_price=0,
+        cumulative_quantity=0,
+        leaves_quantity=0,
+        order_quantity=0,
+        price=None,
+        trade_date=trade_date(from_micros(transacted_at)).isoformat(),
+        transacted_at=transacted_at,
+        reject_code=_whole(fields[102]),
+        text=fields.get(58, ""),
+    )
+
+
+def _whole(text: str) -> int:
+    value = parse_decimal(text, 0)
+    if value < 0:
+        raise NotADecimal(f"{text[:20]!r} is below 0")
+    return value
+
+
+def _price(text: str) -> int:
+    value = parse_price(text)
+    if value < 0:
+        raise NotADecimal(f"{text[:20]!r} is below 0")
+    return value
+
+
+def _identifier(text: str) -> str:
+    if not 1 <= len(text) <= 64 or not text.isascii() or not text.isprintable():
+        raise ValueError(f"{text[:20]!r} is not an identifier")
+    return text
+
+
+def _date(text: str) -> str:
+    match = _DATE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text[:20]!r} is not YYYYMMDD")
+    return datetime(int(match[1]), int(match[2]), int(match[3]), tzinfo=UTC).date().isoformat()
