@@ -113,10 +113,13 @@ class TradingScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a field is being typed in, letters are text: only what leaves it is offered."""
-        is_writing = self.query_one(Ticket).has_focus_within
+        focused = self.focused
+        is_writing = focused is not None and any(
+            isinstance(each, Ticket) for each in focused.ancestors
+        )
         if action == "leave":
             return is_writing
-        typing = is_writing and isinstance(self.focused, Input)
+        typing = is_writing and isinstance(focused, Input)
         return not typing or action not in {each.name for each in TRADING} or action in LEAVING
 
     # What the broker says

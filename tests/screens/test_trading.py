@@ -1,0 +1,196 @@
+"""What keys do: assert on what the broker was asked and on what the screen says."""
+
+import uuid
+from decimal import Decimal
+from pathlib import Path
+
+from textual.widgets import Input
+
+from tests.screens.conftest import Desk, is_live, settle, text_of
+from tests.support.terminal import ORDERS, REFUSED, funds, order, quote
+from tui.client.models import Fill, Holding, Problem
+from tui.messages import SessionEnded
+from tui.screens.dialogs import ConfirmDialog, ModifyDialog
+from tui.screens.login import LoginScreen
+
+SIZE = (120, 36)
+
+
+async def test_buying_ten_shares_is_confirmed_and_sent_once(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("down", "b", "1", "0")
+        await settle(pilot, lambda: "₹33.94" in text_of(pilot))
+
+        await pilot.press("enter")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        assert "BUY 10 RELIANCE" in text_of(pilot)
+        assert desk.broker.placed == []
+
+        await pilot.press("enter")
+        await settle(pilot, lambda: "Pending" in text_of(pilot))
+
+    (body,) = desk.broker.placed
+    assert uuid.UUID(str(body.pop("client_order_id")))
+    assert body == {
+        "symbol": "RELIANCE",
+        "side": "BUY",
+        "type": "LIMIT",
+        "quantity": 10,
+        "price": "2950.50",
+        "product": "CNC",
+        "validity": "DAY",
+    }
+
+
+async def test_the_blotter_the_holding_and_the_money_move_by_themselves(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE, notifications=True) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        desk.feed.send(order("5", symbol="TCS", status="PENDING", version=1, user_seq=8))
+        await settle(pilot, lambda: "Pending" in text_of(pilot))
+
+        average = Decimal("3921.0000")
+        desk.feed.send(
+            order("5", symbol="TCS", status="FILLED", version=2, filled_quantity=10, user_seq=9),
+            Fill(
+                order_id="5",
+                symbol="TCS",
+                side="BUY",
+                quantity=10,
+                price=Decimal("3921.00"),
+                exec_id="E1",
+                user_seq=9,
+            ),
+            funds("960790.00"),
+            Holding(symbol="TCS", quantity=10, average_price=average, user_seq=9),
+        )
+        await settle(pilot, lambda: "Bought" in text_of(pilot))
+        said = text_of(pilot)
+
+    assert "Pending" not in said
+    assert "Bought 10 TCS at ₹3,921.00" in said
+    assert "+7.00" in said
+    assert "TCS" in desk.feed.watched
+
+
+async def test_escape_sends_nothing(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("down", "b", "1", "enter")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("escape")
+        await pilot.pause()
+
+    assert desk.broker.placed == []
+
+
+async def test_a_refusal_is_shown_at_its_field_with_the_cure(desk: Desk) -> None:
+    desk.broker.preview_answer = REFUSED
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("down", "b", "5", "0", "0")
+        await settle(pilot, lambda: "max 328" in text_of(pilot))
+        lines = text_of(pilot).splitlines()
+
+    assert any("Quantity" in line and "max 328" in line for line in lines)
+    assert any("Price" in line and "→ 2,950.50" in line for line in lines)
+    assert any("Prices move by ₹0.05" in line for line in lines)
+
+
+async def test_a_working_order_is_cancelled_after_a_confirmation(desk: Desk) -> None:
+    desk.broker.known_orders = ORDERS
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: "2 working" in text_of(pilot))
+        await pilot.press("o", "c")
+        await settle(pilot, lambda: "Cancel SELL 10 TCS" in text_of(pilot))
+        await pilot.press("y")
+        await settle(pilot, lambda: "Cancelling" in text_of(pilot))
+
+    assert desk.broker.cancelled == ["1004"]
+
+
+async def test_a_modification_carries_the_version_and_only_what_changed(desk: Desk) -> None:
+    desk.broker.known_orders = ORDERS
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: "2 working" in text_of(pilot))
+        await pilot.press("o", "m")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, ModifyDialog))
+        pilot.app.screen.query_one("#new-price", Input).value = "3940.00"
+        await pilot.press("enter")
+        await settle(pilot, lambda: "Modifying" in text_of(pilot))
+
+    ((order_id, body),) = desk.broker.modified
+    assert order_id == "1004"
+    assert uuid.UUID(str(body.pop("request_id")))
+    assert body == {"version": 2, "price": "3940.00"}
+
+
+async def test_a_finished_order_is_neither_cancelled_nor_modified(desk: Desk) -> None:
+    desk.broker.known_orders = ORDERS[2:]
+    async with desk.terminal.run_test(size=SIZE, notifications=True) as pilot:
+        await settle(pilot, lambda: "Filled" in text_of(pilot))
+        await pilot.press("o", "c")
+        await settle(pilot, lambda: "Select a working order" in text_of(pilot))
+
+    assert desk.broker.cancelled == []
+
+
+async def test_a_found_symbol_joins_the_watchlist_and_is_kept(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("slash", "w", "i")
+        await settle(pilot, lambda: "Wipro Limited" in text_of(pilot))
+        await pilot.press("enter")
+        await settle(pilot, lambda: "WIPRO" in desk.feed.watched)
+
+    assert "WIPRO" in (desk.settings.home / "watchlist.json").read_text()
+
+
+async def test_letters_typed_into_the_ticket_are_text(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("b", "shift+tab", "shift+tab", "shift+tab")
+        await pilot.press(*"SBIN")
+        assert pilot.app.screen.query_one("#symbol", Input).value == "SBIN"
+        await pilot.press("escape")
+        assert pilot.app.focused is not None
+        assert pilot.app.focused.css_identifier == "Watchlist"
+
+
+async def test_a_moved_price_is_shown_and_settles(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        assert desk.feed.listener is not None
+        desk.feed.listener.quotes([quote("RELIANCE", "2951.00")])
+        await settle(pilot, lambda: "2,951.00" in text_of(pilot))
+
+
+async def test_a_session_that_ends_leads_back_to_the_sign_in(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("question_mark")
+        pilot.app.screen_stack[1].post_message(SessionEnded("Signed in elsewhere"))
+        await settle(pilot, lambda: isinstance(pilot.app.screen, LoginScreen))
+        assert "Signed in elsewhere" in text_of(pilot)
+
+
+async def test_a_wrong_code_says_what_to_do_and_asks_again(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "terminal", signs_itself_in=False)
+    desk.broker.sign_in_refusal = Problem(status=401, code="invalid_credentials")
+    async with desk.terminal.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.press(*"demo", "tab", *"paper", "tab", *"123456", "enter")
+        await settle(pilot, lambda: "is wrong" in text_of(pilot))
+        assert pilot.app.screen.query_one("#totp", Input).value == ""
+
+        desk.broker.sign_in_refusal = None
+        await pilot.press(*"654321", "enter")
+        await settle(pilot, lambda: is_live(pilot))
+
+
+async def test_leaving_closes_the_connections(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("ctrl+q")
+
+    assert desk.broker.is_closed
