@@ -1,0 +1,115 @@
+"""A plain client of the running stack, as a stranger would write one from the API's page.
+
+It shares no code with the product: httpx, a bare WebSocket, and its own arithmetic on decimals.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any, Self
+
+import httpx
+import pyotp
+from websockets.sync.client import ClientConnection, connect
+
+TOTP_SECONDS = 30
+FINAL = {"FILLED", "CANCELLED", "REJECTED", "DENIED", "EXPIRED"}
+
+
+class Trader:
+    """One signed-in user. A one-time code works once, so signing in again may wait for the next."""
+
+    def __init__(self, api: str, stream: str, user: dict[str, str]) -> None:
+        self.user = user
+        self._stream = stream
+        self.http = httpx.Client(base_url=api, timeout=30)
+        self.token = ""
+
+    def sign_in(self) -> Self:
+        deadline = time.monotonic() + 2 * TOTP_SECONDS + 5
+        while True:
+            code = pyotp.TOTP(self.user["totp_secret"]).now()
+            body = {**{k: self.user[k] for k in ("username", "password")}, "totp": code}
+            answer = self.http.post("/v1/auth/login", json=body)
+            if answer.status_code == httpx.codes.OK:
+                self.token = answer.json()["access_token"]
+                self.http.headers["Authorization"] = f"Bearer {self.token}"
+                return self
+            if time.monotonic() > deadline:
+                raise AssertionError(f"can't sign in: {answer.status_code} {answer.text}")
+            time.sleep(1)
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.http.get(path, params=query)
+        assert answer.status_code == httpx.codes.OK, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def place(self, **order: Any) -> httpx.Response:
+        body = {"client_order_id": str(uuid.uuid4()), "type": "LIMIT", **order}
+        return self.http.post("/v1/orders", json=body)
+
+    def price(self, symbol: str) -> Decimal:
+        return Decimal(self.get("/v1/quotes", symbols=symbol)["items"][0]["ltp"])
+
+    def order(self, order_id: str) -> Any:
+        return self.get(f"/v1/orders/{order_id}")
+
+    def every_order(self) -> list[Any]:
+        found: list[Any] = []
+        cursor: str | None = None
+        while True:
+            page = self.get("/v1/orders", limit=500, **({"cursor": cursor} if cursor else {}))
+            found += page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return found
+
+    def wait_for(self, order_id: str, status: set[str], seconds: float = 20) -> Any:
+        return eventually(
+            lambda: self.order(order_id), lambda order: order["status"] in status, seconds
+        )
+
+    @contextmanager
+    def stream(self) -> Iterator["Stream"]:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        with connect(
+            self._stream, additional_headers=headers, subprotocols=["outcry.v1.json"]  # type: ignore[list-item]
+        ) as socket:
+            yield Stream(socket)
+
+
+class Stream:
+    """The stream's objects in the order they came, whether alone or several to a message."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self.seen: list[Any] = []
+
+    def send(self, **message: Any) -> None:
+        self._socket.send(json.dumps(message))
+
+    def until(self, wanted: Callable[[Any], bool], seconds: float = 15) -> Any:
+        """The first object from now on that is wanted; all on the way are kept in `seen`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            message = json.loads(self._socket.recv(timeout=max(0.01, deadline - time.monotonic())))
+            objects = message if isinstance(message, list) else [message]
+            self.seen += objects
+            for item in objects:
+                if wanted(item):
+                    return item
+
+
+def eventually(read: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float) -> Any:
+    """Reads until it is what is wanted. Raises AssertionError with the last reading."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = read()
+        if wanted(value):
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s; the last was {value!r}")
+        time.sleep(0.05)
