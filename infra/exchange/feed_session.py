@@ -2,8 +2,8 @@
 
 Bytes go in with `receive`, time with `poll`; bytes to send collect for `take`. Market data is never
 resent: a ResendRequest is answered with a gap fill, and the broker asks for a new snapshot. Each
-logon starts both sequences at 1 (141=Y). Invariant: nothing but a Logout leaves before a valid Logon,
-and nothing at all after `closed`.
+logon starts both sequences at 1 (141=Y). Invariant: nothing but a Logout leaves before a
+valid Logon, and nothing at all after `closed`.
 """
 
 from collections.abc import Callable

@@ -45,6 +45,10 @@ class House:
         """Let the house act once in the symbol at this place of the listing."""
         if self._next() < TAKE_CHANCE:
             self._take(place)
+        self.quote(place)
+
+    def quote(self, place: int) -> None:
+        """Let the makers requote the symbol around its fair value."""
         tick = self._instruments[place].tick
         best_bid = int(self._market.fair_values[place] // tick) * tick
         if best_bid != self._best_bid[place]:
@@ -52,7 +56,7 @@ class House:
             self._leave(place, best_bid)
         else:
             self._fade(place)
-        self._quote(place, best_bid)
+        self._fill_levels(place, best_bid)
 
     def _next(self) -> float:
         self._draw = (self._draw + 1) % _POOL
@@ -90,7 +94,7 @@ class House:
                     level = abs(price - best_bid) // instrument.tick
                     resize(quote, self._size(instrument, price, level))
 
-    def _quote(self, place: int, best_bid: int) -> None:
+    def _fill_levels(self, place: int, best_bid: int) -> None:
         """Place what is missing of five levels a side, inside the band."""
         instrument = self._instruments[place]
         low, high = self._engine.bands[instrument.symbol]

@@ -1,0 +1,223 @@
+"""The FIX order sessions: quickfix with a file store, around a callback that only hands over.
+
+Invariant: no callback decides or waits for a decision, and none lets a Python exception out other
+than those quickfix turns into a FIX reject: any other would end the process. Reports are given to
+quickfix whether or not the broker is logged on: its store numbers and keeps them, and the broker
+asks for them again when it comes back.
+"""
+
+import queue
+import time
+from pathlib import Path
+from typing import Any
+
+import quickfix as fix
+
+from infra.exchange.inbox import AdminMessage, Inbox, OrderMessage
+from infra.exchange.reports import (
+    ExecutionReport,
+    Report,
+    cancel_reject_fields,
+    execution_fields,
+)
+from infra.exchange.requests import MESSAGE_TYPES, tags
+
+DICTIONARY = Path(__file__).parents[1] / "fix" / "FIX44.xml"
+HEARTBEAT_S = 10
+LOGOUT_WAIT_S = 1.5
+
+
+class PortError(Exception):
+    """The order port cannot be opened."""
+
+
+def order_brokers(count: int) -> tuple[str, ...]:
+    """Return the SenderCompIDs of the brokers' order sessions."""
+    return tuple(f"OUTCRY-O{number}" for number in range(1, count + 1))
+
+
+def encode(report: Report) -> str:
+    """Return a report as a FIX message for quickfix to complete: it sets the header and sums."""
+    if isinstance(report, ExecutionReport):
+        msg_type, fields = "8", execution_fields(report)
+    else:
+        msg_type, fields = "9", cancel_reject_fields(report)
+    body = "".join(f"{tag}={value}\x01" for tag, value in fields)
+    return f"8=FIX.4.4\x019=0\x0135={msg_type}\x01{body}10=000\x01"
+
+
+class _Callbacks(fix.Application):  # type: ignore[misc]  # quickfix has no types
+    """Called by quickfix's thread."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        super().__init__()
+        self._inbox = inbox
+        self.logged_on: set[str] = set()
+        self.refused = 0
+        self.unnoted = 0
+
+    def onCreate(self, session_id: Any) -> None:  # noqa: N802
+        """Nothing to do: the sessions are prepared before the port opens."""
+
+    def onLogon(self, session_id: Any) -> None:  # noqa: N802
+        """Note who is there."""
+        self.logged_on.add(session_id.getTargetCompID().getString())
+
+    def onLogout(self, session_id: Any) -> None:  # noqa: N802
+        """Note who has gone."""
+        self.logged_on.discard(session_id.getTargetCompID().getString())
+
+    def toAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        """Hand over the number of a message that quickfix itself rejects (35=3)."""
+        self._note_reject("3", message, session_id)
+
+    def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        """Reports go out as they are, resent ones too; see `toAdmin` for quickfix's own rejects."""
+        self._note_reject("j", message, session_id)
+
+    def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        """Hand over the numbers that session messages took."""
+        try:
+            admin = _admin(session_id.getTargetCompID().getString(), message.toString())
+        except (ValueError, KeyError):
+            self.refused += 1
+            return
+        self._inbox.put(admin)
+
+    def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
+        """Hand over an order message; refuse any other."""
+        try:
+            raw = message.toString()
+            fields = tags(raw)
+            kind, sequence = fields[35], int(fields[34])
+        except (ValueError, KeyError) as error:
+            raise fix.IncorrectDataFormat(58) from error
+        if kind not in MESSAGE_TYPES:
+            raise fix.UnsupportedMessageType
+        self._inbox.put(OrderMessage(session_id.getTargetCompID().getString(), sequence, raw))
+
+    def _note_reject(self, msg_type: str, message: Any, session_id: Any) -> None:
+        if message.getHeader().getField(35) == msg_type and message.isSetField(45):
+            self.refused += 1
+            number = int(message.getField(45))
+            session = session_id.getTargetCompID().getString()
+            # The session's lock is held here, so waiting for room could stop both threads.
+            try:
+                self._inbox.put_nowait(AdminMessage(session, number, number))
+            except queue.Full:
+                # Then a restart asks the broker for this number again, and rejects it again.
+                self.unnoted += 1
+
+
+def _admin(session: str, raw: str) -> AdminMessage:
+    fields = tags(raw)
+    kind, sequence = fields[35], int(fields[34])
+    if kind == "4":
+        last = int(fields[36]) - 1
+        if fields.get(123) == "Y":
+            return AdminMessage(session, sequence, last)
+        return AdminMessage(session, sequence, last, reset=True)
+    reset = kind == "A" and fields.get(141) == "Y"
+    return AdminMessage(session, sequence, sequence, reset)
+
+
+class OrderPort:
+    """The acceptor of all order sessions."""
+
+    def __init__(
+        self,
+        *,
+        venue: str,
+        brokers: tuple[str, ...],
+        port: int,
+        folder: Path,
+        inbox: Inbox,
+    ) -> None:
+        self._callbacks = _Callbacks(inbox)
+        self._sessions = {broker: fix.SessionID("FIX.4.4", venue, broker) for broker in brokers}
+        store = folder / "fix"
+        store.mkdir(parents=True, exist_ok=True)
+        config = folder / "order-sessions.cfg"
+        config.write_text(_config(venue, brokers, port, store), encoding="utf-8")
+        try:
+            settings = fix.SessionSettings(str(config))
+            self._stores = fix.FileStoreFactory(settings)
+            self._settings = settings
+            self._acceptor = fix.SocketAcceptor(self._callbacks, self._stores, settings)
+        except (fix.ConfigError, fix.RuntimeError, fix.IOException) as error:
+            raise PortError(f"order sessions: {error}") from error
+        self._port = port
+
+    def resume(self, received: dict[str, int]) -> None:
+        """Set the expected numbers back to what was dealt with; call it before `start`."""
+        for broker, through in received.items():
+            session = fix.Session.lookupSession(self._sessions[broker])
+            session.setNextTargetMsgSeqNum(min(session.getExpectedTargetNum(), through + 1))
+
+    def start(self) -> None:
+        """Open the port; PortError when it is in use."""
+        try:
+            self._acceptor.start()
+        except (fix.ConfigError, fix.RuntimeError) as error:
+            raise PortError(f"order sessions: port {self._port}: {error}") from error
+
+    def send(self, report: Report, *, poss_resend: bool = False) -> None:
+        """Number, store and send a report. It is safe in the session's store on return."""
+        message = fix.Message()
+        message.setString(encode(report), False)
+        if poss_resend:
+            message.getHeader().setField(97, "Y")
+        fix.Session.sendToTarget(message, self._sessions[report.session])
+
+    @property
+    def logged_on(self) -> list[str]:
+        """The brokers that are logged on."""
+        return sorted(self._callbacks.logged_on)
+
+    @property
+    def refused(self) -> int:
+        """How many messages were refused before the matching thread saw them."""
+        return self._callbacks.refused
+
+    def stop(self) -> None:
+        """Log the brokers out and wait a moment for their answers.
+
+        The port closes with the process: quickfix's own stop races with its socket thread and can
+        crash, and its stores are up to date after every message anyway. A session that was logged
+        out refuses to log on again.
+        """
+        for session_id in self._sessions.values():
+            session = fix.Session.lookupSession(session_id)
+            if session.isLoggedOn():
+                session.logout("the venue closes")
+        deadline = time.monotonic() + LOGOUT_WAIT_S
+        while self._callbacks.logged_on and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def _config(venue: str, brokers: tuple[str, ...], port: int, store: Path) -> str:
+    lines = [
+        "[DEFAULT]",
+        "ConnectionType=acceptor",
+        "BeginString=FIX.4.4",
+        f"SenderCompID={venue}",
+        f"SocketAcceptPort={port}",
+        "SocketNodelay=Y",
+        "SocketReuseAddress=Y",
+        "AllowedRemoteAddresses=127.0.0.1",
+        f"FileStorePath={store}",
+        f"HeartBtInt={HEARTBEAT_S}",
+        # Sequence numbers persist over days and restarts.
+        "NonStopSession=Y",
+        "ResetOnLogon=N",
+        "ResetOnLogout=N",
+        "ResetOnDisconnect=N",
+        "PersistMessages=Y",
+        "UseDataDictionary=Y",
+        f"DataDictionary={DICTIONARY}",
+        "ValidateUserDefinedFields=N",
+        "TimestampPrecision=3",
+    ]
+    for broker in brokers:
+        lines += ["[SESSION]", f"TargetCompID={broker}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,136 @@
+"""The public side of the day: house visits at the chosen rate, displays, tapes and the day's roll.
+
+Invariant: whatever happened in a book reaches the feed batch before the next request is handled, as
+prints first and then the levels they left. Rate is in entries a second over all symbols, open loop:
+what clients cause counts too, and the house fills the rest.
+"""
+
+from infra.exchange.display import Display
+from infra.exchange.engine import Engine, Print
+from infra.exchange.feed_server import Batch
+from infra.exchange.house import House
+from infra.exchange.instruments import Listing
+from infra.exchange.market import STEP_S, Market
+from infra.exchange.reports import Report
+from infra.exchange.tape import Tape
+
+# A stall longer than this is not made up for: the entries it would have had are counted as shed.
+# What clients cause beyond the rate holds the house back for no longer than this either.
+MAX_CREDIT_S = 0.25
+# The most entries made at one go, so that an order never waits long for the market.
+SLICE_ENTRIES = 250
+
+
+class TradingDay:
+    """One venue's market, driven by `advance` and drained by `take_batch`. One thread calls it."""
+
+    def __init__(self, listing: Listing, engine: Engine, *, rate: int, seed: int) -> None:
+        self._engine = engine
+        self._listing = listing
+        self._rate = rate
+        self._market = Market(listing, seed)
+        self._house = House(engine, self._market, listing.instruments, seed)
+        self.displays: dict[str, Display] = {}
+        for share in listing.instruments:
+            tape = Tape(share.reference_price)
+            book = engine.books[share.symbol]
+            self.displays[share.symbol] = Display(share.symbol, book, tape)
+        self._index = Display(listing.index.symbol, None, Tape(listing.index.reference_price))
+        self.displays[listing.index.symbol] = self._index
+        self._symbols = [share.symbol for share in listing.instruments]
+        self._cursor = 0
+        self._credit = 0.0
+        self._market_time = 0.0
+        self._batch: Batch = []
+        self.entries = 0
+        self.shed = 0
+
+    def restore(self, figures: dict[str, list[int]]) -> None:
+        """Take the tapes up where the journal left them, and the market from its last prices."""
+        for symbol, values in figures.items():
+            if symbol in self.displays:
+                self.displays[symbol].tape.restore(values)
+        self._anchor()
+
+    def roll(self) -> None:
+        """Begin a trade date: last prices become previous closes, bases of bands and anchors."""
+        for symbol, display in self.displays.items():
+            self._add(symbol, display.roll())
+        self._anchor()
+
+    def _anchor(self) -> None:
+        tapes = {symbol: self.displays[symbol].tape for symbol in self._symbols}
+        closes = {symbol: tape.previous_close for symbol, tape in tapes.items()}
+        self._engine.set_bands(closes)
+        lasts = [tape.last or tape.previous_close for tape in tapes.values()]
+        self._market.anchor(list(closes.values()), lasts)
+
+    def figures(self) -> dict[str, list[int]]:
+        """Return the day's figures of every symbol, for the journal."""
+        return {symbol: display.tape.figures() for symbol, display in self.displays.items()}
+
+    def open_books(self) -> None:
+        """Let the makers quote every symbol once, so that no book is empty."""
+        for place in range(len(self._symbols)):
+            self._house.quote(place)
+
+    def advance(self, elapsed_s: float) -> None:
+        """Let `elapsed_s` seconds of market time pass; `work` then spends what they allow."""
+        self._market_time += elapsed_s
+        while self._market_time >= STEP_S:
+            self._market_time -= STEP_S
+            self._market.step()
+        self._credit += elapsed_s * self._rate
+        excess = int(self._credit - MAX_CREDIT_S * self._rate - SLICE_ENTRIES)
+        if excess > 0:
+            self._credit -= excess
+            self.shed += excess
+        self._credit = max(self._credit, -MAX_CREDIT_S * self._rate)
+
+    def work(self) -> tuple[list[Report], bool]:
+        """Visit symbols for one slice of entries.
+
+        Return the reports of client orders that the house traded with, and whether more entries are
+        due now.
+        """
+        reports: list[Report] = []
+        target = self.entries + SLICE_ENTRIES
+        for _ in range(SLICE_ENTRIES):
+            if self._credit <= 0 or self.entries >= target:
+                break
+            reports += self._visit()
+        return reports, self._credit > 0
+
+    def _visit(self) -> list[Report]:
+        place = self._cursor
+        self._cursor = (place + 1) % (len(self._symbols) + 1)
+        if place == len(self._symbols):
+            level = self._market.index_level()
+            if level != self._index.tape.last:
+                self._add(self._index.symbol, self._index.trade(level, 0))
+            return []
+        self._house.visit(place)
+        reports, prints = self._engine.drain()
+        self.show(prints, {self._symbols[place]})
+        return reports
+
+    def show(self, prints: list[Print], touched: set[str]) -> None:
+        """Put trades, then changed levels, into the batch."""
+        for symbol, price, quantity in prints:
+            self._add(symbol, self.displays[symbol].trade(price, quantity))
+            touched.add(symbol)
+        for symbol in touched:
+            display = self.displays.get(symbol)
+            if display is not None:
+                self._add(symbol, display.changes())
+
+    def _add(self, symbol: str, entries: list[str]) -> None:
+        if entries:
+            self._batch.append((symbol, entries))
+            self.entries += len(entries)
+            self._credit -= len(entries)
+
+    def take_batch(self) -> Batch:
+        """Return the entries since the last call."""
+        batch, self._batch = self._batch, []
+        return batch

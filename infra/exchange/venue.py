@@ -1,0 +1,268 @@
+"""The matching thread: everything that happens at the venue happens here, one thing after another.
+
+Each turn takes waiting requests, decides them, writes the reports to the journal, hands them to the
+FIX sessions and shows the public what changed. Invariant: no report leaves before its journal line
+is written, and no entry is published ahead of the reports of the trades it shows.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from infra.exchange.clock import BusinessClock
+from infra.exchange.engine import Engine
+from infra.exchange.feed_server import Batch, Connection
+from infra.exchange.feed_session import Subscribe
+from infra.exchange.inbox import (
+    AdminMessage,
+    FeedRequest,
+    Inbox,
+    Item,
+    OrderMessage,
+    Query,
+)
+from infra.exchange.instruments import Listing
+from infra.exchange.journal import Journal
+from infra.exchange.received import Received
+from infra.exchange.reports import ExecType, ExecutionReport, Report
+from infra.exchange.requests import parse_request
+from infra.exchange.trading_day import TradingDay
+
+TICK_S = 0.01
+ITEMS_PER_TURN = 200
+KEEP_FIGURES_EVERY_S = 60.0
+QUERY_TIMEOUT_S = 5.0
+
+T = TypeVar("T")
+
+
+class Orders(Protocol):
+    """The order sessions, as the venue uses them."""
+
+    def send(self, report: Report, *, poss_resend: bool = False) -> None:
+        """Store and send one report."""
+
+
+class Feed(Protocol):
+    """The market-data sessions, as the venue uses them."""
+
+    def publish(self, batch: Batch) -> None:
+        """Send entries to the subscribers."""
+
+    def answer(self, connection: Connection, request: Subscribe, snapshots: Batch) -> None:
+        """Send snapshots, and updates from here on."""
+
+    def refuse(self, connection: Connection, request: Subscribe, text: str) -> None:
+        """Refuse a request for an unknown symbol."""
+
+
+@dataclass(slots=True)
+class VenueFigures:
+    """Counters for /metrics; written by the matching thread alone."""
+
+    requests: int = 0
+    reports: int = 0
+    trades: int = 0
+    rejected: int = 0
+    resent: int = 0
+    malformed: int = 0
+
+
+class Venue:
+    """One exchange. `run` is the body of the matching thread; `stop` may be called from any."""
+
+    def __init__(
+        self,
+        *,
+        listing: Listing,
+        journal: Journal,
+        clock: BusinessClock,
+        inbox: Inbox,
+        rate: int,
+        seed: int,
+    ) -> None:
+        recovered = journal.recovered
+        self.register = recovered.register
+        self.figures = VenueFigures()
+        self._journal = journal
+        self._clock = clock
+        self._inbox = inbox
+        self._engine = Engine(listing.instruments, self.register, boot=recovered.boot)
+        self.day = TradingDay(listing, self._engine, rate=rate, seed=seed)
+        self._received = {s: Received(through) for s, through in recovered.received.items()}
+        self._stopping = threading.Event()
+        self._trade_date = recovered.market_date
+        if recovered.market:
+            self.day.restore(recovered.market)
+        self._orders: Orders
+        self._feed: Feed
+
+    def connect(self, orders: Orders, feed: Feed) -> None:
+        """Give the venue its sessions; call it once, before `run`."""
+        self._orders, self._feed = orders, feed
+
+    def resend_unsent(self) -> None:
+        """Send again, with PossResend=Y, the reports that a kill may have kept from leaving."""
+        for session, reports in self._journal.recovered.unsent.items():
+            for report in reports:
+                self._orders.send(report, poss_resend=True)
+                self._journal.add_sent(session, 1)
+                self.figures.resent += 1
+        self._journal.recovered.unsent.clear()
+
+    def stop(self) -> None:
+        """Ask the matching thread to end after its turn."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until `stop`; keeps the day's figures in the journal at the end."""
+        self._move_clock()
+        self.day.open_books()
+        self._settle()
+        then = kept = time.monotonic()
+        due = then + TICK_S
+        while not self._stopping.is_set():
+            self._serve(max(0.0, due - time.monotonic()))
+            now = time.monotonic()
+            if now < due:
+                continue
+            self._move_clock()
+            more = self._trade(now - then)
+            then = now
+            due = now if more else now + TICK_S
+            if now - kept >= KEEP_FIGURES_EVERY_S:
+                kept = now
+                self._keep_figures()
+            self._journal.flush()
+        self._keep_figures()
+        self._journal.flush()
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Have the matching thread answer a question; TimeoutError after five seconds."""
+        answer: Future[Any] = Future()
+        self._inbox.put(Query(question, answer), timeout=QUERY_TIMEOUT_S)
+        result: T = answer.result(timeout=QUERY_TIMEOUT_S)
+        return result
+
+    # -- One turn
+
+    def _serve(self, wait_s: float) -> None:
+        """Handle what waits, or the first thing that comes within `wait_s`."""
+        try:
+            item = self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait()
+            self._move_clock()
+            self._handle(item)
+            for _ in range(ITEMS_PER_TURN):
+                self._handle(self._inbox.get_nowait())
+        except queue.Empty:
+            pass
+        self._settle()
+
+    def _handle(self, item: Item) -> None:
+        match item:
+            case OrderMessage(session, sequence, raw):
+                self.figures.requests += 1
+                try:
+                    self._engine.handle(parse_request(session, raw))
+                except (ValueError, KeyError):
+                    # The dictionary lets no such message through; count it rather than stop.
+                    self.figures.malformed += 1
+                self._note_received(AdminMessage(session, sequence, sequence))
+            case AdminMessage():
+                self._note_received(item)
+            case FeedRequest(connection, request):
+                self._settle()
+                self._snapshot(connection, request)
+            case Query(question, answer):
+                self._settle()
+                answer.set_result(question())
+
+    def _note_received(self, item: AdminMessage) -> None:
+        received = self._received.setdefault(item.session, Received())
+        if item.reset:
+            received.reset(item.last + 1)
+        else:
+            received.seen(item.first, item.last)
+
+    def _move_clock(self) -> None:
+        reading = self._clock.read()
+        self._engine.advance(reading)
+        trade_date = self._engine.trade_date
+        if trade_date != self._trade_date:
+            self._settle()
+            if self._trade_date:
+                self.day.roll()
+            self._trade_date = trade_date
+            self._keep_figures()
+
+    def _trade(self, elapsed_s: float) -> bool:
+        """Let the house act while the market is open; return whether it is behind its rate."""
+        if not self._engine.open:
+            return False
+        self.day.advance(elapsed_s)
+        reports, more = self.day.work()
+        self._release(reports)
+        self._publish()
+        return more
+
+    def _settle(self) -> None:
+        """Journal, send and show everything that was decided since the last time."""
+        reports, prints = self._engine.drain()
+        if reports or prints:
+            self._release(reports)
+            touched = {r.symbol for r in reports if isinstance(r, ExecutionReport)}
+            self.day.show(prints, touched)
+        self._publish()
+
+    def _release(self, reports: list[Report]) -> None:
+        if not reports:
+            return
+        self._keep_received()
+        sent: dict[str, int] = {}
+        for report in reports:
+            if not _is_answer(report):
+                self._journal.add_report(report)
+                sent[report.session] = sent.get(report.session, 0) + 1
+        self._journal.flush()
+        for report in reports:
+            self._orders.send(report)
+            self._count(report)
+        for session, count in sent.items():
+            self._journal.add_sent(session, count)
+
+    def _count(self, report: Report) -> None:
+        self.figures.reports += 1
+        if isinstance(report, ExecutionReport):
+            self.figures.trades += report.exec_type is ExecType.TRADE
+            self.figures.rejected += report.exec_type is ExecType.REJECTED
+
+    def _publish(self) -> None:
+        batch = self.day.take_batch()
+        if batch:
+            self._feed.publish(batch)
+
+    def _snapshot(self, connection: Connection, request: Subscribe) -> None:
+        symbols = request.symbols or tuple(self.day.displays)
+        unknown = [symbol for symbol in symbols if symbol not in self.day.displays]
+        if unknown:
+            self._feed.refuse(connection, request, f"unknown symbol {unknown[0][:40]}")
+            return
+        snapshots = [(symbol, self.day.displays[symbol].snapshot()) for symbol in symbols]
+        self._feed.answer(connection, request, snapshots)
+
+    def _keep_received(self) -> None:
+        for session, received in self._received.items():
+            self._journal.add_received(session, received.through)
+
+    def _keep_figures(self) -> None:
+        self._keep_received()
+        self._journal.add_market(self._trade_date, self.day.figures())
+
+
+def _is_answer(report: Report) -> bool:
+    """Whether a report only answers a question: it changed nothing and is not journaled."""
+    return isinstance(report, ExecutionReport) and report.exec_type is ExecType.STATUS
