@@ -25,14 +25,19 @@ class RootRefused(StartRefused):
 
 
 def die_with_parent(
-    death_signal: signal.Signals = signal.SIGKILL, *, as_ordinary_user: bool = False
+    death_signal: signal.Signals = signal.SIGKILL,
+    *,
+    as_ordinary_user: bool = False,
+    expected_parent: int | None = None,
 ) -> Callable[[], None]:
-    """What a child does between fork and exec (`preexec_fn`).
+    """What a child does between fork and exec (`preexec_fn`), or first of all if it was forked.
+
+    `expected_parent`: for a caller that is the child already.
 
     `as_ordinary_user`: when we are root, the child sees itself as user 1000 in a user namespace of
     its own; its files still belong to the real user.
     """
-    parent = os.getpid()
+    parent = os.getpid() if expected_parent is None else expected_parent
     uid, gid = os.getuid(), os.getgid()
     remap = as_ordinary_user and uid == 0
 

@@ -1,0 +1,83 @@
+"""What a client gets: a function's answer, or the gateway's own where there is none.
+
+Invariant: a function's answer is passed on only when it has the shape API Gateway asks for;
+anything else is a 502 that tells nothing of its cause.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from infra.local.gateway.template import GatewayResponse
+
+#: API Gateway developer guide, "Gateway response types": the status each has by default.
+_DEFAULT_STATUS = {
+    "UNAUTHORIZED": 401,
+    "ACCESS_DENIED": 403,
+    "MISSING_AUTHENTICATION_TOKEN": 403,
+    "REQUEST_TOO_LARGE": 413,
+    "AUTHORIZER_FAILURE": 500,
+    "INTEGRATION_FAILURE": 502,
+    "INTEGRATION_TIMEOUT": 504,
+    "OVERLOADED": 503,
+}
+#: Ours, of no gateway's: more invocations wait than the bound allows.
+OVERLOADED = "OVERLOADED"
+_OWN_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class MalformedAnswer(Exception):
+    """A function returned something that is no proxy response."""
+
+
+def function_answer(result: object) -> Answer:
+    """A proxy response as an answer. Raises MalformedAnswer."""
+    if not isinstance(result, dict):
+        raise MalformedAnswer("not an object")
+    status, body = result.get("statusCode"), result.get("body") or ""
+    if not isinstance(status, int) or not 100 <= status <= 599 or not isinstance(body, str):
+        raise MalformedAnswer("statusCode or body")
+    headers = [(str(k), str(v)) for k, v in (result.get("headers") or {}).items()]
+    for name, values in (result.get("multiValueHeaders") or {}).items():
+        headers = [(k, v) for k, v in headers if k.lower() != name.lower()]
+        headers += [(str(name), str(value)) for value in values]
+    try:
+        data = base64.b64decode(body, validate=True) if result.get("isBase64Encoded") else None
+    except binascii.Error:
+        raise MalformedAnswer("body is not base64") from None
+    return Answer(status, tuple(headers), body.encode() if data is None else data)
+
+
+class OwnAnswers:
+    """The gateway's own answers, by the template's GatewayResponses."""
+
+    def __init__(self, responses: Mapping[str, GatewayResponse]) -> None:
+        self._responses = responses
+
+    def answer(self, kind: str, request_id: str) -> Answer:
+        status = _DEFAULT_STATUS[kind]
+        family = self._responses.get(f"DEFAULT_{status // 100}XX")
+        response = self._responses.get(kind) or family
+        if response is not None and response.status is not None:
+            status = response.status
+        headers = {"content-type": "application/json", **_OWN_HEADERS}
+        if kind == OVERLOADED:
+            headers["retry-after"] = "1"
+        body: dict[str, Any] = {"message": HTTPStatus(status).phrase}
+        if response is not None:
+            headers |= {name.lower(): text for name, text in response.headers.items()}
+            if response.body is not None:
+                body = json.loads(response.body.replace("$context.requestId", request_id))
+                body.setdefault("status", status)
+        return Answer(status, tuple(headers.items()), json.dumps(body).encode())
