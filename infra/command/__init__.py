@@ -1,0 +1,1 @@
+"""The `outcry` command: what a person types, and nothing that runs by itself."""

@@ -1,0 +1,270 @@
+"""`outcry`: every command, its arguments and its exit code."""
+
+import getpass
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from typing import Annotated, Literal
+
+import cyclopts
+import msgspec
+from cyclopts import Parameter
+
+from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
+from infra.command.place import home, running_stack
+from infra.local.plan import API_PORT, STREAM_PORT, Options
+from infra.local.refusals import StartRefused
+
+RATE_LEAST, RATE_MOST = 10, 100_000
+_DOWN_SECONDS = 40.0
+
+app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
+clock_app = cyclopts.App(name="clock", help="The business clock of the stack.")
+ledger_app = cyclopts.App(name="ledger", help="Checks of the ledger.")
+app.command(clock_app)
+app.command(ledger_app)
+
+
+@app.command
+def up(
+    *,
+    headless: bool = False,
+    clock: str | None = None,
+    rate: Annotated[int, Parameter(help="market-data updates a second")] = 200,
+    port: Annotated[int, Parameter(help="port of the API; 0 for any free one")] = API_PORT,
+    stream_port: Annotated[int, Parameter(help="port of the stream")] = STREAM_PORT,
+) -> int:
+    """Start everything, and open the terminal unless --headless or there is no tty.
+
+    Parameters
+    ----------
+    headless: start without the terminal and run until interrupted
+    clock: real, always-open, speed=N or a clock file; the home's own when not given
+    """
+    from infra.command.up import up_headless, up_with_terminal
+
+    if not RATE_LEAST <= rate <= RATE_MOST:
+        raise Failure(f"--rate is {RATE_LEAST} to {RATE_MOST}", WRONG_USAGE)
+    options = Options(clock=clock, rate=rate, api_port=port, stream_port=stream_port)
+    if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return up_headless(home(), options)
+    return up_with_terminal(home(), options)
+
+
+@app.command
+def status(*, json_: Annotated[bool, Parameter(name="--json")] = False) -> int:
+    """Show what runs: addresses, stores, parts with their process ids."""
+    stack = running_stack(home())
+    if json_:
+        print(msgspec.json.encode(stack).decode())
+        return DONE
+    print(f"{stack.state}  api {stack.api}  stream {stack.stream}  home {stack.home}")
+    for part in stack.parts:
+        restarts = f"  restarted {part.restarts} times" if part.restarts else ""
+        print(f"{part.name:<10}{part.pid or '-':>8}  {part.state:<11}{part.detail}{restarts}")
+    return DONE
+
+
+@app.command
+def down() -> int:
+    """Stop the stack and wait until nothing of it is left."""
+    place = home()
+    holder = place.holder()
+    if holder is None:
+        print("Outcry is not running.")
+        return DONE
+    os.kill(holder, signal.SIGTERM)
+    deadline = time.monotonic() + _DOWN_SECONDS
+    while place.holder() is not None:
+        if time.monotonic() > deadline:
+            raise Failure(f"process {holder} goes on after {_DOWN_SECONDS:.0f} s", CHECK_FAILED)
+        time.sleep(0.05)
+    print("Outcry has stopped.")
+    return DONE
+
+
+@app.command
+def reset(*, yes: bool = False) -> int:
+    """Empty OUTCRY_HOME: every account, order and fill in it.
+
+    Parameters
+    ----------
+    yes: do not ask
+    """
+    place = home()
+    if place.holder() is not None:
+        raise Failure("Outcry is running here; stop it first with `outcry down`", REFUSED)
+    if not place.path.exists():
+        return DONE
+    if not (place.run / "lock").exists():
+        raise Failure(f"{place.path} is not a home of Outcry; nothing was removed", REFUSED)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Failure("reset removes everything; say --yes", WRONG_USAGE)
+        if input(f"Remove everything in {place.path}? Type yes: ").strip() != "yes":
+            raise Failure("nothing was removed", REFUSED)
+    for entry in place.path.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    print(f"{place.path} is empty.")
+    return DONE
+
+
+@app.command
+def logs(part: str, *, follow: bool = False) -> int:
+    """Print a part's log.
+
+    Parameters
+    ----------
+    part: its name, as `outcry status` shows it
+    follow: go on printing until interrupted
+    """
+    from infra.command.logs import print_log
+
+    return print_log(home(), part, follow)
+
+
+@app.command
+def doctor() -> int:
+    """Check what the stack needs and, when it runs, that every part does its work."""
+    from infra.command.doctor import run_checks
+
+    return run_checks(home())
+
+
+@clock_app.command
+def advance(span: str) -> int:
+    """Move the business clock forward by 1d, 2h or 1d12h30m."""
+    from infra.local.clock_file import advance_clock, parse_span
+
+    try:
+        moved = advance_clock(home(), parse_span(span))
+    except StartRefused as error:
+        raise Failure(str(error), REFUSED) from error
+    print(moved.isoformat(timespec="seconds"))
+    return DONE
+
+
+@app.command
+def mail() -> int:
+    """Show the mail that the stack sent since it started."""
+    import httpx
+
+    from infra.local.mail import read_mail
+
+    try:
+        messages = read_mail(running_stack(home()).stores.mail)
+    except httpx.HTTPError as error:
+        raise Failure(f"the mail part does not answer: {error}", NOT_REACHABLE) from error
+    for message in messages:
+        print(f"To: {', '.join(message.to)}\nSubject: {message.subject}\n\n{message.body}\n")
+    return DONE
+
+
+@app.command(name="demo-user")
+def demo_user(
+    *,
+    count: int | None = None,
+    class_: Annotated[Literal["retail"], Parameter(name="--class")] = "retail",
+    json_: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Show the demo user's credentials, or make new paper users and show theirs.
+
+    Parameters
+    ----------
+    count: make that many new users with ₹10,00,000 each
+    class_: the class of client they are
+    """
+    from infra.local.demo import COUNT_MOST, create_demo_users
+
+    place = home()
+    if count is None:
+        user = place.read_demo_user()
+        if user is None:
+            raise Failure("there is no demo user yet; `outcry up` makes one", NOT_REACHABLE)
+        users = [user]
+    elif 1 <= count <= COUNT_MOST:
+        users = create_demo_users(place, running_stack(place).stores, count)
+    else:
+        raise Failure(f"--count is 1 to {COUNT_MOST}", WRONG_USAGE)
+    if json_:
+        shown = msgspec.to_builtins(users)
+        print(json.dumps(shown[0] if count is None else shown))
+    else:
+        for user in users:
+            print(f"{user.username}  {user.password}  TOTP {user.totp_secret}")
+    return DONE
+
+
+@app.command
+def tui(*, url: str, stream: str | None = None, username: str | None = None) -> int:
+    """Open the terminal on a broker that runs elsewhere.
+
+    Parameters
+    ----------
+    url: the API's address
+    stream: the stream's address; the broker is asked when it is not given
+    username: sign in as this user; the password and TOTP secret are asked for
+    """
+    from tui.app import run
+    from tui.settings import TerminalSettings
+
+    password = getpass.getpass("Password: ") if username else None
+    secret = getpass.getpass("TOTP secret: ") if username else None
+    return run(
+        TerminalSettings(
+            api_url=url,
+            home=home().path / "terminal",
+            stream_url=stream,
+            username=username,
+            password=password,
+            totp_secret=secret,
+        )
+    )
+
+
+@ledger_app.command
+def verify() -> int:
+    """Recompute every account from its events and compare."""
+    from infra.command import verify_ledger
+
+    report = verify_ledger.run(running_stack(home()).stores.postgres)
+    print(report.text())
+    return DONE if report.ok else CHECK_FAILED
+
+
+@app.command
+def reconcile() -> int:
+    """Compare the ledger's orders and fills with the exchange's own book."""
+    from infra.command import reconcile as reconciliation
+
+    stack = running_stack(home())
+    report = reconciliation.run(stack.stores.postgres, stack.exchange)
+    print(report.text())
+    return DONE if report.ok else CHECK_FAILED
+
+
+@app.command
+def capacity() -> int:
+    """Show what the template's limits ask of the stores, by arithmetic."""
+    from infra.command.capacity import print_capacity
+
+    return print_capacity()
+
+
+def main() -> None:
+    """The entry point of the `outcry` command."""
+    try:
+        code = app(result_action="return_value", exit_on_error=False, print_error=True)
+    except cyclopts.CycloptsError:  # shown already
+        code = WRONG_USAGE
+    except Failure as failure:
+        print(f"outcry: {failure}", file=sys.stderr)
+        code = failure.code
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""`python -m infra.local.consumer`: what a Kinesis event source mapping does on AWS.
+
+It reads the stream that template.yaml gives to a function and calls the function's handler with
+batches of Kinesis's shape, one invocation at a time. Invariant: a record is acknowledged after its
+invocation took it; from the first record a handler reports as failed, a partition is handed over
+again, in order, until it is taken. Other partitions go on meanwhile.
+"""
+
+import base64
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge.runtime.health import serve_health
+from edge.runtime.log import configure_logging, logger
+from edge.runtime.threads import Threads
+from functions.shared.domain.errors import Retryable
+from functions.shared.settings import Settings
+from functions.shared.stores.streams import Delivered, Streams, open_streams
+from infra.local.gateway.template import Function, StreamSource, TemplateError, read_template
+from infra.local.gateway.worker import Context, Handler, Invocation, load_handler
+
+_CONSUMER = "ledger"
+_BLOCK_MS = 1000
+_PAUSE_LEAST, _PAUSE_MOST = 0.05, 2.0
+_ARN = "arn:aws:kinesis:local:000000000000:stream/"
+
+
+class ConsumerSettings(Settings, frozen=True, kw_only=True):
+    """What the consumer itself reads; the handler reads what it needs from its stores."""
+
+    streams_url: str
+    health: str
+    execution_partitions: int = 4
+
+
+@dataclass
+class _Backlog:
+    """Records of one partition that were not taken yet, oldest first."""
+
+    records: Sequence[Delivered]
+    retry_at: float
+    pause: float = _PAUSE_LEAST
+
+
+class Consumer:
+    """One function's source: every partition of one stream."""
+
+    def __init__(
+        self,
+        source: StreamSource,
+        partitions: int,
+        streams: Streams,
+        handler: Handler,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._streams = streams
+        self._handler = handler
+        self._clock = clock
+        # On AWS one stream has shards; here each partition is a stream: executions.0, .1, ...
+        family = source.stream.rpartition(".")[0] or source.stream
+        self._names = [f"{family}.{number}" for number in range(partitions)]
+        self._backlogs: dict[str, _Backlog] = {}
+        self._connected = False
+
+    def state(self) -> tuple[bool, str]:
+        """Ready while every partition moves."""
+        if not self._connected:
+            return False, "the streams do not answer"
+        stuck = sorted(self._backlogs)
+        return not stuck, f"not taken yet: {', '.join(stuck)}" if stuck else ""
+
+    def step(self, block_ms: int = _BLOCK_MS) -> None:
+        """Retries what is due, then waits for new records. Raises Retryable."""
+        for name, backlog in list(self._backlogs.items()):
+            if backlog.retry_at <= self._clock():
+                self._deliver(name, backlog.records)
+        moving = [name for name in self._names if name not in self._backlogs]
+        if self._backlogs:
+            due = min(backlog.retry_at for backlog in self._backlogs.values())
+            block_ms = max(1, min(block_ms, int((due - self._clock()) * 1000)))
+        if not moving:
+            time.sleep(block_ms / 1000)
+            return
+        batches = self._streams.read(
+            moving, _CONSUMER, _CONSUMER, self._source.batch_size, block_ms
+        )
+        self._connected = True
+        for number, (name, records) in enumerate(batches):
+            try:
+                self._deliver(name, records)
+            except Retryable:
+                # What was read and not delivered is ours to keep: a second read won't bring it.
+                for rest, waiting in batches[number:]:
+                    self._backlogs.setdefault(rest, _Backlog(waiting, self._clock()))
+                raise
+
+    def disconnected(self) -> None:
+        self._connected = False
+
+    def _deliver(self, name: str, records: Sequence[Delivered]) -> None:
+        """One invocation; acknowledges what it took. Raises Retryable when that can't be said."""
+        taken = self._invoke(name, records)
+        if taken:
+            self._streams.acknowledge(name, _CONSUMER, [record.id for record in records[:taken]])
+        left = records[taken:]
+        known = self._backlogs.pop(name, None)
+        if left:
+            grown = min(known.pause * 2, _PAUSE_MOST) if known and not taken else _PAUSE_LEAST
+            self._backlogs[name] = _Backlog(left, self._clock() + grown, grown)
+
+    def _invoke(self, name: str, records: Sequence[Delivered]) -> int:
+        """How many records, from the first on, the handler took."""
+        function = self._source.function
+        try:
+            answer = self._handler(kinesis_event(name, records), _context(function, records[0].id))
+        except Exception:  # noqa: BLE001 - an event source mapping retries whatever a handler raises
+            logger(__name__).exception("the handler failed", stream=name, records=len(records))
+            return 0
+        failed = {item["itemIdentifier"] for item in (answer or {}).get("batchItemFailures", [])}
+        for number, record in enumerate(records):
+            if record.id in failed:
+                return number
+        return len(records)
+
+
+def kinesis_event(stream: str, records: Sequence[Delivered]) -> dict[str, Any]:
+    """Lambda developer guide, "Using AWS Lambda with Kinesis": the batch event."""
+    arn = _ARN + stream
+    return {
+        "Records": [
+            {
+                "kinesis": {
+                    "kinesisSchemaVersion": "1.0",
+                    "partitionKey": record.key,
+                    "sequenceNumber": record.id,
+                    "data": base64.b64encode(record.data).decode(),
+                    "approximateArrivalTimestamp": int(record.id.partition("-")[0]) / 1000,
+                },
+                "eventSource": "aws:kinesis",
+                "eventVersion": "1.0",
+                "eventID": f"shardId-000000000000:{record.id}",
+                "eventName": "aws:kinesis:record",
+                "invokeIdentityArn": "arn:aws:iam::000000000000:role/local",
+                "awsRegion": "local",
+                "eventSourceARN": arn,
+            }
+            for record in records
+        ]
+    }
+
+
+def _context(function: Function, request_id: str) -> Context:
+    return Context(
+        Invocation(function.logical_id, function.handler, request_id, function.timeout_seconds, b"")
+    )
+
+
+def main() -> int:
+    settings = ConsumerSettings.from_environment()
+    configure_logging("ledger", settings.log_level)
+    sources = read_template().streams
+    if len(sources) != 1:
+        raise TemplateError(f"the template has {len(sources)} stream sources; one is served here")
+    source = sources[0]
+    consumer = Consumer(
+        source,
+        settings.execution_partitions,
+        open_streams(settings.streams_url),
+        load_handler(source.function.handler),
+    )
+    threads = Threads()
+    threads.stop_on_signals()
+    health = serve_health(settings.health, "ledger", consumer.state)
+
+    def consume() -> None:
+        while not threads.stop.is_set():
+            try:
+                consumer.step()
+            except Retryable as error:
+                consumer.disconnected()
+                logger(__name__).warning("the streams do not answer", detail=str(error))
+                threads.stop.wait(_PAUSE_LEAST)
+
+    threads.start("consume", consume)
+    code = threads.wait()
+    health.close()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
