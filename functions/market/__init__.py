@@ -1,0 +1,1 @@
+"""Public facts of the market, and what the API says of itself."""

@@ -94,18 +94,17 @@ def read_token(token: str, key: OKPKey, now: datetime) -> Principal:
         claims = msgspec.json.decode(verified.payload, type=_Claims)
     except (JoseError, msgspec.MsgspecError, ValueError, TypeError, KeyError):
         raise _invalid() from None
-    expires_at = datetime.fromtimestamp(claims.exp, UTC)
-    if expires_at <= now:
-        raise Refused(401, "TOKEN_EXPIRED", "the token has expired; refresh it")
-    issued_at = datetime.fromtimestamp(claims.iat, UTC)
-    if issued_at > now + _CLOCK_SKEW or expires_at - issued_at > LIFETIME:
+    latest_issue = (now + _CLOCK_SKEW).timestamp()
+    if claims.iat > latest_issue or claims.exp - claims.iat > LIFETIME.total_seconds():
         raise _invalid()
+    if claims.exp <= now.timestamp():
+        raise Refused(401, "TOKEN_EXPIRED", "the token has expired; refresh it")
     return Principal(
         user_id=_user_id(claims.sub),
         session_id=claims.sid,
         roles=claims.roles,
         mode=claims.mode,
-        expires_at=expires_at,
+        expires_at=datetime.fromtimestamp(claims.exp, UTC),
     )
 
 

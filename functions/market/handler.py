@@ -1,0 +1,124 @@
+"""The routes of the market: quotes, instruments, the phase; and the API's own description."""
+
+import functools
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from functions.market.answers import (
+    Health,
+    InstrumentAnswer,
+    MarketStatusAnswer,
+    QuoteList,
+    instrument_answer,
+    quote_item,
+)
+from functions.market.docs_page import render_page
+from functions.shared.clock import micros
+from functions.shared.domain.calendar import market_status
+from functions.shared.domain.errors import Refused
+from functions.shared.domain.instruments import Instrument
+from functions.shared.runtime import composition
+from functions.shared.runtime.http import PUBLIC, new_app
+from functions.shared.settings import Settings
+from functions.shared.wire.events import format_time
+
+app = new_app("market")
+
+SYMBOLS_MAX: Final = 500
+_DOCUMENT: Final = Path(__file__).with_name("openapi.json")
+_PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+class MarketSettings(Settings, frozen=True, kw_only=True):
+    """`stream_url`: where clients open the stream of quotes and events."""
+
+    stream_url: str
+
+
+@functools.lru_cache(maxsize=1)
+def _settings() -> MarketSettings:
+    return MarketSettings.from_environment()
+
+
+@app.get("/v1/quotes", summary="Last quotes", tags=["Market"])
+def get_quotes(
+    symbols: Annotated[
+        str, Query(min_length=1, max_length=16_384, description="Separated by commas")
+    ],
+) -> QuoteList:
+    """In the order asked for; null for what is not known yet."""
+    stores = composition.stores()
+    asked = [_listed(symbol) for symbol in dict.fromkeys(symbols.split(","))]
+    if len(asked) > SYMBOLS_MAX:
+        raise Refused(400, "INVALID_REQUEST", f"symbols: at most {SYMBOLS_MAX}")
+    quotes = stores.quotes.get(instrument.symbol for instrument in asked)
+    return QuoteList(items=[quote_item(each, quotes.get(each.symbol)) for each in asked])
+
+
+@app.get("/v1/instruments/<symbol>", summary="One instrument", tags=["Market"])
+def get_instrument(symbol: str) -> InstrumentAnswer:
+    instrument = _listed(symbol)
+    quotes = composition.stores().quotes.get([instrument.symbol])
+    return instrument_answer(instrument, quotes.get(instrument.symbol))
+
+
+@app.get("/v1/market/status", summary="The market's phase", tags=["Market"])
+def get_market_status() -> MarketStatusAnswer:
+    """By the business clock."""
+    clock = composition.stores().clock
+    now = clock.now()
+    status = market_status(now, clock.hours)
+    return MarketStatusAnswer(
+        phase=status.phase.value,
+        trade_date=status.trade_date.isoformat(),
+        time=format_time(micros(now)),
+        hours=clock.hours,
+        provisional=status.provisional,
+    )
+
+
+@app.get("/health", summary="Is the API there", tags=["About"], security=PUBLIC)
+def get_health() -> Health:
+    """Answers without asking any store; `stream` is where quotes and events come from."""
+    return Health(stream=_settings().stream_url)
+
+
+@app.get("/v1/openapi.json", summary="This document", tags=["About"], security=PUBLIC)
+def get_openapi() -> Response[str]:
+    return Response(status_code=200, content_type="application/json", body=_document())
+
+
+@app.get(
+    "/docs",
+    summary="This document as a page",
+    tags=["About"],
+    security=PUBLIC,
+    responses={200: {"description": "A page", "content": {"text/html": {}}}},
+)
+def get_docs() -> Response[str]:
+    return Response(
+        status_code=200,
+        content_type="text/html; charset=utf-8",
+        body=render_page(json.loads(_document())),
+        headers={"Content-Security-Policy": _PAGE_POLICY},
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _document() -> str:
+    return _DOCUMENT.read_text("utf-8")
+
+
+def _listed(symbol: str) -> Instrument:
+    instrument = composition.stores().instruments.get(symbol)
+    if instrument is None:
+        raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed here", symbol=symbol)
+    return instrument
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return app.resolve(event, context)

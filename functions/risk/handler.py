@@ -1,0 +1,67 @@
+"""The routes of risk: what an order would meet, and the limits in force."""
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from pydantic import BaseModel
+
+from functions.risk.preview_order import preview_order
+from functions.shared.clock import trade_date
+from functions.shared.domain.money import format_amount
+from functions.shared.domain.pretrade import order_limits
+from functions.shared.runtime import composition
+from functions.shared.runtime.http import new_app, principal
+from functions.shared.runtime.order_request import OrderBody
+
+app = new_app("risk")
+
+
+class LimitItem(BaseModel):
+    """One limit: a dated row. `unit` is shares, INR or orders."""
+
+    code: str
+    value: str
+    unit: str
+    valid_from: str
+    valid_to: str | None
+    source: str
+
+
+class LimitList(BaseModel):
+    items: list[LimitItem]
+    next: None = None
+
+
+@app.post("/v1/orders/preview", summary="Ask what an order would meet", tags=["Orders"])
+def preview(body: Annotated[OrderBody, Body()]) -> Response[str]:
+    """The same verdict, charges and margin as placing, without placing."""
+    return preview_order(composition.stores(), principal(app).user_id, body.order_request())
+
+
+@app.get("/v1/risk/limits", summary="Limits in force", tags=["Risk"])
+def get_limits() -> LimitList:
+    """The limits of one order and of one account, on the business clock's trade date."""
+    row = order_limits(trade_date(composition.stores().clock.now()))
+    limits = (
+        ("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares"),
+        ("ORDER_VALUE_MAX", format_amount(row.value_max), "INR"),
+        ("OPEN_ORDERS_MAX", str(row.open_orders_max), "orders"),
+    )
+    return LimitList(
+        items=[
+            LimitItem(
+                code=code,
+                value=value,
+                unit=unit,
+                valid_from=row.valid_from.isoformat(),
+                valid_to=None,
+                source=row.source,
+            )
+            for code, value, unit in limits
+        ]
+    )
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return app.resolve(event, context)
