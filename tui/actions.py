@@ -45,7 +45,7 @@ DIALOG = (Action("dismiss_screen", "escape", "Back", "Close without a change"),)
 
 IN_TABLES = (
     ("↑ ↓", "Move in a table; PgUp, PgDn, Home and End too"),
-    ("Enter", "From a price to its ticket; from the ticket to the review"),
+    ("Enter", "From a price to its ticket, from there to the review"),
     ("← → Space", "Change a choice of the ticket, such as BUY or SELL"),
     ("Tab", "Next field or pane; Shift+Tab the one before"),
     ("^p", "Every action by name"),

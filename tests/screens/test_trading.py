@@ -4,14 +4,18 @@ import uuid
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from textual.widgets import Input
 
 from tests.screens.conftest import Desk, is_live, settle, text_of
-from tests.support.terminal import ORDERS, REFUSED, funds, order, quote
+from tests.support.terminal import ORDERS, QUOTES, REFUSED, funds, order, quote
+from tui.actions import TRADING
 from tui.client.models import Fill, Holding, Problem
 from tui.messages import SessionEnded
+from tui.screens import login
 from tui.screens.dialogs import ConfirmDialog, ModifyDialog
 from tui.screens.login import LoginScreen
+from tui.widgets.watchlist import Watchlist
 
 SIZE = (120, 36)
 
@@ -176,7 +180,7 @@ async def test_a_session_that_ends_leads_back_to_the_sign_in(desk: Desk) -> None
 
 async def test_a_wrong_code_says_what_to_do_and_asks_again(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "terminal", signs_itself_in=False)
-    desk.broker.sign_in_refusal = Problem(status=401, code="invalid_credentials")
+    desk.broker.sign_in_refusal = Problem(status=401, code="INVALID_CREDENTIALS")
     async with desk.terminal.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         await pilot.press(*"demo", "tab", *"paper", "tab", *"123456", "enter")
@@ -186,6 +190,47 @@ async def test_a_wrong_code_says_what_to_do_and_asks_again(tmp_path: Path) -> No
         desk.broker.sign_in_refusal = None
         await pilot.press(*"654321", "enter")
         await settle(pilot, lambda: is_live(pilot))
+
+
+async def test_a_code_used_a_moment_ago_gives_way_to_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login, "CODE_LIFE_S", 0.1)
+    desk.broker.sign_in_refusal = Problem(status=401, code="INVALID_CREDENTIALS")
+    desk.broker.refusals_left = 1
+    async with desk.terminal.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+
+
+async def test_a_click_selects_a_row_and_a_second_one_opens_its_ticket(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.click(Watchlist, offset=(4, 4))
+        assert pilot.app.screen.query_one(Watchlist).cursor_key == "HDFCBANK"
+        await pilot.click(Watchlist, offset=(4, 4), times=2)
+        assert pilot.app.screen.query_one("#symbol", Input).value == "HDFCBANK"
+
+
+async def test_only_rows_that_differ_are_painted_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        watchlist = pilot.app.screen.query_one(Watchlist)
+        painted: list[int] = []
+        monkeypatch.setattr(watchlist, "_refresh_row", painted.append)
+        assert desk.feed.listener is not None
+        desk.feed.listener.quotes([*QUOTES[2:], quote("RELIANCE", "2951.00")])
+        await settle(pilot, lambda: bool(painted))
+        assert set(painted) == {1}
+
+
+async def test_the_palette_offers_every_action_of_the_registry(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        offered = [each.title for each in desk.terminal.get_system_commands(pilot.app.screen)]
+
+    assert offered == [action.label for action in TRADING]
 
 
 async def test_leaving_closes_the_connections(desk: Desk) -> None:

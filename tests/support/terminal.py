@@ -126,10 +126,12 @@ class RecordingBroker:
         self.known_orders: list[Order] = []
         self.preview_answer = PREVIEW
         self.sign_in_refusal: Problem | None = None
+        self.refusals_left = 10
         self.is_closed = False
 
     async def sign_in(self, username: str, password: str, totp: str) -> Profile:
-        if self.sign_in_refusal is not None:
+        if self.sign_in_refusal is not None and self.refusals_left:
+            self.refusals_left -= 1
             raise RefusedError(self.sign_in_refusal)
         return Profile(user_id="1", username=username, mode=self.mode)
 

@@ -93,9 +93,9 @@ class HttpBroker:
         return await self._signed("PATCH", f"/v1/orders/{quote(order_id, safe='')}", Order, body)
 
     async def cancel(self, order_id: str, request_id: str) -> Order:
-        """Ask for a cancel. Content in a DELETE has no defined meaning (RFC 9110 section 9.3.5)."""
+        """Ask for a cancel, whatever the order's version: what is left of it is to end."""
         path = f"/v1/orders/{quote(order_id, safe='')}"
-        return await self._signed("DELETE", path, Order, params={"request_id": request_id})
+        return await self._signed("DELETE", path, Order, {"request_id": request_id})
 
     async def search(self, text: str) -> list[SearchHit]:
         page = await self._signed(

@@ -1,5 +1,7 @@
 """Sign-in: user, password and the six digits of the authenticator."""
 
+import asyncio
+import time
 from typing import ClassVar
 
 import pyotp
@@ -23,12 +25,13 @@ ACTIONS = (
 )
 
 REFUSALS = {
-    "invalid_credentials": "User name, password or code is wrong.",
-    "totp_reused": "That code was used already. Wait for the next one.",
-    "rate_limited": "Too many tries. Wait a minute, then try again.",
-    "account_locked": "This account is locked. Ask support to open it.",
+    "INVALID_CREDENTIALS": "User name, password or code is wrong, or the code was used before.",
+    "TOO_MANY_REQUESTS": "Too many tries. Wait a minute, then try again.",
 }
 """What the user can do about each code; the broker's own words stand in for the rest."""
+
+CODE_LIFE_S = 30
+"""A one-time code holds for one step of 30 seconds and is taken once (RFC 6238 section 5.2)."""
 
 
 class LoginScreen(Screen[None]):
@@ -80,13 +83,12 @@ class LoginScreen(Screen[None]):
 
     @work(exclusive=True)
     async def _sign_in(self, username: str, password: str, totp: str) -> None:
-        code = totp or self._own_code()
         missing = [
             (name, words)
             for name, value, words in (
                 ("username", username, "Enter your user name."),
                 ("password", password, "Enter your password."),
-                ("totp", code, "Enter the six digits of your authenticator."),
+                ("totp", totp or self._settings.totp_secret, "Enter your authenticator's code."),
             )
             if not value
         ]
@@ -95,7 +97,7 @@ class LoginScreen(Screen[None]):
             return
         self._remark(f"Signing in as {username}…", is_refusal=False)
         try:
-            profile = await self._broker.sign_in(username, password, code)
+            profile = await self._profile(username, password, totp)
         except RefusedError as refusal:
             words = REFUSALS.get(refusal.problem.code, str(refusal))
             self._refuse(words, "totp")
@@ -105,6 +107,22 @@ class LoginScreen(Screen[None]):
             self._refuse("The session ended at once. Sign in again.", "totp")
         else:
             self.post_message(self.SignedIn(profile))
+
+    async def _profile(self, username: str, password: str, totp: str) -> Profile:
+        """Sign in. A code of our own may have been used by a terminal that just closed: then the
+        next step's code is tried, once.
+        """
+        if totp:
+            return await self._broker.sign_in(username, password, totp)
+        try:
+            return await self._broker.sign_in(username, password, self._own_code())
+        except RefusedError as refusal:
+            if refusal.problem.code != "INVALID_CREDENTIALS":
+                raise
+        wait = CODE_LIFE_S - time.time() % CODE_LIFE_S
+        self._remark(f"That code was used before; the next comes in {wait:.0f} s", is_refusal=False)
+        await asyncio.sleep(wait)
+        return await self._broker.sign_in(username, password, self._own_code())
 
     def _own_code(self) -> str:
         """The code of the moment, when the secret was given at start."""

@@ -87,7 +87,7 @@ class Ticket(Vertical):
     def show_refusal(self, text: str, rules: list[RuleFailure]) -> None:
         """Show why the broker refused the order that was sent."""
         self._refused = place_failures(rules)
-        self._refused.setdefault("order", text)
+        self._refused["order"] = next((rule.message for rule in rules if rule.message), text)
         self._show()
 
     def clear(self) -> None:
@@ -148,10 +148,11 @@ class Ticket(Vertical):
 
     def _remark(self, errors: Errors) -> str:
         """The first refusal in the broker's own words, or what belongs to no field."""
+        words = errors.get("order", "")
         if self._previewed is not None and self._previewed[1].rules:
             first = self._previewed[1].rules[0]
-            return first.message or first.code
-        return errors.get("order", "")
+            words = first.message or first.code
+        return words[:1].upper() + words[1:]
 
     def _preview_text(self) -> Content:
         if self._previewed is None:

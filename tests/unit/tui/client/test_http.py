@@ -129,7 +129,7 @@ async def test_a_list_is_read_to_its_last_page() -> None:
     assert routes.requests[-1].url.params["cursor"] == "c2"
 
 
-async def test_a_cancel_says_which_request_it_is_without_a_body() -> None:
+async def test_a_cancel_says_which_request_it_is() -> None:
     answer = {
         "order_id": "7/8",
         "symbol": "TCS",
@@ -144,8 +144,8 @@ async def test_a_cancel_says_which_request_it_is_without_a_body() -> None:
 
     assert (await broker.cancel("7/8", "request-1")).pending_change == "CANCEL"
     request = routes.requests[-1]
-    assert request.url.raw_path == b"/v1/orders/7%2F8?request_id=request-1"
-    assert request.content == b""
+    assert request.url.raw_path == b"/v1/orders/7%2F8"
+    assert json.loads(request.content) == {"request_id": "request-1"}
 
 
 @pytest.mark.parametrize(
