@@ -55,7 +55,12 @@ BEGIN
   FOR i IN 1..7 LOOP v_charged := v_charged + v_charges[i] - o.charges[i]; END LOOP;
   v_cash := v_sign * v_value - v_charged;
   o.status := p_next;
-  IF NOT ledger.is_working(o.status) THEN o.pending_change := NULL; END IF;
+  IF NOT ledger.is_working(o.status) THEN
+    o.pending_change := NULL;
+    o.pending_quantity := NULL;
+    o.pending_price := NULL;
+    o.pending_reserved := NULL;
+  END IF;
   o.updated_at := p_now;
   o.version := o.version + 1;
   v_shares := v_shares - ledger.share_hold(o);
@@ -70,11 +75,13 @@ BEGIN
       cost = h.cost - div(h.cost::numeric * p_quantity * 2 + h.quantity, h.quantity * 2)::bigint
       WHERE h.user_id = o.user_id AND h.symbol = o.symbol;
     PERFORM ledger.take_lots(o.user_id, o.symbol, p_quantity);
-    IF a.unsettled_on <> p_trade_date THEN  -- yesterday's proceeds settled with T+1
+    IF a.unsettled_on < p_trade_date THEN  -- yesterday's proceeds settled with T+1
       a.unsettled := 0;
       a.unsettled_on := p_trade_date;
     END IF;
-    a.unsettled := greatest(0, a.unsettled + v_cash);
+    IF a.unsettled_on = p_trade_date THEN  -- a late fill of an earlier day has settled by now
+      a.unsettled := greatest(0, a.unsettled + v_cash);
+    END IF;
   END IF;
   v_short := -(a.cash + v_cash);
   IF v_short > 0 THEN  -- a fill is a fact: what the account lacks is lent, and said so
@@ -103,8 +110,9 @@ BEGIN
     p_quantity, p_price, v_value, v_charged, v_seq, p_transacted);
   UPDATE ledger.orders x SET filled_quantity = o.filled_quantity, traded_value = o.traded_value,
     charges = v_charges, status = o.status, pending_change = o.pending_change,
-    updated_at = o.updated_at, version = o.version, venue_order_id = o.venue_order_id,
-    touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
+    pending_quantity = o.pending_quantity, pending_price = o.pending_price,
+    pending_reserved = o.pending_reserved, updated_at = o.updated_at, version = o.version,
+    venue_order_id = o.venue_order_id, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
   v_repaid := least(a.borrowed, greatest(v_cash, 0));
   IF v_repaid > 0 THEN  -- sale proceeds repay a loan first
     a := ledger.append_event(a, 'REPAID', o.order_id, -v_repaid, 0, -v_repaid, p_now, '{}', NULL, NULL);
@@ -123,11 +131,12 @@ DECLARE
   v_shares bigint := ledger.share_hold(o);
   v_working boolean := ledger.is_working(o.status);
 BEGIN
-  IF p_happening = 'REPLACED' THEN
-    o.quantity := coalesce(o.pending_quantity, o.quantity);
-    o.limit_price := coalesce(o.pending_price, o.limit_price);
+  IF p_happening IN ('REPLACED', 'REPLACED_DOWN') THEN
+    -- Never below what has been filled: the venue answers such a request with CumQty (D.2, D.3).
+    o.quantity := greatest(o.pending_quantity, o.filled_quantity);
+    o.limit_price := o.pending_price;
     o.price := CASE WHEN o.type = 'LIMIT' THEN o.limit_price END;
-    o.reserved := coalesce(o.pending_reserved, o.reserved);
+    o.reserved := o.pending_reserved;
     o.accepted_request := p_request;
   END IF;
   IF p_happening IN ('REPLACED', 'CHANGE_REFUSED') OR NOT ledger.is_working(p_next) THEN
@@ -156,8 +165,9 @@ BEGIN
     pending_reserved = o.pending_reserved, reason_code = o.reason_code, reason = o.reason,
     status = o.status, venue_order_id = o.venue_order_id, updated_at = o.updated_at,
     version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
-  a := ledger.append_event(a, CASE WHEN p_happening = 'CHANGE_REFUSED' THEN p_happening
-      ELSE 'ORDER_' || p_happening END, o.order_id, 0, v_cash, 0, p_now,
+  a := ledger.append_event(a, CASE p_happening WHEN 'CHANGE_REFUSED' THEN p_happening
+      WHEN 'REPLACED_DOWN' THEN 'ORDER_REPLACED' ELSE 'ORDER_' || p_happening END,
+    o.order_id, 0, v_cash, 0, p_now,
     jsonb_build_object('order', ledger.order_facts(o)), o.symbol, NULL);
   RETURN a.seq;
 END $$;
@@ -170,11 +180,15 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
     WHEN p_exec_type = 'F' AND o.filled_quantity + p_quantity >= o.quantity THEN 'FULLY_FILLED'
     WHEN p_exec_type = 'F' THEN 'PARTLY_FILLED'
     WHEN p_exec_type = '0' THEN CASE WHEN o.venue_order_id IS NULL THEN 'ACKNOWLEDGED' END
-    WHEN p_exec_type = '4' THEN 'CANCELLED'
-    WHEN p_exec_type = 'C' THEN 'EXPIRED'
-    WHEN p_exec_type = '8' THEN 'REJECTED'
+    -- An ending told twice (once as the answer to our question) says nothing new.
+    WHEN p_exec_type = '4' THEN CASE WHEN o.status <> 'CANCELLED' THEN 'CANCELLED' END
+    WHEN p_exec_type = 'C' THEN CASE WHEN o.status <> 'EXPIRED' THEN 'EXPIRED' END
+    -- 103=6: the venue has this ClOrdID already. It refuses the copy; the order itself lives on.
+    WHEN p_exec_type = '8' THEN CASE WHEN o.status <> 'REJECTED'
+      AND p_reject_code IS DISTINCT FROM 6 THEN 'REJECTED' END
     WHEN p_exec_type = '5' THEN CASE WHEN o.pending_change = 'MODIFY' AND o.request = p_request
-      THEN 'REPLACED' END
+      THEN CASE WHEN o.pending_quantity <= o.filled_quantity THEN 'REPLACED_DOWN'
+                ELSE 'REPLACED' END END
     WHEN p_exec_type = '9' THEN CASE WHEN o.pending_change IS NOT NULL AND o.request = p_request
       THEN 'CHANGE_REFUSED' END
     -- An answer to our question: it may tell of an ending, never of fills we have yet to be told of.
@@ -186,6 +200,18 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
   END
 $$;
 
+-- Why a report can't be taken at its word, or NULL: what is wrong with it before the order's life
+-- is looked at. A correction or a bust (G, H) moves money in a way nothing here books.
+CREATE FUNCTION ledger.fault_of(o ledger.orders, p_exec_type text, p_quantity bigint, p_price bigint)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE
+    WHEN p_exec_type NOT IN ('0', '4', '5', '6', '8', '9', 'A', 'C', 'E', 'F', 'I')
+      THEN 'UNKNOWN_EXEC_TYPE ' || p_exec_type
+    WHEN p_exec_type = 'F' AND (p_quantity <= 0 OR p_price <= 0) THEN 'EMPTY_FILL'
+    WHEN p_exec_type = 'F' AND o.filled_quantity + p_quantity > o.quantity
+      THEN 'FILLED_MORE_THAN_ORDERED' END
+$$;
+
 -- outcome: APPLIED, DUPLICATE, NOTHING (said nothing new) or PARKED (with why).
 CREATE FUNCTION ledger.apply_execution(p_session text, p_position bigint, p_user bigint,
     p_order bigint, p_request integer, p_exec_id text, p_exec_type text, p_ord_status text,
@@ -194,25 +220,36 @@ CREATE FUNCTION ledger.apply_execution(p_session text, p_position bigint, p_user
     p_report text, p_now timestamptz)
 RETURNS TABLE (outcome text, why text, seq bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE a ledger.account; o ledger.orders; h text; v_next text; v_why text; v_seq bigint;
+DECLARE a ledger.account; o ledger.orders; x ledger.execution; h text; v_next text; v_why text;
+  v_seq bigint;
 BEGIN
   IF p_user = 0 THEN  -- a cancel reject (35=9) need not name the account; the order does
-    p_user := coalesce((SELECT x.user_id FROM ledger.orders x WHERE x.order_id = p_order), 0);
+    p_user := coalesce((SELECT y.user_id FROM ledger.orders y WHERE y.order_id = p_order), 0);
   END IF;
   INSERT INTO ledger.fix_applied VALUES (p_session, p_position) ON CONFLICT DO NOTHING;
-  SELECT * INTO a FROM ledger.account x WHERE x.user_id = p_user FOR NO KEY UPDATE;
+  SELECT * INTO a FROM ledger.account y WHERE y.user_id = p_user FOR NO KEY UPDATE;
   IF NOT FOUND THEN
     v_why := 'UNKNOWN_ACCOUNT';
-  ELSIF EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = p_user) THEN
+  ELSIF EXISTS (SELECT FROM ledger.parked_execution y WHERE y.user_id = p_user) THEN
     v_why := 'BEHIND_A_PARKED_REPORT';
   ELSE
-    SELECT * INTO o FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user;
+    SELECT * INTO o FROM ledger.orders y WHERE y.order_id = p_order AND y.user_id = p_user;
     IF NOT FOUND THEN v_why := 'UNKNOWN_ORDER'; END IF;
   END IF;
-  IF v_why IS NULL AND p_exec_type NOT IN ('I', '9') AND EXISTS (SELECT FROM ledger.execution x
-      WHERE x.venue = 1 AND x.trade_date = p_trade_date AND x.exec_id = p_exec_id) THEN
-    RETURN QUERY SELECT 'DUPLICATE'::text, NULL::text, 0::bigint;
-    RETURN;
+  IF v_why IS NULL AND p_exec_type NOT IN ('I', '9') THEN
+    SELECT * INTO x FROM ledger.execution e
+      WHERE e.venue = 1 AND e.trade_date = p_trade_date AND e.exec_id = p_exec_id;
+    IF FOUND THEN
+      IF (x.order_id, x.exec_type) = (p_order, p_exec_type)
+          AND (p_exec_type <> 'F' OR (x.quantity, x.price) = (p_quantity, p_price)) THEN
+        RETURN QUERY SELECT 'DUPLICATE'::text, NULL::text, 0::bigint;
+        RETURN;
+      END IF;
+      v_why := 'EXEC_ID_REUSED';
+    END IF;
+  END IF;
+  IF v_why IS NULL THEN
+    v_why := ledger.fault_of(o, p_exec_type, p_quantity, p_price);
   END IF;
   IF v_why IS NULL THEN
     h := ledger.happening_of(o, p_exec_type, p_ord_status, p_quantity, p_cumulative, p_request,
@@ -228,11 +265,10 @@ BEGIN
         WHERE t.status = o.status AND t.happening = h;
       IF NOT FOUND THEN v_why := 'ILLEGAL_TRANSITION ' || o.status || ' ' || h; END IF;
     END IF;
-    IF h = 'PARTLY_FILLED' OR h = 'FULLY_FILLED' THEN
-      IF o.side = 'SELL' AND NOT EXISTS (SELECT FROM ledger.holding x WHERE x.user_id = p_user
-          AND x.symbol = o.symbol AND x.quantity >= p_quantity) THEN
-        v_why := 'SOLD_MORE_THAN_HELD';
-      END IF;
+    IF h IN ('PARTLY_FILLED', 'FULLY_FILLED') AND o.side = 'SELL'
+        AND NOT EXISTS (SELECT FROM ledger.holding g WHERE g.user_id = p_user
+          AND g.symbol = o.symbol AND g.quantity >= p_quantity) THEN
+      v_why := 'SOLD_MORE_THAN_HELD';
     END IF;
   END IF;
   IF v_why IS NOT NULL THEN

@@ -57,6 +57,7 @@ class Happening(StrEnum):
     PARTLY_FILLED = "PARTLY_FILLED"
     FULLY_FILLED = "FULLY_FILLED"
     REPLACED = "REPLACED"
+    REPLACED_DOWN = "REPLACED_DOWN"
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
     REJECTED = "REJECTED"
@@ -98,6 +99,6 @@ TRANSITIONS: Final[dict[tuple[Status, Happening], Status]] = {
     (_S.CANCELLED, _H.FULLY_FILLED): _S.FILLED,
     (_S.EXPIRED, _H.PARTLY_FILLED): _S.EXPIRED,
     (_S.EXPIRED, _H.FULLY_FILLED): _S.FILLED,
-    # A replace down to what has been filled ends the order (appendix D, D.11).
-    (_S.FILLED, _H.REPLACED): _S.FILLED,
+    # A replace down to what has been filled ends the order (appendix D, D.2).
+    (_S.PARTIALLY_FILLED, _H.REPLACED_DOWN): _S.FILLED,
 }
