@@ -1,0 +1,180 @@
+"""`outcry reconcile`: compares the ledger's orders and fills with the exchange's own book.
+
+Invariant: every trade of the venue is booked once with its quantity, price and order, nothing is
+booked that the venue doesn't know, and each order has the status and the filled quantity it has
+there. Like `verify_ledger` this shares no code with what it checks.
+
+A report on its way is no difference: what differs is looked at again, and counts when it is still
+there after SETTLE_SECONDS.
+"""
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from infra.command.report import Report
+from infra.command.verify_ledger import connect
+
+SETTLE_SECONDS: Final = 3.0
+_LOOK_SECONDS: Final = 0.5
+_HTTP_SECONDS: Final = 10.0
+_PROBLEMS_MOST: Final = 50
+
+#: The venue's words for a status, in ours.
+_STATUS: Final[Mapping[str, str]] = {
+    "NEW": "OPEN",
+    "PARTIALLY_FILLED": "PARTIALLY_FILLED",
+    "FILLED": "FILLED",
+    "CANCELED": "CANCELLED",
+    "REJECTED": "REJECTED",
+    "EXPIRED": "EXPIRED",
+}
+
+# DENIED orders never left us; every other one was handed to the venue.
+_ORDERS = """
+SELECT order_id, user_id, symbol, side, quantity, filled_quantity, status
+FROM ledger.orders WHERE status <> 'DENIED'
+"""
+_FILLS = """
+SELECT to_char(trade_date, 'YYYYMMDD'), exec_id, order_id, user_id, quantity, price
+FROM ledger.execution WHERE exec_type = 'F'
+"""
+
+
+class Order(NamedTuple):
+    """An order as one side has it."""
+
+    user_id: int
+    symbol: str
+    side: str
+    quantity: int
+    filled: int
+    status: str
+
+
+class Fill(NamedTuple):
+    """A trade as one side has it. `price` in ten-thousandths of a rupee."""
+
+    order_id: int
+    user_id: int
+    quantity: int
+    price: int
+
+
+class Book(NamedTuple):
+    """One side's orders by our number, and its fills by trade date (YYYYMMDD) and ExecID."""
+
+    orders: dict[int, Order]
+    fills: dict[tuple[str, str], Fill]
+    problems: list[str]
+
+
+def run(postgres_owner_urls: Sequence[str], exchange_url: str) -> Report:
+    """Compares every shard with the venue at `http://HOST:PORT`.
+
+    Raises OSError when the venue, pg8000's errors when a shard can't be read.
+    """
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        # The venue first: what it has by then may be booked by the time the ledger is read.
+        report = compare(read_venue(exchange_url), read_ledger(postgres_owner_urls))
+        if report.ok or time.monotonic() > deadline:
+            return report
+        time.sleep(_LOOK_SECONDS)
+
+
+def read_ledger(postgres_owner_urls: Sequence[str]) -> Book:
+    """The ledger's side, of all shards."""
+    orders: dict[int, Order] = {}
+    fills: dict[tuple[str, str], Fill] = {}
+    for url in postgres_owner_urls:
+        connection = connect(url)
+        try:
+            connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            orders |= {row[0]: Order(*row[1:]) for row in connection.run(_ORDERS)}
+            fills |= {(row[0], row[1]): Fill(*row[2:]) for row in connection.run(_FILLS)}
+            connection.run("ROLLBACK")
+        finally:
+            connection.close()
+    return Book(orders, fills, [])
+
+
+def read_venue(exchange_url: str) -> Book:
+    """The venue's side: what its loopback port tells of client orders."""
+    orders: dict[int, Order] = {}
+    fills: dict[tuple[str, str], Fill] = {}
+    problems: list[str] = []
+    for row in _pages(exchange_url, "orders"):
+        number = _order_number(row["cl_ord_id"])
+        order = Order(
+            int(row["account"]), row["symbol"], row["side"], row["quantity"], row["cum"],
+            _STATUS.get(row["status"], row["status"]),
+        )  # fmt: skip
+        if number in orders:
+            problems.append(f"order {number}: the venue has it twice")
+        orders[number] = order
+    for row in _pages(exchange_url, "trades"):
+        fills[row["trade_date"], row["exec_id"]] = Fill(
+            _order_number(row["cl_ord_id"]), int(row["account"]), row["quantity"], row["price"]
+        )
+    return Book(orders, fills, problems)
+
+
+def compare(venue: Book, ledger: Book) -> Report:
+    """Every difference between the two, at most 50 lines of them."""
+    report = Report()
+    report.checked["orders"] = len(ledger.orders.keys() | venue.orders.keys())
+    report.checked["fills"] = len(ledger.fills.keys() | venue.fills.keys())
+    found = [*venue.problems, *_order_differences(venue, ledger), *_fill_differences(venue, ledger)]
+    report.problems = found[:_PROBLEMS_MOST]
+    if len(found) > _PROBLEMS_MOST:
+        report.problems.append(f"and {len(found) - _PROBLEMS_MOST} more")
+    return report
+
+
+def _order_differences(venue: Book, ledger: Book) -> Iterator[str]:
+    for number in sorted(venue.orders.keys() | ledger.orders.keys()):
+        theirs, ours = venue.orders.get(number), ledger.orders.get(number)
+        if ours is None:
+            yield f"order {number}: the venue has it, the ledger does not"
+        elif theirs is None:
+            yield f"order {number}: {ours.status} in the ledger, unknown to the venue"
+        else:
+            wrong = [
+                f"{name} {mine} in the ledger, {its} at the venue"
+                for name, mine, its in zip(Order._fields, ours, theirs, strict=True)
+                if mine != its
+            ]
+            if wrong:
+                yield f"order {number}: {'; '.join(wrong)}"
+
+
+def _fill_differences(venue: Book, ledger: Book) -> Iterator[str]:
+    for day, exec_id in sorted(venue.fills.keys() | ledger.fills.keys()):
+        theirs, ours = venue.fills.get((day, exec_id)), ledger.fills.get((day, exec_id))
+        if ours is None:
+            yield f"fill {exec_id} of {day}: not booked ({theirs})"
+        elif theirs is None:
+            yield f"fill {exec_id} of {day}: booked, unknown to the venue ({ours})"
+        elif ours != theirs:
+            yield f"fill {exec_id} of {day}: {ours} in the ledger, {theirs} at the venue"
+
+
+def _pages(exchange_url: str, name: str) -> Iterator[dict[str, Any]]:
+    if urlsplit(exchange_url).scheme != "http":
+        raise ValueError(f"{exchange_url!r} is not the address of a venue's loopback port")
+    after: int | None = 0
+    while after is not None:
+        address = f"{exchange_url.rstrip('/')}/{name}?after={after}"
+        with urllib.request.urlopen(address, timeout=_HTTP_SECONDS) as answer:
+            page = json.load(answer)
+        yield from page[name]
+        after = page["next"]
+
+
+def _order_number(cl_ord_id: str) -> int:
+    """Our order's number: what stands before the dash of a later request's."""
+    return int(cl_ord_id.partition("-")[0])
