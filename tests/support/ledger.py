@@ -1,0 +1,167 @@
+"""A broker's day in short words: open and fund an account, place, and tell what the venue said."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+from functions.shared.bookkeeping import accounts, applying, changing, placing, reading
+from functions.shared.bookkeeping.applying import Applied
+from functions.shared.bookkeeping.placing import Placed, Placement
+from functions.shared.clock import micros
+from functions.shared.domain.calendar import MarketStatus, Phase
+from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.orders import OrderType, Product, Side, Validity
+from functions.shared.domain.pretrade import Judgement, OrderIntent, judge
+from functions.shared.stores.postgres import Shards
+from functions.shared.wire.events import FundsFacts, HoldingFacts, OrderFacts
+from functions.shared.wire.executions import ExecutionReport
+
+NOON = datetime(2026, 7, 10, 6, 30, tzinfo=UTC)
+"""12:00 IST on a Friday that NSE trades."""
+TODAY = NOON.date()
+OPEN = MarketStatus(Phase.OPEN, TODAY, provisional=False)
+RUPEE = 100
+"""In paise; a price of one rupee is 10,000 units."""
+LAKH = 100_000 * RUPEE
+
+ACME = Instrument(
+    token=1, exchange="NSE", symbol="ACME", name="Acme", isin="INE000A01010", sector="Steel",
+    kind="EQUITY", tick=500, lot=1, band_percent=20, previous_close=100 * 10_000,
+)  # fmt: skip
+
+
+def price(rupees: float) -> int:
+    """A test's price in ten-thousandths of a rupee."""
+    return round(rupees * 10_000)
+
+
+def verdict(
+    side: Side, quantity: int, rupees: float | None, instrument: Instrument = ACME
+) -> Judgement:
+    """What the public rules say at noon, last price and previous close 100 rupees."""
+    kind = OrderType.MARKET if rupees is None else OrderType.LIMIT
+    intent = OrderIntent(side, kind, quantity, None if rupees is None else price(rupees))
+    return judge(intent, instrument, 100 * 10_000, 100 * 10_000, OPEN)
+
+
+class Trader:
+    """One user of the ledger, and the venue's word about that user's orders."""
+
+    _positions = itertools.count(1)
+    _executions = itertools.count(1)
+
+    def __init__(self, shards: Shards, user_id: int, funds: int = 0) -> None:
+        self.shards = shards
+        self.user_id = user_id
+        self._requests = itertools.count(1)
+        accounts.open_account(shards, user_id, NOON)
+        if funds:
+            self.deposit(funds)
+
+    def deposit(self, amount: int, client_id: str | None = None) -> None:
+        client_id = client_id or f"d{next(self._requests)}"
+        accounts.deposit(self.shards, self.user_id, client_id, amount, NOON)
+
+    def placement(
+        self, side: Side, quantity: int, rupees: float | None = 100, key: str | None = None,
+        open_orders_max: int = 1_000,
+    ) -> Placement:  # fmt: skip
+        judgement = verdict(side, quantity, rupees)
+        kind = OrderType.MARKET if rupees is None else OrderType.LIMIT
+        return Placement(
+            user_id=self.user_id,
+            client_order_id=key or f"o{next(self._requests)}",
+            fingerprint=f"{side}{quantity}{rupees}".encode(),
+            symbol=ACME.symbol,
+            intent=OrderIntent(side, kind, quantity, None if rupees is None else price(rupees)),
+            product=Product.CNC,
+            validity=Validity.DAY,
+            judgement=judgement,
+            context="{}",
+            open_orders_max=open_orders_max,
+            now=NOON,
+        )
+
+    def place(
+        self, side: Side, quantity: int, rupees: float | None = 100, key: str | None = None
+    ) -> Placed:
+        return placing.place(self.shards, self.placement(side, quantity, rupees, key))
+
+    def buy(self, quantity: int, rupees: float | None = 100) -> int:
+        """The number of an accepted order."""
+        return self._accepted(self.place(Side.BUY, quantity, rupees))
+
+    def sell(self, quantity: int, rupees: float | None = 100) -> int:
+        return self._accepted(self.place(Side.SELL, quantity, rupees))
+
+    def own(self, quantity: int, rupees: float = 100) -> None:
+        """Buys and is filled."""
+        self.fill(self.buy(quantity, rupees), quantity, rupees)
+
+    def cancel(self, order_id: int) -> OrderFacts:
+        key = f"c{next(self._requests)}"
+        return changing.request_cancel(
+            self.shards, self.user_id, order_id, key, None, NOON
+        ).order  # fmt: skip
+
+    def modify(self, order_id: int, quantity: int, rupees: float) -> changing.Changed:
+        side = Side(self.order(order_id).side)
+        return changing.request_modify(
+            self.shards, self.user_id, order_id, f"m{next(self._requests)}", None, NOON,
+            quantity, verdict(side, quantity, rupees),
+        )  # fmt: skip
+
+    def report(self, order_id: int, exec_type: str, **changes: object) -> ExecutionReport:
+        """What the venue would say; `changes` replaces fields."""
+        number = next(self._executions)
+        fields: dict[str, object] = {
+            "session": "OUTCRY-O1",
+            "position": next(self._positions),
+            "user_id": self.user_id,
+            "order_id": order_id,
+            "request": 0,
+            "exec_id": f"E{number}",
+            "exec_type": exec_type,
+            "ord_status": "0",
+            "venue_order_id": f"V{order_id}",
+            "symbol": ACME.symbol,
+            "side": None,
+            "last_quantity": 0,
+            "last_price": 0,
+            "cumulative_quantity": 0,
+            "leaves_quantity": 0,
+            "order_quantity": 0,
+            "price": None,
+            "trade_date": TODAY.isoformat(),
+            "transacted_at": micros(NOON),
+        }
+        return ExecutionReport(**{**fields, **changes})  # type: ignore[arg-type]
+
+    def told(self, order_id: int, exec_type: str, **changes: object) -> Applied:
+        return self.apply(self.report(order_id, exec_type, **changes))
+
+    def apply(self, report: ExecutionReport, after: timedelta = timedelta()) -> Applied:
+        return applying.apply_execution(self.shards, report, NOON + after)
+
+    def fill(self, order_id: int, quantity: int, rupees: float = 100, **changes: object) -> Applied:
+        fill = {"last_quantity": quantity, "last_price": price(rupees), **changes}
+        return self.told(order_id, "F", **fill)
+
+    def order(self, order_id: int) -> OrderFacts:
+        return reading.order(self.shards, self.user_id, order_id)[0]
+
+    def funds(self) -> FundsFacts:
+        return reading.funds(self.shards, self.user_id, TODAY)
+
+    def holding(self) -> HoldingFacts | None:
+        found = reading.holdings(self.shards, self.user_id, TODAY)
+        return found[0] if found else None
+
+    def kinds(self) -> list[str]:
+        """The log's events, in order."""
+        return [row.kind for row in reading.events(self.shards, self.user_id, 0, 1_000)]
+
+    @staticmethod
+    def _accepted(placed: Placed) -> int:
+        assert placed.outcome == "ACCEPTED", placed.rules
+        assert placed.order is not None
+        return placed.order.order_id
