@@ -59,7 +59,7 @@ class FileSecrets:
 
 
 class AwsSecrets:
-    """Secrets Manager, under the prefix `outcry/`."""
+    """Secrets Manager, under the prefix `outcry/`. What was read is kept: a secret never changes."""
 
     _PREFIX: Final = "outcry/"
 
@@ -67,15 +67,19 @@ class AwsSecrets:
         self._client = boto3.client(
             "secretsmanager", region_name=region, endpoint_url=endpoint, config=_CONFIG
         )
+        self._read: dict[str, str] = {}
 
     def get(self, name: str) -> str:
+        known = self._read.get(name)
+        if known is not None:
+            return known
         try:
             answer = self._client.get_secret_value(SecretId=self._PREFIX + _checked(name))
         except self._client.exceptions.ResourceNotFoundException:
             raise NotFound(f"there is no secret {name}") from None
         except (BotoCoreError, ClientError) as error:
             raise Retryable(f"secret {name} can't be read: {type(error).__name__}") from error
-        return str(answer["SecretString"])
+        return self._read.setdefault(name, str(answer["SecretString"]))
 
     def put_new(self, name: str, value: str) -> None:
         try:
