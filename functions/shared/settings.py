@@ -32,6 +32,8 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_LISTEN": "HOST:PORT this process serves its clients on",
     "OUTCRY_HEALTH": "HOST:PORT this process answers /health and /metrics on",
     "OUTCRY_STREAM_URL": "address clients open for the quote and event stream",
+    "OUTCRY_FANOUT_CONNECTIONS": "connections one fanout process takes (default 12000)",
+    "OUTCRY_FANOUT_CONNECTIONS_PER_USER": "connections of one user it takes (default 100)",
     "OUTCRY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
 }
 
