@@ -7,7 +7,7 @@ from textual.binding import Binding, BindingType
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do. `name` is the method `action_{name}` of the screen that offers it."""
+    """One thing to do. `name` is the method `action_{name}` of the screen or app that offers it."""
 
     name: str
     keys: str
@@ -30,11 +30,12 @@ TRADING = (
     Action("reconnect", "r", "Reconnect", "Connect again after another terminal took over", False),
     Action("leave", "escape", "Back", "Leave the ticket for the watchlist", True, True),
     Action("help", "question_mark", "Help", "Show this help"),
-    Action("quit_terminal", "ctrl+q", "Quit", "Leave the terminal", True, True),
 )
 
-LEAVING = frozenset(action.name for action in TRADING if action.works_while_typing)
-"""What is offered even while a field takes every letter as text."""
+EVERYWHERE = (
+    Action("quit", "ctrl+q,ctrl+c", "Quit", "Leave the terminal", works_while_typing=True),
+)
+"""Offered by the application itself, over every screen and dialog."""
 
 CONFIRM = (
     Action("accept", "enter,y", "Yes", "Send it"),

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import App, SystemCommand
+from textual.binding import BindingType
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from tui.actions import TRADING
+from tui.actions import EVERYWHERE, TRADING, bindings
 from tui.client.broker import Broker, Feed
 from tui.client.http import HttpBroker
 from tui.client.journal import Journal
@@ -28,6 +29,7 @@ class Terminal(App[None]):
     """Owns the broker's connections and which screen is up."""
 
     TITLE = "Outcry"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
     CSS_PATH: ClassVar = ["styles/layout.tcss", "styles/widgets.tcss", "styles/dialogs.tcss"]
 
     def __init__(
@@ -76,6 +78,9 @@ class Terminal(App[None]):
             for action in TRADING:
                 run = getattr(screen, f"action_{action.name}")
                 yield SystemCommand(action.label, action.description, run)
+        for action in EVERYWHERE:
+            run = getattr(self, f"action_{action.name}")
+            yield SystemCommand(action.label, action.description, run)
 
     async def on_unmount(self) -> None:
         await self._broker.close()

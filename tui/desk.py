@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+import msgspec
 from textual.message import Message
 
 from tui.client.broker import Broker, Feed, Link, RefusedError, UnreachableError
@@ -74,8 +75,13 @@ class Desk:
         """
         if self._is_settled:
             return
-        lost = await asyncio.to_thread(settle_from, self._journal, orders, self._now())
         self._is_settled = True
+        try:
+            lost = await asyncio.to_thread(settle_from, self._journal, orders, self._now())
+        except (OSError, msgspec.MsgspecError) as error:
+            text = f"The journal of sent orders can't be read: {error}"
+            self._post(BrokerNotice("error", "journal_unreadable", text))
+            return
         if lost:
             text = f"{len(lost)} order(s) of the last run never reached the broker"
             self._post(BrokerNotice("error", "order_lost", text))
@@ -101,6 +107,9 @@ class Desk:
             order = await place_order(self._broker, self._journal, body, self._now, self._rng)
         except RefusedError as refusal:
             self._post(OrderRefused(str(refusal), refusal.problem.rules))
+        except OSError as error:
+            text = f"The journal can't be written ({error}). Look at the orders before sending."
+            self._post(OrderRefused(text, []))
         except OutcomeUnknownError as unknown:
             text = f"No answer ({unknown}). Watch the orders before sending it again."
             self._post(OrderRefused(text, []))

@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from tests.screens.conftest import Desk, is_live, settle, text_of
 from tests.support.terminal import ORDERS, QUOTES, REFUSED, funds, order, quote
-from tui.actions import TRADING
+from tui.actions import EVERYWHERE, TRADING
 from tui.client.models import Fill, Holding, Problem
 from tui.messages import SessionEnded
 from tui.screens import login
@@ -230,12 +230,26 @@ async def test_the_palette_offers_every_action_of_the_registry(desk: Desk) -> No
         await settle(pilot, lambda: is_live(pilot))
         offered = [each.title for each in desk.terminal.get_system_commands(pilot.app.screen)]
 
-    assert offered == [action.label for action in TRADING]
+    assert offered == [action.label for action in (*TRADING, *EVERYWHERE)]
 
 
-async def test_leaving_closes_the_connections(desk: Desk) -> None:
+@pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])
+async def test_leaving_closes_the_connections(desk: Desk, key: str) -> None:
     async with desk.terminal.run_test(size=SIZE) as pilot:
         await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("ctrl+q")
+        await pilot.press("b", key)
 
     assert desk.broker.is_closed
+
+
+async def test_an_order_that_cannot_be_journalled_is_not_sent(desk: Desk) -> None:
+    desk.settings.home.parent.mkdir(exist_ok=True)
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        desk.settings.home.write_text("a file where the folder should be")
+        await pilot.press("down", "b", "1", "enter")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("enter")
+        await settle(pilot, lambda: "The journal" in text_of(pilot))
+
+    assert desk.broker.placed == []

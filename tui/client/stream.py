@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from tui.client import protocol
@@ -123,7 +123,7 @@ class StreamFeed:
         except (
             OSError,
             TimeoutError,
-            InvalidHandshake,
+            WebSocketException,
             SilenceError,
             PeerProtocolError,
             RefusedError,

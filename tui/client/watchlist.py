@@ -12,21 +12,21 @@ class WatchlistFile:
     """Symbols in the order the user put them."""
 
     def __init__(self, home: Path, default: tuple[str, ...]) -> None:
-        self._path = home / "watchlist.json"
-        self._default = default
+        self.path = home / "watchlist.json"
+        self.default = default
 
     def read(self) -> list[str]:
         """The kept symbols, or the default before any were kept.
 
         Raises msgspec.MsgspecError naming what is wrong when the file is no list of symbols.
         """
-        if not self._path.exists():
-            return list(self._default)
-        return msgspec.json.decode(self._path.read_bytes(), type=list[str])[:SYMBOLS_MAX]
+        if not self.path.exists():
+            return list(self.default)
+        return msgspec.json.decode(self.path.read_bytes(), type=list[str])[:SYMBOLS_MAX]
 
     def write(self, symbols: list[str]) -> None:
         """Replace the kept symbols at once, so that a crash leaves the old list or the new."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = self._path.with_suffix(".new")
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = self.path.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(symbols[:SYMBOLS_MAX]))
-        fresh.replace(self._path)
+        fresh.replace(self.path)

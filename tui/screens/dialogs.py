@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.actions import CONFIRM, DIALOG, IN_TABLES, TRADING, bindings, key_name
+from tui.actions import CONFIRM, DIALOG, EVERYWHERE, IN_TABLES, TRADING, bindings, key_name
 from tui.client.broker import Broker, RefusedError, UnreachableError
 from tui.client.models import Order, SearchHit
 from tui.state import formats
@@ -196,7 +196,7 @@ class HelpDialog(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG)
 
     def compose(self) -> ComposeResult:
-        rows = [(key_name(action), action.description) for action in TRADING]
+        rows = [(key_name(action), action.description) for action in (*TRADING, *EVERYWHERE)]
         with Vertical(classes="dialog -help") as dialog:
             dialog.border_title = "Keys"
             yield Static(Content("\n").join(_help_line(*row) for row in (*rows, *IN_TABLES)))

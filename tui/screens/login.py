@@ -19,10 +19,7 @@ from tui.client.models import Profile
 from tui.client.session import SignedOutError
 from tui.settings import TerminalSettings
 
-ACTIONS = (
-    Action("submit", "enter", "Sign in", "Sign in with what is typed", True),
-    Action("quit_terminal", "ctrl+q", "Quit", "Leave the terminal", True, True),
-)
+ACTIONS = (Action("submit", "enter", "Sign in", "Sign in with what is typed"),)
 
 REFUSALS = {
     "INVALID_CREDENTIALS": "User name, password or code is wrong, or the code was used before.",
@@ -78,9 +75,6 @@ class LoginScreen(Screen[None]):
     def action_submit(self) -> None:
         self._sign_in(*(self._value(name) for name in ("username", "password", "totp")))
 
-    def action_quit_terminal(self) -> None:
-        self.app.exit()
-
     @work(exclusive=True)
     async def _sign_in(self, username: str, password: str, totp: str) -> None:
         missing = [
@@ -103,6 +97,8 @@ class LoginScreen(Screen[None]):
             self._refuse(words, "totp")
         except UnreachableError as error:
             self._refuse(f"{self._settings.api_url} does not answer ({error}).", "totp")
+        except ValueError as error:
+            self._refuse(f"The authenticator's secret can't be used: {error}", "totp")
         except SignedOutError:
             self._refuse("The session ended at once. Sign in again.", "totp")
         else:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import ClassVar
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -18,7 +19,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Input
 
-from tui.actions import LEAVING, TRADING, bindings
+from tui.actions import TRADING, bindings
 from tui.client.broker import Broker, Feed, Link
 from tui.client.journal import Journal
 from tui.client.models import Fill, Order, Profile, SearchHit
@@ -94,7 +95,7 @@ class TradingScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._symbols = self._watchlist_file.read()
+        self._symbols = self._read_watchlist()
         self._watch()
         self._show_prices()
         self._show_account()
@@ -120,7 +121,7 @@ class TradingScreen(Screen[None]):
         if action == "leave":
             return is_writing
         typing = is_writing and isinstance(focused, Input)
-        return not typing or action not in {each.name for each in TRADING} or action in LEAVING
+        return not (typing and action in {each.name for each in TRADING})
 
     # What the broker says
 
@@ -310,9 +311,6 @@ class TradingScreen(Screen[None]):
     def action_help(self) -> None:
         self.app.push_screen(HelpDialog())
 
-    def action_quit_terminal(self) -> None:
-        self.app.exit()
-
     # Showing
 
     def _show_prices(self) -> None:
@@ -343,6 +341,14 @@ class TradingScreen(Screen[None]):
         """Subscribe what is on screen: watchlist, holdings and the symbol last previewed."""
         previewed = [self._previewed_symbol] if self._previewed_symbol else []
         self._feed.watch({*self._symbols, *self._account.held_symbols, *previewed})
+
+    def _read_watchlist(self) -> list[str]:
+        """The kept list; a file that can't be read is named and left as it is."""
+        try:
+            return self._watchlist_file.read()
+        except (OSError, msgspec.MsgspecError) as error:
+            self.notify(f"{self._watchlist_file.path}: {error}", severity="warning", markup=False)
+            return list(self._watchlist_file.default)
 
     def _keep_watchlist(self, symbols: list[str]) -> None:
         self._symbols = symbols
