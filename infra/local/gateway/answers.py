@@ -45,7 +45,8 @@ def function_answer(result: object) -> Answer:
     """A proxy response as an answer. Raises MalformedAnswer."""
     if not isinstance(result, dict):
         raise MalformedAnswer("not an object")
-    status, body = result.get("statusCode"), result.get("body") or ""
+    status, body = result.get("statusCode"), result.get("body")
+    body = "" if body is None else body
     if not isinstance(status, int) or not 100 <= status <= 599 or not isinstance(body, str):
         raise MalformedAnswer("statusCode or body")
     headers = [(str(k), str(v)) for k, v in (result.get("headers") or {}).items()]

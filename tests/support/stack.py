@@ -1,0 +1,167 @@
+"""The whole stack, started as `outcry up` starts it, in a temporary OUTCRY_HOME on free ports."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+import pytest
+
+from tests.support.trader import Trader
+
+START_SECONDS = 90.0
+STOP_SECONDS = 45.0
+_COMMAND = [sys.executable, "-m", "infra.command.main"]
+
+
+class Stack:
+    """A running stack. `home` is its OUTCRY_HOME."""
+
+    def __init__(self, home: Path, *options: str) -> None:
+        self.home = home
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self._trader: Trader | None = None
+
+    def start(self) -> None:
+        """Starts it and waits until every part is ready. Raises RuntimeError with what it said."""
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        output = self.home.with_suffix(".out")
+        self._log = output.open("ab")
+        self._process = subprocess.Popen(
+            [*_COMMAND, "up", "--headless", "--port", "0", "--stream-port", "0", *self._options],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        self.wait_ready()
+
+    def stop(self) -> int:
+        """Stops it as a service manager does; gives the exit code."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        code = self._process.wait(STOP_SECONDS)
+        self._forget()
+        return code
+
+    def kill_supervisor(self) -> None:
+        """kill -9 of the one process that started everything."""
+        if self._process is None:
+            raise RuntimeError("the stack is not running")
+        self._process.kill()
+        self._process.wait()
+        self._forget()
+
+    def wait_ready(self, seconds: float = START_SECONDS) -> None:
+        """Waits until the stack runs and each of its parts is ready."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if self._process is not None and self._process.poll() is not None:
+                raise RuntimeError(f"the stack ended:\n{self.output}")
+            file = self.home / "run" / "stack.json"
+            if file.exists():
+                told = json.loads(file.read_bytes())
+                ready = all(part["state"] == "ready" for part in told["parts"])
+                if told["state"] == "running" and ready:
+                    return
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the stack was not ready in {seconds:.0f} s:\n{self.output}")
+            time.sleep(0.05)
+
+    def outcry(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """One `outcry` command in this home."""
+        return subprocess.run(
+            [*_COMMAND, *words],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def status(self) -> Any:
+        done = self.outcry("status", "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    @property
+    def output(self) -> str:
+        """What `outcry up` printed."""
+        return self.home.with_suffix(".out").read_text()
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("the stack is not running")
+        return self._process.pid
+
+    @property
+    def api(self) -> str:
+        return str(self._told("api"))
+
+    @property
+    def stream(self) -> str:
+        return str(self._told("stream"))
+
+    def trader(self) -> Trader:
+        """The demo user, signed in once for all tests: a one-time code works once."""
+        if self._trader is None:
+            user = json.loads((self.home / "demo-user.json").read_bytes())
+            self._trader = Trader(self.api, self.stream, user).sign_in()
+        return self._trader
+
+    def new_trader(self) -> Trader:
+        """A paper user of its own, signed in."""
+        done = self.outcry("demo-user", "--count", "1", "--json")
+        assert done.returncode == 0, done.stderr
+        return Trader(self.api, self.stream, json.loads(done.stdout)[0]).sign_in()
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that belongs to this home, by what is on its command line or above it."""
+        if self._process is None:
+            return []
+        root = psutil.Process(self._process.pid)
+        return [root, *root.children(recursive=True)]
+
+    def _told(self, name: str) -> Any:
+        return json.loads((self.home / "run" / "stack.json").read_bytes())[name]
+
+    def _forget(self) -> None:
+        self._process = self._trader = None
+        if self._log is not None:
+            self._log.close()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("OUTCRY_")}
+        return {**kept, "OUTCRY_HOME": str(self.home)}
+
+
+@contextlib.contextmanager
+def own_stack(*options: str) -> Iterator[Stack]:
+    """A stack for one test or module alone."""
+    with tempfile.TemporaryDirectory(prefix="outcry-stack-") as folder:
+        stack = Stack(Path(folder) / "home", *options)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """One stack for the whole session: a test makes its own user, or leaves the demo user whole."""
+    with own_stack() as running:
+        yield running
