@@ -173,9 +173,9 @@ class Book:
         taken, self._dirty = self._dirty, set()
         return taken
 
-    def put_back(self, states: set[SymbolState]) -> None:
-        """Marks symbols as changed again: what was taken did not get out."""
-        self._dirty |= states
+    def mark_all(self) -> None:
+        """Marks every symbol as changed: what was published before may be lost."""
+        self._dirty.update(self._states.values())
 
     def _figure(
         self, state: SymbolState, action: bytes, kind: bytes, price: bytes, size: bytes
@@ -191,6 +191,8 @@ class Book:
             state.volume = volume
         elif (name := _DAY_PRICES.get(kind)) is not None:
             setattr(state, name, 0 if action == DELETE else self._prices[price])
+            if kind == PREVIOUS_CLOSE and not state.ltp:
+                state.ltp = state.close  # until the first trade, as every broker shows it
 
     def _add(self, symbol: bytes) -> SymbolState:
         if len(symbol) > SYMBOL_BYTES_MAX or len(self._states) >= SYMBOLS_MAX:

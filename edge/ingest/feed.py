@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import cast
 
 from edge.ingest.book import Book
 from edge.ingest.entries import parse_incremental, parse_snapshot
@@ -112,8 +113,8 @@ class _Link(asyncio.Protocol):
         self.error: PeerProtocolError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  narrows the type
-        self._transport = transport
+        # uvloop's transports are asyncio.Transport in all but name.
+        self._transport = cast(asyncio.Transport, transport)
         self._session.opened(self._now())
         self.flush()
 

@@ -42,7 +42,7 @@ class Publisher:
                 await self._publish(dirty)
                 backoff.reset()
             except Retryable as error:
-                self._book.put_back(dirty)
+                self._book.mark_all()  # Valkey may come back empty
                 self._failed(str(error))
                 await asyncio.sleep(backoff.next_seconds())
 

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from functions.shared.domain.errors import Retryable
+from functions.shared.stores.valkey import Valkey, answering, open_valkey
 from functions.shared.wire.quotes import (
     Quote,
     decode_value,
@@ -27,16 +30,13 @@ TIMEOUT_SECONDS = 2.0
 class QuoteCache:
     """Last values by symbol, for functions and for a fanout node that starts."""
 
-    def __init__(self, valkey: "redis.Redis") -> None:
+    def __init__(self, valkey: Valkey) -> None:
         self._valkey = valkey
 
     @classmethod
     def open(cls, url: str) -> "QuoteCache":
         """A cache at `redis://...`; it connects when first asked."""
-        client = redis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
-        )
-        return cls(client)
+        return cls(open_valkey(url))
 
     def get(self, symbols: Iterable[str]) -> dict[str, Quote]:
         """The last quote of each symbol that has one, in one round trip.
@@ -48,13 +48,10 @@ class QuoteCache:
             by_partition.setdefault(partition_of_symbol(symbol), []).append(symbol)
         if not by_partition:
             return {}
-        try:
-            with self._valkey.pipeline(transaction=False) as pipeline:
-                for asked in by_partition.values():
-                    pipeline.mget([quote_key(symbol) for symbol in asked])
-                answers = pipeline.execute()
-        except (redis.RedisError, OSError) as error:
-            raise Retryable(f"the quote cache did not answer: {error}") from error
+        with answering(), self._valkey.pipeline(transaction=False) as pipeline:
+            for asked in by_partition.values():
+                pipeline.mget([quote_key(symbol) for symbol in asked])
+            answers = pipeline.execute()
         found: dict[str, Quote] = {}
         for asked, values in zip(by_partition.values(), answers, strict=True):
             for symbol, value in zip(asked, values, strict=True):
@@ -70,8 +67,12 @@ class QuoteWriter:
     """Where ingest's batches go: the cache and the channels, in one pipeline a batch."""
 
     def __init__(self, url: str) -> None:
+        # Without retries of the driver's own: a server that restarted empty must be noticed.
         self._valkey = redis.asyncio.Redis.from_url(
-            url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
+            url,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
         )
 
     async def write(

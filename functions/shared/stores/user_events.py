@@ -35,3 +35,7 @@ class UserEvents:
             )
             for seq_, at, kind, body in rows
         ]
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._shards.close()

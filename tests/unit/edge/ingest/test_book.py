@@ -71,12 +71,12 @@ def test_a_new_day_forgets_the_figures_of_the_old_one() -> None:
     assert (quote.ltp, quote.close) == (110_000, 110_000)
 
 
-def test_what_did_not_get_out_is_dirty_again() -> None:
+def test_after_a_loss_every_symbol_is_dirty_again() -> None:
     book = Book({}, 0)
     book.apply([entry("2", "10", "1")], 1)
     taken = book.take_dirty()
     assert book.take_dirty() == set()
-    book.put_back(taken)
+    book.mark_all()
     assert book.take_dirty() == taken
 
 

@@ -1,0 +1,33 @@
+"""What the fanout's core asks of the world, and gets answered later on the event loop.
+
+Invariant: the core never waits. Each question names the client and, where a newer question may
+overtake it, a ticket; an answer to a client that left or with an old ticket is dropped.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from edge.fanout.client import Client
+
+#: Events a resume serves at most; further behind, the client is told to load its account afresh.
+EVENTS_MAX = 500
+
+
+class Doors(Protocol):
+    """Questions to the token verifier, the ledger and the channels."""
+
+    def verify(self, client: Client, token: str) -> None:
+        """Answered by `Reception.verified` or `Reception.refused`."""
+
+    def events(self, client: Client, ticket: int, after: int | None) -> None:
+        """Asks for the events after a number (EVENTS_MAX + 1 at most) and for the latest number;
+        for the latest alone when `after` is None.
+
+        Answered by `PrivateEvents.fetched` or `PrivateEvents.not_fetched`.
+        """
+
+    def listen(self, channels: Iterable[str]) -> None:
+        """Subscribes to channels."""
+
+    def unlisten(self, channels: Iterable[str]) -> None:
+        """Gives channels up."""

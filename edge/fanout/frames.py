@@ -1,0 +1,61 @@
+"""Text frames of the WebSocket protocol (RFC 6455 section 5.2) from ready pieces of JSON.
+
+Invariant: a frame is whole (FIN set), unmasked and uncompressed, and depends on nothing of the
+connection, so that the same bytes may go to any number of clients. A message holds at most
+OBJECTS_PER_MESSAGE objects.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+OBJECTS_PER_MESSAGE = 256
+
+_TEXT = 0x81
+_SHORT_MAX = 125
+_MEDIUM_MAX = 0xFFFF
+_medium = struct.Struct(">BBH").pack
+_long = struct.Struct(">BBQ").pack
+_MEDIUM_MARK, _LONG_MARK = 126, 127
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode_object(content: object) -> bytes:
+    """The JSON text of an object of plain values."""
+    return _encoder.encode(content)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """One text message."""
+    return header(len(payload)) + payload
+
+
+def header(size: int) -> bytes:
+    """The header of a text frame whose payload has `size` bytes."""
+    if size <= _SHORT_MAX:
+        return bytes((_TEXT, size))
+    if size <= _MEDIUM_MAX:
+        return _medium(_TEXT, _MEDIUM_MARK, size)
+    return _long(_TEXT, _LONG_MARK, size)
+
+
+def array_frame(pieces: Sequence[bytes]) -> bytes:
+    """Objects in as few messages as the bound allows, as bytes for one write."""
+    if len(pieces) > OBJECTS_PER_MESSAGE:
+        return b"".join(_array(part) for part in _parts(pieces))
+    return _array(pieces)
+
+
+def _array(pieces: Sequence[bytes]) -> bytes:
+    body = b",".join(pieces)
+    size = len(body) + 2
+    if _SHORT_MAX < size <= _MEDIUM_MAX:
+        return b"%b[%b]" % (_medium(_TEXT, _MEDIUM_MARK, size), body)
+    return b"%b[%b]" % (header(size), body)
+
+
+def _parts(pieces: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(pieces), OBJECTS_PER_MESSAGE):
+        yield pieces[start : start + OBJECTS_PER_MESSAGE]

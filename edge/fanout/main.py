@@ -1,0 +1,219 @@
+"""fanout: quotes and private events to users' sockets. `python -m edge.fanout.main`
+
+Invariant: prices in memory come from Valkey alone and are read again whenever its channels were
+lost; events come from the ledger. Losing either loses a client nothing once it is back.
+"""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import uvloop
+from prometheus_client import REGISTRY
+
+from edge.fanout.hub import Hub, Listed
+from edge.fanout.lookups import Lookups
+from edge.fanout.metrics import FanoutMetrics
+from edge.fanout.private import PrivateEvents
+from edge.fanout.reception import Limits, Reception
+from edge.fanout.server import StreamServer
+from edge.runtime.backoff import Backoff
+from edge.runtime.health import serve_health
+from edge.runtime.log import configure_logging, logger
+from functions.shared.access.sessions import ENDED_CHANNEL
+from functions.shared.access.verifier import Verifier
+from functions.shared.clock import micros, wall_now
+from functions.shared.domain.errors import NotFound, PeerProtocolError, Retryable
+from functions.shared.settings import Settings, SettingsError, split_address
+from functions.shared.stores.instruments import InstrumentMaster
+from functions.shared.stores.postgres import Shards
+from functions.shared.stores.quotes import QuoteCache
+from functions.shared.stores.secrets import open_secrets
+from functions.shared.stores.subscriber import ValkeySubscriber
+from functions.shared.stores.user_events import UserEvents
+from functions.shared.stores.valkey import open_valkey
+from functions.shared.wire.quotes import PARTITIONS, decode_batch, quotes_channel
+
+LISTING_SECONDS = 60.0
+_USER_CHANNEL = b"user:"
+T = TypeVar("T")
+
+
+class FanoutSettings(Settings, frozen=True, kw_only=True):
+    """What the fanout reads at start."""
+
+    postgres_urls: tuple[str, ...]
+    valkey_url: str
+    secrets_url: str
+    listen: str
+    health: str
+    fanout_connections: int = 12_000
+    fanout_connections_per_user: int = 100
+
+
+class Fanout:
+    """The parts of one process, joined."""
+
+    def __init__(self, settings: FanoutSettings) -> None:
+        self._settings = settings
+        self._stop = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._hub = Hub({})
+        self._shards = Shards(settings.postgres_urls, "fanout")
+        self._master = InstrumentMaster(self._shards.control)
+        self._valkey = open_valkey(settings.valkey_url)
+        self._cache = QuoteCache(self._valkey)
+        self._warming: asyncio.Task[None] | None = None
+        self._subscriber = ValkeySubscriber(settings.valkey_url, self._deliver, self._restored)
+
+    async def run(self) -> None:
+        """Serves until SIGTERM or SIGINT, then drains. Raises what ended it otherwise."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        verifier = await self._until_answered(self._open_verifier)
+        if verifier is None or await self._until_answered(self._read_listing) is None:
+            return
+        self._lookups = Lookups(verifier, self._open_events, self._subscriber, self._fail)
+        self._private = PrivateEvents(self._lookups)
+        limits = Limits(
+            connections=self._settings.fanout_connections,
+            connections_per_user=self._settings.fanout_connections_per_user,
+        )
+        self._reception = Reception(self._hub, self._private, self._lookups, limits, wall_now)
+        self._lookups.attach(self._reception, self._private)
+        self._server = StreamServer(self._hub, self._reception)
+        self._metrics = FanoutMetrics(self._server, self._private, self._subscriber)
+        await self._serve()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _serve(self) -> None:
+        self._subscriber.subscribe(quotes_channel(number) for number in range(PARTITIONS))
+        self._subscriber.subscribe([ENDED_CHANNEL])
+        tasks = [
+            asyncio.create_task(self._subscriber.run()),
+            asyncio.create_task(self._keep_listing()),
+        ]
+        for task in tasks:
+            task.add_done_callback(self._task_ended)
+        await self._server.listen(*split_address(self._settings.listen))
+        REGISTRY.register(self._metrics)
+        health = serve_health(self._settings.health, "fanout", self._metrics.state)
+        gc.freeze()  # what start-up made lives on: no collection needs to look at it
+        try:
+            await self._stop.wait()
+            await self._server.drain()
+        finally:
+            for task in tasks:
+                task.cancel()
+            health.close()
+            REGISTRY.unregister(self._metrics)
+            self._lookups.close()
+
+    # -- What Valkey tells
+
+    def _deliver(self, channel: bytes, payload: bytes) -> None:
+        if channel.startswith(_USER_CHANNEL):
+            self._private.live(int(channel[len(_USER_CHANNEL) :]), payload)
+        elif channel == ENDED_CHANNEL.encode():
+            self._reception.session_ended(payload.decode())
+        else:
+            try:
+                batch = decode_batch(payload)
+            except PeerProtocolError as error:
+                self._metrics.bad_batches += 1
+                logger(__name__).error("a quote batch can't be read", detail=str(error))
+                return
+            self._metrics.bus_lag_us = micros(wall_now()) - batch.published_us
+            self._hub.take(batch.quotes)
+            self._server.wake_soon()
+
+    def _restored(self) -> None:
+        """All channels are subscribed: what was published before is read from where it is kept."""
+        self._private.restored()
+        if self._warming is None or self._warming.done():
+            self._warming = asyncio.create_task(self._warm())
+
+    async def _warm(self) -> None:
+        with contextlib.suppress(Retryable):  # lost again: the next `restored` asks again
+            quotes = await asyncio.to_thread(self._cache.get, list(self._hub.listed))
+            self._hub.take(quotes.values())
+            self._server.wake_soon()
+
+    # -- What the stores tell
+
+    def _open_verifier(self) -> Verifier:
+        """Raises Retryable while the signing key has not been made."""
+        secrets = open_secrets(self._settings.secrets_url)
+        shards = Shards(self._settings.postgres_urls, "fanout-verify")
+        try:
+            return Verifier.from_stores(secrets, open_valkey(self._settings.valkey_url), shards)
+        except NotFound as error:
+            raise Retryable(f"the signing key is not there yet: {error}") from error
+
+    def _open_events(self) -> UserEvents:
+        return UserEvents(Shards(self._settings.postgres_urls, "fanout-events"))
+
+    def _read_listing(self) -> int:
+        """Reads the instruments; how many there are. Raises Retryable while there are none."""
+        rows = self._master.by_symbol()
+        if not rows:
+            raise Retryable("no instruments are listed yet")
+        self._hub.listed = {s: Listed(row.exchange, row.token) for s, row in rows.items()}
+        return len(rows)
+
+    async def _keep_listing(self) -> None:
+        while True:
+            await asyncio.sleep(LISTING_SECONDS)
+            try:
+                await asyncio.to_thread(self._read_listing)
+            except Retryable as error:
+                logger(__name__).warning("the instruments can't be read", detail=str(error))
+
+    async def _until_answered(self, ask: Callable[[], T]) -> T | None:
+        """The answer, asked for again while it is Retryable; None when stopped before."""
+        backoff = Backoff()
+        while not self._stop.is_set():
+            try:
+                return await asyncio.to_thread(ask)
+            except Retryable as error:
+                logger(__name__).warning("not ready to start", detail=str(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), 0.05 + backoff.next_seconds())
+        return None
+
+    # -- How it ends
+
+    def _task_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """An error nobody expects: drains, and ends the process with it."""
+        self._failure = self._failure or error
+        self._stop.set()
+
+
+def main() -> int:
+    """The process's exit code: 0 stopped, 2 wrong settings."""
+    try:
+        settings = FanoutSettings.from_environment()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    configure_logging("fanout", settings.log_level)
+
+    async def run() -> None:
+        await Fanout(settings).run()
+
+    uvloop.run(run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""What the fanout tells of itself on /metrics and /health, read from its parts when asked."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from edge.fanout.private import PrivateEvents
+from edge.fanout.server import StreamServer
+from functions.shared.stores.subscriber import ValkeySubscriber
+
+
+class FanoutMetrics(Collector):
+    """Reads plain integers the loop writes; a torn read shows a value a moment old at worst."""
+
+    def __init__(
+        self, server: StreamServer, private: PrivateEvents, subscriber: ValkeySubscriber
+    ) -> None:
+        self._server, self._private, self._subscriber = server, private, subscriber
+        self.bad_batches = 0
+        self.bus_lag_us = 0
+
+    def state(self) -> tuple[bool, str]:
+        """Ready while the channels are subscribed."""
+        if not self._subscriber.connected:
+            return False, "the quote channels are away"
+        return True, ""
+
+    def collect(self) -> Iterator[Metric]:
+        server, hub, private = self._server, self._server.hub, self._private
+        counters = {
+            "outcry_fanout_accepted": ("connections taken", server.accepted),
+            "outcry_fanout_turned_away": ("connections refused for room", server.turned_away),
+            "outcry_fanout_late_ticks": ("ticks that came late", server.late_ticks),
+            "outcry_fanout_deliveries": ("quotes handed to clients", hub.deliveries),
+            "outcry_fanout_flushes": ("writes of quotes", hub.flushes),
+            "outcry_fanout_private_events": ("private events handed to clients", private.sent),
+            "outcry_fanout_private_gaps": ("gaps filled from the ledger", private.gaps),
+            "outcry_fanout_reloads": ("clients too far behind to resume", private.reloads),
+            "outcry_fanout_unreadable_events": ("channel messages not read", private.unreadable),
+            "outcry_fanout_bad_batches": ("quote batches not read", self.bad_batches),
+        }
+        for name, (documentation, value) in counters.items():
+            yield CounterMetricFamily(name, documentation, value=value)
+        yield GaugeMetricFamily("outcry_fanout_connections", "clients now", value=len(hub))
+        yield GaugeMetricFamily(
+            "outcry_fanout_bus_lag_seconds",
+            "age of the last batch when it came",
+            value=self.bus_lag_us / 1_000_000,
+        )
+        closes = CounterMetricFamily("outcry_fanout_closes", "closes by us", labels=["code"])
+        for code, count in list(server.closes.items()):
+            closes.add_metric([str(code)], count)
+        yield closes

@@ -1,0 +1,72 @@
+"""A quote as clients see it, in each mode, as a ready piece of JSON.
+
+Invariant: prices leave as text with the instrument's decimals, never as a JSON number; the pieces
+hold ASCII only, so their length in bytes is their length. A value that is not known is `null`,
+except that `ltp` is never null: what has no price has no quote.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+
+from edge.fanout.actions import Mode
+from functions.shared.domain.money import divide_half_up, format_decimal, format_price
+from functions.shared.wire.quotes import Level, Quote
+
+Render = Callable[[str, Quote], bytes]
+
+QUOTE = "quote"
+SNAPSHOT = "snapshot"
+
+
+def render_ltp(kind: str, quote: Quote) -> bytes:
+    """Last price and change. `kind` is QUOTE or SNAPSHOT."""
+    return b"{%b}" % _ltp_fields(kind, quote)
+
+
+def render_quote(kind: str, quote: Quote) -> bytes:
+    """Mode ltp, and the day's figures."""
+    return b"{%b,%b}" % (_ltp_fields(kind, quote), _day_fields(quote))
+
+
+def render_full(kind: str, quote: Quote) -> bytes:
+    """Mode quote, and five levels a side."""
+    depth = f'"depth":{{"bids":[{_side(quote.bids)}],"asks":[{_side(quote.asks)}]}}'
+    return b"{%b,%b,%b}" % (_ltp_fields(kind, quote), _day_fields(quote), depth.encode())
+
+
+RENDERERS: Mapping[Mode, Render] = {
+    "ltp": render_ltp,
+    "quote": render_quote,
+    "full": render_full,
+}
+
+
+def _ltp_fields(kind: str, quote: Quote) -> bytes:
+    change = percent = "null"
+    if quote.close:
+        change = f'"{format_price(quote.change)}"'
+        percent = f'"{format_decimal(divide_half_up(quote.change * 10_000, quote.close), 2)}"'
+    return (
+        f'"type":"{kind}","symbol":{json.dumps(quote.symbol)},"ltp":"{format_price(quote.ltp)}",'
+        f'"change":{change},"change_percent":{percent},'
+        f'"seq":{quote.seq},"timestamp":{quote.timestamp_ms}'
+    ).encode()
+
+
+def _day_fields(quote: Quote) -> bytes:
+    return (
+        f'"volume":{quote.volume},"open":{_price(quote.open)},"high":{_price(quote.high)},'
+        f'"low":{_price(quote.low)},"close":{_price(quote.close)},'
+        f'"average":{_price(quote.average)},"last_quantity":{quote.last_quantity}'
+    ).encode()
+
+
+def _price(value: int) -> str:
+    return f'"{format_price(value)}"' if value else "null"
+
+
+def _side(levels: list[Level]) -> str:
+    return ",".join(
+        f'{{"price":"{format_price(price)}","quantity":{quantity},"orders":{orders}}}'
+        for price, quantity, orders in levels
+    )
