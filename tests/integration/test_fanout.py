@@ -1,0 +1,297 @@
+"""The fanout over real sockets and a real Valkey; tokens and the ledger are the test's own."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
+
+from edge.fanout.hub import Hub
+from edge.fanout.lookups import Lookups
+from edge.fanout.private import PrivateEvents
+from edge.fanout.reception import Limits, Reception
+from edge.fanout.server import StreamServer
+from functions.shared.access.principal import Principal
+from functions.shared.clock import wall_now
+from functions.shared.domain.errors import Refused
+from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.stores.subscriber import ValkeySubscriber
+from functions.shared.wire.events import UserEvent, user_channel
+from functions.shared.wire.quotes import (
+    PARTITIONS,
+    Quote,
+    decode_batch,
+    encode_record,
+    partition_of_symbol,
+    quotes_channel,
+)
+from tests.support.eventually import until
+from tests.support.fanout import LISTED, event, payload, principal, quote
+from tests.support.valkey import ValkeyUnderTest, valkey_server
+
+JSON = Subprotocol("outcry.v1.json")
+
+
+class Tokens:
+    """`user:N` signs user N in for a long time; anything else is refused with its own text."""
+
+    def verify(self, token: str) -> Principal:
+        if token.startswith("user:"):
+            return principal(int(token[5:]), f"session-{token[5:]}", seconds=10**9)
+        raise Refused(401, token, "refused by the test")
+
+
+class Ledger:
+    """Events of every user, as the store would give them."""
+
+    def __init__(self) -> None:
+        self.events: list[UserEvent] = []
+
+    def latest(self, user_id: int) -> int:
+        return len(self.events)
+
+    def after(self, user_id: int, seq: int, count: int) -> list[UserEvent]:
+        return self.events[seq : seq + count]
+
+    def close(self) -> None:
+        pass
+
+
+class Stack:
+    """A fanout's parts, joined as its main module joins them."""
+
+    def __init__(self, valkey: ValkeyUnderTest, limits: Limits | None = None) -> None:
+        self.ledger = Ledger()
+        self.failures: list[BaseException] = []
+        self.writer = QuoteWriter(valkey.url)
+        self.hub = Hub(LISTED)
+        self.subscriber = ValkeySubscriber(valkey.url, self._deliver, self._restored)
+        self.subscriber.subscribe([*map(quotes_channel, range(PARTITIONS)), "sessions.ended"])
+        lookups = Lookups(Tokens(), lambda: self.ledger, self.subscriber, self.failures.append)  # type: ignore[arg-type, return-value]
+        self.lookups, self.private = lookups, PrivateEvents(lookups)
+        self.reception = Reception(self.hub, self.private, lookups, limits or Limits(), wall_now)
+        lookups.attach(self.reception, self.private)
+        self.server = StreamServer(self.hub, self.reception)
+
+    def _deliver(self, channel: bytes, data: bytes) -> None:
+        if channel.startswith(b"user:"):
+            self.private.live(int(channel[5:]), data)
+        elif channel == b"sessions.ended":
+            self.reception.session_ended(data.decode())
+        else:
+            self.hub.take(decode_batch(data).quotes)
+            self.server.wake_soon()
+
+    def _restored(self) -> None:
+        self.private.restored()
+
+    async def publish(self, *quotes: Quote) -> None:
+        for each in quotes:
+            batch = {partition_of_symbol(each.symbol): [(each.symbol, encode_record(each))]}
+            await self.writer.write(batch, 1)
+
+    async def commit(self, *, announced: bool = True) -> None:
+        self.ledger.events.append(event(len(self.ledger.events) + 1))
+        if announced:
+            data = payload(len(self.ledger.events))
+            await self.writer._valkey.publish(user_channel(7), data)
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[ValkeyUnderTest]:
+    with valkey_server() as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def running(
+    valkey: ValkeyUnderTest, limits: Limits | None = None
+) -> AsyncIterator[tuple[Stack, str]]:
+    stack = Stack(valkey, limits)
+    task = asyncio.create_task(stack.subscriber.run())
+    port = await stack.server.listen("127.0.0.1", 0)
+    await until(lambda: stack.subscriber.connected)
+    try:
+        yield stack, f"ws://127.0.0.1:{port}/v1/stream"
+    finally:
+        await stack.server.drain()
+        task.cancel()
+        stack.lookups.close()
+        await stack.writer.close()
+        assert stack.failures == []
+        assert (len(stack.hub), stack.reception.leftovers) == (0, 0)
+
+
+def dial(url: str, token: str | None = "user:7", **more: Any) -> connect:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return connect(
+        url, additional_headers=headers, subprotocols=[JSON], proxy=None, close_timeout=1, **more
+    )
+
+
+async def hear(stream: ClientConnection, *kinds: str) -> Any:
+    """The next object of one of these types; others are passed over."""
+    async with asyncio.timeout(5):
+        while True:
+            message = json.loads(await stream.recv())
+            for each in message if isinstance(message, list) else [message]:
+                if each["type"] in kinds:
+                    return each
+
+
+async def closed_with(stream: ClientConnection) -> int:
+    async with asyncio.timeout(12):
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await stream.recv()
+    assert stream.close_code is not None
+    return stream.close_code
+
+
+async def test_a_quote_travels_from_the_bus_to_its_subscriber(valkey: ValkeyUnderTest) -> None:
+    async with running(valkey) as (stack, url), dial(url) as stream:
+        assert stream.subprotocol == JSON
+        await stack.publish(quote("S1", 1))
+        await stream.send('{"action":"subscribe","symbols":["S1","M&M"],"mode":"full"}')
+        assert (await hear(stream, "subscribed"))["symbols"] == ["S1", "M&M"]
+        await stack.publish(quote("M&M", 2), quote("S3", 3))
+        while (got := await hear(stream, "quote"))["symbol"] != "M&M":
+            pass
+        assert (got["seq"], got["ltp"]) == (2, "101.50")
+        await stream.send('{"action":"ping","id":5}')
+        assert await hear(stream, "pong") == {"type": "pong", "id": 5}
+        assert await hear(stream, "heartbeat") == {"type": "heartbeat"}
+
+
+async def test_private_events_survive_the_loss_of_valkey(valkey: ValkeyUnderTest) -> None:
+    async with running(valkey) as (stack, url), dial(url) as stream:
+        await hear(stream, "auth")
+        await until(lambda: all(c.user_seq == 0 for c in stack.hub.clients()))
+        await stack.commit()
+        assert (await hear(stream, "funds"))["user_seq"] == 1
+        valkey.stop(signal.SIGKILL)
+        await stack.commit(announced=False)
+        valkey.start()
+        assert (await hear(stream, "funds"))["user_seq"] == 2
+        await stream.send('{"action":"resume","seq":0}')
+        assert [(await hear(stream, "funds"))["user_seq"] for _ in range(2)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("token", "code"), [("TOKEN_EXPIRED", 4004), ("TOKEN_INVALID", 4001), ("", 4001)]
+)
+async def test_a_refused_token_closes_with_its_code(
+    valkey: ValkeyUnderTest, token: str, code: int
+) -> None:
+    async with running(valkey) as (_, url):
+        async with dial(url, None) as stream:
+            await stream.send(json.dumps({"action": "auth", "token": token}))
+            assert await closed_with(stream) == code
+        if token:
+            async with dial(url, token) as stream:
+                assert await closed_with(stream) == code
+
+
+async def test_an_ended_session_closes_within_a_second(valkey: ValkeyUnderTest) -> None:
+    async with running(valkey) as (stack, url), dial(url) as stream:
+        await hear(stream, "auth")
+        await stack.writer._valkey.publish("sessions.ended", "session-7")
+        async with asyncio.timeout(1):
+            assert await closed_with(stream) == 4004
+
+
+async def test_a_message_too_big_or_not_text_is_refused(valkey: ValkeyUnderTest) -> None:
+    async with running(valkey) as (_, url), dial(url) as stream:
+        await stream.send(b"\x00")
+        assert (await hear(stream, "error"))["code"] == "NOT_TEXT"
+        await stream.send(["{", '"action":"ping","id":9}'])
+        assert (await hear(stream, "pong"))["id"] == 9
+        await stream.send("x" * 16_385)
+        assert await closed_with(stream) == 1009
+
+
+async def test_handshakes_that_can_not_be_served_get_a_status(valkey: ValkeyUnderTest) -> None:
+    async with running(valkey, Limits(connections=1)) as (_, url):
+        with pytest.raises(InvalidStatus) as refused:
+            await dial(url.replace("/v1/stream", "/other"))
+        assert refused.value.response.status_code == 404
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url, subprotocols=[Subprotocol("outcry.v1.binary")], proxy=None)
+        assert refused.value.response.status_code == 400
+        async with dial(url):
+            with pytest.raises(InvalidStatus) as refused:
+                await dial(url)
+            assert refused.value.response.status_code == 503
+            assert refused.value.response.headers["Retry-After"]
+
+
+async def test_a_drain_announces_and_closes_with_1012(valkey: ValkeyUnderTest) -> None:
+    async with running(valkey) as (stack, url), dial(url) as stream:
+        await hear(stream, "auth")
+        draining = asyncio.create_task(stack.server.drain())
+        assert (await hear(stream, "draining"))["type"] == "draining"
+        assert await closed_with(stream) == 1012
+        await asyncio.wait_for(draining, 5)
+
+
+async def test_a_client_that_does_not_read_is_cut_while_others_are_served(
+    valkey: ValkeyUnderTest,
+) -> None:
+    symbols = [f"S{n}" for n in range(400)]
+    subscribe = json.dumps({"action": "subscribe", "symbols": symbols, "mode": "full"})
+    async with (
+        running(valkey, Limits(blocked_seconds=0.5)) as (stack, url),
+        dial(url) as reader,
+        dial(url, max_queue=1) as stalled,
+    ):
+        for stream in (reader, stalled):
+            await stream.send(subscribe)
+            await hear(stream, "subscribed")
+        stalled.transport.pause_reading()
+        newest = 0
+        for seq in range(1, 200):
+            stack.hub.take([quote(symbol, seq) for symbol in symbols])
+            stack.hub.wake()
+            newest = (await hear(reader, "quote"))["seq"]
+            if len(stack.hub) == 1:
+                break
+        assert stack.server.closes == {4002: 1}
+        assert newest > 1
+        stalled.transport.abort()
+
+
+async def test_churn_leaves_nothing_behind(valkey: ValkeyUnderTest) -> None:
+    """Clients that come, subscribe and go in every way: closing, vanishing, half-way through."""
+    async with running(valkey) as (stack, url):
+        host, port = "127.0.0.1", int(url.split(":")[2].split("/")[0])
+
+        async def polite(number: int) -> None:
+            async with dial(url, f"user:{number % 5}") as stream:
+                await stream.send('{"action":"subscribe","symbols":["S1","S2"]}')
+                await hear(stream, "subscribed")
+
+        async def rude(number: int) -> None:
+            stream = await dial(url, f"user:{number % 5}")
+            await stream.send('{"action":"subscribe","symbols":["S3"]}')
+            stream.transport.abort()
+
+        async def mute(number: int) -> None:
+            with socket.create_connection((host, port)) as raw:
+                raw.sendall(b"GET /v1/stream HTTP/1.1\r\n"[: number % 25])
+
+        for _ in range(8):
+            await asyncio.gather(
+                *(polite(n) for n in range(15)), *(rude(n) for n in range(15)),
+                *(mute(n) for n in range(15)),
+            )  # fmt: skip
+        await until(lambda: len(stack.hub) == 0)
+        await until(lambda: not stack.server.closing)
+        assert stack.reception.leftovers == 0
+        assert stack.server.accepted >= 8 * 45
