@@ -119,6 +119,8 @@ class HttpBroker:
         try:
             return await self._send("POST", "/v1/auth/refresh", Tokens, body)
         except RefusedError as refusal:
+            if refusal.problem.status == httpx.codes.TOO_MANY_REQUESTS:
+                raise UnreachableError(str(refusal)) from refusal
             raise SignedOutError(str(refusal)) from refusal
 
     async def _pages(self, path: str, page_type: type[Page[Answer]]) -> list[Answer]:

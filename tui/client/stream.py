@@ -232,10 +232,13 @@ class StreamFeed:
                 pings += 1
                 ping_at = self._monotonic() + PING_EVERY_S
                 await socket.send(protocol.ping(pings))
-            current = await self._session.bearer()
-            if current != token:
-                token = current
-                await socket.send(protocol.authenticate(token))
+            # A token has a minute left when it is renewed: an API that is away for less than that
+            # must not cost the live connection.
+            with contextlib.suppress(UnreachableError):
+                current = await self._session.bearer()
+                if current != token:
+                    token = current
+                    await socket.send(protocol.authenticate(token))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted_changed.wait(), KEEP_EVERY_S)
 

@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 
 from tests.support.eventually import until
 from tui.client import stream
-from tui.client.broker import Link
+from tui.client.broker import Link, UnreachableError
 from tui.client.models import PrivateEvent, Quote, Tokens
 from tui.client.session import Session, SignedOutError
 from tui.client.stream import StreamFeed
@@ -94,19 +94,19 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.asynccontextmanager
 async def _following(
-    server: Server, seq: int = 0, refresh_fails: bool = False
+    server: Server, seq: int = 0, refresh_error: Exception | None = None, life_s: int = 900
 ) -> AsyncIterator[tuple[Heard, StreamFeed, asyncio.Task[None]]]:
     renewals = 1
 
     async def refresh(_: str) -> Tokens:
         nonlocal renewals
-        if refresh_fails:
-            raise SignedOutError("revoked")
+        if refresh_error is not None:
+            raise refresh_error
         renewals += 1
         return Tokens(access_token=f"t{renewals}", expires_in=900, refresh_token="r")
 
     session = Session(refresh)
-    session.begin(Tokens(access_token="t1", expires_in=900, refresh_token="r"))
+    session.begin(Tokens(access_token="t1", expires_in=life_s, refresh_token="r"))
     protocols = [Subprotocol("outcry.v1.json")]
     async with serve(server, "127.0.0.1", 0, subprotocols=protocols) as listening:
         port = next(iter(listening.sockets)).getsockname()[1]
@@ -231,7 +231,11 @@ async def test_a_revoked_session_is_signed_out() -> None:
     async def expired(socket: ServerConnection) -> None:
         await socket.close(4004, "revoked")
 
-    async with _following(Server(expired), refresh_fails=True) as (_, _feed, following):
+    async with _following(Server(expired), refresh_error=SignedOutError("revoked")) as (
+        _,
+        _feed,
+        following,
+    ):
         with pytest.raises(SignedOutError):
             await asyncio.wait_for(following, 5)
 
@@ -280,6 +284,18 @@ async def test_a_renewed_token_extends_the_live_connection(monkeypatch: pytest.M
         await asyncio.sleep(0.05)
         await feed._session.renew("t1")
         await until(lambda: tokens == ["t2"])
+
+
+async def test_a_refresh_that_fails_does_not_cost_the_live_connection() -> None:
+    async def script(socket: ServerConnection) -> None:
+        for seq in range(1, 121):
+            await socket.send(json.dumps(_funds(seq)))
+            await asyncio.sleep(0.01)
+
+    server = Server(script)
+    async with _following(server, refresh_error=UnreachableError("away"), life_s=1) as (heard, *_):
+        await until(lambda: len(heard.seqs) == 120)
+        assert len(server.tokens) == 1
 
 
 def test_retries_are_spread_from_the_first_one() -> None:

@@ -69,6 +69,19 @@ async def test_a_refused_refresh_ends_the_session() -> None:
         await broker.funds()
 
 
+async def test_a_refresh_that_comes_too_often_does_not_end_the_session() -> None:
+    broker, _ = await _signed_in(
+        {
+            "GET /v1/funds": [(401, {}), (200, FUNDS)],
+            "POST /v1/auth/refresh": [(429, {"code": "TOO_MANY_REQUESTS"})],
+        }
+    )
+
+    with pytest.raises(UnreachableError):
+        await broker.funds()
+    assert (await broker.funds()).seq == 3
+
+
 async def test_a_refusal_keeps_its_code_and_rules() -> None:
     problem = {
         "type": "about:blank",
