@@ -90,16 +90,21 @@ def read_ledger(postgres_owner_urls: Sequence[str]) -> Book:
     """The ledger's side, of all shards."""
     orders: dict[int, Order] = {}
     fills: dict[tuple[str, str], Fill] = {}
+    problems: list[str] = []
     for url in postgres_owner_urls:
         connection = connect(url)
         try:
             connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             orders |= {row[0]: Order(*row[1:]) for row in connection.run(_ORDERS)}
-            fills |= {(row[0], row[1]): Fill(*row[2:]) for row in connection.run(_FILLS)}
+            found = {(row[0], row[1]): Fill(*row[2:]) for row in connection.run(_FILLS)}
             connection.run("ROLLBACK")
         finally:
             connection.close()
-    return Book(orders, fills, [])
+        # A shard refuses a second booking itself; no shard sees another's.
+        twice = sorted(found.keys() & fills.keys())
+        problems += [f"fill {exec_id} of {day}: booked on two shards" for day, exec_id in twice]
+        fills |= found
+    return Book(orders, fills, problems)
 
 
 def read_venue(exchange_url: str) -> Book:
@@ -128,7 +133,8 @@ def compare(venue: Book, ledger: Book) -> Report:
     report = Report()
     report.checked["orders"] = len(ledger.orders.keys() | venue.orders.keys())
     report.checked["fills"] = len(ledger.fills.keys() | venue.fills.keys())
-    found = [*venue.problems, *_order_differences(venue, ledger), *_fill_differences(venue, ledger)]
+    found = [*venue.problems, *ledger.problems]
+    found += [*_order_differences(venue, ledger), *_fill_differences(venue, ledger)]
     report.problems = found[:_PROBLEMS_MOST]
     if len(found) > _PROBLEMS_MOST:
         report.problems.append(f"and {len(found) - _PROBLEMS_MOST} more")

@@ -67,13 +67,18 @@ def run(postgres_owner_urls: Sequence[str]) -> Report:
         connection = connect(url)
         try:
             connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            _check_chains(connection, shard, report)
-            for check in CHECKS:
-                _run_check(connection, shard, check, report)
+            check_shard(connection, shard, report)
             connection.run("ROLLBACK")
         finally:
             connection.close()
     return report
+
+
+def check_shard(connection: pg8000.native.Connection, shard: int, report: Report) -> None:
+    """Every check, inside the transaction that the connection is in."""
+    _check_chains(connection, shard, report)
+    for check in CHECKS:
+        _run_check(connection, shard, check, report)
 
 
 def connect(url: str) -> pg8000.native.Connection:

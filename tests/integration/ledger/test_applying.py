@@ -1,0 +1,387 @@
+"""What the venue says, applied on a real PostgreSQL: once, in the order's life, to the paisa."""
+
+import msgspec
+import pytest
+
+from functions.shared.domain.charges import charges_on, delivery_rates
+from functions.shared.domain.money import value_of
+from functions.shared.domain.orders import Side
+from tests.integration.ledger.conftest import NewTrader
+from tests.support.ledger import LAKH, RUPEE, TODAY, Trader, price, verdict
+
+YESTERDAY = "2026-07-09"
+
+
+def charged(side: Side, value: int) -> int:
+    return sum(charges_on(value, delivery_rates(side, TODAY).rates))
+
+
+def worth(quantity: int, rupees: float = 100) -> int:
+    return value_of(quantity, price(rupees))
+
+
+def cost(quantity: int, rupees: float = 100) -> int:
+    return verdict(Side.BUY, quantity, rupees).reserved
+
+
+def held(trader: Trader) -> int:
+    return trader.funds().held
+
+
+def test_a_filled_buy_turns_its_hold_into_shares_and_charges(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10, 101)
+    trader.told(order, "0")
+    assert trader.order(order).status == "OPEN"
+    assert trader.fill(order, 10, 99.5).outcome == "APPLIED"
+    value = worth(10, 99.5)
+    funds, holding = trader.funds(), trader.holding()
+    assert funds.cash == LAKH - value - charged(Side.BUY, value)
+    assert funds.held == 0
+    assert holding is not None
+    assert (holding.quantity, holding.cost, holding.bought_today) == (10, value, 10)
+    found = trader.order(order)
+    assert (found.status, found.filled_quantity, found.traded_value) == ("FILLED", 10, value)
+
+
+def test_a_part_fill_keeps_the_rest_on_hold(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.fill(order, 4)
+    assert trader.order(order).status == "PARTIALLY_FILLED"
+    assert held(trader) == -(-cost(10) * 6 // 10)
+
+
+def test_many_small_fills_cost_what_one_large_fill_does(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    for _ in range(10):
+        trader.fill(order, 1)
+    assert trader.funds().cash == LAKH - worth(10) - charged(Side.BUY, worth(10))
+    assert trader.order(order).status == "FILLED"
+
+
+@pytest.mark.parametrize(
+    ("exec_type", "status"), [("4", "CANCELLED"), ("8", "REJECTED"), ("C", "EXPIRED")]
+)
+def test_an_ended_order_releases_its_hold(
+    new_trader: NewTrader, exec_type: str, status: str
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.told(order, "0")
+    trader.told(order, exec_type)
+    assert trader.order(order).status == status
+    assert held(trader) == 0
+
+
+def test_a_cancel_after_a_part_fill_releases_only_what_is_left(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.fill(order, 4)
+    trader.cancel(order)
+    trader.told(order, "4", request=1)
+    found = trader.order(order)
+    assert (found.status, found.filled_quantity, found.pending_change) == ("CANCELLED", 4, None)
+    assert held(trader) == 0
+    assert trader.funds().cash == LAKH - worth(4) - charged(Side.BUY, worth(4))
+
+
+def test_a_cancelled_sell_gives_its_shares_back(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    trader.own(10)
+    order = trader.sell(10)
+    trader.fill(order, 3)
+    trader.told(order, "4")
+    holding = trader.holding()
+    assert holding is not None
+    assert (holding.quantity, holding.open_sell) == (7, 0)
+
+
+def test_a_sale_brings_its_value_less_charges_and_is_unsettled_today(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    trader.own(10)
+    before = trader.funds().cash
+    trader.fill(trader.sell(10), 10, 110)
+    net = worth(10, 110) - charged(Side.SELL, worth(10, 110))
+    assert trader.funds().cash == before + net
+    assert trader.funds().unsettled == net
+    assert trader.holding() is None
+
+
+def test_a_late_fill_of_yesterday_leaves_todays_proceeds_unsettled(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    trader.own(10)
+    late, order = trader.sell(5), trader.sell(5)
+    trader.fill(order, 5)
+    today = trader.funds().unsettled
+    trader.fill(late, 5, trade_date=YESTERDAY)
+    assert trader.funds().unsettled == today > 0
+
+
+def test_a_sale_takes_the_cost_in_proportion_and_the_last_share_takes_the_rest(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    trader.own(3, 83.35)
+    for left in (2, 1):
+        trader.fill(trader.sell(1), 1)
+        holding = trader.holding()
+        assert holding is not None
+        assert abs(holding.cost * 3 - worth(3, 83.35) * left) <= 3
+    trader.fill(trader.sell(1), 1)
+    assert trader.holding() is None
+
+
+def test_a_report_told_twice_is_applied_once(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    report = trader.report(order, "F", last_quantity=4, last_price=price(100))
+    assert trader.apply(report).outcome == "APPLIED"
+    after = trader.funds()
+    resent = msgspec.structs.replace(report, position=report.position + 100_000)
+    assert trader.apply(report).outcome == "DUPLICATE"
+    assert trader.apply(resent).outcome == "DUPLICATE"
+    assert trader.funds() == after
+
+
+def test_a_fill_that_overtakes_its_acknowledgement_opens_nothing_again(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.fill(order, 10)
+    assert trader.told(order, "0").outcome == "NOTHING"
+    assert trader.order(order).status == "FILLED"
+
+
+def test_a_fill_behind_its_cancel_is_still_booked(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.told(order, "4")
+    assert trader.fill(order, 4).outcome == "APPLIED"
+    found = trader.order(order)
+    assert (found.status, found.filled_quantity) == ("CANCELLED", 4)
+    assert held(trader) == 0
+    assert trader.fill(order, 6).outcome == "APPLIED"
+    assert trader.order(order).status == "FILLED"
+
+
+def test_a_late_fill_beyond_the_cash_is_lent_and_said_so(new_trader: NewTrader) -> None:
+    trader = new_trader(funds=cost(10))
+    first = trader.buy(10)
+    trader.told(first, "4")
+    second = trader.buy(10)
+    trader.fill(second, 10)
+    trader.fill(first, 10)
+    funds = trader.funds()
+    assert (funds.cash, funds.borrowed) == (0, cost(10))
+    assert trader.kinds()[-2:] == ["BORROWED", "FILL"]
+
+
+def test_sale_proceeds_repay_the_loan_first(new_trader: NewTrader) -> None:
+    trader = new_trader(funds=cost(10))
+    first = trader.buy(10)
+    trader.told(first, "4")
+    trader.own(10)
+    trader.fill(first, 10)
+    owed = trader.funds().borrowed
+    net = worth(20, 110) - charged(Side.SELL, worth(20, 110))
+    trader.fill(trader.sell(20, 110), 20, 110)
+    funds = trader.funds()
+    assert (funds.borrowed, funds.cash) == (0, net - owed)
+    assert trader.kinds()[-2:] == ["FILL", "REPAID"]
+
+
+def test_a_replace_in_flight_holds_the_dearer_of_the_two(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.told(order, "0")
+    assert trader.modify(order, 20, 100).rules == []
+    assert held(trader) == cost(20)
+    trader.told(order, "5", request=1)
+    assert held(trader) == cost(20)
+    trader.modify(order, 5, 100)
+    assert held(trader) == cost(20)
+    trader.told(order, "5", request=2)
+    assert held(trader) == cost(5)
+    found = trader.order(order)
+    assert (found.quantity, found.status, found.pending_change) == (5, "OPEN", None)
+
+
+def test_a_refused_replace_goes_back_to_the_hold_before(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.modify(order, 20, 100)
+    told = trader.told(order, "9", request=1, exec_id="", reject_code=0, text="too late")
+    assert told.outcome == "APPLIED"
+    assert held(trader) == cost(10)
+    found = trader.order(order)
+    assert (found.quantity, found.pending_change, found.reason_code) == (10, None, "TOO_LATE")
+
+
+def test_a_cancel_reject_that_names_no_account_finds_its_user(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.cancel(order)
+    told = trader.told(order, "9", request=1, exec_id="", user_id=0, reject_code=0)
+    assert told.outcome == "APPLIED"
+    assert trader.order(order).pending_change is None
+
+
+def test_a_replace_beyond_the_money_is_denied_and_changes_nothing(new_trader: NewTrader) -> None:
+    trader = new_trader(funds=cost(10))
+    order = trader.buy(10)
+    changed = trader.modify(order, 11, 100)
+    assert [rule["code"] for rule in changed.rules] == ["INSUFFICIENT_FUNDS"]
+    assert held(trader) == cost(10)
+    assert trader.order(order).pending_change is None
+
+
+def test_a_replaced_sell_holds_the_larger_quantity_until_it_is_answered(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    trader.own(10)
+    order = trader.sell(4)
+    trader.modify(order, 7, 100)
+    holding = trader.holding()
+    assert holding is not None
+    assert holding.open_sell == 7
+    trader.told(order, "9", request=1, exec_id="", reject_code=0)
+    holding = trader.holding()
+    assert holding is not None
+    assert holding.open_sell == 4
+
+
+def test_a_replace_down_to_what_was_filled_meanwhile_ends_the_order(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.fill(order, 4)
+    trader.modify(order, 6, 100)
+    trader.fill(order, 4)
+    told = trader.told(order, "5", request=1, ord_status="2")
+    assert told.outcome == "APPLIED"
+    found = trader.order(order)
+    assert (found.status, found.quantity, found.filled_quantity) == ("FILLED", 8, 8)
+    assert held(trader) == 0
+    assert trader.kinds()[-1] == "ORDER_REPLACED"
+
+
+def test_a_rejected_copy_leaves_the_order_as_it_is(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.told(order, "0")
+    assert trader.told(order, "8", ord_status="8", reject_code=6).outcome == "NOTHING"
+    assert trader.order(order).status == "OPEN"
+    assert held(trader) == cost(10)
+
+
+def test_an_ending_told_again_under_another_exec_id_says_nothing_new(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.told(order, "I", exec_id="0", ord_status="4")
+    assert trader.order(order).status == "CANCELLED"
+    assert trader.told(order, "4").outcome == "NOTHING"
+
+
+def test_a_status_ahead_of_our_fills_ends_nothing(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    told = trader.told(order, "I", exec_id="0", ord_status="4", cumulative_quantity=4)
+    assert told.outcome == "NOTHING"
+    assert held(trader) == cost(10)
+
+
+def test_a_status_of_an_unknown_order_rejects_nothing(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    told = trader.told(order, "I", exec_id="0", ord_status="8", reject_code=5)
+    assert told.outcome == "NOTHING"
+    assert trader.order(order).status == "PENDING"
+
+
+@pytest.mark.parametrize(
+    ("exec_type", "changes", "why"),
+    [
+        ("F", {"last_quantity": 11, "last_price": 1_000_000}, "FILLED_MORE_THAN_ORDERED"),
+        ("F", {"last_quantity": 0, "last_price": 1_000_000}, "EMPTY_FILL"),
+        ("F", {"last_quantity": 1, "last_price": 0}, "EMPTY_FILL"),
+        ("H", {}, "UNKNOWN_EXEC_TYPE H"),
+    ],
+)
+def test_a_report_that_contradicts_the_order_is_parked_with_its_users_later_ones(
+    new_trader: NewTrader, exec_type: str, changes: dict[str, object], why: str
+) -> None:
+    trader, neighbour = new_trader(), new_trader()
+    order, other = trader.buy(10), neighbour.buy(10)
+    before = trader.funds()
+    told = trader.told(order, exec_type, **changes)
+    assert (told.outcome, told.why) == ("PARKED", why)
+    later = trader.fill(order, 10)
+    assert (later.outcome, later.why) == ("PARKED", "BEHIND_A_PARKED_REPORT")
+    assert trader.funds() == before
+    assert neighbour.fill(other, 10).outcome == "APPLIED"
+
+
+def test_a_report_of_an_order_nobody_placed_is_parked(new_trader: NewTrader) -> None:
+    told = new_trader().told(1, "0")
+    assert (told.outcome, told.why) == ("PARKED", "UNKNOWN_ORDER")
+
+
+def test_a_rejection_of_an_order_that_traded_is_parked(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.fill(order, 4)
+    told = trader.told(order, "8", ord_status="8", reject_code=0)
+    assert (told.outcome, told.why) == ("PARKED", "ILLEGAL_TRANSITION PARTIALLY_FILLED REJECTED")
+
+
+def test_an_exec_id_that_comes_back_with_another_trade_is_parked_not_swallowed(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    first, second = trader.buy(10), trader.buy(10)
+    trader.fill(first, 4, exec_id="SAME-1")
+    told = trader.fill(second, 4, exec_id="SAME-1")
+    assert (told.outcome, told.why) == ("PARKED", "EXEC_ID_REUSED")
+
+
+def test_the_same_exec_id_on_another_trade_date_is_another_trade(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.fill(order, 4, exec_id="SAME-2", trade_date=YESTERDAY)
+    assert trader.fill(order, 4, exec_id="SAME-2").outcome == "APPLIED"
+    assert trader.order(order).filled_quantity == 8
+
+
+def test_a_sale_of_more_than_is_held_is_parked(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    trader.own(10)
+    late = trader.sell(10)
+    trader.told(late, "4")
+    trader.fill(trader.sell(10), 10)
+    told = trader.fill(late, 10)
+    assert (told.outcome, told.why) == ("PARKED", "SOLD_MORE_THAN_HELD")
+
+
+def test_every_report_settles_its_session_position_once(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    report = trader.report(order, "0")
+    trader.apply(report)
+    trader.apply(report)
+    database = trader.shards.of_user(trader.user_id)
+    rows = database.run(
+        "SELECT count(*) FROM ledger.fix_applied WHERE session = :s AND position = :p",
+        s=report.session,
+        p=report.position,
+    )
+    assert rows == [[1]]
+
+
+def test_a_deposit_sent_twice_is_booked_once(new_trader: NewTrader) -> None:
+    trader = new_trader(funds=0)
+    trader.deposit(5 * RUPEE, "gift")
+    trader.deposit(5 * RUPEE, "gift")
+    assert trader.funds().cash == 5 * RUPEE

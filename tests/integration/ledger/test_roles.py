@@ -1,0 +1,102 @@
+"""Who may write what: the application and the edge write no money table, nobody edits a fact."""
+
+import pytest
+from pg8000.exceptions import DatabaseError
+
+from functions.shared.stores.postgres import Shards
+from infra.local.postgres import APPLICATION, EDGE, OWNER, connect
+from tests.support.ledger import LAKH, Trader
+from tests.support.postgres import ShardsUnderTest
+
+MONEY_TABLES = (
+    "account", "orders", "ledger_event", "posting", "execution", "holding", "holding_lot",
+    "deposit", "parked_execution", "fix_applied", "fix_checkpoint", "charge_head",
+    "order_transition",
+)  # fmt: skip
+FACTS = ("ledger_event", "posting", "execution")
+REFUSED, APPEND_ONLY = "42501", "OC409"
+
+
+@pytest.fixture(scope="module")
+def a_traders_books(ledger_databases: ShardsUnderTest) -> ShardsUnderTest:
+    """Shards with a row in every money table."""
+    shards = Shards(ledger_databases.urls(APPLICATION), "test")
+    trader = Trader(shards, 63 * 64, LAKH)
+    trader.own(10)
+    shards.close()
+    return ledger_databases
+
+
+def code_of(databases: ShardsUnderTest, role: str, sql: str) -> str:
+    """The SQLSTATE a statement is refused with; empty when it is not."""
+    connection = connect(databases.urls(role)[0])
+    try:
+        connection.run("BEGIN")
+        connection.run(sql)
+        connection.run("ROLLBACK")
+    except DatabaseError as error:
+        return str(error.args[0]["C"])
+    finally:
+        connection.close()
+    return ""
+
+
+@pytest.mark.parametrize("role", [APPLICATION, EDGE])
+@pytest.mark.parametrize("table", MONEY_TABLES)
+def test_no_role_of_ours_writes_a_money_table(
+    a_traders_books: ShardsUnderTest, role: str, table: str
+) -> None:
+    column = connect(a_traders_books.urls(OWNER)[0])
+    name = column.run(
+        "SELECT attname FROM pg_attribute WHERE attrelid = CAST(:t AS regclass) AND attnum = 1",
+        t=f"ledger.{table}",
+    )[0][0]
+    column.close()
+    for sql in (
+        f"UPDATE ledger.{table} SET {name} = {name}",
+        f"DELETE FROM ledger.{table}",
+        f"INSERT INTO ledger.{table} DEFAULT VALUES",
+        f"TRUNCATE ledger.{table}",
+    ):
+        assert code_of(a_traders_books, role, sql) == REFUSED, sql
+
+
+@pytest.mark.parametrize("table", FACTS)
+@pytest.mark.parametrize("verb", ["UPDATE ledger.{0} SET seq = seq", "DELETE FROM ledger.{0}",
+                                  "TRUNCATE ledger.{0}"])  # fmt: skip
+def test_not_even_the_owner_edits_a_fact(
+    a_traders_books: ShardsUnderTest, table: str, verb: str
+) -> None:
+    assert code_of(a_traders_books, OWNER, verb.format(table)) == APPEND_ONLY
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "ledger.append_event(NULL::ledger.account, 'X', 0, 0, 0, 0, now(), '{}', NULL, NULL)",
+        "ledger.lock_account(1)",
+        "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, '', NULL, NULL)",
+        "ledger.move_checkpoint('x', 1)",
+        "ledger.reset_checkpoint('x')",
+    ],
+)
+def test_the_application_calls_only_what_it_is_granted(
+    a_traders_books: ShardsUnderTest, call: str
+) -> None:
+    assert code_of(a_traders_books, APPLICATION, f"SELECT {call}") == REFUSED
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "ledger.deposit(1, 'x', 1, now())",
+        "ledger.open_account(1, now())",
+        "ledger.request_change(1, 1, 'x', NULL, NULL, NULL, NULL, '[]', now())",
+    ],
+)
+def test_the_edge_moves_no_money(a_traders_books: ShardsUnderTest, call: str) -> None:
+    assert code_of(a_traders_books, EDGE, f"SELECT {call}") == REFUSED
+
+
+def test_the_edge_takes_rows_out_of_the_outbox(a_traders_books: ShardsUnderTest) -> None:
+    assert code_of(a_traders_books, EDGE, "DELETE FROM ledger.outbox") == ""
