@@ -44,6 +44,8 @@ _STORES_SECRET = "outcry/stores"  # noqa: S105 - the secret's name
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _READABLE_SECRET = re.compile(r":secret:(outcry/[a-z0-9-]+)-\*")
 _HEALTH_SECONDS = 20.0
+# LocalStack creates a stage a second time instead of pointing it at the new deployment.
+_NOT_UPDATABLE = frozenset({"AWS::ApiGateway::Stage"})
 
 
 class Stores(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +95,9 @@ def deploy_local(endpoint: str, running: RunningStack, build: Path) -> str:
         "StreamUrl": running.stream,
         "Clock": running.clock,
     }
-    outputs = deploy_stack(client("cloudformation"), STACK, template_url, parameters)
+    outputs = deploy_stack(
+        client("cloudformation"), STACK, template_url, parameters, _NOT_UPDATABLE
+    )
     address = f"{endpoint.rstrip('/')}/_aws/execute-api/{outputs['ApiId']}/{STAGE}"
     _await_health(address)
     return address

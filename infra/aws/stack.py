@@ -5,13 +5,16 @@ failed and why; one that changes nothing is no error.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-_WAIT = {"Delay": 1, "MaxAttempts": 300}
-_BROKEN = frozenset({"ROLLBACK_COMPLETE", "CREATE_FAILED", "ROLLBACK_FAILED", "DELETE_FAILED"})
+_CHANGE_SET = "deploy"
+_POLL_SECONDS = 0.5
+_STACK_SECONDS = 300.0
+_WAIT = {"Delay": 1, "MaxAttempts": 120}
+_COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
 
 class DeployError(Exception):
@@ -19,26 +22,29 @@ class DeployError(Exception):
 
 
 def deploy_stack(
-    cloudformation: Any, name: str, template_url: str, parameters: Mapping[str, str]
+    cloudformation: Any,
+    name: str,
+    template_url: str,
+    parameters: Mapping[str, str],
+    not_updatable: Collection[str] = (),
 ) -> dict[str, str]:
-    """Brings the stack to the template and returns its outputs. Raises DeployError."""
+    """Brings the stack to the template and returns its outputs. Raises DeployError.
+
+    A stack that failed before, or whose resources of a `not_updatable` type would change, is
+    deleted and made anew.
+    """
     known = _status_of(cloudformation, name)
-    if known in _BROKEN:
-        cloudformation.delete_stack(StackName=name)
-        _wait(cloudformation, "stack_delete_complete", name)
+    if known is not None and known not in _COMPLETE:
+        _delete(cloudformation, name)
         known = None
-    change_set = f"deploy-{time.time_ns()}"
-    cloudformation.create_change_set(
-        StackName=name,
-        ChangeSetName=change_set,
-        ChangeSetType="UPDATE" if known else "CREATE",
-        TemplateURL=template_url,
-        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
-    if _has_changes(cloudformation, name, change_set):
-        cloudformation.execute_change_set(StackName=name, ChangeSetName=change_set)
-        _wait(cloudformation, f"stack_{'update' if known else 'create'}_complete", name)
+    changes = _propose(cloudformation, name, template_url, parameters, known is not None)
+    if known and not changes.keys().isdisjoint(not_updatable):
+        _delete(cloudformation, name)
+        known = None
+        changes = _propose(cloudformation, name, template_url, parameters, False)
+    if changes:
+        cloudformation.execute_change_set(StackName=name, ChangeSetName=_CHANGE_SET)
+        _settle(cloudformation, name)
     described = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     return {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", ())}
 
@@ -52,25 +58,48 @@ def _status_of(cloudformation: Any, name: str) -> str | None:
         raise
 
 
-def _has_changes(cloudformation: Any, name: str, change_set: str) -> bool:
-    where = {"StackName": name, "ChangeSetName": change_set}
+def _propose(
+    cloudformation: Any, name: str, template_url: str, parameters: Mapping[str, str], exists: bool
+) -> dict[str, str]:
+    """Makes the change set. Returns type -> logical id of what it would change."""
+    where = {"StackName": name, "ChangeSetName": _CHANGE_SET}
+    if exists:
+        cloudformation.delete_change_set(**where)  # one left by a deployment that was cut off
+    cloudformation.create_change_set(
+        **where,
+        ChangeSetType="UPDATE" if exists else "CREATE",
+        TemplateURL=template_url,
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
     try:
         cloudformation.get_waiter("change_set_create_complete").wait(**where, WaiterConfig=_WAIT)
     except WaiterError:
-        described = cloudformation.describe_change_set(**where)
-        reason = described.get("StatusReason", "")
+        reason = cloudformation.describe_change_set(**where).get("StatusReason", "")
         if "didn't contain changes" in reason or "No updates" in reason:
-            cloudformation.delete_change_set(**where)
-            return False
+            return {}
         raise DeployError(f"the change set was refused: {reason}") from None
-    return True
+    pages = cloudformation.get_paginator("describe_change_set").paginate(**where)
+    changes = [c["ResourceChange"] for page in pages for c in page["Changes"]]
+    return {change["ResourceType"]: change["LogicalResourceId"] for change in changes}
 
 
-def _wait(cloudformation: Any, waiter: str, name: str) -> None:
-    try:
-        cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=_WAIT)
-    except WaiterError:
-        raise DeployError(f"{waiter} did not come:\n{_failures(cloudformation, name)}") from None
+def _delete(cloudformation: Any, name: str) -> None:
+    cloudformation.delete_stack(StackName=name)
+    _settle(cloudformation, name, deleted=True)
+
+
+def _settle(cloudformation: Any, name: str, deleted: bool = False) -> None:
+    """Waits for the stack to rest. Raises DeployError when that isn't where it should be."""
+    deadline = time.monotonic() + _STACK_SECONDS
+    while (status := _status_of(cloudformation, name)) and status.endswith("_IN_PROGRESS"):
+        if time.monotonic() > deadline:
+            raise DeployError(f"the stack is {status} after {_STACK_SECONDS:.0f} s")
+        time.sleep(_POLL_SECONDS)
+    if deleted and status in {None, "DELETE_COMPLETE"}:
+        return
+    if deleted or status not in _COMPLETE:
+        raise DeployError(f"the stack is {status}:\n{_failures(cloudformation, name)}")
 
 
 def _failures(cloudformation: Any, name: str) -> str:
