@@ -71,7 +71,7 @@ def engine_settings(host: str, port: int, state: Path, sessions: int) -> str:
 def _firewall(
     callback: "Callable[Concatenate[_Application, P], None]",
 ) -> "Callable[Concatenate[_Application, P], None]":
-    def guarded(self: "_Application", *args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(self: "_Application", /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             callback(self, *args, **kwargs)
         except quickfix.DoNotSend:
@@ -151,7 +151,9 @@ class FixSessions:
         # The engine keeps no reference to these three that Python's collector would see.
         self._application = _Application(self, failed)
         self._store = quickfix.FileStoreFactory(settings)
-        self._initiator = quickfix.SocketInitiator(self._application, self._store, settings)
+        # A thread a connection: after a logout that this side began, SocketInitiator (1.16.0) keeps
+        # the dead connection and never connects that session again.
+        self._initiator = quickfix.ThreadedSocketInitiator(self._application, self._store, settings)
         for number in range(sessions):
             self.log_out(number, "waiting for the checkpoint")
 

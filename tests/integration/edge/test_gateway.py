@@ -1,0 +1,239 @@
+"""The order gateway against the real venue and real streams: nothing lost, nothing twice."""
+
+import itertools
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from functions.shared.stores.streams import Record, ValkeyStreams
+from functions.shared.wire.commands import (
+    CancelOrder,
+    NewOrder,
+    OrderCommand,
+    ReplaceOrder,
+    encode_command,
+)
+from tests.integration.exchange.venue_process import VenueProcess, free_port
+from tests.support.gateway_process import GatewayProcess
+from tests.support.paper_ledger import PaperApplier, PaperLedger, command_stream
+from tests.support.valkey import ValkeyUnderTest, valkey_server
+
+SYMBOLS = ["RELIANCE", "INFY", "TCS", "SBIN", "ITC", "HDFCBANK"]
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to hold in time"
+        time.sleep(0.02)
+
+
+class Desk:
+    """Venue, streams, gateway and paper ledger, each of which can be killed."""
+
+    def __init__(self, folder: Path, streams: ValkeyUnderTest) -> None:
+        self.venue = VenueProcess(folder / "venue")
+        self.streams = streams
+        self.gateway = GatewayProcess(folder, streams.url, self.venue.orders_port, free_port())
+        self.ledger = PaperLedger(self.gateway.ledger)
+        self.applier = PaperApplier(streams.url, self.gateway.ledger)
+        self._writer = ValkeyStreams(streams.url)
+        self._numbers = itertools.count(1)
+
+    def open(self) -> None:
+        self.venue.start()
+        self.gateway.start()
+        until(self.gateway.ready)
+
+    def close(self) -> None:
+        self.gateway.kill()
+        self.applier.close()
+        self.venue.kill()
+
+    def order(self, symbol: str = "INFY", **terms: object) -> NewOrder:
+        number = next(self._numbers)
+        facts: dict[str, object] = {
+            "side": "BUY",
+            "type": "MARKET",
+            "validity": "IOC",
+            "quantity": 10,
+            "price": None,
+        }
+        facts |= terms
+        return NewOrder(order_id=number << 22, user_id=number % 5 + 1, symbol=symbol, **facts)
+
+    def place(self, order: NewOrder) -> None:
+        self.ledger.place(order)
+        self.tell(order)
+
+    def tell(self, command: OrderCommand) -> None:
+        record = Record(str(command.user_id), encode_command(command))
+        self._writer.append(command_stream(command), [record])
+
+    def settled(self) -> bool:
+        """Every order is answered, and the ledger's fills are the venue's, each once."""
+        if "PENDING" in self.ledger.statuses().values():
+            return False
+        trades = {
+            t["exec_id"]: (int(t["cl_ord_id"].split("-")[0]), t["quantity"], t["price"])
+            for t in self.venue.get("/trades")["trades"]
+        }
+        return trades == self.ledger.fills()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    durable = getattr(request, "param", "durable") == "durable"
+    (tmp_path / "venue").mkdir()
+    with valkey_server(durable=durable) as streams:
+        built = Desk(tmp_path, streams)
+        try:
+            built.open()
+            yield built
+        finally:
+            built.close()
+
+
+def reports_of(desk: Desk, order: NewOrder) -> list[str]:
+    return [r.exec_type for r in desk.applier.reports if r.order_id == order.order_id]
+
+
+def test_a_market_order_comes_back_acknowledged_and_filled_to_the_share(desk: Desk) -> None:
+    order = desk.order("M&M")
+    desk.place(order)
+    until(lambda: desk.ledger.statuses()[order.order_id] == "2")
+    assert reports_of(desk, order)[0] == "0"
+    assert sum(quantity for _, quantity, _ in desk.ledger.fills().values()) == 10
+    until(desk.settled)
+    fill = desk.applier.reports[-1]
+    assert (fill.user_id, fill.symbol, fill.side, fill.leaves_quantity) == (
+        order.user_id,
+        "M&M",
+        "BUY",
+        0,
+    )
+
+
+def test_a_resting_order_is_replaced_and_cancelled(desk: Desk) -> None:
+    order = desk.order(type="LIMIT", validity="DAY", price=far_below(desk, "INFY"))
+    desk.place(order)
+    until(lambda: reports_of(desk, order) == ["0"])
+    same = {"order_id": order.order_id, "user_id": order.user_id, "symbol": "INFY", "side": "BUY"}
+    desk.tell(
+        ReplaceOrder(
+            **same,
+            type="LIMIT",
+            validity="DAY",
+            quantity=7,
+            price=order.price,
+            request=1,
+            original=0,
+        )
+    )
+    until(lambda: reports_of(desk, order) == ["0", "5"])
+    desk.tell(CancelOrder(**same, quantity=7, request=2, original=1))
+    until(lambda: reports_of(desk, order) == ["0", "5", "4"])
+    assert [r.request for r in desk.applier.reports] == [0, 1, 2]
+    desk.tell(CancelOrder(**same, quantity=7, request=3, original=2))
+    until(lambda: reports_of(desk, order) == ["0", "5", "4", "9"])
+    assert desk.applier.reports[-1].user_id == order.user_id
+
+
+def test_a_command_told_twice_makes_one_order(desk: Desk) -> None:
+    order = desk.order()
+    desk.place(order)
+    desk.tell(order)
+    until(lambda: "I" in reports_of(desk, order))
+    assert len(desk.venue.get("/orders")["orders"]) == 1
+    until(desk.settled)
+
+
+def test_a_gateway_that_lost_its_memory_takes_no_duplicate_for_a_rejection(desk: Desk) -> None:
+    order = desk.order()
+    desk.place(order)
+    until(desk.settled)
+    desk.gateway.kill()
+    desk.gateway.start()
+    desk.tell(order)
+    until(lambda: "I" in reports_of(desk, order))
+    assert "8" not in reports_of(desk, order)
+    assert len(desk.venue.get("/orders")["orders"]) == 1
+
+
+def test_sigterm_logs_out_and_ends_with_code_0(desk: Desk) -> None:
+    assert desk.gateway.stop() == 0
+    until(lambda: desk.venue.get("/health")["order_sessions"] == [])
+
+
+def storm(desk: Desk, count: int, middle: Callable[[], None]) -> None:
+    """Places orders, half of them before something happens and half after."""
+    orders = [desk.order(SYMBOLS[n % len(SYMBOLS)]) for n in range(count)]
+    for order in orders[: count // 2]:
+        desk.place(order)
+    middle()
+    for order in orders[count // 2 :]:
+        desk.place(order)
+    until(desk.settled, 40)
+    assert len(desk.venue.get("/orders")["orders"]) == count
+
+
+def test_a_killed_gateway_loses_no_order_and_no_fill(desk: Desk) -> None:
+    def kill() -> None:
+        desk.gateway.kill()
+        desk.gateway.start()
+
+    storm(desk, 200, kill)
+
+
+def test_a_killed_venue_is_asked_again(desk: Desk) -> None:
+    def kill() -> None:
+        desk.venue.kill()
+        desk.venue.start()
+
+    storm(desk, 200, kill)
+
+
+def test_a_gateway_whose_fix_store_is_lost_goes_on_from_the_checkpoint(desk: Desk) -> None:
+    def lose() -> None:
+        desk.gateway.kill()
+        shutil.rmtree(desk.gateway.fix_state)
+        desk.gateway.start()
+
+    storm(desk, 60, lose)
+
+
+@pytest.mark.parametrize("desk", ["durable", "forgetful"], indirect=True)
+def test_killed_streams_lose_no_order_and_no_fill(desk: Desk) -> None:
+    def kill() -> None:
+        desk.streams.stop(signal.SIGKILL)
+        desk.streams.start()
+
+    storm(desk, 200, kill)
+
+
+def test_reports_that_nobody_applies_are_asked_for_again(desk: Desk) -> None:
+    first = desk.order()
+    desk.place(first)
+    until(desk.settled)
+    desk.applier.close()
+    order = desk.order()
+    desk.place(order)
+    time.sleep(1)
+    # The ledger's worker is gone and the reports it had not applied go with the streams.
+    ValkeyStreams(desk.streams.url)._client.flushall()
+    desk.applier = PaperApplier(desk.streams.url, desk.gateway.ledger)
+    until(lambda: desk.ledger.statuses()[order.order_id] == "2")
+    until(desk.settled)
+
+
+def far_below(desk: Desk, symbol: str) -> int:
+    probe = desk.order(symbol, quantity=1)
+    desk.place(probe)
+    until(desk.settled)
+    price = desk.applier.reports[-1].last_price
+    desk.applier.reports.clear()
+    return price * 95 // 100 // 1000 * 1000

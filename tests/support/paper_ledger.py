@@ -1,0 +1,143 @@
+"""A ledger in one SQLite file: enough to judge the gateway by, and to survive its kills.
+
+It keeps what the real one keeps for the gateway: which session positions are applied (in the
+transaction that books the report), the checkpoint, each execution once, and the unanswered orders.
+"""
+
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.fix_checkpoint import StaleOrder
+from functions.shared.stores.streams import ValkeyStreams
+from functions.shared.wire.commands import (
+    NewOrder,
+    OrderCommand,
+    encode_command,
+    orders_stream,
+    session_of_symbol,
+)
+from functions.shared.wire.executions import ExecutionReport, decode_execution, executions_stream
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS applied (session TEXT, position INTEGER,
+  PRIMARY KEY (session, position));
+CREATE TABLE IF NOT EXISTS checkpoint (session TEXT PRIMARY KEY, through INTEGER);
+CREATE TABLE IF NOT EXISTS fill (trade_date TEXT, exec_id TEXT, order_id INTEGER, quantity INTEGER,
+  price INTEGER, PRIMARY KEY (trade_date, exec_id));
+CREATE TABLE IF NOT EXISTS told (order_id INTEGER PRIMARY KEY, user_id INTEGER, command TEXT,
+  placed REAL, status TEXT);
+"""
+
+
+class PaperLedger:
+    """Implements stores.fix_checkpoint.Checkpoint. Each thread and process opens its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(
+            path, timeout=10, isolation_level=None, check_same_thread=False
+        )
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.executescript(_SCHEMA)
+
+    def through(self, session: str) -> int:
+        found = self._database.execute(
+            "SELECT through FROM checkpoint WHERE session = ?", (session,)
+        ).fetchone()
+        return int(found[0]) if found else 0
+
+    def applied(self, session: str, after: int) -> list[int]:
+        rows = self._database.execute(
+            "SELECT position FROM applied WHERE session = ? AND position > ?", (session, after)
+        )
+        return [int(row[0]) for row in rows]
+
+    def move(self, session: str, through: int) -> None:
+        self._database.execute(
+            "INSERT INTO checkpoint VALUES (?, ?) ON CONFLICT (session) "
+            "DO UPDATE SET through = max(through, excluded.through)",
+            (session, through),
+        )
+
+    def stale_orders(self, older_than_seconds: float) -> list[StaleOrder]:
+        rows = self._database.execute(
+            "SELECT order_id, user_id, command FROM told WHERE status = 'PENDING' AND placed < ?",
+            (time.time() - older_than_seconds,),
+        )
+        return [StaleOrder(*row) for row in rows]
+
+    def place(self, order: NewOrder) -> None:
+        command = encode_command(order).decode()
+        self._database.execute(
+            "INSERT INTO told VALUES (?, ?, ?, ?, 'PENDING')",
+            (order.order_id, order.user_id, command, time.time()),
+        )
+
+    def apply(self, report: ExecutionReport) -> None:
+        """Books one report and its position in one transaction; a second time changes nothing."""
+        run = self._database.execute
+        run("BEGIN IMMEDIATE")
+        run("INSERT OR IGNORE INTO applied VALUES (?, ?)", (report.session, report.position))
+        if report.exec_type == "F":
+            run(
+                "INSERT OR IGNORE INTO fill VALUES (?, ?, ?, ?, ?)",
+                (
+                    report.trade_date,
+                    report.exec_id,
+                    report.order_id,
+                    report.last_quantity,
+                    report.last_price,
+                ),
+            )
+        if report.exec_type != "9":
+            run(
+                "UPDATE told SET status = ? WHERE order_id = ?",
+                (report.ord_status, report.order_id),
+            )
+        run("COMMIT")
+
+    def fills(self) -> dict[str, tuple[int, int, int]]:
+        """exec_id: (order_id, quantity, price)."""
+        rows = self._database.execute("SELECT exec_id, order_id, quantity, price FROM fill")
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+    def statuses(self) -> dict[int, str]:
+        """order_id: OrdStatus, or PENDING."""
+        return dict(self._database.execute("SELECT order_id, status FROM told").fetchall())
+
+
+class PaperApplier:
+    """The ledger's worker: executions streams to the paper ledger, on a thread of its own."""
+
+    def __init__(self, url: str, path: Path, partitions: int = 4) -> None:
+        self.reports: list[ExecutionReport] = []
+        self._url = url
+        self._path = path
+        self._streams = [executions_stream(n) for n in range(partitions)]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        streams, ledger = ValkeyStreams(self._url), PaperLedger(self._path)
+        while not self._stop.is_set():
+            try:
+                for stream, entries in streams.read(self._streams, "ledger", "me", 100, 50):
+                    for entry in entries:
+                        report = decode_execution(entry.data)
+                        ledger.apply(report)
+                        self.reports.append(report)
+                    streams.acknowledge(stream, "ledger", [entry.id for entry in entries])
+            except Retryable:
+                self._stop.wait(0.05)
+
+
+def command_stream(command: OrderCommand, sessions: int = 2) -> str:
+    return orders_stream(session_of_symbol(command.symbol, sessions))
