@@ -138,7 +138,8 @@ class FeedSession:
             return
         if silent_s > 2.4 * self._heartbeat_s:
             self.logout("no heartbeat")
-        elif silent_s > 1.2 * self._heartbeat_s and not self._test_pending:
+            return
+        if silent_s > 1.2 * self._heartbeat_s and not self._test_pending:
             self._test_pending = True
             self._send("1", f"112=alive-{self._next_out}\x01")
         if now_s - self._said_at >= self._heartbeat_s:

@@ -69,10 +69,13 @@ class TradingDay:
         """Return the day's figures of every symbol, for the journal."""
         return {symbol: display.tape.figures() for symbol, display in self.displays.items()}
 
-    def open_books(self) -> None:
-        """Let the makers quote every symbol once, so that no book is empty."""
+    def open_books(self) -> list[Report]:
+        """Let the makers quote every symbol once, so that no book is empty; return what traded."""
         for place in range(len(self._symbols)):
             self._house.quote(place)
+        reports, prints = self._engine.drain()
+        self.show(prints, set(self._symbols))
+        return reports
 
     def advance(self, elapsed_s: float) -> None:
         """Let `elapsed_s` seconds of market time pass; `work` then spends what they allow."""

@@ -121,8 +121,9 @@ class Venue:
     def run(self) -> None:
         """Work until `stop`; keeps the day's figures in the journal at the end."""
         self._move_clock()
-        self.day.open_books()
         self._settle()
+        self._release(self.day.open_books())
+        self._publish()
         then = kept = time.monotonic()
         due = then + TICK_S
         while not self._stopping.is_set():
