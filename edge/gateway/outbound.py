@@ -40,10 +40,13 @@ class Outbound:
 
     def send_command(self, command: OrderCommand, *, possibly_sent: bool = False) -> bool:
         """False when the symbol's session is logged off; then nothing was sent."""
-        again = self._remember(command_tag(command)) or possibly_sent
+        tag = command_tag(command)
+        with self._lock:
+            again = possibly_sent or tag in self._sent
         session = session_of_symbol(command.symbol, self._engine.count)
         if not self._engine.send(session, command_fields(command, self._now(), again)):
             return False
+        self._remember(tag)
         counter = self._metrics.resent if again else self._metrics.commands
         counter.labels(session_name(session)).inc()
         return True
@@ -60,12 +63,8 @@ class Outbound:
         self._metrics.status_requests.labels(session_name(session)).inc()
         return True
 
-    def _remember(self, tag: str) -> bool:
-        """Whether the ClOrdID was handed to the engine before; from now on it was."""
+    def _remember(self, tag: str) -> None:
         with self._lock:
-            if tag in self._sent:
-                return True
             self._sent[tag] = None
             if len(self._sent) > SENT_MOST:
                 del self._sent[next(iter(self._sent))]
-            return False

@@ -1,0 +1,129 @@
+"""The relay on the real ledger, streams and channels; and the edge's own statements."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+import redis
+from prometheus_client import CollectorRegistry
+
+from edge.relay.drain import Drain
+from edge.relay.main import listen_for_hints
+from edge.relay.metrics import RelayMetrics
+from functions.shared.stores.channels import OUTBOX_HINT, Channels
+from functions.shared.stores.fix_checkpoint import LedgerCheckpoint
+from functions.shared.stores.outbox import Outbox
+from functions.shared.stores.postgres import Shards
+from functions.shared.stores.streams import ValkeyStreams
+from functions.shared.wire.events import LEDGER_EVENTS_STREAM, decode_event
+from tests.support.postgres import ShardsUnderTest
+from tests.support.valkey import ValkeyUnderTest, valkey_server
+
+USER = 5
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[ValkeyUnderTest]:
+    with valkey_server(durable=True) as server:
+        yield server
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to hold in time"
+        time.sleep(0.005)
+
+
+def record_event(databases: ShardsUnderTest, seq: int, command: str | None = None) -> None:
+    """An event and its outbox row, as the ledger's own functions leave them."""
+    connection = databases.superuser(0)
+    connection.run("BEGIN")
+    connection.run(
+        "INSERT INTO ledger.ledger_event VALUES (:u, :s, :t, 'ORDER_PLACED', NULL, 0, 0, 0, 0, 0,"
+        " :b, '')",
+        u=USER,
+        s=seq,
+        t=datetime(2026, 7, 10, 4, tzinfo=UTC),
+        b='{"v": 1}',
+    )
+    connection.run(
+        "INSERT INTO ledger.outbox (part, user_id, seq, symbol, command)"
+        " VALUES (5, :u, :s, 'INFY', :c)",
+        u=USER,
+        s=seq,
+        c=command,
+    )
+    connection.run("COMMIT")
+    connection.close()
+
+
+@contextmanager
+def relaying(urls: list[str], valkey: ValkeyUnderTest) -> Iterator[Drain]:
+    shards, stop = Shards(urls, "relay"), threading.Event()
+    channels = Channels(valkey.url)
+    drain = Drain(
+        0,
+        Outbox(shards.control),
+        ValkeyStreams(valkey.url),
+        channels,
+        2,
+        RelayMetrics(CollectorRegistry()),
+    )
+    bodies = [lambda: drain.run(stop), lambda: listen_for_hints(channels, [drain], stop)]
+    threads = [threading.Thread(target=body) for body in bodies]
+    for thread in threads:
+        thread.start()
+    try:
+        yield drain
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(10)
+        shards.close()
+
+
+def test_what_is_committed_reaches_stream_and_channel_and_leaves_the_outbox(
+    databases: ShardsUnderTest, edge_urls: list[str], valkey: ValkeyUnderTest
+) -> None:
+    with redis.Redis.from_url(valkey.url) as client, client.pubsub() as listening:
+        client.flushall()
+        listening.subscribe(f"user:{USER}")
+        record_event(databases, 1, '{"kind": "new"}')
+        record_event(databases, 2)
+        with relaying(edge_urls, valkey) as drain:
+            until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 2)
+            assert client.xlen("orders.0") + client.xlen("orders.1") == 1
+            until(lambda: drain.state()[0])
+            record_event(databases, 3)
+            client.publish(OUTBOX_HINT, "0")
+            until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 3)
+        entries = client.xrange(LEDGER_EVENTS_STREAM)
+        assert [decode_event(fields[b"d"]).user_seq for _, fields in entries] == [1, 2, 3]
+        pushed = [m["data"] for m in iter(lambda: listening.get_message(timeout=0.2), None)]
+        assert [decode_event(d).user_seq for d in pushed if isinstance(d, bytes)] == [1, 2, 3]
+    control = databases.superuser(0)
+    assert control.run("SELECT count(*) FROM ledger.outbox") == [[0]]
+    control.close()
+
+
+def test_the_checkpoint_moves_forward_only_and_takes_its_applied_rows_along(
+    databases: ShardsUnderTest, edge_urls: list[str]
+) -> None:
+    for shard, position in ((0, 1), (1, 2), (0, 4)):
+        connection = databases.superuser(shard)
+        connection.run("INSERT INTO ledger.fix_applied VALUES ('OUTCRY-O1', :p)", p=position)
+        connection.close()
+    shards = Shards(edge_urls, "gateway")
+    checkpoint = LedgerCheckpoint(shards)
+    assert checkpoint.through("OUTCRY-O1") == 0
+    assert sorted(checkpoint.applied("OUTCRY-O1", 0)) == [1, 2, 4]
+    checkpoint.move("OUTCRY-O1", 2)
+    checkpoint.move("OUTCRY-O1", 1)
+    assert checkpoint.through("OUTCRY-O1") == 2
+    assert checkpoint.applied("OUTCRY-O1", 0) == [4]
+    assert checkpoint.stale_orders(5.0) == []
+    shards.close()

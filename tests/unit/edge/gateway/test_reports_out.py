@@ -1,0 +1,202 @@
+"""Reports reach the stream before they count; what the ledger need not see is settled."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from edge.gateway.inbox import Inbox, Received, SessionDown
+from edge.gateway.metrics import GatewayMetrics
+from edge.gateway.outbound import Outbound
+from edge.gateway.positions import Positions
+from edge.gateway.reports_out import REFUSED_STREAM, ReportsOut
+from edge.gateway.sweep import QUESTIONS_MOST, STALE_SECONDS, Sweep
+from edge.gateway.translate import Fields
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.fix_checkpoint import StaleOrder
+from functions.shared.stores.streams import Delivered, Record
+from functions.shared.wire.commands import NewOrder, encode_command
+from functions.shared.wire.executions import decode_execution
+from tests.unit.edge.gateway.test_translate import REPORT
+
+
+class Engine:
+    count = 2
+
+    def __init__(self) -> None:
+        self.sent: list[dict[int, str]] = []
+        self.on = True
+
+    def send(self, session: int, fields: Fields) -> bool:
+        if self.on:
+            self.sent.append(dict(fields))
+        return self.on
+
+
+class Streams:
+    def __init__(self) -> None:
+        self.appended: list[tuple[str, list[Record]]] = []
+        self.away = False
+
+    def append(self, stream: str, records: Sequence[Record]) -> None:
+        if self.away:
+            raise Retryable("away")
+        self.appended.append((stream, list(records)))
+
+    def read(self, *_: object) -> list[tuple[str, list[Delivered]]]:
+        raise NotImplementedError
+
+    def acknowledge(self, *_: object) -> None:
+        raise NotImplementedError
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.stale: list[StaleOrder] = []
+
+    def stale_orders(self, _seconds: float) -> list[StaleOrder]:
+        return self.stale
+
+    def through(self, _session: str) -> int:
+        return 0
+
+    def applied(self, _session: str, _after: int) -> list[int]:
+        return []
+
+    def move(self, _session: str, _through: int) -> None:
+        raise NotImplementedError
+
+
+class Setting:
+    def __init__(self) -> None:
+        self.engine, self.streams, self.ledger = Engine(), Streams(), Ledger()
+        self.positions = [Positions(), Positions()]
+        self.down: list[int] = []
+        self.now = 0.0
+        metrics = GatewayMetrics(CollectorRegistry())
+        outbound = Outbound(self.engine, metrics, lambda: datetime(2026, 7, 10, tzinfo=UTC))
+        self.outbound = outbound
+        self.sweep = Sweep(self.ledger, outbound, lambda: self.now)
+        self.out = ReportsOut(
+            Inbox(),
+            self.streams,
+            self.positions,
+            4,
+            outbound,
+            self.sweep,
+            metrics,
+            self.down.append,
+            lambda: self.now,
+        )
+
+    def hear(self, fields: dict[int, str], *, administrative: bool = False) -> None:
+        raw = "".join(f"{tag}={value}\x01" for tag, value in fields.items())
+        self.out.handle([Received(0, int(fields[34]), administrative, raw)])
+
+
+def order(number: int = 2) -> NewOrder:
+    return NewOrder(
+        order_id=number << 22,
+        user_id=1,
+        symbol="INFY",
+        side="BUY",
+        type="MARKET",
+        validity="IOC",
+        quantity=1,
+        price=None,
+    )
+
+
+def stale(command: NewOrder) -> StaleOrder:
+    return StaleOrder(command.order_id, command.user_id, encode_command(command).decode())
+
+
+def test_a_report_goes_to_its_users_partition_under_the_users_key() -> None:
+    setting = Setting()
+    setting.hear(REPORT)
+    ((stream, (record,)),) = setting.streams.appended
+    assert (stream, record.key) == ("executions.2", "42")
+    assert decode_execution(record.data).session == "OUTCRY-O1"
+    assert setting.positions[0].outstanding == 1
+
+
+def test_a_report_the_stream_did_not_take_does_not_count() -> None:
+    setting = Setting()
+    setting.streams.away = True
+    with pytest.raises(Retryable):
+        setting.hear(REPORT)
+    assert setting.positions[0].outstanding == 0
+
+
+def test_session_messages_and_gap_fills_are_settled() -> None:
+    setting = Setting()
+    setting.hear({35: "A", 34: "1"}, administrative=True)
+    setting.hear({35: "4", 34: "2", 123: "Y", 36: "9"}, administrative=True)
+    setting.positions[0].advance([], 0.0)
+    assert setting.positions[0].through == 8
+
+
+def test_a_report_that_breaks_the_rules_is_put_aside_and_passed_by() -> None:
+    setting = Setting()
+    setting.hear(REPORT | {38: "ten", 34: "1"})
+    ((stream, (record,)),) = setting.streams.appended
+    assert (stream, record.key) == (REFUSED_STREAM, "OUTCRY-O1")
+    assert b"38=ten" in record.data
+    setting.positions[0].advance([], 0.0)
+    assert setting.positions[0].through == 1
+
+
+def test_a_refused_duplicate_is_followed_by_a_question_and_told_to_nobody() -> None:
+    setting = Setting()
+    setting.hear(REPORT | {150: "8", 39: "8", 103: "6"})
+    assert setting.streams.appended == []
+    ((question),) = setting.engine.sent
+    assert (question[35], question[11], question[55]) == ("H", REPORT[11], "M&M")
+
+
+def test_an_order_the_venue_does_not_know_is_sent_again_as_possibly_sent() -> None:
+    setting = Setting()
+    setting.ledger.stale = [stale(order())]
+    assert setting.sweep.sweep_once() == 1
+    unknown = {35: "8", 34: "5", 150: "I", 39: "8", 103: "5", 11: str(order().order_id)}
+    setting.hear(unknown)
+    assert [(m[35], m.get(97)) for m in setting.engine.sent] == [("H", None), ("D", "Y")]
+    assert setting.streams.appended == []
+
+
+def test_a_question_is_not_repeated_before_its_answer_is_late() -> None:
+    setting = Setting()
+    setting.ledger.stale = [stale(order())]
+    assert setting.sweep.sweep_once() == 1
+    assert setting.sweep.sweep_once() == 0
+    setting.now = STALE_SECONDS
+    assert setting.sweep.sweep_once() == 1
+
+
+def test_a_sweep_asks_a_bounded_number_of_questions_oldest_first() -> None:
+    setting = Setting()
+    setting.ledger.stale = [stale(order(n)) for n in range(1, QUESTIONS_MOST + 50)]
+    assert setting.sweep.sweep_once() == QUESTIONS_MOST
+    assert setting.sweep.sweep_once() == 49
+
+
+def test_a_command_told_twice_goes_out_as_possibly_sent_the_second_time() -> None:
+    setting = Setting()
+    assert setting.outbound.send_command(order())
+    assert setting.outbound.send_command(order())
+    assert [m.get(97) for m in setting.engine.sent] == [None, "Y"]
+
+
+def test_nothing_is_sent_on_a_session_that_is_off() -> None:
+    setting = Setting()
+    setting.engine.on = False
+    assert not setting.outbound.send_command(order())
+
+
+def test_the_end_of_a_session_is_passed_on_behind_its_reports() -> None:
+    setting = Setting()
+    raw = "".join(f"{tag}={value}\x01" for tag, value in REPORT.items())
+    setting.out.handle([Received(0, 17, False, raw), SessionDown(0)])
+    assert setting.down == [0]
+    assert len(setting.streams.appended) == 1
