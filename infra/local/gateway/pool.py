@@ -23,7 +23,7 @@ from infra.local.gateway.worker import Invocation, Outcome, run_worker
 WAITING_MOST = 100
 #: API Gateway's own limit on an integration.
 INTEGRATION_SECONDS = 29.0
-_LOAD_SECONDS = 30.0
+_LOAD = 30.0  # seconds to import a handler's module
 _LENGTH = struct.Struct("!I")
 # What every handler imports: loaded once, before the workers are forked from it.
 _PRELOAD = [
@@ -62,12 +62,27 @@ class Worker:
         self._process = process
         self._reader = reader
         self._writer = writer
+        self._loaded: set[str] = set()
         self.usable = True
 
+    async def load(self, function: Function) -> None:
+        """Imports the handler, as Lambda's init phase does; later calls cost nothing."""
+        if function.handler not in self._loaded:
+            await self._call(Invocation(function.logical_id, function.handler, "", 0, b""), _LOAD)
+            self._loaded.add(function.handler)
+
     async def invoke(self, function: Function, request_id: str, event: bytes) -> bytes:
-        """The result as JSON. Raises FunctionFailed or FunctionTimedOut."""
-        seconds = min(function.timeout_seconds, INTEGRATION_SECONDS) if event else _LOAD_SECONDS
-        invocation = Invocation(function.logical_id, function.handler, request_id, seconds, event)
+        """The result as JSON. Raises FunctionFailed or FunctionTimedOut.
+
+        The function's time starts when its handler is loaded, as on Lambda.
+        """
+        await self.load(function)
+        seconds = min(function.timeout_seconds, INTEGRATION_SECONDS)
+        return await self._call(
+            Invocation(function.logical_id, function.handler, request_id, seconds, event), seconds
+        )
+
+    async def _call(self, invocation: Invocation, seconds: float) -> bytes:
         body = msgspec.msgpack.encode(invocation)
         # Until it has answered, an end of any kind leaves an answer on its way: never reuse it.
         self.usable = False
@@ -78,7 +93,7 @@ class Worker:
                 size = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))[0]
                 outcome = msgspec.msgpack.decode(await self._reader.readexactly(size), type=Outcome)
         except TimeoutError:
-            raise FunctionTimedOut(f"{function.logical_id} took over {seconds:g} s") from None
+            raise FunctionTimedOut(f"{invocation.function} took over {seconds:g} s") from None
         except (asyncio.IncompleteReadError, ConnectionError):
             raise FunctionFailed("Runtime.ExitError", "the process ended") from None
         self.usable = True
@@ -122,7 +137,7 @@ class Pool:
             self._idle.remove(worker)
             try:
                 for function in functions:
-                    await worker.invoke(function, "warm-up", b"")
+                    await worker.load(function)
             except (FunctionFailed, FunctionTimedOut) as error:
                 logger(__name__).error("a function can't be loaded", detail=str(error))
             finally:
@@ -199,8 +214,13 @@ class Pool:
 
     async def _spawn(self) -> Worker:
         ours, theirs = socket.socketpair()
-        process = self._context.Process(target=run_worker, args=(theirs,), daemon=True)
-        await asyncio.to_thread(process.start)
-        theirs.close()
-        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            process = self._context.Process(target=run_worker, args=(theirs,), daemon=True)
+            await asyncio.to_thread(process.start)
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()  # a process that did start reads its end and goes
+            raise
+        finally:
+            theirs.close()
         return Worker(process, reader, writer)

@@ -91,7 +91,7 @@ def _invoke(invocation: Invocation, handlers: dict[str, Handler]) -> Outcome:
         handler = handlers.get(invocation.handler)
         if handler is None:
             handler = handlers[invocation.handler] = load_handler(invocation.handler)
-        if not invocation.event:  # a warm-up: the module is loaded, nothing is called
+        if not invocation.event:  # the init phase: nothing is called yet
             return Outcome(b"null")
         result = handler(msgspec.json.decode(invocation.event), Context(invocation))
         return Outcome(msgspec.json.encode(result))
