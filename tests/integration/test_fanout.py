@@ -9,99 +9,24 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from edge.fanout.hub import Hub
-from edge.fanout.lookups import Lookups
-from edge.fanout.private import PrivateEvents
-from edge.fanout.reception import Limits, Reception
-from edge.fanout.server import StreamServer
-from functions.shared.access.principal import Principal
-from functions.shared.clock import wall_now
-from functions.shared.domain.errors import Refused
-from functions.shared.stores.quotes import QuoteWriter
-from functions.shared.stores.subscriber import ValkeySubscriber
-from functions.shared.wire.events import UserEvent, user_channel
-from functions.shared.wire.quotes import (
-    PARTITIONS,
-    Quote,
-    decode_batch,
-    encode_record,
-    partition_of_symbol,
-    quotes_channel,
-)
+from edge.fanout.reception import Limits
 from tests.support.eventually import until
-from tests.support.fanout import LISTED, event, payload, principal, quote
+from tests.support.fanout import quote
+from tests.support.fanout_node import Node
 from tests.support.valkey import ValkeyUnderTest, valkey_server
 
 JSON = Subprotocol("outcry.v1.json")
 
 
-class Tokens:
-    """`user:N` signs user N in for a long time; anything else is refused with its own text."""
-
-    def verify(self, token: str) -> Principal:
-        if token.startswith("user:"):
-            return principal(int(token[5:]), f"session-{token[5:]}", seconds=10**9)
-        raise Refused(401, token, "refused by the test")
-
-
-class Ledger:
-    """Events of every user, as the store would give them."""
-
-    def __init__(self) -> None:
-        self.events: list[UserEvent] = []
-
-    def latest(self, user_id: int) -> int:
-        return len(self.events)
-
-    def after(self, user_id: int, seq: int, count: int) -> list[UserEvent]:
-        return self.events[seq : seq + count]
-
-    def close(self) -> None:
-        pass
-
-
-class Stack:
-    """A fanout's parts, joined as its main module joins them."""
-
-    def __init__(self, valkey: ValkeyUnderTest, limits: Limits | None = None) -> None:
-        self.ledger = Ledger()
-        self.failures: list[BaseException] = []
-        self.writer = QuoteWriter(valkey.url)
-        self.hub = Hub(LISTED)
-        self.subscriber = ValkeySubscriber(valkey.url, self._deliver, self._restored)
-        self.subscriber.subscribe([*map(quotes_channel, range(PARTITIONS)), "sessions.ended"])
-        lookups = Lookups(Tokens(), lambda: self.ledger, self.subscriber, self.failures.append)  # type: ignore[arg-type, return-value]
-        self.lookups, self.private = lookups, PrivateEvents(lookups)
-        self.reception = Reception(self.hub, self.private, lookups, limits or Limits(), wall_now)
-        lookups.attach(self.reception, self.private)
-        self.server = StreamServer(self.hub, self.reception)
-
-    def _deliver(self, channel: bytes, data: bytes) -> None:
-        if channel.startswith(b"user:"):
-            self.private.live(int(channel[5:]), data)
-        elif channel == b"sessions.ended":
-            self.reception.session_ended(data.decode())
-        else:
-            self.hub.take(decode_batch(data).quotes)
-            self.server.wake_soon()
-
-    def _restored(self) -> None:
-        self.private.restored()
-
-    async def publish(self, *quotes: Quote) -> None:
-        for each in quotes:
-            batch = {partition_of_symbol(each.symbol): [(each.symbol, encode_record(each))]}
-            await self.writer.write(batch, 1)
-
-    async def commit(self, *, announced: bool = True) -> None:
-        self.ledger.events.append(event(len(self.ledger.events) + 1))
-        if announced:
-            data = payload(len(self.ledger.events))
-            await self.writer._valkey.publish(user_channel(7), data)
+@pytest.fixture(scope="module")
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    """The loop that the process runs on."""
+    return uvloop.EventLoopPolicy()
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +38,8 @@ def valkey() -> Iterator[ValkeyUnderTest]:
 @contextlib.asynccontextmanager
 async def running(
     valkey: ValkeyUnderTest, limits: Limits | None = None
-) -> AsyncIterator[tuple[Stack, str]]:
-    stack = Stack(valkey, limits)
+) -> AsyncIterator[tuple[Node, str]]:
+    stack = Node(valkey.url, limits)
     task = asyncio.create_task(stack.subscriber.run())
     port = await stack.server.listen("127.0.0.1", 0)
     await until(lambda: stack.subscriber.connected)

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+import uvloop
 
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.quotes import QuoteCache, QuoteWriter
@@ -19,6 +20,12 @@ from functions.shared.wire.quotes import (
 )
 from tests.support.eventually import until
 from tests.support.valkey import ValkeyUnderTest, valkey_server
+
+
+@pytest.fixture(scope="module")
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    """The loop that the process runs on."""
+    return uvloop.EventLoopPolicy()
 
 
 @pytest.fixture
