@@ -1,4 +1,8 @@
-"""What functions are given, on real servers: two migrated shards, a Valkey, secrets in files."""
+"""What functions are given, on real servers: two migrated shards, a Valkey, secrets in files.
+
+The tests of a module share their shards, each with users of its own; a Valkey may be killed, so
+each test has one.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +13,20 @@ from functions.shared.access.keys import make_keys
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
 from functions.shared.settings import StoreSettings
+from infra.local.postgres import APPLICATION, EDGE
+from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 from tests.support.valkey import ValkeyUnderTest, valkey_server
+
+
+@pytest.fixture(scope="module")
+def module_databases(postgres: PostgresUnderTest) -> Iterator[ShardsUnderTest]:
+    with fresh_databases(postgres) as made:
+        yield made
+
+
+@pytest.fixture
+def edge_urls(module_databases: ShardsUnderTest) -> list[str]:
+    return module_databases.urls(EDGE)
 
 
 @pytest.fixture
@@ -20,15 +37,15 @@ def valkey() -> Iterator[ValkeyUnderTest]:
 
 @pytest.fixture
 def stores(
-    application_urls: list[str],
+    module_databases: ShardsUnderTest,
     valkey: ValkeyUnderTest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Stores]:
-    """The stores of this test's functions, with fresh keys."""
+    """The stores that this test's functions are given, with fresh keys."""
     made = Stores(
         StoreSettings(
-            postgres_urls=tuple(application_urls),
+            postgres_urls=tuple(module_databases.urls(APPLICATION)),
             valkey_url=valkey.url,
             secrets_url=f"file://{tmp_path / 'secrets'}",
         )

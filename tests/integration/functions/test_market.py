@@ -2,6 +2,7 @@
 
 import json
 import signal
+import uuid
 
 import pytest
 
@@ -43,7 +44,7 @@ def token(stores: Stores) -> str:
     user_id = create_user(
         stores.shards,
         stores.secrets,
-        username="reader",
+        username=f"u{uuid.uuid4().hex[:12]}",
         password="long enough",
         totp_secret=new_secret(),
     )
