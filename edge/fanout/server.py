@@ -6,13 +6,15 @@ sound because they are whole, uncompressed text frames on a connection without e
 only while the client is in the hub (its state is OPEN and no close frame was sent).
 
 One timer serves the ten groups in turn, one each 10 ms. A tick that comes late is not caught up,
-so that sockets are read between any two ticks however loaded the loop is.
+and while handshakes are under way the loop is left to its sockets for OPENING_SHARE of the time a
+late tick took, so that new clients come in however loaded the loop is.
 """
 
 import asyncio
 import contextlib
 import logging
 import socket
+import time
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import cast
@@ -36,6 +38,8 @@ WRITE_BUFFER_HIGH, WRITE_BUFFER_LOW = 64 * 1024, 16 * 1024
 SEND_BUFFER_BYTES = 64 * 1024
 ACCEPT_BACKLOG = 4_096
 CLOSING_SECONDS = 5.0
+#: How long the loop is left to its sockets after a late tick, as a share of that tick.
+OPENING_SHARE = 0.5
 #: Every tenth tick of a group, which is once a second, is also its sweep.
 TICKS_PER_SWEEP = 10
 INVALID_TEXT = 1007
@@ -61,6 +65,7 @@ class StreamServer:
         self.all_closed = asyncio.Event()
         self.closes: dict[int, int] = {}
         self.accepted = self.turned_away = self.late_ticks = 0
+        self.opening: set[Connection] = set()
         self._listener: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -115,7 +120,7 @@ class StreamServer:
             self._timer.cancel()
 
     def _tick(self) -> None:
-        now = self.loop.time()
+        now, started = self.loop.time(), time.perf_counter()
         group = self._ticks % GROUPS
         self.hub.tick(group)
         if self._ticks // GROUPS % TICKS_PER_SWEEP == 0:
@@ -123,10 +128,10 @@ class StreamServer:
             self._abort_late(now)
         self._ticks += 1
         self._due += TICK_SECONDS
-        after = self.loop.time()
-        if self._due < after:
+        took = time.perf_counter() - started  # uvloop's own time stands still within a callback
+        if self._due < now + took:
             self.late_ticks += 1
-            self._due = after
+            self._due = now + took * (1 + OPENING_SHARE if self.opening else 1)
         self._timer = self.loop.call_at(self._due, self._tick)
 
     def _abort_late(self, now: float) -> None:
@@ -169,6 +174,7 @@ class Connection(asyncio.Protocol):
             self._expect_close()
         else:
             self._server.accepted += 1
+            self._server.opening.add(self)
             self._server.hub.enter(self.client)
 
     def data_received(self, data: bytes) -> None:
@@ -189,6 +195,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         server = self._server
+        server.opening.discard(self)
         if server.closing.pop(self, None) is not None and not server.closing:
             server.all_closed.set()
         self._server.reception.gone(self.client)
@@ -237,6 +244,7 @@ class Connection(asyncio.Protocol):
             response = protocol.accept(request)
         protocol.send_response(response)
         self._flush()
+        self._server.opening.discard(self)
         if protocol.state is State.OPEN:
             self.client.unblock()
             reception.connected(self.client, _bearer(request))
