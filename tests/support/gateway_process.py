@@ -43,6 +43,9 @@ class GatewayProcess:
                 stdout=log,
             )
 
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def ready(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://{self._health}/health", timeout=2) as answer:

@@ -99,6 +99,15 @@ class PaperLedger:
             )
         run("COMMIT")
 
+    def mark_applied(self, reports: list[ExecutionReport]) -> None:
+        """These positions are applied, in one transaction; nothing is booked."""
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.executemany(
+            "INSERT OR IGNORE INTO applied VALUES (?, ?)",
+            [(report.session, report.position) for report in reports],
+        )
+        self._database.execute("COMMIT")
+
     def fills(self) -> dict[str, tuple[int, int, int]]:
         """exec_id: (order_id, quantity, price)."""
         rows = self._database.execute("SELECT exec_id, order_id, quantity, price FROM fill")
