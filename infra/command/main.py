@@ -13,6 +13,7 @@ import cyclopts
 import msgspec
 from cyclopts import Parameter
 
+from functions.shared.domain.errors import Retryable
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
 from infra.command.place import home, running_stack
 from infra.local.plan import API_PORT, STREAM_PORT, Options
@@ -263,6 +264,9 @@ def main() -> None:
     except Failure as failure:
         print(f"outcry: {failure}", file=sys.stderr)
         code = failure.code
+    except Retryable as error:
+        print(f"outcry: {error}", file=sys.stderr)
+        code = NOT_REACHABLE
     sys.exit(code)
 
 

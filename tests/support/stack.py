@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ class Stack:
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
         self._trader: Trader | None = None
+        self._traders: list[Trader] = []
 
     def start(self) -> None:
         """Starts it and waits until every part is ready. Raises RuntimeError with what it said."""
@@ -73,7 +75,9 @@ class Stack:
             if file.exists():
                 told = json.loads(file.read_bytes())
                 ready = all(part["state"] == "ready" for part in told["parts"])
-                if told["state"] == "running" and ready:
+                # What a killed supervisor left behind tells of its own parts, not of these.
+                mine = self._process is None or told["supervisor"] == self._process.pid
+                if mine and told["state"] == "running" and ready:
                     return
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the stack was not ready in {seconds:.0f} s:\n{self.output}")
@@ -119,14 +123,45 @@ class Stack:
         """The demo user, signed in once for all tests: a one-time code works once."""
         if self._trader is None:
             user = json.loads((self.home / "demo-user.json").read_bytes())
-            self._trader = Trader(self.api, self.stream, user).sign_in()
+            self._trader = Trader(self.api, self.stream, user)
+            self._traders.append(self._trader)
+            self._trader.sign_in()
         return self._trader
 
-    def new_trader(self) -> Trader:
-        """A paper user of its own, signed in."""
+    def new_trader(self, deposit: str | None = None) -> Trader:
+        """A paper user of its own, signed in, with so many rupees more than it starts with."""
         done = self.outcry("demo-user", "--count", "1", "--json")
         assert done.returncode == 0, done.stderr
-        return Trader(self.api, self.stream, json.loads(done.stdout)[0]).sign_in()
+        trader = Trader(self.api, self.stream, json.loads(done.stdout)[0])
+        self._traders.append(trader)
+        trader.sign_in()
+        if deposit is not None:
+            answer = trader.http.post(
+                "/v1/funds/deposits", json={"client_id": "more", "amount": deposit}
+            )
+            assert answer.status_code == 202, answer.text
+        return trader
+
+    def kill(self, *names: str) -> None:
+        """kill -9 of the parts of these names."""
+        for part in self.status()["parts"]:
+            if part["name"] in names and part["pid"]:
+                os.kill(part["pid"], signal.SIGKILL)
+
+    def lose_streams(self) -> None:
+        """kill -9 of the durable streams, and their files are gone when they start again."""
+        folder = self.home / "streams" / "appendonlydir"
+        folder.rename(folder.with_name("lost"))
+        self.kill("streams")
+
+    def kill_everything(self) -> None:
+        """kill -9 of the supervisor and of every part, all at once."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        if self._process is not None:
+            self._process.wait()
+        self._forget()
 
     def processes(self) -> list[psutil.Process]:
         """Every process that belongs to this home, by what is on its command line or above it."""
@@ -139,6 +174,9 @@ class Stack:
         return json.loads((self.home / "run" / "stack.json").read_bytes())[name]
 
     def _forget(self) -> None:
+        for trader in self._traders:
+            trader.http.close()
+        self._traders.clear()
         self._process = self._trader = None
         if self._log is not None:
             self._log.close()

@@ -76,7 +76,9 @@ class Trader:
     def stream(self) -> Iterator["Stream"]:
         headers = {"Authorization": f"Bearer {self.token}"}
         with connect(
-            self._stream, additional_headers=headers, subprotocols=["outcry.v1.json"]  # type: ignore[list-item]
+            self._stream,
+            additional_headers=headers,
+            subprotocols=["outcry.v1.json"],  # type: ignore[list-item]
         ) as socket:
             yield Stream(socket)
 

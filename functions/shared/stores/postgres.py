@@ -65,13 +65,24 @@ class Database:
         }
         self._connection: pg8000.native.Connection | None = None
         self._prepared: dict[str, pg8000.native.PreparedStatement] = {}
+        self._in_transaction = False
 
     def run(self, sql: str, **parameters: object) -> list[Row]:
         """The rows of one prepared statement, in one round trip. `:name` marks a parameter.
 
-        Raises Retryable when the server is away or a timeout struck, NotFound for an account that
+        A connection that turns out to be broken is replaced and the statement sent once more:
+        every statement of ours can be asked twice. Raises Retryable when the server is away or a timeout struck, NotFound for an account that
         doesn't exist, InvariantViolated for anything the database holds to be impossible.
         """
+        stale = self._connection is not None and not self._in_transaction
+        try:
+            return self._run(sql, parameters)
+        except Retryable:
+            if not stale or self._connection is not None:
+                raise
+        return self._run(sql, parameters)
+
+    def _run(self, sql: str, parameters: dict[str, object]) -> list[Row]:
         try:
             statement = self._prepared.get(sql)
             if statement is None:
