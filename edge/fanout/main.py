@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 
 from edge.fanout.hub import Hub, Listed
 from edge.fanout.lookups import Lookups
-from edge.fanout.metrics import FanoutMetrics
+from edge.fanout.metrics import BusFigures, FanoutMetrics
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Limits, Reception
 from edge.fanout.server import StreamServer
@@ -69,15 +69,32 @@ class Fanout:
         self._cache = QuoteCache(self._valkey)
         self._warming: asyncio.Task[None] | None = None
         self._subscriber = ValkeySubscriber(settings.valkey_url, self._deliver, self._restored)
+        self._bus = BusFigures()
+        self._metrics: FanoutMetrics | None = None
+
+    def state(self) -> tuple[bool, str]:
+        """For /health: ready once clients are served with quotes and events."""
+        if self._metrics is None:
+            return False, "waiting for the signing key and the instruments"
+        return self._metrics.state()
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, then drains. Raises what ended it otherwise."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        verifier = await self._until_answered(self._open_verifier)
-        if verifier is None or await self._until_answered(self._read_listing) is None:
-            return
+        health = serve_health(self._settings.health, "fanout", self.state)
+        try:
+            verifier = await self._until_answered(self._open_verifier)
+            if verifier is None or await self._until_answered(self._read_listing) is None:
+                return
+            await self._serve(verifier)
+        finally:
+            health.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _serve(self, verifier: Verifier) -> None:
         self._lookups = Lookups(verifier, self._open_events, self._subscriber, self._fail)
         self._private = PrivateEvents(self._lookups)
         limits = Limits(
@@ -87,12 +104,6 @@ class Fanout:
         self._reception = Reception(self._hub, self._private, self._lookups, limits, wall_now)
         self._lookups.attach(self._reception, self._private)
         self._server = StreamServer(self._hub, self._reception)
-        self._metrics = FanoutMetrics(self._server, self._private, self._subscriber)
-        await self._serve()
-        if self._failure is not None:
-            raise self._failure
-
-    async def _serve(self) -> None:
         self._subscriber.subscribe(quotes_channel(number) for number in range(PARTITIONS))
         self._subscriber.subscribe([ENDED_CHANNEL])
         tasks = [
@@ -102,8 +113,8 @@ class Fanout:
         for task in tasks:
             task.add_done_callback(self._task_ended)
         await self._server.listen(*split_address(self._settings.listen))
+        self._metrics = FanoutMetrics(self._server, self._private, self._subscriber, self._bus)
         REGISTRY.register(self._metrics)
-        health = serve_health(self._settings.health, "fanout", self._metrics.state)
         gc.freeze()  # what start-up made lives on: no collection needs to look at it
         try:
             await self._stop.wait()
@@ -111,8 +122,6 @@ class Fanout:
         finally:
             for task in tasks:
                 task.cancel()
-            health.close()
-            REGISTRY.unregister(self._metrics)
             self._lookups.close()
 
     # -- What Valkey tells
@@ -126,10 +135,10 @@ class Fanout:
             try:
                 batch = decode_batch(payload)
             except PeerProtocolError as error:
-                self._metrics.bad_batches += 1
+                self._bus.bad_batches += 1
                 logger(__name__).error("a quote batch can't be read", detail=str(error))
                 return
-            self._metrics.bus_lag_us = micros(wall_now()) - batch.published_us
+            self._bus.lag_us = micros(wall_now()) - batch.published_us
             self._hub.take(batch.quotes)
             self._server.wake_soon()
 

@@ -1,6 +1,7 @@
 """What the fanout tells of itself on /metrics and /health, read from its parts when asked."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -10,15 +11,26 @@ from edge.fanout.server import StreamServer
 from functions.shared.stores.subscriber import ValkeySubscriber
 
 
+@dataclass(slots=True)
+class BusFigures:
+    """What came over the quote channels: batches not read, the age of the last one."""
+
+    bad_batches: int = 0
+    lag_us: int = 0
+
+
 class FanoutMetrics(Collector):
     """Reads plain integers the loop writes; a torn read shows a value a moment old at worst."""
 
     def __init__(
-        self, server: StreamServer, private: PrivateEvents, subscriber: ValkeySubscriber
+        self,
+        server: StreamServer,
+        private: PrivateEvents,
+        subscriber: ValkeySubscriber,
+        bus: BusFigures,
     ) -> None:
         self._server, self._private, self._subscriber = server, private, subscriber
-        self.bad_batches = 0
-        self.bus_lag_us = 0
+        self._bus = bus
 
     def state(self) -> tuple[bool, str]:
         """Ready while the channels are subscribed."""
@@ -38,7 +50,7 @@ class FanoutMetrics(Collector):
             "outcry_fanout_private_gaps": ("gaps filled from the ledger", private.gaps),
             "outcry_fanout_reloads": ("clients too far behind to resume", private.reloads),
             "outcry_fanout_unreadable_events": ("channel messages not read", private.unreadable),
-            "outcry_fanout_bad_batches": ("quote batches not read", self.bad_batches),
+            "outcry_fanout_bad_batches": ("quote batches not read", self._bus.bad_batches),
         }
         for name, (documentation, value) in counters.items():
             yield CounterMetricFamily(name, documentation, value=value)
@@ -46,7 +58,7 @@ class FanoutMetrics(Collector):
         yield GaugeMetricFamily(
             "outcry_fanout_bus_lag_seconds",
             "age of the last batch when it came",
-            value=self.bus_lag_us / 1_000_000,
+            value=self._bus.lag_us / 1_000_000,
         )
         closes = CounterMetricFamily("outcry_fanout_closes", "closes by us", labels=["code"])
         for code, count in list(server.closes.items()):

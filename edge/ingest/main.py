@@ -50,23 +50,27 @@ async def run(settings: IngestSettings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    tokens = await _read_tokens(settings, stop)
-    book = Book(tokens, int(wall_now().timestamp()) * SEQ_PER_SECOND)
+    metrics: IngestMetrics | None = None
+
+    def state() -> tuple[bool, str]:
+        return metrics.state() if metrics is not None else (False, "waiting for the instruments")
+
+    health = serve_health(settings.health, "ingest", state)
     writer = QuoteWriter(settings.valkey_url)
-    publisher = Publisher(book, writer, wall_now)
-    feeds = [
-        Feed(f"OUTCRY-M{number + 1}", address, symbols, book, wall_now)
-        for number, symbols in enumerate(split_symbols(tokens, settings.feed_sessions))
-        if symbols
-    ]
-    metrics = IngestMetrics(book, feeds, publisher, time.monotonic)
-    REGISTRY.register(metrics)
-    health = serve_health(settings.health, "ingest", metrics.state)
     try:
+        tokens = await _read_tokens(settings, stop)
+        book = Book(tokens, int(wall_now().timestamp()) * SEQ_PER_SECOND)
+        publisher = Publisher(book, writer, wall_now)
+        feeds = [
+            Feed(f"OUTCRY-M{number + 1}", address, symbols, book, wall_now)
+            for number, symbols in enumerate(split_symbols(tokens, settings.feed_sessions))
+            if symbols
+        ]
+        metrics = IngestMetrics(book, feeds, publisher, time.monotonic)
+        REGISTRY.register(metrics)
         await _until_stopped(stop, [publisher.run(), *(feed.run() for feed in feeds)])
     finally:
         health.close()
-        REGISTRY.unregister(metrics)
         await writer.close()
 
 

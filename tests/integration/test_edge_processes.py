@@ -1,0 +1,67 @@
+"""ingest and fanout as processes: what they say when they can't start, and how they stop."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from tests.support.valkey import free_port
+
+
+def start(module: str, **settings: str) -> "subprocess.Popen[str]":
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("OUTCRY_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", module],
+        env={**outside, **settings},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def nowhere() -> dict[str, str]:
+    """Settings whose servers are all away."""
+    away = f"127.0.0.1:{free_port()}"
+    return {
+        "OUTCRY_POSTGRES_URLS": f"postgresql://edge:x@{away}/ledger",
+        "OUTCRY_VALKEY_URL": f"redis://{away}",
+        "OUTCRY_HEALTH": f"127.0.0.1:{free_port()}",
+        "OUTCRY_LISTEN": f"127.0.0.1:{free_port()}",
+        "OUTCRY_VENUE_FEED": away,
+        "OUTCRY_SECRETS_URL": "file:///nonexistent",
+    }
+
+
+@pytest.mark.parametrize("module", ["edge.ingest.main", "edge.fanout.main"])
+def test_a_missing_setting_is_named_and_ends_the_process(module: str) -> None:
+    process = start(module)
+    _, told = process.communicate(timeout=30)
+    assert (process.returncode, "OUTCRY_" in told) == (2, True)
+
+
+@pytest.mark.parametrize("module", ["edge.ingest.main", "edge.fanout.main"])
+def test_a_process_whose_stores_are_away_says_starting_and_stops_when_told(module: str) -> None:
+    settings = nowhere()
+    process = start(module, **settings)
+    try:
+        answer = _health(settings["OUTCRY_HEALTH"])
+        assert (answer.status_code, answer.json()["state"]) == (503, "starting")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+def _health(address: str) -> httpx.Response:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return httpx.get(f"http://{address}/health", trust_env=False)
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
