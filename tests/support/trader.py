@@ -16,6 +16,7 @@ import pyotp
 from websockets.sync.client import ClientConnection, connect
 
 TOTP_SECONDS = 30
+BUSY_SECONDS = 15
 FINAL = {"FILLED", "CANCELLED", "REJECTED", "DENIED", "EXPIRED"}
 
 
@@ -43,7 +44,14 @@ class Trader:
             time.sleep(1)
 
     def get(self, path: str, **query: Any) -> Any:
-        answer = self.http.get(path, params=query)
+        """The answer's JSON. A 503 is asked again when it says, for a while, as any client should."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            answer = self.http.get(path, params=query)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            assert time.monotonic() < deadline, f"{path}: {answer.text}"
+            time.sleep(float(answer.headers["Retry-After"]))
         assert answer.status_code == httpx.codes.OK, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
