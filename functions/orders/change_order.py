@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from functions.orders.place_order import refusal
 from functions.shared.bookkeeping import changing, reading
 from functions.shared.bookkeeping.checking import load_facts
-from functions.shared.domain.errors import Refused
+from functions.shared.domain.errors import Conflict, Refused
 from functions.shared.domain.ids import shard_of_slot, slot_of_user
 from functions.shared.domain.orders import WORKING, OrderType, Side
 from functions.shared.domain.pretrade import OrderIntent
@@ -62,15 +62,19 @@ def modify_order(
 
 
 def cancel_all(stores: Stores, user_id: int, request_id: str) -> Response[str]:
-    """202 with the working orders that are now being cancelled, and those that could not be."""
+    """202 with the working orders that are now being cancelled. One that ended meanwhile, or that
+    another change is in flight for, is left out."""
     items: list[dict[str, object]] = []
     for status in sorted(WORKING):
         query = reading.OrderQuery(rows=CANCEL_ALL_MAX, status=status)
         for order in reading.orders(stores.shards, user_id, query):
             if order.pending_change is None and len(items) < CANCEL_ALL_MAX:
-                changed = changing.request_cancel(
-                    stores.shards, user_id, order.order_id, request_id, None, stores.clock.now()
-                )
+                try:
+                    changed = changing.request_cancel(
+                        stores.shards, user_id, order.order_id, request_id, None, stores.clock.now()
+                    )
+                except Conflict:  # it ended, or began to change, since it was listed
+                    continue
                 items.append(render_order(changed.order))
     _wake(stores, user_id)
     return respond({"items": items, "next": None}, HTTPStatus.ACCEPTED)

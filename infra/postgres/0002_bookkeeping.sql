@@ -164,7 +164,8 @@ CREATE FUNCTION ledger.request_change(p_user bigint, p_order bigint, p_request_i
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; o ledger.orders; v_rules jsonb := p_verdict::jsonb; j record;
-  v_cash bigint; v_shares bigint; v_cancel boolean := p_quantity IS NULL; v_outcome text;
+  v_cash bigint; v_shares bigint; v_cash_before bigint; v_shares_before bigint; v_largest bigint;
+  v_cancel boolean := p_quantity IS NULL; v_outcome text;
 BEGIN
   a := ledger.lock_account(p_user);
   SELECT * INTO o FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user;
@@ -182,8 +183,8 @@ BEGIN
     RETURN QUERY SELECT v_outcome, ledger.order_facts(o)::text, '[]'::text;
     RETURN;
   END IF;
-  v_cash := ledger.cash_hold(o);
-  v_shares := ledger.share_hold(o);
+  v_cash_before := ledger.cash_hold(o);
+  v_shares_before := ledger.share_hold(o);
   o.pending_change := CASE WHEN v_cancel THEN 'CANCEL' ELSE 'MODIFY' END;
   o.pending_quantity := p_quantity;
   o.pending_price := p_price;
@@ -192,11 +193,18 @@ BEGIN
   o.request := o.request + 1;
   o.updated_at := p_now;
   o.version := o.version + 1;
-  v_cash := ledger.cash_hold(o) - v_cash;
-  v_shares := ledger.share_hold(o) - v_shares;
+  v_cash := ledger.cash_hold(o) - v_cash_before;
+  v_shares := ledger.share_hold(o) - v_shares_before;
   IF NOT v_cancel THEN  -- only what the change adds is judged against what is free
     SELECT * INTO j FROM ledger.judge(a, o.symbol, o.side, greatest(v_shares, 0), v_cash, 2147483647);
-    v_rules := v_rules || j.rules;
+    -- The largest total: what is filled, and what is free together with what the order holds now.
+    v_largest := o.filled_quantity + CASE WHEN o.side = 'SELL' THEN j.largest + v_shares_before
+      WHEN p_reserved <= 0 THEN p_quantity
+      ELSE floor(greatest(0, a.cash - a.held + v_cash_before)::numeric
+        * p_quantity / p_reserved)::bigint END;
+    v_rules := v_rules || coalesce((SELECT jsonb_agg(CASE
+        WHEN r ->> 'code' LIKE 'INSUFFICIENT%' THEN r || jsonb_build_object('largest_quantity', v_largest)
+        ELSE r END) FROM jsonb_array_elements(j.rules) r), '[]');
   END IF;
   IF v_rules <> '[]' THEN
     RETURN QUERY SELECT 'DENIED'::text, ledger.order_facts(x)::text, v_rules::text

@@ -13,9 +13,9 @@ from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.runtime.fields import Integer, Price, Request
 
-#: FIX and our own limits fit well below this; a larger number is a slip of the finger.
+#: Well above any real order; the value of the two together still fits the ledger's 64 bits.
 QUANTITY_MAX = 10**9
-PRICE_MAX = 10**8 * 10_000
+PRICE_MAX = 10**7 * 10_000
 
 Quantity = Annotated[Integer, Field(gt=0, le=QUANTITY_MAX)]
 OrderPrice = Annotated[Price, Field(gt=0, le=PRICE_MAX)]

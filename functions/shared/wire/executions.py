@@ -4,9 +4,15 @@ Invariant: a report is the venue's claim, carried with every field the ledger ju
 FIX session position that lets the checkpoint move once it is applied.
 """
 
-from typing import Literal
+from datetime import date
+from typing import Annotated, Literal
 
 import msgspec
+
+#: What the ledger's 64-bit columns hold; nothing a venue counts is negative.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+#: Microseconds since 1970, before the year 2100.
+Micros = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000_000)]
 
 
 class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,25 +27,25 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     v: Literal[1] = 1
     session: str
-    position: int
-    user_id: int
-    order_id: int
-    request: int
+    position: Count
+    user_id: Count
+    order_id: Count
+    request: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
     exec_id: str
     exec_type: str
     ord_status: str
     venue_order_id: str
     symbol: str
     side: Literal["BUY", "SELL"] | None
-    last_quantity: int
-    last_price: int
-    cumulative_quantity: int
-    leaves_quantity: int
-    order_quantity: int
-    price: int | None
+    last_quantity: Count
+    last_price: Count
+    cumulative_quantity: Count
+    leaves_quantity: Count
+    order_quantity: Count
+    price: Count | None
     trade_date: str
-    transacted_at: int
-    reject_code: int | None = None
+    transacted_at: Micros
+    reject_code: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
     text: str = ""
 
 
@@ -49,7 +55,12 @@ _encoder = msgspec.msgpack.Encoder()
 
 def decode_execution(data: bytes) -> ExecutionReport:
     """Raises msgspec.DecodeError or ValidationError for anything else: a poison record."""
-    return _decoder.decode(data)
+    report = _decoder.decode(data)
+    try:
+        date.fromisoformat(report.trade_date)
+    except ValueError as error:
+        raise msgspec.ValidationError(f"trade_date: {error}") from None
+    return report
 
 
 def encode_execution(report: ExecutionReport) -> bytes:

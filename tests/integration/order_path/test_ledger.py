@@ -1,0 +1,127 @@
+"""Deposits, books and the executions worker, as a client and a stream meet them."""
+
+import base64
+
+import msgspec
+import pytest
+
+from functions.ledger.apply_execution import lambda_handler as apply_batch
+from functions.shared.wire.executions import encode_execution
+from tests.integration.order_path.conftest import Client, OrderStores
+from tests.support.ledger import Trader, price
+
+
+def batch(*records: bytes) -> dict[str, object]:
+    """A Kinesis event of records, numbered from 1."""
+    return {
+        "Records": [
+            {
+                "kinesis": {
+                    "sequenceNumber": str(number),
+                    "partitionKey": "7",
+                    "data": base64.b64encode(data).decode(),
+                }
+            }
+            for number, data in enumerate(records, start=1)
+        ]
+    }
+
+
+def test_a_deposit_is_booked_once_however_often_it_is_sent(client: Client) -> None:
+    body = {"client_id": "gift", "amount": 250.5}
+    first = client.ask("POST", "/v1/funds/deposits", body)
+    again = client.ask("POST", "/v1/funds/deposits", {"client_id": "gift", "amount": "250.50"})
+    assert (first.status, again.status) == (202, 200)
+    assert first.body["funds"]["cash"] == again.body["funds"]["cash"] == "100250.50"
+    other = client.ask("POST", "/v1/funds/deposits", {"client_id": "gift", "amount": "1.00"})
+    assert (other.status, other.body["code"]) == (409, "ID_REUSED")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"client_id": "a"},
+        {"amount": "1.00"},
+        {"client_id": "a", "amount": "0"},
+        {"client_id": "a", "amount": "-1"},
+        {"client_id": "a", "amount": "0.001"},
+        {"client_id": "a", "amount": "100000000.01"},
+        {"client_id": "a", "amount": "NaN"},
+        {"client_id": "a", "amount": True},
+        {"client_id": "a b", "amount": "1.00"},
+        {"client_id": "a", "amount": "1.00", "currency": "USD"},
+        "nonsense",
+    ],
+)
+def test_a_malformed_deposit_is_refused(client: Client, body: object) -> None:
+    assert client.ask("POST", "/v1/funds/deposits", body).status == 400
+    assert client.ask("GET", "/v1/funds").body["cash"] == "100000.00"
+
+
+def test_a_live_account_takes_no_paper_money(client: Client) -> None:
+    client.token = f"live-{client.user_id}"
+    answer = client.ask("POST", "/v1/funds/deposits", {"client_id": "a", "amount": "1.00"})
+    assert (answer.status, answer.body["code"]) == (403, "FORBIDDEN")
+
+
+def test_a_user_without_an_account_has_no_books(stores: OrderStores) -> None:
+    nobody = Client(1_000_000, "user-1000000")
+    assert nobody.ask("GET", "/v1/funds").status == 404
+    assert nobody.ask("GET", "/v1/holdings").body["items"] == []
+    assert nobody.order("a").status == 404
+
+
+def test_the_log_is_read_by_page_and_each_hash_follows_the_one_before(client: Client) -> None:
+    for key in "abc":
+        client.order(key)
+    rows: list[dict[str, object]] = []
+    cursor = ""
+    while True:
+        page = client.ask("GET", f"/v1/ledger?limit=2{cursor}").body
+        rows += page["items"]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert [row["seq"] for row in rows] == [1, 2, 3, 4, 5]
+    assert [row["previous_hash"] for row in rows[1:]] == [row["hash"] for row in rows[:-1]]
+    assert rows[0]["previous_hash"] is None
+
+
+def test_a_fill_shows_in_the_order_the_holdings_and_the_portfolio(
+    client: Client, stores: OrderStores
+) -> None:
+    order_id = client.order("a", quantity=10).body["order_id"]
+    trader = Trader(stores.shards, client.user_id)
+    report = trader.report(
+        int(order_id), "F", last_quantity=10, last_price=price(1490), symbol="RELIANCE"
+    )
+    assert apply_batch(batch(encode_execution(report)), None) == {"batchItemFailures": []}
+    order = client.ask("GET", f"/v1/orders/{order_id}").body
+    assert (order["status"], order["average_price"]) == ("FILLED", "1490.0000")
+    assert [fill["quantity"] for fill in order["fills"]] == [10]
+    assert [step["kind"] for step in order["history"]] == ["ORDER_PLACED", "FILL"]
+    (holding,) = client.ask("GET", "/v1/holdings").body["items"]
+    assert (holding["value"], holding["unrealised_pnl"]) == ("15000.00", "100.00")
+    portfolio = client.ask("GET", "/v1/portfolio").body
+    assert portfolio["value"] == f"{float(portfolio['funds']['cash']) + 15000:.2f}"
+    stores.valkey.flushall()
+    (holding,) = client.ask("GET", "/v1/holdings").body["items"]
+    assert holding["ltp"] is None
+    assert client.ask("GET", "/v1/portfolio").body["value"] is None
+
+
+def test_a_record_that_cannot_be_read_stops_nobody(client: Client, stores: OrderStores) -> None:
+    order_id = int(client.order("a").body["order_id"])
+    trader = Trader(stores.shards, client.user_id)
+    good = trader.report(order_id, "0")
+    reports = [
+        msgspec.structs.replace(good, trade_date="2026-02-30"),
+        msgspec.structs.replace(good, transacted_at=-1),
+        msgspec.structs.replace(good, last_quantity=-5),
+        msgspec.structs.replace(good, position=2**63),
+    ]
+    records = [b"", b"junk", *(msgspec.msgpack.encode(report) for report in reports)]
+    answer = apply_batch(batch(*records, encode_execution(good)), None)
+    assert answer == {"batchItemFailures": []}
+    assert client.ask("GET", f"/v1/orders/{order_id}").body["status"] == "OPEN"
