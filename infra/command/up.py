@@ -5,6 +5,7 @@ its own, holding a pipe whose end it takes as the order to stop, however this pr
 """
 
 import contextlib
+import importlib
 import subprocess
 import sys
 import threading
@@ -59,6 +60,8 @@ def up_with_terminal(home: Home, options: Options) -> int:
     )
     if supervisor.stdin is None or supervisor.stdout is None:
         raise RuntimeError("the supervisor was started without its pipes")
+    # The terminal's code is read while the stack starts.
+    threading.Thread(target=importlib.import_module, args=("tui.app",), daemon=True).start()
     try:
         api = _follow_start(supervisor.stdout)
         drain = threading.Thread(target=supervisor.stdout.read, daemon=True)
@@ -87,7 +90,7 @@ def _follow_start(events: IO[bytes]) -> str:
 
 
 def _open_terminal(home: Home, api: str, user: DemoUser | None) -> int:
-    from tui.app import run  # it takes half a second, while the stack starts
+    from tui.app import run
     from tui.settings import TerminalSettings
 
     return run(

@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 
 from infra.local.clock_file import set_clock
-from infra.local.databases import prepare_databases
 from infra.local.home import Home, HomeLock, StackFile, StoreAddresses
 from infra.local.plan import Options, OwnServers, Plan, make_plan
 from infra.local.refusals import StartRefused
@@ -73,6 +72,9 @@ class Stack:
             self._home.stack_file.unlink(missing_ok=True)
 
     def _prepare(self, stores: StoreAddresses) -> None:
+        # Imported on this thread, while the processes that need no database start.
+        from infra.local.databases import prepare_databases
+
         prepare_databases(self._home, stores, self._own.postgres_urls is None)
 
     def _describe(self) -> StackFile:

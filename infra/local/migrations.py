@@ -68,7 +68,10 @@ def _migrate_shard(connection: pg8000.native.Connection, shard: int, folder: Pat
         digest = hashlib.sha256(text.encode()).hexdigest()
         if number in known:
             if known[number] != digest:
-                raise MigrationRefused(f"{path.name} changed after it was applied")
+                raise MigrationRefused(
+                    f"{path.name} changed after it was applied here; a change is a new file, and "
+                    "`outcry reset` starts anew"
+                )
             continue
         _apply(connection, path, text, (number, name, digest))
         count += 1
