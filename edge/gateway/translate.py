@@ -173,8 +173,8 @@ def _execution_report(session: str, fields: Mapping[int, str]) -> ExecutionRepor
         raise ValueError("a trade of no shares or at no price")
     return ExecutionReport(
         session=session,
-        position=_whole(fields[34]),
-        user_id=_whole(fields[1]),
+        position=_number(fields[34]),
+        user_id=_number(fields[1]),
         order_id=order_id,
         request=request,
         exec_id=_identifier(fields[17]),
@@ -201,8 +201,8 @@ def _cancel_reject(session: str, fields: Mapping[int, str]) -> ExecutionReport:
     transacted_at = parse_utc_timestamp(fields[60])
     return ExecutionReport(
         session=session,
-        position=_whole(fields[34]),
-        user_id=_whole(fields[1]) if 1 in fields else 0,
+        position=_number(fields[34]),
+        user_id=_number(fields[1]) if 1 in fields else 0,
         order_id=order_id,
         request=request,
         exec_id="",
@@ -229,6 +229,13 @@ def _whole(text: str) -> int:
     if value < 0:
         raise NotADecimal(f"{text[:20]!r} is below 0")
     return value
+
+
+def _number(text: str) -> int:
+    """A 64-bit number that counts nothing: a user's, a message's."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 19) or int(text) >= 2**63:
+        raise ValueError(f"{text[:20]!r} is not a 64-bit number")
+    return int(text)
 
 
 def _price(text: str) -> int:
