@@ -155,6 +155,7 @@ class Exchange:
         """Return the body of /health."""
         return {
             "state": self._state,
+            "open": self.venue.open,
             "order_sessions": self._orders.logged_on,
             "feed_sessions": self._feed.figures.sessions,
             "open_orders": len(self.venue.register.open),

@@ -114,6 +114,11 @@ class Venue:
                 self.figures.resent += 1
         self._journal.recovered.unsent.clear()
 
+    @property
+    def open(self) -> bool:
+        """Whether orders trade now, by the business clock."""
+        return self._engine.open
+
     def stop(self) -> None:
         """Ask the matching thread to end after its turn."""
         self._stopping.set()

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -14,10 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import quickfix as fix
-
 ROOT = Path(__file__).parents[3]
-DICTIONARY = ROOT / "infra" / "fix" / "FIX44.xml"
 
 
 def free_port() -> int:
@@ -44,11 +42,13 @@ class VenueProcess:
         self.folder = folder
         self.rate = rate
         self.orders_port, self.feed_port, self.health_port = (free_port() for _ in range(3))
+        folder.mkdir(parents=True, exist_ok=True)
         self.clock = folder / "clock.json"
         write_clock(self.clock)
         self.process: subprocess.Popen[str] | None = None
 
-    def _spawn(self, options: dict[str, str]) -> "subprocess.Popen[str]":
+    def spawn(self, options: dict[str, str]) -> "subprocess.Popen[str]":
+        """Start the process with some of its options changed."""
         arguments = {
             "orders-port": str(self.orders_port),
             "feed-port": str(self.feed_port),
@@ -64,15 +64,9 @@ class VenueProcess:
         return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
     def start(self) -> "VenueProcess":
-        self.process = self._spawn({})
-        until(lambda: self.get("/health")["state"] == "ready")
+        self.process = self.spawn({})
+        until(lambda: self.get("/health")["state"] == "ready", 60.0)  # a busy machine starts slowly
         return self
-
-    def fail(self, options: dict[str, str]) -> tuple[int, str]:
-        """Start what cannot start; return its status and message."""
-        process = self._spawn(options)
-        _, message = process.communicate(timeout=10)
-        return process.returncode, message
 
     def kill(self) -> None:
         assert self.process is not None
@@ -83,7 +77,7 @@ class VenueProcess:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=5)
+        self.process.communicate(timeout=10)
         return int(self.process.returncode)
 
     def get(self, path: str) -> Any:
@@ -107,87 +101,83 @@ def until(check: Any, timeout_s: float = 10.0) -> Any:
     raise AssertionError(f"did not happen in {timeout_s} s; last: {last!r}")
 
 
-class _Application(fix.Application):  # type: ignore[misc]
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: queue.Queue[dict[int, str]] = queue.Queue()
-        self.admin: queue.Queue[dict[int, str]] = queue.Queue()
-
-    def onCreate(self, session_id: Any) -> None: ...  # noqa: N802
-    def onLogon(self, session_id: Any) -> None: ...  # noqa: N802
-    def onLogout(self, session_id: Any) -> None: ...  # noqa: N802
-    def toAdmin(self, message: Any, session_id: Any) -> None: ...  # noqa: N802
-
-    def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        if message.getHeader().isSetField(43):
-            raise fix.DoNotSend
-
-    def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        self.admin.put(_tags(message))
-
-    def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        self.messages.put(_tags(message))
-
-
-def _tags(message: Any) -> dict[int, str]:
-    pairs = (field.partition("=") for field in message.toString().split("\x01") if field)
-    return {int(tag): value for tag, _, value in pairs}
-
-
 class Broker:
-    """A quickfix initiator on one order session. It never replays orders, as brokers do not."""
+    """A quickfix initiator on one order session, in a process of its own as a broker's is.
 
-    def __init__(self, folder: Path, port: int, name: str = "OUTCRY-O1") -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        config = folder / f"{name}.cfg"
-        config.write_text(
-            "[DEFAULT]\nConnectionType=initiator\nBeginString=FIX.4.4\nNonStopSession=Y\n"
-            f"SenderCompID={name}\nTargetCompID=XNSE\nHeartBtInt=10\nReconnectInterval=1\n"
-            f"SocketConnectHost=127.0.0.1\nSocketConnectPort={port}\nSocketNodelay=Y\n"
-            f"FileStorePath={folder / 'store'}\nUseDataDictionary=Y\n"
-            f"DataDictionary={DICTIONARY}\nTimestampPrecision=3\n[SESSION]\n"
+    (quickfix keeps its sessions in one registry per process, and stopping an initiator is not safe
+    there.) `expect` sets the next MsgSeqNum expected from the venue before the logon.
+    """
+
+    def __init__(
+        self, folder: Path, port: int, name: str = "OUTCRY-O1", expect: int | None = None
+    ) -> None:
+        self.messages: queue.Queue[dict[int, str]] = queue.Queue()
+        self.rejects: queue.Queue[dict[int, str]] = queue.Queue()
+        self.logged_on = False
+        command = [sys.executable, "-m", "tests.integration.exchange.broker_process"]
+        command += [str(folder), str(port), name, str(expect or 0)]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.application = _Application()
-        self._settings = fix.SessionSettings(str(config))
-        self._stores = fix.FileStoreFactory(self._settings)
-        self._session_id = fix.SessionID("FIX.4.4", name, "XNSE")
-        self._initiator = fix.SocketInitiator(self.application, self._stores, self._settings)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
-    @property
-    def session(self) -> Any:
-        return fix.Session.lookupSession(self._session_id)
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            kind, value = json.loads(line)
+            if kind == "logged_on":
+                self.logged_on = value
+                continue
+            message = {int(tag): text for tag, text in value.items()}
+            if kind == "app":
+                self.messages.put(message)
+            elif message[35] == "3":
+                self.rejects.put(message)
 
     def logon(self) -> "Broker":
-        self._initiator.start()
-        until(lambda: self.session.isLoggedOn())
+        until(lambda: self.logged_on, 20)
         return self
 
     def stop(self) -> None:
-        self._initiator.stop(True)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=10)
+        self._listener.join(timeout=5)
+        self._process.stdout.close()
 
     def send(self, msg_type: str, *, poss_resend: bool = False, **fields: str) -> None:
         """Send an application message; fields are named t11, t38, ... by their tag."""
         named = {int(name[1:]): value for name, value in fields.items()}
-        named.setdefault(60, f"{datetime.now(UTC):%Y%m%d-%H:%M:%S}.000")
-        if msg_type == "H":
-            named.pop(60)
+        if msg_type not in "HY":
+            named.setdefault(60, f"{datetime.now(UTC):%Y%m%d-%H:%M:%S}.000")
         body = "".join(f"{tag}={value}\x01" for tag, value in named.items())
-        message = fix.Message()
-        message.setString(f"8=FIX.4.4\x019=0\x0135={msg_type}\x01{body}10=000\x01", False)
-        if poss_resend:
-            message.getHeader().setField(97, "Y")
-        fix.Session.sendToTarget(message, self._session_id)
+        raw = f"8=FIX.4.4\x019=0\x0135={msg_type}\x01{body}10=000\x01"
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([raw, poss_resend]) + "\n")
+        self._process.stdin.flush()
 
-    def limit(self, cl_ord_id: str, side: str, quantity: int, price: str, **more: str) -> None:
+    def limit(
+        self,
+        cl_ord_id: str,
+        side: str,
+        quantity: int,
+        price: str,
+        *,
+        poss_resend: bool = False,
+        **more: str,
+    ) -> None:
+        """Send a DAY limit order for RELIANCE."""
         fields = {"t11": cl_ord_id, "t1": "77", "t55": "RELIANCE", "t54": side, "t40": "2"}
         fields |= {"t38": str(quantity), "t44": price, "t59": "0"}
-        self.send("D", **(fields | more))
+        self.send("D", poss_resend=poss_resend, **(fields | more))
 
-    def next(self, timeout_s: float = 5.0) -> dict[int, str]:
+    def next(self, timeout_s: float = 10.0) -> dict[int, str]:
         """Return the next application message."""
-        return self.application.messages.get(timeout=timeout_s)
+        return self.messages.get(timeout=timeout_s)
 
-    def next_of(self, cl_ord_id: str, exec_type: str, timeout_s: float = 5.0) -> dict[int, str]:
+    def next_of(self, cl_ord_id: str, exec_type: str, timeout_s: float = 10.0) -> dict[int, str]:
         """Return the next report of one order and kind, passing over others."""
         deadline = time.monotonic() + timeout_s
         while True:
