@@ -1,0 +1,43 @@
+"""The order life: which way out of each status there is, and which there is not."""
+
+import pytest
+
+from functions.shared.domain.orders import FINAL, TRANSITIONS, WORKING, Happening, Status
+
+
+def test_only_a_late_fill_leads_out_of_a_final_status() -> None:
+    ways = {(s, h, n) for (s, h), n in TRANSITIONS.items() if s in FINAL and n is not s}
+    assert ways == {
+        (Status.CANCELLED, Happening.FULLY_FILLED, Status.FILLED),
+        (Status.EXPIRED, Happening.FULLY_FILLED, Status.FILLED),
+    }
+
+
+def test_nothing_that_ended_works_again() -> None:
+    assert not [n for (s, _), n in TRANSITIONS.items() if s in FINAL and n in WORKING]
+
+
+@pytest.mark.parametrize("status", [Status.DENIED, Status.REJECTED])
+def test_what_never_lived_at_the_venue_changes_no_more(status: Status) -> None:
+    assert not [s for s, _ in TRANSITIONS if s is status]
+
+
+@pytest.mark.parametrize("status", sorted(WORKING))
+@pytest.mark.parametrize(
+    ("happening", "ends"),
+    [
+        (Happening.CANCELLED, Status.CANCELLED),
+        (Happening.EXPIRED, Status.EXPIRED),
+        (Happening.FULLY_FILLED, Status.FILLED),
+    ],
+)
+def test_every_working_order_can_end(status: Status, happening: Happening, ends: Status) -> None:
+    assert TRANSITIONS[status, happening] is ends
+
+
+def test_an_order_that_traded_is_never_rejected() -> None:
+    assert (Status.PARTIALLY_FILLED, Happening.REJECTED) not in TRANSITIONS
+
+
+def test_nothing_goes_back_to_pending() -> None:
+    assert Status.PENDING not in TRANSITIONS.values()
