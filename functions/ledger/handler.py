@@ -25,6 +25,10 @@ LIMIT_MAX = 500
 DEPOSIT_MAX = 10**10
 
 
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+SymbolCursor = Annotated[str | None, Query(max_length=40)]
+
+
 class DepositBody(Request):
     """Paper money in. `client_id` makes it happen once, however often it is sent."""
 
@@ -59,15 +63,19 @@ def make_deposit(body: Annotated[DepositBody, Body()]) -> Response[str]:
 
 
 @app.get("/v1/holdings")
-def holdings() -> Response[str]:
+def holdings(limit: Limit = 50, cursor: SymbolCursor = None) -> Response[str]:
     """What you hold, with live value."""
-    return read_books.show_holdings(composition.stores(), principal(app).user_id)
+    return read_books.show_holdings(
+        composition.stores(), principal(app).user_id, cursor or "", limit
+    )
 
 
 @app.get("/v1/positions")
-def positions() -> Response[str]:
+def positions(limit: Limit = 50, cursor: SymbolCursor = None) -> Response[str]:
     """What you bought today."""
-    return read_books.show_positions(composition.stores(), principal(app).user_id)
+    return read_books.show_positions(
+        composition.stores(), principal(app).user_id, cursor or "", limit
+    )
 
 
 @app.get("/v1/portfolio")
@@ -78,7 +86,7 @@ def portfolio() -> Response[str]:
 
 @app.get("/v1/ledger")
 def ledger(
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
+    limit: Limit = 50,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
 ) -> Response[str]:
     """The hash-chained log of your account."""

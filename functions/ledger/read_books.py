@@ -23,6 +23,9 @@ from functions.shared.wire.events import (
 )
 from functions.shared.wire.quotes import Quote
 
+#: The most symbols a portfolio shows; a page of holdings has its own limit.
+HOLDINGS_MAX = 5_000
+
 
 @dataclass(frozen=True, slots=True)
 class LivePosition:
@@ -41,21 +44,22 @@ def show_funds(stores: Stores, user_id: int) -> Response[str]:
     return respond(render_funds(reading.funds(stores.shards, user_id, today)))
 
 
-def show_holdings(stores: Stores, user_id: int) -> Response[str]:
-    """What is held, with live value and profit."""
-    items = [_render(position) for position in _positions(stores, user_id)]
-    return respond({"items": items, "next": None})
+def show_holdings(stores: Stores, user_id: int, after: str, limit: int) -> Response[str]:
+    """What is held, with live value and profit; `next` is the symbol to go on after."""
+    positions = _positions(stores, user_id, after, limit)
+    return respond({"items": _rendered(positions), "next": _next(positions, limit)})
 
 
-def show_positions(stores: Stores, user_id: int) -> Response[str]:
-    """What was bought on this trade date."""
-    today = [p for p in _positions(stores, user_id) if p.holding.bought_today]
-    return respond({"items": [_render(position) for position in today], "next": None})
+def show_positions(stores: Stores, user_id: int, after: str, limit: int) -> Response[str]:
+    """What was bought on this trade date, among a page of holdings."""
+    positions = _positions(stores, user_id, after, limit)
+    today = [position for position in positions if position.holding.bought_today]
+    return respond({"items": _rendered(today), "next": _next(positions, limit)})
 
 
 def show_portfolio(stores: Stores, user_id: int) -> Response[str]:
     """Funds and holdings in one answer, with their sum; a null sum says that a price is missing."""
-    positions = _positions(stores, user_id)
+    positions = _positions(stores, user_id, "", HOLDINGS_MAX)
     today = market_status(stores.clock.now(), stores.clock.hours).trade_date
     funds = reading.funds(stores.shards, user_id, today)
     values = [position.value for position in positions]
@@ -64,7 +68,7 @@ def show_portfolio(stores: Stores, user_id: int) -> Response[str]:
     return respond(
         {
             "funds": render_funds(funds),
-            "holdings": [_render(position) for position in positions],
+            "holdings": _rendered(positions),
             "value": None if total is None else format_amount(total),
         }
     )
@@ -91,9 +95,9 @@ def list_events(stores: Stores, user_id: int, after: int, limit: int) -> Respons
     return respond({"items": items, "next": str(rows[-1].seq) if len(rows) == limit else None})
 
 
-def _positions(stores: Stores, user_id: int) -> list[LivePosition]:
+def _positions(stores: Stores, user_id: int, after: str, limit: int) -> list[LivePosition]:
     today = market_status(stores.clock.now(), stores.clock.hours).trade_date
-    held = reading.holdings(stores.shards, user_id, today)
+    held = reading.holdings(stores.shards, user_id, today, after, limit)
     try:
         quotes = stores.quotes.get([holding.symbol for holding in held])
     except Retryable as error:
@@ -114,14 +118,21 @@ def _live(holding: HoldingFacts, quote: Quote | None) -> LivePosition:
     return LivePosition(holding, quote.ltp, value, value - base, value - holding.cost)
 
 
-def _render(position: LivePosition) -> dict[str, object]:
-    return {
-        **render_holding(position.holding),
-        "ltp": None if position.ltp is None else format_price(position.ltp),
-        "value": _amount(position.value),
-        "day_pnl": _amount(position.day_pnl),
-        "unrealised_pnl": _amount(position.unrealised_pnl),
-    }
+def _rendered(positions: list[LivePosition]) -> list[dict[str, object]]:
+    return [
+        {
+            **render_holding(position.holding),
+            "ltp": None if position.ltp is None else format_price(position.ltp),
+            "value": _amount(position.value),
+            "day_pnl": _amount(position.day_pnl),
+            "unrealised_pnl": _amount(position.unrealised_pnl),
+        }
+        for position in positions
+    ]
+
+
+def _next(positions: list[LivePosition], limit: int) -> str | None:
+    return positions[-1].holding.symbol if len(positions) == limit else None
 
 
 def _amount(paise: int | None) -> str | None:

@@ -153,7 +153,7 @@ class Trader:
         return reading.funds(self.shards, self.user_id, TODAY)
 
     def holding(self) -> HoldingFacts | None:
-        found = reading.holdings(self.shards, self.user_id, TODAY)
+        found = reading.holdings(self.shards, self.user_id, TODAY, after="", rows=500)
         return found[0] if found else None
 
     def kinds(self) -> list[str]:

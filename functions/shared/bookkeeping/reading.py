@@ -49,7 +49,7 @@ _HOLDINGS = (
     " (f ->> 't1')::bigint, (f ->> 'bought_today')::bigint, (f ->> 'open_sell')::bigint,"
     " (f ->> 'cost')::bigint FROM (SELECT ledger.holding_facts(h.user_id, h.symbol,"
     " :trade_date::date) AS f FROM ledger.holding h WHERE h.user_id = :user_id AND h.quantity > 0"
-    " ORDER BY h.symbol) x"
+    " AND h.symbol > :after ORDER BY h.symbol LIMIT :rows) x"
 )
 _EVENTS = (
     "SELECT e.seq, ledger.micros(e.at), e.kind, e.ref, e.cash_change, e.held_change, e.cash,"
@@ -138,11 +138,16 @@ def funds(shards: Shards, user_id: int, trade_date: date) -> FundsFacts:
     return FundsFacts(cash=cash, held=held, borrowed=borrowed, unsettled=unsettled, seq=seq)
 
 
-def holdings(shards: Shards, user_id: int, trade_date: date) -> list[HoldingFacts]:
-    """What the user holds, by symbol, split by when it was bought."""
-    rows = shards.of_user(user_id).run(_HOLDINGS, user_id=user_id, trade_date=trade_date)
+def holdings(
+    shards: Shards, user_id: int, trade_date: date, after: str, rows: int
+) -> list[HoldingFacts]:
+    """What the user holds, in order of symbol from the one behind `after`, split by when it was
+    bought."""
+    found = shards.of_user(user_id).run(
+        _HOLDINGS, user_id=user_id, trade_date=trade_date, after=after, rows=rows
+    )
     names = HoldingFacts.__struct_fields__
-    return [HoldingFacts(**dict(zip(names, row, strict=True))) for row in rows]
+    return [HoldingFacts(**dict(zip(names, row, strict=True))) for row in found]
 
 
 def events(shards: Shards, user_id: int, after: int, rows: int) -> list[LedgerRow]:

@@ -71,8 +71,9 @@ class Database:
         """The rows of one prepared statement, in one round trip. `:name` marks a parameter.
 
         A connection that turns out to be broken is replaced and the statement sent once more:
-        every statement of ours can be asked twice. Raises Retryable when the server is away or a timeout struck, NotFound for an account that
-        doesn't exist, InvariantViolated for anything the database holds to be impossible.
+        every statement of ours can be asked twice. Raises Retryable when the server is away or a
+        timeout struck, NotFound for an account that doesn't exist, InvariantViolated for anything
+        the database holds to be impossible.
         """
         stale = self._connection is not None and not self._in_transaction
         try:
