@@ -77,7 +77,7 @@ def client_order_tag(order_id: int, request: int) -> str:
 def parse_client_order_tag(text: str) -> tuple[int, int]:
     """(order_id, request) of a ClOrdID of ours. Raises ValueError for anything else."""
     order, dash, request = text.partition("-")
-    if not order.isdecimal() or not order.isascii() or (dash and not request.isdecimal()):
+    if not text.isascii() or not order.isdecimal() or (dash and not request.isdecimal()):
         raise ValueError(f"{text!r} is not a ClOrdID of ours")
     return int(order), int(request) if dash else 0
 
