@@ -1,0 +1,83 @@
+"""A real LocalStack of a test's own, started by the script that LOCALSTACK_HOST_UP names."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REGION = "ap-south-1"
+START_SECONDS = 180.0  # the first start installs it
+DEPLOY_SECONDS = 400.0
+
+
+class LocalStack:
+    """One running LocalStack."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+
+    def client(self, service: str) -> Any:
+        session = boto3.Session("local", "local", region_name=REGION)
+        return session.client(service, endpoint_url=self.endpoint)
+
+    def deploy(self, home: Path) -> str:
+        """What `make deploy-local` runs, beside the stack of that OUTCRY_HOME. Returns its last
+        line: the API's address."""
+        done = subprocess.run(
+            [sys.executable, "-m", "infra.aws.deploy_local", self.endpoint],
+            cwd=ROOT,
+            env={**_foreign(os.environ), "OUTCRY_HOME": str(home)},
+            capture_output=True,
+            text=True,
+            timeout=DEPLOY_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.splitlines()[-1]
+
+
+@contextlib.contextmanager
+def own_localstack(folder: Path) -> Iterator[LocalStack]:
+    """Skips the test where no LocalStack can be started."""
+    script = os.environ.get("LOCALSTACK_HOST_UP")
+    if not script:
+        pytest.skip("LOCALSTACK_HOST_UP names no script that starts LocalStack")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (folder / "up.out").open("w+") as said:
+        # Into a file: the server keeps the pipe's end for as long as it lives.
+        subprocess.run(
+            ["bash", script],
+            env={**_foreign(os.environ), "PORT": str(port), "LOG": str(folder / "localstack.log")},
+            stdout=said,
+            timeout=START_SECONDS,
+            check=True,
+        )
+        said.seek(0)
+        process = psutil.Process(int(said.read().split()[-1]))
+    family = [process]
+    try:
+        yield LocalStack(f"http://127.0.0.1:{port}")
+        family += process.children(recursive=True)
+    finally:
+        for one in family:  # it does not stop all of its functions itself
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.terminate()
+        _, left = psutil.wait_procs(family, timeout=10)
+        for one in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+
+
+def _foreign(environment: Mapping[str, str]) -> dict[str, str]:
+    return {k: v for k, v in environment.items() if not k.startswith("OUTCRY_")}
