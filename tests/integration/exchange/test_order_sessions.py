@@ -152,12 +152,15 @@ def test_a_port_in_use_a_bad_folder_and_a_missing_clock_are_one_message_and_stat
         {"state": "/proc/nowhere"},
         {"clock": "/nowhere/clock.json"},
     ]
-    others = []
-    for number, options in enumerate(wrong):
-        other = VenueProcess(tmp_path / str(number))
-        others.append(other.spawn(options))
-    for options, process in zip(wrong, others, strict=True):
-        _, message = process.communicate(timeout=50)
-        assert process.returncode == 1, options
-        assert message.startswith("exchange: ")
-        assert message.count("\n") == 1
+    others = [
+        VenueProcess(tmp_path / str(number)).spawn(options) for number, options in enumerate(wrong)
+    ]
+    try:
+        for options, process in zip(wrong, others, strict=True):
+            _, message = process.communicate(timeout=100)
+            assert process.returncode == 1, options
+            assert message.startswith("exchange: ")
+            assert message.count("\n") == 1
+    finally:
+        for process in others:
+            process.kill()
