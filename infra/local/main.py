@@ -108,6 +108,7 @@ def run_stack(
     Must be called on the main thread: the parts are told when that thread dies. Raises
     AlreadyRunning, and whatever kept the stack from starting.
     """
+    os.umask(0o077)  # what the parts write is their owner's alone, too
     home.create()
     own = OwnServers.from_environment()
     with HomeLock(home):

@@ -35,6 +35,9 @@ class Stack:
 
     def start(self) -> None:
         """Starts it and waits until every part is ready. Raises RuntimeError with what it said."""
+        if self._process is not None:  # stopped by `outcry down`
+            self._process.wait(STOP_SECONDS)
+            self._forget()
         self.home.mkdir(mode=0o700, exist_ok=True)
         output = self.home.with_suffix(".out")
         self._log = output.open("ab")
