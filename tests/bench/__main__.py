@@ -41,7 +41,7 @@ def commit() -> str:
 
 
 def complete(name: str, measured: dict[str, Any]) -> dict[str, Any]:
-    """The stage's answer in the shape of every report: ratios, the first baseline, where and what."""
+    """The stage's answer in the shape of every report."""
     figure = measured["figure"]
     baselines = [
         {**b, "ratio": round(figure / b["figure"], 3) if b["figure"] else None}
@@ -74,7 +74,7 @@ def main() -> int:
     for name in names:
         try:
             report = complete(name, importlib.import_module(STAGES[name]).run(arguments.seconds))
-        except Exception:
+        except Exception:  # noqa: BLE001  one broken stage must not hide the others
             broken += 1
             print(f"{name:<18} could not be measured:", flush=True)
             traceback.print_exc()
@@ -87,7 +87,9 @@ def main() -> int:
             flush=True,
         )
         for other in report["baselines"]:
-            print(f"{'':<18}{'':>14}  vs {other['name']}: {other['figure']:,.1f} (x{other['ratio']})")
+            print(
+                f"{'':<18}{'':>14}  vs {other['name']}: {other['figure']:,.1f} (x{other['ratio']})"
+            )
     return 1 if broken else 0
 
 

@@ -9,7 +9,8 @@ import redis
 from moto import mock_aws
 
 from functions.shared.domain.errors import Retryable
-from functions.shared.stores.streams import KinesisStreams, Record, Streams, ValkeyStreams
+from functions.shared.stores.kinesis import KinesisStreams
+from functions.shared.stores.streams import Record, Streams, ValkeyStreams
 from tests.support.valkey import ValkeyUnderTest, valkey_server
 
 

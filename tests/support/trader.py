@@ -44,7 +44,7 @@ class Trader:
             time.sleep(1)
 
     def get(self, path: str, **query: Any) -> Any:
-        """The answer's JSON. A 503 is asked again when it says, for a while, as any client should."""
+        """The answer's JSON. A 503 is asked again when it says, as any client should."""
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             answer = self.http.get(path, params=query)

@@ -14,14 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import boto3
 import msgspec
 import redis
-from botocore.exceptions import BotoCoreError, ClientError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from functions.shared.domain.errors import InvariantViolated, Retryable
+from functions.shared.domain.errors import Retryable
 
 #: Entries kept in one Valkey stream at most, acknowledged or not. A consumer that falls this far
 #: behind loses the oldest entries from the stream, not from the system: the ledger still has the
@@ -31,11 +29,6 @@ ENTRIES_MOST = 250_000
 _SOCKET_TIMEOUT_SECONDS = 5.0
 _BLOCK_MOST_MS = 2_000
 _TRIM_EVERY_SECONDS = 1.0
-
-# Amazon Kinesis Data Streams API reference, PutRecords.
-_KINESIS_RECORDS_MOST = 500
-_KINESIS_BYTES_MOST = 5 * 1024 * 1024
-_KINESIS_TRIES = 4
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -192,70 +185,6 @@ class ValkeyStreams:
             self._client.xtrim(stream, minid=f"{oldest[0]}-{oldest[1]}", approximate=True)
 
 
-class KinesisStreams:
-    """Amazon Kinesis by PutRecords; safe from any thread."""
-
-    def __init__(self, client: Any, pause: Callable[[float], None] = time.sleep) -> None:
-        self._client = client
-        self._pause = pause
-
-    def append(self, stream: str, records: Sequence[Record]) -> None:
-        for request in _requests(records):
-            self._put(stream, request)
-
-    def read(
-        self, streams: Sequence[str], group: str, consumer: str, count: int, block_ms: int
-    ) -> list[tuple[str, list[Delivered]]]:
-        raise InvariantViolated("a Kinesis stream is read by its event source mapping")
-
-    def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
-        raise InvariantViolated("a Kinesis stream is acknowledged by its event source mapping")
-
-    def _put(self, stream: str, records: list[Record]) -> None:
-        left = records
-        for attempt in range(_KINESIS_TRIES):
-            if attempt:
-                self._pause(0.05 * 2**attempt)  # a shard's limit is per second
-            try:
-                answer = self._client.put_records(
-                    StreamName=stream,
-                    Records=[{"Data": r.data, "PartitionKey": r.key} for r in left],
-                )
-            except (BotoCoreError, ClientError) as error:
-                raise Retryable(f"append to {stream}: {error}") from error
-            if not answer["FailedRecordCount"]:
-                return
-            outcomes = zip(left, answer["Records"], strict=True)
-            left = [record for record, outcome in outcomes if "ErrorCode" in outcome]
-        raise Retryable(f"append to {stream}: {len(left)} records refused {_KINESIS_TRIES} times")
-
-
-def _requests(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Requests within PutRecords' limits in which no key appears twice.
-
-    PutRecords promises no order among the records of one request, so a key's second record waits
-    for the answer to its first: a failed record then has no successor to overtake it.
-    """
-    waiting = list(records)
-    while waiting:
-        request: list[Record] = []
-        keys: set[str] = set()
-        size = 0
-        later: list[Record] = []
-        for record in waiting:
-            weight = len(record.data) + len(record.key.encode())
-            fits = len(request) < _KINESIS_RECORDS_MOST and size + weight <= _KINESIS_BYTES_MOST
-            if record.key in keys or (request and not fits):
-                keys.add(record.key)
-                later.append(record)
-            else:
-                keys.add(record.key)
-                request.append(record)
-                size += weight
-        yield request
-        waiting = later
-
-
 @contextlib.contextmanager
 def _translated(doing: str) -> Iterator[None]:
     try:
@@ -264,7 +193,7 @@ def _translated(doing: str) -> Iterator[None]:
         raise Retryable(f"{doing}: {error}") from error
 
 
-def open_streams(url: str) -> ValkeyStreams | KinesisStreams:
+def open_streams(url: str) -> Streams:
     """The streams at `redis://...`, `rediss://...` or `kinesis://REGION`. Connects when first used.
 
     Raises ValueError for another address.
@@ -273,5 +202,8 @@ def open_streams(url: str) -> ValkeyStreams | KinesisStreams:
     if parts.scheme in {"redis", "rediss"}:
         return ValkeyStreams(url)
     if parts.scheme == "kinesis" and parts.hostname:
-        return KinesisStreams(boto3.client("kinesis", region_name=parts.hostname))
+        # Imported here: the AWS SDK costs a process that needs it not a fifth of a second.
+        from functions.shared.stores.kinesis import open_kinesis
+
+        return open_kinesis(parts.hostname)
     raise ValueError("OUTCRY_STREAMS_URL is redis://HOST:PORT/DB or kinesis://REGION")

@@ -1,0 +1,80 @@
+"""The tree keeps its shape: names, sizes, locks and what a process drags in when it starts."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = ("functions", "edge", "tui", "infra")
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+LOCKS = sorted((ROOT / "infra" / "requirements").glob("*.txt"))
+
+
+def sources() -> Iterator[Path]:
+    for folder in PRODUCT:
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+def test_functions_is_a_namespace_package() -> None:
+    assert not (ROOT / "functions" / "__init__.py").exists()
+
+
+def test_every_function_folder_is_known_to_the_import_rules() -> None:
+    folders = {f"functions.{p.parent.name}" for p in (ROOT / "functions").glob("*/__init__.py")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = set(project["tool"]["importlinter"]["root_packages"])
+    assert folders == {name for name in listed if name.startswith("functions.")}
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_source_file_opens_with_its_role_and_stays_short(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= FILE_LINES_MAX
+    tree = ast.parse(text)
+    if tree.body:
+        assert ast.get_docstring(tree), f"{path.name} says nothing of its role"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= FUNCTION_LINES_MAX, f"{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda p: p.name)
+def test_requirements_are_locked_with_hashes_and_no_index_address(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    pins = re.findall(r"^([A-Za-z0-9._\[\],-]+)==", text, re.MULTILINE)
+    blocks = re.split(r"\n(?=[A-Za-z])", text.strip())
+    assert pins
+    assert all("--hash=sha256:" in block for block in blocks)
+
+
+HEAVY = {
+    "functions.shared.domain.pretrade": {"msgspec", "pydantic", "boto3", "pg8000", "redis"},
+    "tui.client": {"textual", "boto3", "pg8000", "quickfix", "functions", "edge"},
+    "tui.state": {"textual", "boto3", "pg8000", "quickfix", "functions", "edge"},
+    "functions.orders.handler": {"boto3", "quickfix", "textual", "numpy", "argon2", "uvloop"},
+    "functions.ledger.apply_execution": {"boto3", "quickfix", "textual", "numpy", "pydantic"},
+    "edge.fanout.main": {"boto3", "aws_lambda_powertools", "pydantic", "quickfix", "textual"},
+    "edge.gateway.main": {"boto3", "aws_lambda_powertools", "pydantic", "textual"},
+}
+
+
+@pytest.mark.parametrize("module", sorted(HEAVY))
+def test_importing_a_process_drags_in_nothing_it_does_not_need(module: str) -> None:
+    """The static import graph can't tell a deferred import from one at start; this can."""
+    code = (
+        f"import sys, {module}\n"
+        f"print(*sorted({HEAVY[module]!r} & {{name.split('.')[0] for name in sys.modules}}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == ""
