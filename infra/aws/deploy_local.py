@@ -28,7 +28,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.shared.domain.errors import NotFound
 from functions.shared.settings import Settings, SettingsError
-from functions.shared.stores.secrets import Secrets, open_secrets
+from functions.shared.stores.secrets import FileSecrets, Secrets
 from infra.aws.artifacts import upload, upload_artifact
 from infra.aws.build import build_functions
 from infra.aws.imports import BuildError
@@ -53,13 +53,13 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
 
     postgres_app: list[str]
     valkey: str
-    secrets: str
 
 
 class RunningStack(msgspec.Struct, frozen=True, kw_only=True):
-    """`run/stack.json`, written by `outcry up`: the part of it that a deployment copies."""
+    """`run/stack.json`: the part of it that a deployment copies. `supervisor` is the process that
+    keeps the stack alive; containers have none."""
 
-    supervisor: int
+    supervisor: int | None = None
     stream: str
     clock: str
     stores: Stores
@@ -71,11 +71,14 @@ class DeploySettings(Settings, frozen=True, kw_only=True):
     home: str = platformdirs.user_data_dir("outcry")
 
 
-def deploy_local(endpoint: str, running: RunningStack, build: Path) -> str:
-    """Builds and deploys; returns the API's address once it answers. Raises DeployError when it
-    doesn't, BuildError when there is nothing to deploy."""
+def deploy_local(endpoint: str, home: Path, build: Path) -> str:
+    """Builds, deploys beside the stack of that home, and returns the API's address once it answers.
+
+    Raises DeployError when it doesn't, BuildError when there is nothing to deploy.
+    """
     if urlsplit(endpoint).hostname not in _LOOPBACK:
         raise DeployError(f"{endpoint} is not on this machine, and secrets would be copied to it")
+    running = read_running_stack(home)
     build_functions(build, find_python())
     # LocalStack takes any credentials; these are of no use anywhere else.
     session = boto3.Session("local", "local", region_name=REGION)
@@ -87,7 +90,7 @@ def deploy_local(endpoint: str, running: RunningStack, build: Path) -> str:
     template = load_template()
     template_url = _upload(client("s3"), endpoint, template)
     secrets = client("secretsmanager")
-    _copy_secrets(secrets, open_secrets(running.stores.secrets), template)
+    _copy_secrets(secrets, FileSecrets(home / "secrets"), template)
     parameters = {
         "Target": "localstack",
         "StoresSecret": _STORES_SECRET,
@@ -108,7 +111,8 @@ def read_running_stack(home: Path) -> RunningStack:
     path = home / "run" / "stack.json"
     try:
         running = msgspec.json.decode(path.read_bytes(), type=RunningStack)
-        os.kill(running.supervisor, 0)
+        if running.supervisor is not None:
+            os.kill(running.supervisor, 0)
     except (OSError, msgspec.MsgspecError) as error:
         raise DeployError(f"no stack runs in {home}; start it with `outcry up`") from error
     return running
@@ -187,8 +191,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("endpoint", help="LocalStack's address, as http://127.0.0.1:4566")
     options = parser.parse_args(arguments)
     try:
-        home = Path(DeploySettings.from_environment().home)
-        address = deploy_local(options.endpoint, read_running_stack(home), ROOT / "build")
+        home = Path(DeploySettings.from_environment().home).absolute()
+        address = deploy_local(options.endpoint, home, ROOT / "build")
     except (BuildError, DeployError, SettingsError) as error:
         sys.stderr.write(f"deploy-local: {error}\n")
         return 1

@@ -1,0 +1,1 @@
+"""The container images of the long-lived tier, and what readies their stores."""
