@@ -19,7 +19,7 @@ class BuildError(Exception):
 
 @dataclass(slots=True)
 class Reach:
-    """Files of ours below the root, top-level names of libraries, names of AWS services."""
+    """Files of ours below the root, modules of libraries, names of AWS services."""
 
     files: set[Path] = field(default_factory=set)
     libraries: set[str] = field(default_factory=set)
@@ -48,7 +48,7 @@ def reach_of(module: str, root: Path) -> Reach:
                 elif top in OURS:
                     raise BuildError(f"{path.relative_to(root)} imports {imported}")
                 else:
-                    reach.libraries.add(top)
+                    reach.libraries.add(imported)
     return reach
 
 

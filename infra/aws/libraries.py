@@ -33,8 +33,12 @@ _TARGET = {
     "os_name": "posix",
     "extra": "",
 }
-#: Libraries that another looks for at run time without requiring them.
-_COMPANIONS = {"redis": "hiredis", "zoneinfo": "tzdata"}
+#: What a module looks for at run time without its library requiring it.
+_COMPANIONS = {
+    "redis": "hiredis",
+    "zoneinfo": "tzdata",
+    "aws_lambda_powertools.event_handler": "pydantic",
+}
 
 
 def find_python(named: str | None = None) -> Path | None:
@@ -85,15 +89,16 @@ def compile_folder(folder: Path, python: Path | None) -> None:
 
 
 def files_for(imported: Iterable[str], services: Iterable[str], site: Path) -> Iterator[Path]:
-    """The files, relative to `site`, of the libraries a function imports.
+    """The files, relative to `site`, of the libraries whose modules a function imports.
 
     Of botocore's models (90 % of an artifact) only those of the services it calls.
     """
     installed = {canonicalize_name(d.metadata["Name"]): d for d in distributions(path=[str(site)])}
     owners = {top: name for name, dist in installed.items() for top in _tops_of(dist)}
     chosen: set[NormalizedName] = set()
-    names = set(imported)
-    names |= {_COMPANIONS[name] for name in names if name in _COMPANIONS}
+    modules = set(imported)
+    names = {module.partition(".")[0] for module in modules}
+    names |= {other for one, other in _COMPANIONS.items() if _is_or_is_in(modules, one)}
     waiting = [owners[name] for name in names if name in owners]
     unknown = names - owners.keys() - sys.stdlib_module_names
     if unknown:
@@ -106,6 +111,10 @@ def files_for(imported: Iterable[str], services: Iterable[str], site: Path) -> I
         waiting.extend(_required_by(installed[name]))
     for name in sorted(chosen):
         yield from _files_of(installed[name], site, frozenset(services))
+
+
+def _is_or_is_in(modules: set[str], package: str) -> bool:
+    return any(f"{module}.".startswith(f"{package}.") for module in modules)
 
 
 def _required_by(dist: Distribution) -> Iterator[NormalizedName]:
