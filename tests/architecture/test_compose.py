@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from functions.shared.settings import VARIABLES, Settings, split_address
-from infra.aws.template import ROOT
+from infra.aws.template import ROOT, load_template
 from infra.exchange.main import parse_arguments
 from infra.images.prepare import PrepareSettings
 
@@ -143,3 +143,12 @@ def test_named_volumes_are_declared() -> None:
 
 def test_prepare_reads_what_the_containers_are_told() -> None:
     assert isinstance(settings_of("prepare"), PrepareSettings)
+
+
+def test_sams_local_api_is_told_what_the_functions_read_from_the_same_stores() -> None:
+    told = json.loads((ROOT / "infra/aws/sam-env.json").read_text())["Parameters"]
+    named = load_template()["Globals"]["Function"]["Environment"]["Variables"]
+
+    assert told.keys() == {*named, "OUTCRY_STREAM_URL"}
+    assert told["OUTCRY_POSTGRES_URLS"] == variables("ledger")["OUTCRY_POSTGRES_URLS"]
+    assert told["OUTCRY_VALKEY_URL"] == variables("ledger")["OUTCRY_VALKEY_URL"]
