@@ -52,7 +52,10 @@ class Deployed:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     # LocalStack first: without one, there is nothing to start a stack for.
     with own_localstack(tmp_path_factory.mktemp("localstack")) as aws, own_stack() as stack:
-        yield Deployed(stack, aws)
+        deployed = Deployed(stack, aws)
+        yield deployed
+        for trader in (deployed.first, deployed.second):
+            trader.http.close()
 
 
 def test_an_order_placed_there_is_in_the_same_ledger(deployed: Deployed) -> None:
