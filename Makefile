@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := infra/requirements
+# Most tests wait for processes: a few more workers than processors keep both busy.
+WORKERS ?= 4
 UV := $(BIN)/uv
 
 .DEFAULT_GOAL := help
@@ -39,7 +41,7 @@ run: setup  ## start everything and open the terminal
 	@$(BIN)/outcry up
 
 test: check  ## install, check and run every test
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses=$(WORKERS)
 
 check: lint types imports  ## ruff, mypy strict and the import rules
 

@@ -215,7 +215,10 @@ def test_sessions_are_listed_and_ended_by_their_owner_only(stores: Stores, user:
     assert send("GET", "/v1/profile", token=mine["access_token"]).status == 200
 
 
-@pytest.mark.parametrize("session_id", ["x", "'; DROP TABLE x; --", "%00", str(uuid.uuid4())])
+NO_SESSION = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize("session_id", ["x", "'; DROP TABLE x; --", "%00", NO_SESSION])
 def test_a_session_that_is_not_there_is_a_4xx(user: User, session_id: str) -> None:
     token = log_in(user).body["access_token"]
     path = f"/v1/auth/sessions/{session_id}".replace(" ", "%20")

@@ -116,7 +116,8 @@ def test_a_token_expires_to_the_second() -> None:
         "EdDSA",
         None,
     ],
-    ids=lambda header: json.dumps(header)[:60],
+    # The key is new in each process, and the id must not be.
+    ids=lambda header: json.dumps(header).replace(str(HEADER["kid"]), "OURS")[:60],
 )
 def test_a_header_chooses_nothing(header: object) -> None:
     assert refusal(forge(header)) == "TOKEN_INVALID"
