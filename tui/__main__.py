@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         home=options.home,
     )
     if options.screenshot is not None:
-        return photograph(settings, options.screenshot, options.after, options.size)
+        return photograph(settings, options.screenshot, options.after, options.size, options.press)
     return run(settings)
 
 
@@ -44,6 +44,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--screenshot", type=Path, help="write an SVG of the screen and quit")
     parser.add_argument("--after", type=float, default=5.0, help="seconds before the screenshot")
+    parser.add_argument(
+        "--press",
+        type=str.split,
+        default=[],
+        metavar="KEYS",
+        help='keys to press for the screenshot once the terminal is up: "b 1 0"',
+    )
     parser.add_argument("--size", type=_size, default=(120, 36), help="columns x rows: 120x36")
     return parser
 

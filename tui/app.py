@@ -1,7 +1,7 @@
 """The terminal's application: sign-in, then the trading screen, and back when a session ends."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -100,17 +100,26 @@ def run(settings: TerminalSettings) -> int:
 
 
 def photograph(
-    settings: TerminalSettings, path: Path, after_s: float, size: tuple[int, int]
+    settings: TerminalSettings,
+    path: Path,
+    after_s: float,
+    size: tuple[int, int],
+    keys: Sequence[str] = (),
 ) -> int:
-    """Run without a screen for `after_s` seconds, then write what would be on it as SVG."""
+    """Run without a screen for `after_s` seconds, then write what would be on it as SVG.
+
+    `keys` are pressed half-way, when the user is signed in and prices have arrived.
+    """
     terminal = build(settings)
 
     def write() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(terminal.export_screenshot(), encoding="utf-8")
 
-    async def save(_pilot: Pilot[object]) -> None:
-        await asyncio.sleep(after_s)
+    async def save(pilot: Pilot[object]) -> None:
+        await asyncio.sleep(after_s / 2)
+        await pilot.press(*keys)
+        await asyncio.sleep(after_s / 2)
         write()
         terminal.exit()
 

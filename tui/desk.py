@@ -6,7 +6,7 @@ Invariant: a worker ends in a posted message, whatever the broker did; it never 
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -21,15 +21,20 @@ from tui.client.stream import backoff
 from tui.follower import Follower
 from tui.messages import (
     BrokerNotice,
+    InstrumentFound,
     OrderAnswered,
     OrderRefused,
     PreviewArrived,
     SessionEnded,
+    SymbolUnknown,
 )
-from tui.state.ticket import Change, OrderRequest
+from tui.state.ticket import Change, OrderRequest, place_problem
 
-PREVIEW_PAUSE_S = 0.2
-"""A preview is asked for once typing has paused this long."""
+TYPING_PAUSE_S = 0.2
+"""The broker is asked about what is typed once typing has paused this long."""
+PREVIEW_TRIES_MAX = 8
+"""About twenty seconds with the waits between: longer than a broker's restart."""
+NOT_FOUND = 404
 
 
 class Desk:
@@ -65,7 +70,8 @@ class Desk:
                 self._post(SessionEnded(str(ended)))
                 return
             except (UnreachableError, RefusedError) as error:
-                self.follower.link(Link.RECONNECTING, str(error))
+                why = error.problem if isinstance(error, RefusedError) else error
+                self.follower.link(Link.RECONNECTING, f"The account can't be loaded: {why}")
                 await asyncio.sleep(backoff(attempt, self._rng))
                 attempt += 1
 
@@ -86,19 +92,44 @@ class Desk:
             text = f"{len(lost)} order(s) of the last run never reached the broker"
             self._post(BrokerNotice("error", "order_lost", text))
 
+    async def look_up(self, symbols: Sequence[str], pause_s: float = 0.0) -> None:
+        """Ask what is listed under each of `symbols`, once typing has paused for `pause_s`.
+
+        A symbol left unanswered by a broker out of reach is asked for again once it is back.
+        """
+        await asyncio.sleep(pause_s)
+        for symbol in symbols:
+            try:
+                self._post(InstrumentFound(await self._broker.instrument(symbol)))
+            except RefusedError as refusal:
+                if refusal.problem.status == NOT_FOUND:
+                    self._post(SymbolUnknown(symbol))
+            except UnreachableError:
+                return
+            except SignedOutError as ended:
+                self._post(SessionEnded(str(ended)))
+                return
+
     async def preview(self, request: OrderRequest) -> None:
-        """Ask what `request` would cost, unless a newer draft replaces this call meanwhile."""
-        await asyncio.sleep(PREVIEW_PAUSE_S)
-        try:
-            preview = await self._broker.preview(request.body())
-        except RefusedError as refusal:
-            self._post(OrderRefused(str(refusal), refusal.problem.rules))
-        except UnreachableError:
-            return  # the connection light says so; the next change asks again
-        except SignedOutError as ended:
-            self._post(SessionEnded(str(ended)))
-        else:
-            self._post(PreviewArrived(request, preview))
+        """Ask what `request` would cost, again while the broker is out of reach.
+
+        A newer draft cancels this call; that, and PREVIEW_TRIES_MAX, end the asking.
+        """
+        await asyncio.sleep(TYPING_PAUSE_S)
+        for attempt in range(PREVIEW_TRIES_MAX):
+            try:
+                preview = await self._broker.preview(request.body())
+            except RefusedError as refusal:
+                self._post(OrderRefused(place_problem(refusal.problem)))
+            except UnreachableError as silence:
+                self._post(OrderRefused({"order": f"Not priced yet: {silence}"}))
+                await asyncio.sleep(backoff(attempt, self._rng))
+                continue
+            except SignedOutError as ended:
+                self._post(SessionEnded(str(ended)))
+            else:
+                self._post(PreviewArrived(request, preview))
+            return
 
     async def place(self, request: OrderRequest) -> None:
         """Send an order the user has confirmed."""
@@ -106,13 +137,13 @@ class Desk:
         try:
             order = await place_order(self._broker, self._journal, body, self._now, self._rng)
         except RefusedError as refusal:
-            self._post(OrderRefused(str(refusal), refusal.problem.rules))
+            self._post(OrderRefused(place_problem(refusal.problem)))
         except OSError as error:
             text = f"The journal can't be written ({error}). Look at the orders before sending."
-            self._post(OrderRefused(text, []))
+            self._post(OrderRefused({"order": text}))
         except OutcomeUnknownError as unknown:
             text = f"No answer ({unknown}). Watch the orders before sending it again."
-            self._post(OrderRefused(text, []))
+            self._post(OrderRefused({"order": text}))
         except SignedOutError as ended:
             self._post(SessionEnded(str(ended)))
         else:

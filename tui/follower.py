@@ -27,7 +27,7 @@ class Follower:
         self._broker = broker
         self._post = post
         self._latest: dict[str, Quote] = {}
-        self._link: Link | None = None
+        self._told: tuple[Link, str] | None = None
 
     def quotes(self, quotes: Sequence[Quote]) -> None:
         announce = not self._latest
@@ -44,8 +44,8 @@ class Follower:
         self._post(AccountChanged(list(events)))
 
     def link(self, link: Link, detail: str) -> None:
-        if link is not self._link:
-            self._link = link
+        if (link, detail) != self._told:
+            self._told = (link, detail)
             self._post(LinkChanged(link, detail))
 
     def notice(self, kind: str, code: str, message: str) -> None:

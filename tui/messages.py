@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from tui.client.broker import Link
-from tui.client.models import Order, Preview, PrivateEvent, RuleFailure
+from tui.client.models import Instrument, Order, Preview, PrivateEvent
 from tui.state.account import Account
-from tui.state.ticket import OrderRequest
+from tui.state.ticket import Errors, OrderRequest
 
 
 class QuotesChanged(Message):
@@ -40,6 +40,20 @@ class LinkChanged(Message):
 
 
 @dataclass
+class InstrumentFound(Message):
+    """What is listed under a symbol the terminal asked about."""
+
+    instrument: Instrument
+
+
+@dataclass
+class SymbolUnknown(Message):
+    """Nothing is listed under what was typed."""
+
+    symbol: str
+
+
+@dataclass
 class BrokerNotice(Message):
     """Something the broker says that is neither price nor account."""
 
@@ -65,10 +79,9 @@ class OrderAnswered(Message):
 
 @dataclass
 class OrderRefused(Message):
-    """The broker refused an order."""
+    """The broker refused an order, by field as `state.ticket.Errors`."""
 
-    text: str
-    rules: list[RuleFailure]
+    errors: Errors
 
 
 @dataclass

@@ -8,6 +8,7 @@ from textual.widgets import Input
 from tests.support.terminal import NOON, RecordingBroker, SilentFeed
 from tui.app import Terminal
 from tui.settings import TerminalSettings
+from tui.widgets.watchlist import Watchlist
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
@@ -61,9 +62,10 @@ def still(
 
 
 def is_live(pilot: Pilot[None]) -> bool:
-    """Whether the trading screen shows its prices."""
-    found = pilot.app.screen_stack[-1].query("Watchlist")
-    return bool(found) and "2,950.50" in text_of(pilot)
+    """Whether the trading screen shows its prices, with the cursor on what can be traded."""
+    found = pilot.app.screen_stack[-1].query(Watchlist)
+    is_placed = bool(found) and found.only_one().cursor_key != "NIFTY 50"
+    return is_placed and "2,950.50" in text_of(pilot)
 
 
 def text_of(pilot: Pilot[None]) -> str:

@@ -31,14 +31,14 @@ def test_an_order_the_broker_would_refuse(
     snap_compare: SnapCompare, desk: Desk, size: tuple[int, int]
 ) -> None:
     desk.broker.preview_answer = REFUSED
-    run = still("down", "b", "5", "0", "0", until=_shows("max 328"))
+    run = still("b", "5", "0", "0", until=_shows("max 328"))
 
     assert snap_compare(desk.terminal, terminal_size=size, run_before=run)
 
 
 def test_the_confirmation(snap_compare: SnapCompare, desk: Desk) -> None:
     async def run(pilot: Pilot[None]) -> None:
-        await still("down", "b", "1", "0", until=_shows("₹29,505.00"))(pilot)
+        await still("b", "1", "0", until=_shows("₹29,505.00"))(pilot)
         await pilot.press("enter")
         await pilot.pause()
 

@@ -10,11 +10,13 @@ from textual.widgets import Input
 from tests.screens.conftest import Desk, is_live, settle, text_of
 from tests.support.terminal import ORDERS, QUOTES, REFUSED, funds, order, quote
 from tui.actions import EVERYWHERE, TRADING
-from tui.client.models import Fill, Holding, Problem
+from tui.client.broker import Link, RefusedError, UnreachableError
+from tui.client.models import FieldError, Fill, Holding, Problem
 from tui.messages import SessionEnded
 from tui.screens import login
 from tui.screens.dialogs import ConfirmDialog, ModifyDialog
 from tui.screens.login import LoginScreen
+from tui.widgets.ticket import Ticket
 from tui.widgets.watchlist import Watchlist
 
 SIZE = (120, 36)
@@ -23,7 +25,7 @@ SIZE = (120, 36)
 async def test_buying_ten_shares_is_confirmed_and_sent_once(desk: Desk) -> None:
     async with desk.terminal.run_test(size=SIZE) as pilot:
         await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("down", "b", "1", "0")
+        await pilot.press("b", "1", "0")
         await settle(pilot, lambda: "₹33.94" in text_of(pilot))
 
         await pilot.press("enter")
@@ -80,7 +82,7 @@ async def test_the_blotter_the_holding_and_the_money_move_by_themselves(desk: De
 async def test_escape_sends_nothing(desk: Desk) -> None:
     async with desk.terminal.run_test(size=SIZE) as pilot:
         await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("down", "b", "1", "enter")
+        await pilot.press("b", "1", "enter")
         await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
         await pilot.press("escape")
         await pilot.pause()
@@ -92,7 +94,7 @@ async def test_a_refusal_is_shown_at_its_field_with_the_cure(desk: Desk) -> None
     desk.broker.preview_answer = REFUSED
     async with desk.terminal.run_test(size=SIZE) as pilot:
         await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("down", "b", "5", "0", "0")
+        await pilot.press("b", "5", "0", "0")
         await settle(pilot, lambda: "max 328" in text_of(pilot))
         lines = text_of(pilot).splitlines()
 
@@ -247,9 +249,140 @@ async def test_an_order_that_cannot_be_journalled_is_not_sent(desk: Desk) -> Non
     async with desk.terminal.run_test(size=SIZE) as pilot:
         await settle(pilot, lambda: is_live(pilot))
         desk.settings.home.write_text("a file where the folder should be")
-        await pilot.press("down", "b", "1", "enter")
+        await pilot.press("b", "1", "enter")
         await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
         await pilot.press("enter")
         await settle(pilot, lambda: "The journal" in text_of(pilot))
 
     assert desk.broker.placed == []
+
+
+async def test_the_cursor_starts_on_what_can_be_traded(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+
+        assert pilot.app.screen.query_one(Watchlist).cursor_key == "RELIANCE"
+
+
+async def test_buying_an_index_asks_for_another_symbol(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("home", "b")
+        await settle(pilot, lambda: "NIFTY 50 is an index" in text_of(pilot))
+        await pilot.press(*"tcs", "enter", *"10")
+        await settle(pilot, lambda: "₹33.94" in text_of(pilot))
+        draft = pilot.app.screen.query_one(Ticket).draft
+
+    assert (draft.symbol, draft.quantity, draft.price) == ("TCS", "10", "3921.70")
+
+
+async def test_a_letter_typed_as_a_quantity_begins_a_symbol(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("b", *"hdfcbank", "enter", *"7")
+        await settle(pilot, lambda: "₹33.94" in text_of(pilot))
+        draft = pilot.app.screen.query_one(Ticket).draft
+
+    assert (draft.symbol, draft.quantity, draft.price) == ("HDFCBANK", "7", "1682.20")
+
+
+async def test_leaving_the_ticket_and_buying_another_row_moves_the_ticket(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("b", "4", "escape", "down", "down", "b", "1", "0")
+        draft = pilot.app.screen.query_one(Ticket).draft
+
+    assert (draft.symbol, draft.quantity, draft.price) == ("TCS", "10", "3921.70")
+
+
+async def test_a_price_that_was_typed_stays_when_the_symbol_changes(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("b", "5", "tab", *"1600", "shift+tab", *"hdfcbank")
+        await settle(pilot, lambda: "₹33.94" in text_of(pilot))
+        draft = pilot.app.screen.query_one(Ticket).draft
+
+    assert (draft.symbol, draft.price) == ("HDFCBANK", "1600")
+
+
+async def test_a_symbol_nobody_lists_is_named_at_its_field(desk: Desk) -> None:
+    desk.broker.unlisted = {"ZZZ"}
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("b", *"zzz")
+        await settle(pilot, lambda: "not listed" in text_of(pilot))
+
+    assert "ZZZ" not in desk.feed.watched
+
+
+async def test_enter_on_a_choice_reviews_the_order(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("b", "3", "tab", "tab", "right", "enter")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+
+        assert "LIMIT · IOC · CNC" in text_of(pilot)
+
+
+async def test_an_order_just_placed_is_the_one_to_cancel(desk: Desk) -> None:
+    desk.broker.known_orders = ORDERS
+    desk.broker.placed_order = order("1009", status="OPEN")
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: "2 working" in text_of(pilot))
+        await pilot.press("b", "1", "0", "enter")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("enter")
+        await settle(pilot, lambda: "3 working" in text_of(pilot))
+        await pilot.press("o", "c")
+        await settle(pilot, lambda: "#1009" in text_of(pilot))
+        await pilot.press("y")
+        await settle(pilot, lambda: bool(desk.broker.cancelled))
+
+    assert desk.broker.cancelled == ["1009"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        RefusedError(
+            Problem(status=400, code="INVALID_REQUEST", detail="limit: too large", request_id="r-7")
+        ),
+        UnreachableError("INTERNAL · limit: too large · request r-7"),
+    ],
+)
+async def test_an_account_that_cannot_be_loaded_says_why_until_it_can(
+    desk: Desk, failure: Exception
+) -> None:
+    desk.broker.loading_fails = failure
+    async with desk.terminal.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: "trying again" in text_of(pilot))
+        said = " ".join(text_of(pilot).split())
+        assert "can't be loaded" in said
+        assert "limit: too large · request r-7" in said
+
+        desk.broker.loading_fails = None
+        await settle(pilot, lambda: is_live(pilot) and "Available" in text_of(pilot))
+
+
+async def test_a_lost_connection_says_why(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE, notifications=True) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        assert desk.feed.listener is not None
+        desk.feed.listener.link(Link.RECONNECTING, "closed with 1006")
+        await settle(pilot, lambda: "closed with 1006. Connecting again" in text_of(pilot))
+
+
+async def test_a_malformed_field_is_named_at_its_place(desk: Desk) -> None:
+    desk.broker.preview_refusal = Problem(
+        status=400,
+        code="INVALID_REQUEST",
+        detail="quantity: at most 1000000000",
+        errors=[FieldError(field="quantity", message="at most 1000000000")],
+    )
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("b", *"20000000000")
+        await settle(pilot, lambda: "Quantity: at most 1000000000" in text_of(pilot))
+        lines = text_of(pilot).splitlines()
+
+    assert any("Quantity" in line and "at most" in line for line in lines)

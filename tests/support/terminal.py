@@ -9,6 +9,7 @@ from tui.client.broker import Link, Listener, RefusedError
 from tui.client.models import (
     Funds,
     Holding,
+    Instrument,
     Order,
     Preview,
     PrivateEvent,
@@ -125,9 +126,13 @@ class RecordingBroker:
         self.cancelled: list[str] = []
         self.known_orders: list[Order] = []
         self.preview_answer = PREVIEW
+        self.preview_refusal: Problem | None = None
+        self.placed_order = order()
         self.sign_in_refusal: Problem | None = None
         self.refusals_left = 10
         self.is_closed = False
+        self.unlisted: set[str] = set()
+        self.loading_fails: Exception | None = None
 
     async def sign_in(self, username: str, password: str, totp: str) -> Profile:
         if self.sign_in_refusal is not None and self.refusals_left:
@@ -138,6 +143,8 @@ class RecordingBroker:
     async def sign_out(self) -> None: ...
 
     async def funds(self) -> Funds:
+        if self.loading_fails is not None:
+            raise self.loading_fails
         return funds()
 
     async def orders(self) -> list[Order]:
@@ -147,11 +154,13 @@ class RecordingBroker:
         return HOLDINGS
 
     async def preview(self, body: Mapping[str, object]) -> Preview:
+        if self.preview_refusal is not None:
+            raise RefusedError(self.preview_refusal)
         return self.preview_answer
 
     async def place(self, body: Mapping[str, object]) -> Order:
         self.placed.append(dict(body))
-        return order(client_order_id=str(body["client_order_id"]))
+        return self.placed_order
 
     async def modify(self, order_id: str, body: Mapping[str, object]) -> Order:
         self.modified.append((order_id, dict(body)))
@@ -160,6 +169,11 @@ class RecordingBroker:
     async def cancel(self, order_id: str, request_id: str) -> Order:
         self.cancelled.append(order_id)
         return order(order_id, version=9, status="OPEN", pending_change="CANCEL")
+
+    async def instrument(self, symbol: str) -> Instrument:
+        if symbol in self.unlisted:
+            raise RefusedError(Problem(status=404, code="UNKNOWN_SYMBOL"))
+        return Instrument(symbol=symbol, kind="INDEX" if symbol == "NIFTY 50" else "EQUITY")
 
     async def search(self, text: str) -> list[SearchHit]:
         return [SearchHit(symbol="WIPRO", name="Wipro Limited", ltp=Decimal("511.30"))]

@@ -11,6 +11,7 @@ from typing import Protocol
 from tui.client.models import (
     Funds,
     Holding,
+    Instrument,
     Order,
     Preview,
     PrivateEvent,
@@ -66,6 +67,8 @@ class Broker(Protocol):
     async def modify(self, order_id: str, body: Mapping[str, object]) -> Order: ...
 
     async def cancel(self, order_id: str, request_id: str) -> Order: ...
+
+    async def instrument(self, symbol: str) -> Instrument: ...
 
     async def search(self, text: str) -> list[SearchHit]: ...
 

@@ -15,6 +15,7 @@ from tui.client.broker import RefusedError, UnreachableError
 from tui.client.models import (
     Funds,
     Holding,
+    Instrument,
     Order,
     Page,
     Preview,
@@ -96,6 +97,10 @@ class HttpBroker:
         """Ask for a cancel, whatever the order's version: what is left of it is to end."""
         path = f"/v1/orders/{quote(order_id, safe='')}"
         return await self._signed("DELETE", path, Order, {"request_id": request_id})
+
+    async def instrument(self, symbol: str) -> Instrument:
+        """What is listed under `symbol`. Raises RefusedError when nothing is."""
+        return await self._signed("GET", f"/v1/instruments/{quote(symbol, safe='')}", Instrument)
 
     async def search(self, text: str) -> list[SearchHit]:
         page = await self._signed(
@@ -194,10 +199,12 @@ def _answer(response: httpx.Response, body: bytes, answer: type[Answer]) -> Answ
         try:
             return msgspec.json.decode(body, type=answer)
         except msgspec.MsgspecError as error:
-            raise UnreachableError(f"an answer that can't be read: {error}") from error
+            route = f"{response.request.method} {response.request.url.path}"
+            text = f"{route} gave an answer that can't be read: {error}"
+            raise UnreachableError(text) from error
     problem = _problem(response.status_code, body)
     if response.is_server_error:
-        raise UnreachableError(problem.detail or problem.title)
+        raise UnreachableError(str(problem))
     raise RefusedError(problem)
 
 

@@ -137,6 +137,19 @@ class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
     ltp: Decimal | None = None
 
 
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """What is listed under a symbol; `kind` is EQUITY, or INDEX for what only has a price."""
+
+    symbol: str
+    kind: str
+    name: str = ""
+
+    @property
+    def is_tradable(self) -> bool:
+        """Whether it can be bought and sold."""
+        return self.kind != "INDEX"
+
+
 class RuleFailure(msgspec.Struct, frozen=True, kw_only=True):
     """One rule an order breaks, with the nearest price or largest quantity that would pass."""
 
@@ -153,6 +166,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
     accepted: bool
     rules: list[RuleFailure] = []
+    price: Decimal | None = None
+    """What the broker would send; for MARKET the worst price it lets the order trade at."""
     value: Decimal | None = None
     charges: dict[str, Decimal] | None = None
     margin: Decimal | None = None
@@ -167,6 +182,13 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
         return self.charges.get("total", sum(self.charges.values(), Decimal(0)))
 
 
+class FieldError(msgspec.Struct, frozen=True, kw_only=True):
+    """What is malformed in one field of a request."""
+
+    field: str
+    message: str
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """An `application/problem+json` body (RFC 9457) with the broker's stable `code`."""
 
@@ -177,6 +199,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str | None = None
     request_id: str | None = None
     rules: list[RuleFailure] = []
+    errors: list[FieldError] = []
+
+    def __str__(self) -> str:
+        """All that finds the failure again: its code, its detail and the request's id."""
+        words = [self.code, self.detail or self.title]
+        if self.request_id:
+            words.append(f"request {self.request_id}")
+        return " · ".join(word for word in words if word)
 
 
 class Page(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):

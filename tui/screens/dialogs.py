@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
@@ -128,6 +129,8 @@ class SearchDialog(ModalScreen[SearchHit | None]):
         super().__init__()
         self._broker = broker
         self._hits: list[SearchHit] = []
+        self._is_searching = False
+        self._takes_first = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -search") as dialog:
@@ -136,8 +139,15 @@ class SearchDialog(ModalScreen[SearchHit | None]):
             yield OptionList(id="hits", compact=True)
             yield Static(id="search-remark", markup=False)
 
+    def on_key(self, event: Key) -> None:
+        """Take what is typed before the field has the focus: a fast hand loses no letter."""
+        text = self.query_one("#search-text", Input)
+        if event.character is not None and event.is_printable and self.focused is not text:
+            text.insert_text_at_cursor(event.character)
+
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
+        self._is_searching, self._takes_first = True, False
         self._search(event.value.strip())
 
     @work(exclusive=True)
@@ -156,6 +166,10 @@ class SearchDialog(ModalScreen[SearchHit | None]):
 
     def _show(self, hits: list[SearchHit], remark: str) -> None:
         self._hits = hits
+        self._is_searching = False
+        if hits and self._takes_first:
+            self.dismiss(hits[0])
+            return
         options = self.query_one("#hits", OptionList)
         options.clear_options()
         options.add_options([Option(_hit_line(hit)) for hit in hits])
@@ -165,6 +179,10 @@ class SearchDialog(ModalScreen[SearchHit | None]):
 
     @on(Input.Submitted)
     def _take_highlighted(self) -> None:
+        """Enter takes what is marked; before the answer is there, the answer's first."""
+        if self._is_searching:
+            self._takes_first = True
+            return
         highlighted = self.query_one("#hits", OptionList).highlighted
         if highlighted is not None:
             self.dismiss(self._hits[highlighted])

@@ -24,22 +24,25 @@ from tui.client.broker import Broker, Feed, Link
 from tui.client.journal import Journal
 from tui.client.models import Fill, Order, Profile, SearchHit
 from tui.client.watchlist import WatchlistFile
-from tui.desk import Desk
+from tui.desk import TYPING_PAUSE_S, Desk
 from tui.messages import (
     AccountChanged,
     AccountLoaded,
     BrokerNotice,
     DraftChanged,
+    InstrumentFound,
     LinkChanged,
     OrderAnswered,
     OrderRefused,
     OrderReviewed,
     PreviewArrived,
     QuotesChanged,
+    SymbolUnknown,
 )
-from tui.screens.dialogs import ConfirmDialog, HelpDialog, ModifyDialog, SearchDialog
-from tui.state import formats
-from tui.state.account import Account, apply, apply_order, positions, totals
+from tui.screens.dialogs import HelpDialog, ModifyDialog, SearchDialog
+from tui.screens.reviews import cancel_review, order_review
+from tui.state.account import Account, apply, apply_order, in_words, positions, totals
+from tui.state.listing import Listing, found, not_tradable
 from tui.state.quotes import Board, apply_quotes
 from tui.state.ticket import Change
 from tui.widgets.bars import FundsBar, TitleBar
@@ -80,7 +83,8 @@ class TradingScreen(Screen[None]):
         self._link = Link.CONNECTING
         self._symbols: list[str] = []
         self._ticket_symbol = ""
-        self._previewed_symbol = ""
+        self._listing = Listing()
+        self._link_detail = ""
         self._flush_timer: Timer | None = None
         self._desk = Desk(self.post_message, broker, feed, journal, now)
 
@@ -101,7 +105,7 @@ class TradingScreen(Screen[None]):
         self._show_account()
         self._tick()
         self.set_interval(1.0, self._tick)
-        self.query_one(Watchlist).focus()
+        self.set_focus(self.query_one(Watchlist))
         self.run_worker(self._desk.follow(), group="follow", exclusive=True)
 
     def on_resize(self, event: Resize) -> None:
@@ -155,15 +159,20 @@ class TradingScreen(Screen[None]):
             is_news = isinstance(event, Fill) and event.exec_id not in self._account.fills
             self._account = apply(self._account, event)
             if isinstance(event, Fill) and is_news:
-                self._tell_fill(event)
+                self.notify(in_words(event), markup=False)
         if self._account.held_symbols != held_before:
             self._watch()
         self._show_account()
 
     @on(LinkChanged)
     def _link_changed(self, message: LinkChanged) -> None:
-        self._link = message.link
+        was_live = self._link is Link.LIVE
+        self._link, self._link_detail = message.link, message.detail
         self.query_one(TitleBar).show_link(message.link)
+        if message.link is Link.LIVE:
+            self._learn()
+        elif was_live and message.link is Link.RECONNECTING:
+            self.notify(f"{message.detail}. Connecting again…", severity="warning", markup=False)
         self._show_prices()
 
     @on(BrokerNotice)
@@ -176,7 +185,9 @@ class TradingScreen(Screen[None]):
     def _draft_changed(self, message: DraftChanged) -> None:
         if message.symbol != self._ticket_symbol:
             self._ticket_symbol = message.symbol
-            self.query_one(Ticket).show_ltp(self._board.ltp(message.symbol))
+            self._watch()
+            self._show_ltp()
+            self._learn_typed()
         if message.request is not None:
             self.run_worker(self._desk.preview(message.request), group="preview", exclusive=True)
         else:
@@ -185,37 +196,36 @@ class TradingScreen(Screen[None]):
     @on(PreviewArrived)
     def _preview_arrived(self, message: PreviewArrived) -> None:
         self.query_one(Ticket).show_preview(message.request, message.preview)
-        if message.preview.value is not None:
-            self._previewed_symbol = message.request.symbol
+
+    @on(InstrumentFound)
+    def _instrument_found(self, message: InstrumentFound) -> None:
+        symbol = message.instrument.symbol
+        self._listing = found(self._listing, message.instrument)
+        first = self._listing.first_tradable(self._symbols)
+        if first is not None:
+            self.query_one(Watchlist).start_on(first)
+        if symbol == self._ticket_symbol:
             self._watch()
+            if self._listing.is_index(symbol):
+                refusal = {"symbol": "not tradable", "order": not_tradable(symbol)}
+                self.query_one(Ticket).remark(refusal)
+
+    @on(SymbolUnknown)
+    def _symbol_unknown(self, message: SymbolUnknown) -> None:
+        if message.symbol == self._ticket_symbol:
+            self.query_one(Ticket).remark({"symbol": "not listed"})
 
     @on(OrderReviewed)
     def _order_reviewed(self, message: OrderReviewed) -> None:
-        request, preview = message.request, message.preview
-        market = self._board.ltp(request.symbol)
-        rows = [
-            ("Order", f"{request.type} · {request.validity} · {request.product}"),
-            ("Price", "market" if request.price is None else formats.rupees(request.price)),
-            ("Last price", formats.rupees(market)),
-            ("Value", formats.rupees(preview.value if preview else None)),
-            ("Charges", formats.rupees(preview.total_charges if preview else None)),
-            ("Available after", formats.rupees(preview.available_after if preview else None)),
-        ]
-        title = f"{request.side} {formats.quantity(request.quantity)} {request.symbol}"
-        warning = ""
-        if preview is None:
-            warning = "The broker has not priced this order yet."
-        elif not preview.accepted:
-            warning = "The broker would refuse this order."
-        dialog = ConfirmDialog(
-            title, rows, f"send the {request.side.lower()}", self._profile.mode, warning
-        )
+        request, ltp = message.request, self._board.ltp(message.request.symbol)
+
+        review = order_review(request, message.preview, ltp, self._profile.mode)
 
         def send(is_accepted: bool | None) -> None:
             if is_accepted:
                 self.run_worker(self._desk.place(request), group="orders")
 
-        self.app.push_screen(dialog, send)
+        self.app.push_screen(review, send)
 
     @on(OrderAnswered)
     def _order_answered(self, message: OrderAnswered) -> None:
@@ -223,11 +233,12 @@ class TradingScreen(Screen[None]):
         self._show_account()
         if message.is_placed:
             self.query_one(Ticket).clear()
-            self.query_one(Watchlist).focus()
+            self.set_focus(self.query_one(Watchlist))
+            self.query_one(Blotter).cursor_key = message.order.order_id
 
     @on(OrderRefused)
     def _order_refused(self, message: OrderRefused) -> None:
-        self.query_one(Ticket).show_refusal(message.text, message.rules)
+        self.query_one(Ticket).show_refusal(message.errors)
 
     @on(LiveTable.Chosen)
     def _row_chosen(self, message: LiveTable.Chosen) -> None:
@@ -259,22 +270,12 @@ class TradingScreen(Screen[None]):
         order = self._selected_working_order()
         if order is None:
             return
-        left = order.quantity - order.filled_quantity
-        rows = [
-            ("Order", f"#{order.order_id}"),
-            ("Price", "market" if order.price is None else formats.rupees(order.price)),
-            ("Filled", formats.quantity(order.filled_quantity)),
-            ("Left to cancel", formats.quantity(left)),
-        ]
-        title = f"Cancel {order.side} {formats.quantity(left)} {order.symbol}"
 
         def send(is_accepted: bool | None) -> None:
             if is_accepted:
                 self.run_worker(self._desk.cancel(order), group="orders")
 
-        self.app.push_screen(
-            ConfirmDialog(title, rows, "send the cancel", self._profile.mode), send
-        )
+        self.app.push_screen(cancel_review(order, self._profile.mode), send)
 
     def action_search(self) -> None:
         def add(hit: SearchHit | None) -> None:
@@ -287,22 +288,22 @@ class TradingScreen(Screen[None]):
 
     def action_remove(self) -> None:
         selected = self.query_one(Watchlist).cursor_key
-        if self.query_one(Watchlist).has_focus and selected in self._symbols:
+        if self.focused is self.query_one(Watchlist) and selected in self._symbols:
             self._keep_watchlist([each for each in self._symbols if each != selected])
 
     def action_watchlist(self) -> None:
-        self.query_one(Watchlist).focus()
+        self.set_focus(self.query_one(Watchlist))
 
     def action_orders(self) -> None:
         self.remove_class("-holdings")
-        self.query_one(Blotter).focus()
+        self.query_one(Blotter).focus_working(self._account)
 
     def action_holdings(self) -> None:
         self.add_class("-holdings")
         self.query_one(Holdings).focus()
 
     def action_leave(self) -> None:
-        self.query_one(Watchlist).focus()
+        self.set_focus(self.query_one(Watchlist))
 
     def action_reconnect(self) -> None:
         if self._link is Link.REPLACED:
@@ -316,9 +317,13 @@ class TradingScreen(Screen[None]):
     def _show_prices(self) -> None:
         is_live = self._link is Link.LIVE
         self.query_one(Watchlist).show_prices(self._symbols, self._board, is_live, time.monotonic())
-        self.query_one(Ticket).show_ltp(self._board.ltp(self._ticket_symbol))
+        self._show_ltp()
         self.query_one(Holdings).show_positions(positions(self._account, self._board), is_live)
         self._show_funds()
+
+    def _show_ltp(self) -> None:
+        symbol = self._ticket_symbol
+        self.query_one(Ticket).show_ltp(symbol, self._board.ltp(symbol))
 
     def _show_account(self) -> None:
         with self.app.batch_update():
@@ -327,20 +332,27 @@ class TradingScreen(Screen[None]):
 
     def _show_funds(self) -> None:
         sums = totals(positions(self._account, self._board))
-        self.query_one(FundsBar).show_funds(self._account, sums, self._link is Link.LIVE)
+        bar = self.query_one(FundsBar)
+        bar.show_funds(self._account, sums, self._link is Link.LIVE, self._link_detail)
 
     def _tick(self) -> None:
         self.query_one(TitleBar).show_time(self._now())
 
-    def _tell_fill(self, fill: Fill) -> None:
-        verb = "Bought" if fill.side == "BUY" else "Sold"
-        shares = formats.quantity(fill.quantity)
-        self.notify(f"{verb} {shares} {fill.symbol} at {formats.rupees(fill.price)}", markup=False)
-
     def _watch(self) -> None:
-        """Subscribe what is on screen: watchlist, holdings and the symbol last previewed."""
-        previewed = [self._previewed_symbol] if self._previewed_symbol else []
-        self._feed.watch({*self._symbols, *self._account.held_symbols, *previewed})
+        """Subscribe what is on screen: watchlist, holdings and the ticket's symbol, once known."""
+        typed = {self._ticket_symbol} & self._listing.known.keys()
+        self._feed.watch({*self._symbols, *self._account.held_symbols, *typed})
+
+    def _learn(self) -> None:
+        """Ask about the watchlist's symbols not known yet: not all that has a price can trade."""
+        if unknown := self._listing.unknown(self._symbols):
+            self.run_worker(self._desk.look_up(unknown), group="watchlist", exclusive=True)
+
+    def _learn_typed(self) -> None:
+        """Ask about the ticket's symbol when it is not known yet."""
+        typed = [self._ticket_symbol] if self._ticket_symbol else []
+        asking = self._desk.look_up(self._listing.unknown(typed), TYPING_PAUSE_S)
+        self.run_worker(asking, group="symbol", exclusive=True)
 
     def _read_watchlist(self) -> list[str]:
         """The kept list; a file that can't be read is named and left as it is."""
@@ -354,18 +366,25 @@ class TradingScreen(Screen[None]):
         self._symbols = symbols
         self._watchlist_file.write(symbols)
         self._watch()
+        self._learn()
         self._show_prices()
 
     def _begin_ticket(self, symbol: str | None, side: str | None) -> None:
-        if symbol is not None:
-            self.query_one(Ticket).begin(symbol, side, self._board.ltp(symbol))
+        ticket = self.query_one(Ticket)
+        if symbol is None:
+            ticket.begin("", side, None)
+        elif self._listing.is_index(symbol):
+            ticket.begin("", side, None)
+            ticket.remark({"order": not_tradable(symbol)})
+        else:
+            ticket.begin(symbol, side, self._board.ltp(symbol))
 
     def _selected_symbol(self) -> str | None:
         """The symbol under the cursor of the table in focus, else of the watchlist."""
-        if self.query_one(Blotter).has_focus:
+        if self.focused is self.query_one(Blotter):
             order = self._account.orders.get(self.query_one(Blotter).cursor_key or "")
             return None if order is None else order.symbol
-        if self.query_one(Holdings).has_focus:
+        if self.focused is self.query_one(Holdings):
             return self.query_one(Holdings).cursor_key
         return self.query_one(Watchlist).cursor_key
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from tui.client.models import Fill, Funds, Holding, Order, PrivateEvent
+from tui.state import formats
 from tui.state.quotes import Board
 
 
@@ -79,6 +80,12 @@ Value = TypeVar("Value", Order, Fill, Holding)
 
 def _with(mapping: Mapping[str, Value], key: str, value: Value) -> MappingProxyType[str, Value]:
     return MappingProxyType({**mapping, key: value})
+
+
+def in_words(fill: Fill) -> str:
+    """What a fill did, as a sentence to notify with."""
+    verb = "Bought" if fill.side == "BUY" else "Sold"
+    return f"{verb} {formats.quantity(fill.quantity)} {fill.symbol} at {formats.rupees(fill.price)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ Only what needs no market data is checked here; ticks, bands, funds and holdings
 to judge, and its preview is shown while the user types.
 """
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tui.client.models import Order, RuleFailure
+from tui.client.models import Order, Problem, RuleFailure
 from tui.state import formats
 
 DIGITS_MAX = 18
@@ -61,6 +62,8 @@ class OrderRequest:
 
 Errors = dict[str, str]
 """A message by field: symbol, quantity, price, or "order" for what belongs to none."""
+
+_FIELDS = ("symbol", "quantity", "price")
 
 
 def check(draft: Draft) -> OrderRequest | Errors:
@@ -143,12 +146,39 @@ def check_change(order: Order, quantity_text: str, price_text: str) -> Change | 
 
 
 def place_failures(rules: Iterable[RuleFailure]) -> Errors:
-    """Put each refusal at the field that would cure it, with the value that would pass."""
+    """Put each refusal at the field that would cure it, with the value that would pass them all."""
     errors: Errors = {}
-    for rule in rules:
+    strictest_first = sorted(rules, key=_allowed)
+    for rule in strictest_first:
         field = _field(rule)
         errors.setdefault(field, _cure(rule, field) or rule.message or rule.code)
     return errors
+
+
+def place_problem(problem: Problem) -> Errors:
+    """Put a refusal of the broker at its fields, and its words beside the whole order."""
+    errors = place_failures(problem.rules)
+    for error in problem.errors:
+        if error.field in _FIELDS:
+            errors.setdefault(error.field, error.message)
+    if problem.code == "UNKNOWN_SYMBOL":
+        errors["symbol"] = "not listed"
+    words = in_words(problem.rules) or problem.detail or problem.title or problem.code
+    return {**errors, "order": _sentence(words)}
+
+
+def in_words(rules: Iterable[RuleFailure]) -> str:
+    """Every broken rule in the broker's own words."""
+    return _sentence("; ".join(rule.message or rule.code for rule in rules))
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _allowed(rule: RuleFailure) -> float:
+    """The quantity a rule would let through, so that the smallest one is shown."""
+    return math.inf if rule.largest_quantity is None else rule.largest_quantity
 
 
 def _field(rule: RuleFailure) -> str:
@@ -158,12 +188,16 @@ def _field(rule: RuleFailure) -> str:
         return "price"
     if rule.largest_quantity is not None or "QUANTITY" in code or "LOT" in code:
         return "quantity"
-    return "symbol" if "SYMBOL" in code or "INSTRUMENT" in code else "order"
+    return "symbol" if code in ("NOT_TRADABLE", "UNKNOWN_SYMBOL") else "order"
 
 
 def _cure(rule: RuleFailure, field: str) -> str:
     if field == "price" and rule.nearest is not None:
         return f"→ {formats.amount(rule.nearest)}"
+    if field == "symbol":
+        return "not tradable"
     if field == "quantity" and rule.largest_quantity is not None:
+        if not rule.largest_quantity:
+            return "none to sell" if rule.code == "INSUFFICIENT_HOLDINGS" else "none"
         return f"max {formats.quantity(rule.largest_quantity)}"
     return ""

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.widgets import Static
 
 from tui.client.broker import Link
@@ -51,11 +52,14 @@ class TitleBar(Horizontal):
 class FundsBar(Static):
     """Money that can be spent, cash, what orders hold, and what the holdings are worth."""
 
-    def show_funds(self, account: Account, totals: Totals, is_live: bool) -> None:
-        """Show the account's money and the holdings' live sums."""
+    def show_funds(self, account: Account, totals: Totals, is_live: bool, trouble: str) -> None:
+        """Show the account's money and the holdings' live sums, or what keeps it from loading."""
         funds = account.funds
+        self.set_class(funds is None, "-loading")
         if funds is None:
-            self.update("[$faint]Loading the account…[/]")
+            waiting = Content.styled("Loading the account…", "$faint")
+            failed = Content.styled(f"{trouble} · trying again", "$warning")
+            self.update(failed if trouble else waiting)
             return
         fields = [
             ("Available", f"[b]{formats.rupees(funds.available)}[/]"),

@@ -47,6 +47,13 @@ class Blotter(LiveTable):
         self.border_title = f"Orders · {working} working" if working else "Orders"
         self.explain(known)
 
+    def focus_working(self, known: Account) -> None:
+        """Take the focus, with the cursor on a working order when there is one."""
+        selected = known.orders.get(self.cursor_key or "")
+        if known.working_orders and (selected is None or not selected.is_working):
+            self.cursor_key = self.row_keys[0]
+        self.focus()
+
     def explain(self, known: Account) -> None:
         """Put the selected order's reason, or what may be done with it, under the table."""
         order = known.orders.get(self.cursor_key or "")

@@ -19,6 +19,7 @@ class Choice(Widget, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,space", "step(1)", "Next", show=False),
         Binding("left", "step(-1)", "Previous", show=False),
+        Binding("enter", "submit", "Review", show=False),
     ]
 
     value: reactive[str] = reactive("", layout=False)
@@ -29,6 +30,16 @@ class Choice(Widget, can_focus=True):
 
         choice: "Choice"
         value: str
+
+        @property
+        def control(self) -> "Choice":
+            return self.choice
+
+    @dataclass
+    class Submitted(Message):
+        """Enter: the choice stands."""
+
+        choice: "Choice"
 
         @property
         def control(self) -> "Choice":
@@ -55,6 +66,9 @@ class Choice(Widget, can_focus=True):
     def action_step(self, by: int) -> None:
         index = self.options.index(self.value) + by
         self.value = self.options[index % len(self.options)]
+
+    def action_submit(self) -> None:
+        self.post_message(self.Submitted(self))
 
     def on_click(self, event: events.Click) -> None:
         start = 0

@@ -105,6 +105,8 @@ class LiveTable(Widget, can_focus=True):
         self._rows: tuple[Row, ...] = ()
         self._top = 0
         self._gone_index = 0
+        self.is_cursor_placed = False
+        """Whether the user has moved the cursor."""
 
     def show(self, rows: Sequence[Row]) -> None:
         """Replace the rows, repainting only lines that differ."""
@@ -143,6 +145,7 @@ class LiveTable(Widget, can_focus=True):
 
     def action_move(self, by: int) -> None:
         if self._rows:
+            self.is_cursor_placed = True
             index = self._cursor_index() + by
             self.cursor_key = self._rows[max(0, min(len(self._rows) - 1, index))].key
 
@@ -159,6 +162,7 @@ class LiveTable(Widget, can_focus=True):
             key = self._rows[index].key
             if key == self.cursor_key and event.chain > 1:
                 self.action_choose()
+            self.is_cursor_placed = True
             self.cursor_key = key
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:

@@ -2,6 +2,8 @@
 
 Flow: a field changes -> DraftChanged -> the screen asks for a preview -> `show_preview`. Nothing
 is sent from here: Enter posts OrderReviewed, and the screen asks for a confirmation.
+
+Invariant: a price the user typed is never changed; one that was filled in goes with its symbol.
 """
 
 from decimal import Decimal
@@ -12,11 +14,12 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Label, Static
 
-from tui.client.models import Preview, RuleFailure
+from tui.client.models import Preview
 from tui.messages import DraftChanged, OrderReviewed
 from tui.state import formats
-from tui.state.ticket import Draft, Errors, OrderRequest, check, place_failures
+from tui.state.ticket import Draft, Errors, OrderRequest, check, in_words, place_failures
 from tui.widgets.choice import Choice
+from tui.widgets.fields import NumberField, SymbolField
 
 BREAKDOWN_LINES = 6
 """From this height on the preview is a list; below it, two lines."""
@@ -32,14 +35,17 @@ class Ticket(Vertical):
         self._refused: Errors = {}
         self._touched: set[str] = set()
         self._ltp: Decimal | None = None
+        self._remarks: Errors = {}
+        self._priced = ""
+        self._is_price_typed = False
 
     def compose(self) -> ComposeResult:
         self.border_title = f"Ticket · {self._mode} · CNC"
-        yield _field("Symbol", Input(id="symbol", compact=True, max_length=20))
+        yield _field("Symbol", SymbolField(id="symbol", compact=True, max_length=20))
         yield _field("Side", Choice("BUY", "SELL", name="side"))
         yield _field("Type", Choice("LIMIT", "MARKET", name="type"))
-        yield _field("Quantity", Input(id="quantity", compact=True, max_length=18))
-        yield _field("Price", Input(id="price", compact=True, max_length=18))
+        yield _field("Quantity", NumberField(id="quantity", compact=True, max_length=18))
+        yield _field("Price", NumberField(id="price", compact=True, max_length=18))
         yield _field("Validity", Choice("DAY", "IOC", name="validity"))
         yield Static(id="remark-order", markup=False)
         yield Static(id="preview")
@@ -61,21 +67,42 @@ class Ticket(Vertical):
         )
 
     def begin(self, symbol: str, side: str | None, price: Decimal | None) -> None:
-        """Start an order in `symbol`, at its last price, with the cursor in the quantity."""
+        """Start an order in `symbol`, at its last price, with the cursor in the quantity.
+
+        Without a symbol the cursor waits there for one.
+        """
         with self.prevent(Input.Changed, Choice.Changed):
             self._input("symbol").value = symbol
             if side is not None:
                 self._choice("side").value = side
-            self._input("price").value = "" if price is None else f"{price:.2f}"
+        self._is_price_typed = False
         self._touched.clear()
-        self._input("quantity").focus()
+        self._remarks = {}
+        self._price_symbol(symbol, price)
+        self.screen.set_focus(self._input("quantity" if symbol else "symbol"))
         self._changed()
 
-    def show_ltp(self, ltp: Decimal | None) -> None:
-        """Keep the last price of the ticket's symbol beside it."""
+    def remark(self, errors: Errors) -> None:
+        """Say what is known of the symbol, until the symbol changes."""
+        self._remarks = errors
+        self._show()
+
+    def show_ltp(self, symbol: str, ltp: Decimal | None) -> None:
+        """Keep the last price of `symbol` beside it, and in its price field to start with."""
+        draft = self.draft
+        if symbol != draft.symbol:
+            return
         if ltp != self._ltp:
             self._ltp = ltp
-            self._hint("symbol", "" if ltp is None else formats.amount(ltp))
+            self._hint("symbol", self._errors(draft).get("symbol", ""), draft)
+        if ltp is not None and symbol != self._priced and not self._is_price_typed:
+            self._price_symbol(symbol, ltp)
+            self._changed()
+
+    def _price_symbol(self, symbol: str, price: Decimal | None) -> None:
+        self._priced = symbol if price is not None else ""
+        with self.prevent(Input.Changed):
+            self._input("price").value = "" if price is None else f"{price:.2f}"
 
     def show_preview(self, request: OrderRequest, preview: Preview) -> None:
         """Show what `request` would cost, unless the draft has moved on."""
@@ -84,10 +111,9 @@ class Ticket(Vertical):
             self._refused = place_failures(preview.rules)
             self._show()
 
-    def show_refusal(self, text: str, rules: list[RuleFailure]) -> None:
-        """Show why the broker refused the order that was sent."""
-        self._refused = place_failures(rules)
-        self._refused["order"] = next((rule.message for rule in rules if rule.message), text)
+    def show_refusal(self, errors: Errors) -> None:
+        """Show why the broker refused the order that was previewed or sent."""
+        self._refused = errors
         self._show()
 
     def clear(self) -> None:
@@ -99,14 +125,29 @@ class Ticket(Vertical):
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        self._touched.add(event.input.id or "")
+        name = event.input.id or ""
+        self._touched.add(name)
+        if name == "price":
+            self._is_price_typed = bool(event.value)
+        elif name == "symbol":
+            with self.prevent(Input.Changed):
+                event.input.value = event.value.upper()
+            self._remarks = {}
+            if not self._is_price_typed:
+                self._price_symbol("", None)
         self._changed()
+
+    @on(NumberField.Lettered)
+    def _begin_symbol(self, event: NumberField.Lettered) -> None:
+        """A letter belongs to no figure: whoever types one is naming a symbol."""
+        self.query_one(SymbolField).begin(event.letter.upper())
 
     @on(Choice.Changed)
     def _chose(self) -> None:
         self._changed()
 
     @on(Input.Submitted)
+    @on(Choice.Submitted)
     @on(Button.Pressed)
     def _review(self) -> None:
         request = check(self.draft)
@@ -118,7 +159,7 @@ class Ticket(Vertical):
             return
         self._touched.update(("symbol", "quantity", "price"))
         self._show()
-        self._input(next(iter(request))).focus()
+        self.screen.set_focus(self._input(next(iter(request))))
 
     def _changed(self) -> None:
         request = check(self.draft)
@@ -131,28 +172,39 @@ class Ticket(Vertical):
 
     def _show(self) -> None:
         draft = self.draft
-        checked = check(draft)
-        errors = dict(self._refused)
-        if not isinstance(checked, OrderRequest):
-            errors.update({name: text for name, text in checked.items() if name in self._touched})
+        errors = self._errors(draft)
         self._input("price").disabled = draft.type == "MARKET"
-        for name in ("quantity", "price"):
-            self._hint(name, errors.get(name, ""))
-        if "symbol" in errors:
-            self._hint("symbol", errors["symbol"])
+        for name in ("symbol", "quantity", "price"):
+            self._hint(name, errors.get(name, ""), draft)
         self.query_one("#remark-order", Static).update(self._remark(errors))
         self.query_one("#preview", Static).update(self._preview_text())
         button = self.query_one("#review", Button)
         button.label = f"{self._mode} {draft.side}   ↵ review"
         self.set_class(draft.side == "SELL", "-sell")
 
+    def _errors(self, draft: Draft) -> Errors:
+        """What is wrong: as the broker says, and in the fields the user has been to."""
+        errors = {**self._refused, **self._remarks}
+        checked = check(draft)
+        if not isinstance(checked, OrderRequest):
+            errors.update({name: text for name, text in checked.items() if name in self._touched})
+        return errors
+
     def _remark(self, errors: Errors) -> str:
-        """The first refusal in the broker's own words, or what belongs to no field."""
-        words = errors.get("order", "")
+        """The refusal in the broker's own words, or what belongs to no field."""
         if self._previewed is not None and self._previewed[1].rules:
-            first = self._previewed[1].rules[0]
-            words = first.message or first.code
-        return words[:1].upper() + words[1:]
+            return in_words(self._previewed[1].rules)
+        return errors.get("order", "")
+
+    def _usual_hint(self, name: str, draft: Draft) -> str:
+        """What stands beside a field that has nothing wrong."""
+        if name == "symbol" and self._ltp is not None:
+            return formats.amount(self._ltp)
+        if name == "price" and draft.type == "MARKET" and self._previewed is not None:
+            worst = self._previewed[1].price
+            bound = "at most" if draft.side == "BUY" else "at least"
+            return "" if worst is None else f"{bound} {formats.amount(worst)}"
+        return ""
 
     def _preview_text(self) -> Content:
         if self._previewed is None:
@@ -177,11 +229,11 @@ class Ticket(Vertical):
     def on_resize(self) -> None:
         self.call_after_refresh(self._show)
 
-    def _hint(self, name: str, text: str) -> None:
-        hint = self._input(name).parent
-        if hint is not None:
-            hint.query_one(".hint", Static).update(text)
-            hint.set_class(bool(text) and name != "symbol", "-refused")
+    def _hint(self, name: str, error: str, draft: Draft) -> None:
+        field = self._input(name).parent
+        if field is not None:
+            field.query_one(".hint", Static).update(error or self._usual_hint(name, draft))
+            field.set_class(bool(error), "-refused")
 
     def _input(self, name: str) -> Input:
         return self.query_one(f"#{name}", Input)

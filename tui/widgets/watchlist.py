@@ -31,6 +31,11 @@ class Watchlist(LiveTable):
         """Show `board`; without a live connection every price is greyed as stale."""
         self.show([_row(symbol, board.prices.get(symbol), is_live, now) for symbol in symbols])
 
+    def start_on(self, symbol: str) -> None:
+        """Put the cursor on `symbol`, unless the user has already put it somewhere."""
+        if not self.is_cursor_placed:
+            self.cursor_key = symbol
+
 
 def _row(symbol: str, price: Price | None, is_live: bool, now: float) -> Row:
     if price is None:
