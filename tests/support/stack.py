@@ -15,6 +15,7 @@ from typing import IO, Any
 import psutil
 import pytest
 
+from infra.local.children import die_with_parent
 from tests.support.trader import Trader
 
 START_SECONDS = 90.0
@@ -48,6 +49,7 @@ class Stack:
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),  # a killed test run leaves no stack behind
         )
         self.wait_ready()
 
@@ -135,15 +137,19 @@ class Stack:
         """A paper user of its own, signed in, with so many rupees more than it starts with."""
         done = self.outcry("demo-user", "--count", "1", "--json")
         assert done.returncode == 0, done.stderr
-        trader = Trader(self.api, self.stream, json.loads(done.stdout)[0])
-        self._traders.append(trader)
-        trader.sign_in()
+        trader = self.signed_in(json.loads(done.stdout)[0])
         if deposit is not None:
             answer = trader.http.post(
                 "/v1/funds/deposits", json={"client_id": "more", "amount": deposit}
             )
             assert answer.status_code == 202, answer.text
         return trader
+
+    def signed_in(self, user: dict[str, str]) -> Trader:
+        """A client of that user, closed when the stack stops."""
+        trader = Trader(self.api, self.stream, user)
+        self._traders.append(trader)
+        return trader.sign_in()
 
     def kill(self, *names: str) -> None:
         """kill -9 of the parts of these names."""
