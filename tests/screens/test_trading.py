@@ -8,15 +8,14 @@ import pytest
 from textual.widgets import Input
 
 from tests.screens.conftest import Desk, is_live, settle, text_of
-from tests.support.terminal import ORDERS, QUOTES, REFUSED, funds, order, quote
+from tests.support.terminal import ORDERS, QUOTES, funds, order, quote
 from tui.actions import EVERYWHERE, TRADING
 from tui.client.broker import Link, RefusedError, UnreachableError
-from tui.client.models import FieldError, Fill, Holding, Problem
+from tui.client.models import Fill, Holding, Problem
 from tui.messages import SessionEnded
 from tui.screens import login
 from tui.screens.dialogs import ConfirmDialog, ModifyDialog
 from tui.screens.login import LoginScreen
-from tui.widgets.ticket import Ticket
 from tui.widgets.watchlist import Watchlist
 
 SIZE = (120, 36)
@@ -90,19 +89,6 @@ async def test_escape_sends_nothing(desk: Desk) -> None:
     assert desk.broker.placed == []
 
 
-async def test_a_refusal_is_shown_at_its_field_with_the_cure(desk: Desk) -> None:
-    desk.broker.preview_answer = REFUSED
-    async with desk.terminal.run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("b", "5", "0", "0")
-        await settle(pilot, lambda: "max 328" in text_of(pilot))
-        lines = text_of(pilot).splitlines()
-
-    assert any("Quantity" in line and "max 328" in line for line in lines)
-    assert any("Price" in line and "→ 2,950.50" in line for line in lines)
-    assert any("Prices move by ₹0.05" in line for line in lines)
-
-
 async def test_a_working_order_is_cancelled_after_a_confirmation(desk: Desk) -> None:
     desk.broker.known_orders = ORDERS
     async with desk.terminal.run_test(size=SIZE) as pilot:
@@ -150,17 +136,6 @@ async def test_a_found_symbol_joins_the_watchlist_and_is_kept(desk: Desk) -> Non
         await settle(pilot, lambda: "WIPRO" in desk.feed.watched)
 
     assert "WIPRO" in (desk.settings.home / "watchlist.json").read_text()
-
-
-async def test_letters_typed_into_the_ticket_are_text(desk: Desk) -> None:
-    async with desk.terminal.run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("b", "shift+tab", "shift+tab", "shift+tab")
-        await pilot.press(*"SBIN")
-        assert pilot.app.screen.query_one("#symbol", Input).value == "SBIN"
-        await pilot.press("escape")
-        assert pilot.app.focused is not None
-        assert pilot.app.focused.css_identifier == "Watchlist"
 
 
 async def test_a_moved_price_is_shown_and_settles(desk: Desk) -> None:
@@ -264,66 +239,6 @@ async def test_the_cursor_starts_on_what_can_be_traded(desk: Desk) -> None:
         assert pilot.app.screen.query_one(Watchlist).cursor_key == "RELIANCE"
 
 
-async def test_buying_an_index_asks_for_another_symbol(desk: Desk) -> None:
-    async with desk.terminal.run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("home", "b")
-        await settle(pilot, lambda: "NIFTY 50 is an index" in text_of(pilot))
-        await pilot.press(*"tcs", "enter", *"10")
-        await settle(pilot, lambda: "₹33.94" in text_of(pilot))
-        draft = pilot.app.screen.query_one(Ticket).draft
-
-    assert (draft.symbol, draft.quantity, draft.price) == ("TCS", "10", "3921.70")
-
-
-async def test_a_letter_typed_as_a_quantity_begins_a_symbol(desk: Desk) -> None:
-    async with desk.terminal.run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("b", *"hdfcbank", "enter", *"7")
-        await settle(pilot, lambda: "₹33.94" in text_of(pilot))
-        draft = pilot.app.screen.query_one(Ticket).draft
-
-    assert (draft.symbol, draft.quantity, draft.price) == ("HDFCBANK", "7", "1682.20")
-
-
-async def test_leaving_the_ticket_and_buying_another_row_moves_the_ticket(desk: Desk) -> None:
-    async with desk.terminal.run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("b", "4", "escape", "down", "down", "b", "1", "0")
-        draft = pilot.app.screen.query_one(Ticket).draft
-
-    assert (draft.symbol, draft.quantity, draft.price) == ("TCS", "10", "3921.70")
-
-
-async def test_a_price_that_was_typed_stays_when_the_symbol_changes(desk: Desk) -> None:
-    async with desk.terminal.run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("b", "5", "tab", *"1600", "shift+tab", *"hdfcbank")
-        await settle(pilot, lambda: "₹33.94" in text_of(pilot))
-        draft = pilot.app.screen.query_one(Ticket).draft
-
-    assert (draft.symbol, draft.price) == ("HDFCBANK", "1600")
-
-
-async def test_a_symbol_nobody_lists_is_named_at_its_field(desk: Desk) -> None:
-    desk.broker.unlisted = {"ZZZ"}
-    async with desk.terminal.run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("b", *"zzz")
-        await settle(pilot, lambda: "not listed" in text_of(pilot))
-
-    assert "ZZZ" not in desk.feed.watched
-
-
-async def test_enter_on_a_choice_reviews_the_order(desk: Desk) -> None:
-    async with desk.terminal.run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("b", "3", "tab", "tab", "right", "enter")
-        await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
-
-        assert "LIMIT · IOC · CNC" in text_of(pilot)
-
-
 async def test_an_order_just_placed_is_the_one_to_cancel(desk: Desk) -> None:
     desk.broker.known_orders = ORDERS
     desk.broker.placed_order = order("1009", status="OPEN")
@@ -370,19 +285,3 @@ async def test_a_lost_connection_says_why(desk: Desk) -> None:
         assert desk.feed.listener is not None
         desk.feed.listener.link(Link.RECONNECTING, "closed with 1006")
         await settle(pilot, lambda: "closed with 1006. Connecting again" in text_of(pilot))
-
-
-async def test_a_malformed_field_is_named_at_its_place(desk: Desk) -> None:
-    desk.broker.preview_refusal = Problem(
-        status=400,
-        code="INVALID_REQUEST",
-        detail="quantity: at most 1000000000",
-        errors=[FieldError(field="quantity", message="at most 1000000000")],
-    )
-    async with desk.terminal.run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("b", *"20000000000")
-        await settle(pilot, lambda: "Quantity: at most 1000000000" in text_of(pilot))
-        lines = text_of(pilot).splitlines()
-
-    assert any("Quantity" in line and "at most" in line for line in lines)

@@ -35,8 +35,11 @@ class SymbolField(Input):
     _is_begun = False
 
     def begin(self, letter: str) -> None:
-        """Take the focus with `letter` typed already."""
-        self._is_begun = not self.has_focus
+        """Take the focus with `letter` typed already; a fast hand's next letters follow it."""
+        if self.screen.focused is self:
+            self.insert_text_at_cursor(letter)
+            return
+        self._is_begun = True
         self.value = letter
         self.cursor_position = len(letter)
         self.screen.set_focus(self)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.terminal import REFUSED, order
-from tui.client.models import RuleFailure
+from tui.client.models import FieldError, Problem, RuleFailure
 from tui.state.ticket import (
     Change,
     Draft,
@@ -13,6 +13,7 @@ from tui.state.ticket import (
     check,
     check_change,
     place_failures,
+    place_problem,
     read_price,
     read_quantity,
 )
@@ -97,3 +98,34 @@ def test_a_modification_cannot_go_below_what_is_filled() -> None:
 
 def test_a_modification_of_nothing_is_not_sent() -> None:
     assert check_change(order(), "10", "2950.50") == {"order": "Nothing is changed"}
+
+
+def test_of_several_largest_quantities_the_one_that_passes_them_all_is_shown() -> None:
+    rules = [
+        RuleFailure(code="ORDER_VALUE_TOO_LARGE", message="too much", largest_quantity=49_999),
+        RuleFailure(code="INSUFFICIENT_FUNDS", message="too little", largest_quantity=491),
+    ]
+
+    assert place_failures(rules) == {"quantity": "max 491"}
+
+
+def test_selling_what_is_not_held_says_that_there_is_none() -> None:
+    rule = RuleFailure(code="INSUFFICIENT_HOLDINGS", message="more than held", largest_quantity=0)
+
+    assert place_failures([rule]) == {"quantity": "none to sell"}
+
+
+def test_an_index_is_refused_at_its_symbol() -> None:
+    rule = RuleFailure(code="NOT_TRADABLE", message="an index can't be bought or sold")
+
+    assert place_failures([rule]) == {"symbol": "not tradable"}
+
+
+def test_a_malformed_request_is_placed_at_its_fields() -> None:
+    problem = Problem(
+        code="INVALID_REQUEST",
+        detail="quantity: too large",
+        errors=[FieldError(field="quantity", message="too large")],
+    )
+
+    assert place_problem(problem) == {"quantity": "too large", "order": "Quantity: too large"}
