@@ -37,8 +37,8 @@ $(VENV)/.test: $(VENV)/.run $(LOCKS)/test.txt
 
 setup: $(VENV)/.run  ## install into .venv (FIX=source compiles the official FIX engine)
 
-run: setup  ## start everything and open the terminal
-	@$(BIN)/outcry up
+run: setup  ## start everything and open the terminal (UP="--rate 1000" passes options on)
+	@$(BIN)/outcry up $(UP)
 
 test: check  ## install, check and run every test
 	@$(BIN)/pytest --numprocesses=$(WORKERS)
@@ -73,6 +73,12 @@ build/sam/.ready: $(UV) $(LOCKS)/sam.txt
 sam-validate: build/sam/.ready $(VENV)/.run  ## check template.yaml with SAM and cfn-lint
 	@SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=ap-south-1 build/sam/bin/sam validate --lint
 	@$(BIN)/cfn-lint template.yaml
+
+bench: $(VENV)/.test  ## measure each stage beside its baseline (STAGE=name runs one)
+	@$(BIN)/python -m tests.bench $(STAGE)
+
+screenshot: setup  ## take the README's picture of a running stack's terminal
+	@$(BIN)/outcry screenshot tui/screenshot.svg
 
 clean:  ## remove what make made (not the state in OUTCRY_HOME)
 	rm -rf $(VENV) build

@@ -5,6 +5,7 @@ import pytest
 pytest_plugins = ["tests.support.postgres", "tests.support.stack"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before the names are read for the dealing
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keeps a file's tests in one process, and all that use the one running stack in another."""
     for item in items:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Annotated, Literal
 
 import cyclopts
@@ -245,6 +246,48 @@ def reconcile() -> int:
     report = reconciliation.run(stack.stores.postgres, stack.exchange)
     print(report.text())
     return DONE if report.ok else CHECK_FAILED
+
+
+@app.command
+def screenshot(path: Path, *, size: str = "120x36", after: float = 6.0) -> int:
+    """Save a picture (SVG) of the running stack's terminal, as the demo user sees it.
+
+    Parameters
+    ----------
+    path: the file to write
+    size: columns x rows
+    after: seconds of live prices before the picture is taken
+    """
+    from tui.app import photograph
+    from tui.settings import TerminalSettings
+
+    place = home()
+    stack, user = running_stack(place), place.read_demo_user()
+    columns, _, rows = size.partition("x")
+    if user is None or not (columns.isdecimal() and rows.isdecimal()):
+        raise Failure("the size is COLUMNSxROWS, of a stack with its demo user", WRONG_USAGE)
+    settings = TerminalSettings(
+        api_url=stack.api,
+        home=place.path / "terminal",
+        stream_url=stack.stream,
+        username=user.username,
+        password=user.password,
+        totp_secret=user.totp_secret,
+    )
+    return photograph(settings, path, after, (int(columns), int(rows)))
+
+
+@app.command
+def token() -> int:
+    """Print an access token of the demo user, good for ten minutes."""
+    from infra.command.sign_in import demo_token
+
+    place = home()
+    user = place.read_demo_user()
+    if user is None:
+        raise Failure("there is no demo user yet; `outcry up` makes one", NOT_REACHABLE)
+    print(demo_token(running_stack(place).api, user))
+    return DONE
 
 
 @app.command

