@@ -7,6 +7,7 @@ Invariant: workers only post messages; the handlers here alone change what the s
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import ClassVar
 
 import msgspec
@@ -18,6 +19,7 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Input
+from textual.worker import WorkType
 
 from tui.actions import TRADING, bindings
 from tui.client.broker import Broker, Feed, Link
@@ -110,10 +112,8 @@ class TradingScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         width, height = event.size
-        is_compact = width < COMPACT_BELOW[0] or height < COMPACT_BELOW[1]
-        is_wide = width >= WIDE_FROM[0] and height >= WIDE_FROM[1]
-        self.set_class(is_compact, "-compact")
-        self.set_class(is_wide, "-wide")
+        self.set_class(width < COMPACT_BELOW[0] or height < COMPACT_BELOW[1], "-compact")
+        self.set_class(width >= WIDE_FROM[0] and height >= WIDE_FROM[1], "-wide")
         self.call_after_refresh(self._show_funds)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -189,7 +189,7 @@ class TradingScreen(Screen[None]):
             self._show_ltp()
             self._learn_typed()
         if message.request is not None:
-            self.run_worker(self._desk.preview(message.request), group="preview", exclusive=True)
+            self._ask("preview", partial(self._desk.preview, message.request))
         else:
             self.workers.cancel_group(self, "preview")
 
@@ -218,7 +218,6 @@ class TradingScreen(Screen[None]):
     @on(OrderReviewed)
     def _order_reviewed(self, message: OrderReviewed) -> None:
         request, ltp = message.request, self._board.ltp(message.request.symbol)
-
         review = order_review(request, message.preview, ltp, self._profile.mode)
 
         def send(is_accepted: bool | None) -> None:
@@ -346,13 +345,17 @@ class TradingScreen(Screen[None]):
     def _learn(self) -> None:
         """Ask about the watchlist's symbols not known yet: not all that has a price can trade."""
         if unknown := self._listing.unknown(self._symbols):
-            self.run_worker(self._desk.look_up(unknown), group="watchlist", exclusive=True)
+            self._ask("watchlist", partial(self._desk.look_up, unknown))
 
     def _learn_typed(self) -> None:
         """Ask about the ticket's symbol when it is not known yet."""
         typed = [self._ticket_symbol] if self._ticket_symbol else []
-        asking = self._desk.look_up(self._listing.unknown(typed), TYPING_PAUSE_S)
-        self.run_worker(asking, group="symbol", exclusive=True)
+        look_up = partial(self._desk.look_up, self._listing.unknown(typed), TYPING_PAUSE_S)
+        self._ask("symbol", look_up)
+
+    def _ask(self, group: str, question: WorkType[None]) -> None:
+        """Ask the broker; a newer question of the group takes this one's place."""
+        self.run_worker(question, group=group, exclusive=True)
 
     def _read_watchlist(self) -> list[str]:
         """The kept list; a file that can't be read is named and left as it is."""
