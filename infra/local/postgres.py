@@ -100,8 +100,14 @@ class PostgresServer:
         deadline = time.monotonic() + _PREDECESSOR_SECONDS
         while file.exists():
             text = file.read_text().split("\n", 1)[0]
-            if not text.isdecimal() or not _is_postgres(int(text)):
+            state = _state_of(int(text)) if text.isdecimal() else None
+            if state is None:
                 return  # PostgreSQL itself clears away what a dead server left
+            if state == psutil.STATUS_ZOMBIE:
+                # Dead, but nobody has reaped it (a container without an init): PostgreSQL would
+                # take it for alive and never start again.
+                file.unlink()
+                return
             if time.monotonic() > deadline:
                 raise PostgresFailed(f"process {text} still holds {self._data}")
             time.sleep(0.05)
@@ -159,12 +165,13 @@ class PostgresServer:
         )
 
 
-def _is_postgres(pid: int) -> bool:
+def _state_of(pid: int) -> str | None:
+    """The state of a PostgreSQL process; None when there is none by that number."""
     try:
         process = psutil.Process(pid)
-        return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+        return str(process.status()) if process.name() == "postgres" else None
     except psutil.NoSuchProcess:
-        return False
+        return None
 
 
 def shard_names() -> Sequence[str]:
