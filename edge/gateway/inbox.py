@@ -1,8 +1,9 @@
 """What the FIX engine's threads hand to ours: a bounded queue that is taken in batches.
 
-Invariant: a full inbox refuses a message and the session is logged out; the venue sends it again
-after the checkpoint, so nothing is lost. The word that a session is down is never refused, and
-comes behind every message of that session.
+Invariant: a full inbox refuses a message, and all that follow it on that session until it is down,
+so that none overtakes the refused one; the session is logged out and the venue sends them again
+after the checkpoint. The word that a session is down is never refused, and comes behind every
+message of that session.
 """
 
 import threading
@@ -34,12 +35,14 @@ class Inbox:
     def __init__(self, most: int = MESSAGES_MOST) -> None:
         self._most = most
         self._items: deque[Received | SessionDown] = deque()
+        self._refusing: set[int] = set()
         self._changed = threading.Condition()
 
     def put(self, item: Received) -> bool:
-        """False when the inbox is full."""
+        """False when the inbox is full, or was since this session was last down."""
         with self._changed:
-            if len(self._items) >= self._most:
+            if len(self._items) >= self._most or item.session in self._refusing:
+                self._refusing.add(item.session)
                 return False
             self._items.append(item)
             self._changed.notify()
@@ -47,6 +50,7 @@ class Inbox:
 
     def put_down(self, item: SessionDown) -> None:
         with self._changed:
+            self._refusing.discard(item.session)
             self._items.append(item)
             self._changed.notify()
 

@@ -97,7 +97,8 @@ class ReportsOut:
                 name = session_name(item.session)
                 logger(__name__).error("report refused", session=name, detail=str(error))
                 self._metrics.refused.labels(name).inc()
-                records[REFUSED_STREAM].append(Record(name, item.raw.encode()))
+                raw = item.raw.encode(errors="surrogateescape")  # the engine's reading of any byte
+                records[REFUSED_STREAM].append(Record(name, raw))
                 settled.append((item.session, item.position, item.position))
                 continue
             records[self._stream_of(report)].append(

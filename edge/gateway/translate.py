@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+import msgspec
+
 from functions.shared.clock import from_micros, micros, trade_date
 from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.domain.money import NotADecimal, format_price, parse_decimal, parse_price
@@ -23,7 +25,11 @@ from functions.shared.wire.commands import (
     client_order_tag,
     parse_client_order_tag,
 )
-from functions.shared.wire.executions import ExecutionReport
+from functions.shared.wire.executions import (
+    ExecutionReport,
+    decode_execution,
+    encode_execution,
+)
 
 Fields = list[tuple[int, str]]
 
@@ -88,9 +94,12 @@ def status_fields(command: OrderCommand) -> Fields:
 
 def status_fields_of(report: Mapping[int, str]) -> Fields:
     """An OrderStatusRequest about the order of a report. Raises PeerProtocolError."""
-    named = [(tag, report[tag]) for tag in (11, 1, 55, 54) if tag in report]
-    if len(named) != 4:
-        raise PeerProtocolError("the report doesn't name ClOrdID, Account, Symbol and Side")
+    try:
+        named = [(tag, _identifier(report[tag])) for tag in (11, 1, 55, 54)]
+    except (KeyError, ValueError):
+        raise PeerProtocolError(
+            "the report doesn't name ClOrdID, Account, Symbol and Side"
+        ) from None
     return [(35, "H"), *named]
 
 
@@ -125,14 +134,15 @@ def says_nothing_new(fields: Mapping[int, str]) -> bool:
 
 
 def execution_of(session: str, fields: Mapping[int, str]) -> ExecutionReport:
-    """The report in an ExecutionReport (8) or OrderCancelReject (9). Raises PeerProtocolError."""
+    """The report in an ExecutionReport (8) or OrderCancelReject (9). Raises PeerProtocolError,
+    also for one that the ledger could not read back: what is handed on there must be taken there,
+    or the session's checkpoint would stand still behind it."""
     try:
-        if fields[35] == "9":
-            return _cancel_reject(session, fields)
-        return _execution_report(session, fields)
+        read = _cancel_reject if fields[35] == "9" else _execution_report
+        return decode_execution(encode_execution(read(session, fields)))
     except KeyError as error:
         raise PeerProtocolError(f"the report lacks tag {error.args[0]}") from None
-    except ValueError as error:  # NotADecimal is one, too
+    except (ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise PeerProtocolError(f"the report is malformed: {error}") from None
 
 
@@ -192,7 +202,7 @@ def _execution_report(session: str, fields: Mapping[int, str]) -> ExecutionRepor
         trade_date=_date(fields[75]),
         transacted_at=parse_utc_timestamp(fields[60]),
         reject_code=_whole(fields[103]) if 103 in fields else None,
-        text=fields.get(58, ""),
+        text=_free_text(fields.get(58, "")),
     )
 
 
@@ -220,7 +230,7 @@ def _cancel_reject(session: str, fields: Mapping[int, str]) -> ExecutionReport:
         trade_date=trade_date(from_micros(transacted_at)).isoformat(),
         transacted_at=transacted_at,
         reject_code=_whole(fields[102]),
-        text=fields.get(58, ""),
+        text=_free_text(fields.get(58, "")),
     )
 
 
@@ -249,6 +259,12 @@ def _identifier(text: str) -> str:
     if not 1 <= len(text) <= 64 or not text.isascii() or not text.isprintable():
         raise ValueError(f"{text[:20]!r} is not an identifier")
     return text
+
+
+def _free_text(text: str) -> str:
+    """Text(58) is for people: bytes that no store takes must not cost the report it came with."""
+    storable = text.replace("\0", " ").encode(errors="surrogateescape")
+    return storable.decode(errors="replace")
 
 
 def _date(text: str) -> str:

@@ -60,6 +60,8 @@ def decode_execution(data: bytes) -> ExecutionReport:
         date.fromisoformat(report.trade_date)
     except ValueError as error:
         raise msgspec.ValidationError(f"trade_date: {error}") from None
+    if "\0" in report.ord_status or "\0" in report.text:
+        raise msgspec.ValidationError("a text with a NUL, which PostgreSQL can't store")
     return report
 
 

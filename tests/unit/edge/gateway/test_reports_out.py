@@ -200,3 +200,11 @@ def test_the_end_of_a_session_is_passed_on_behind_its_reports() -> None:
     setting.out.handle([Received(0, 17, False, raw), SessionDown(0)])
     assert setting.down == [0]
     assert len(setting.streams.appended) == 1
+
+
+def test_a_message_of_any_bytes_is_put_aside_as_it_came() -> None:
+    setting = Setting()
+    setting.hear(REPORT | {38: "\udcff", 34: "1"})
+    ((stream, (record,)),) = setting.streams.appended
+    assert stream == REFUSED_STREAM
+    assert b"38=\xff" in record.data

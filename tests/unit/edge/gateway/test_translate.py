@@ -244,3 +244,35 @@ def test_a_refused_duplicate_is_no_rejection_and_an_unknown_order_no_report() ->
     assert translate.is_unknown_order(REPORT | {150: "I", 39: "8", 103: "5"})
     assert not translate.is_unknown_order(REPORT | {150: "8", 39: "8", 103: "5"})
     assert translate.says_nothing_new(REPORT | {150: "6"})
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [
+        (11, "9" * 30),
+        (11, f"{2**63}"),
+        (11, "8388608-99999999999"),
+        (31, "999999999999999999"),
+        (55, "INFY\udcff"),
+        (39, "1\0"),
+        (60, "99991231-00:00:00"),
+        (103, "999999999999"),
+    ],
+)
+def test_what_the_ledger_could_not_read_back_is_refused_here(tag: int, value: str) -> None:
+    with pytest.raises(PeerProtocolError):
+        translate.execution_of("S", REPORT | {tag: value})
+
+
+def test_bytes_that_no_store_takes_cost_the_text_and_not_the_fill() -> None:
+    report = translate.execution_of("S", REPORT | {58: "caf\udce9\0"})
+    assert (report.last_quantity, report.text) == (4, "caf\ufffd ")
+
+
+@given(st.dictionaries(st.sampled_from([*REPORT, 103]), st.text(max_size=40)))
+def test_whatever_a_report_holds_is_read_or_refused(changes: dict[int, str]) -> None:
+    for message in (REPORT, REJECT):
+        with contextlib.suppress(PeerProtocolError):
+            translate.execution_of("S", message | changes)
+        with contextlib.suppress(PeerProtocolError):
+            translate.status_fields_of(message | changes)
