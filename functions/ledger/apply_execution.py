@@ -26,10 +26,9 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     touched: set[int] = set()
     failures: list[dict[str, str]] = []
     for record in event["Records"]:
-        kinesis = record["kinesis"]
-        sequence_number = str(kinesis["sequenceNumber"])
+        sequence_number = str(record["kinesis"]["sequenceNumber"])
         try:
-            touched.add(_apply(stores, sequence_number, base64.b64decode(kinesis["data"])))
+            touched.add(_apply(stores, record))
         except Retryable as error:
             logger().warning("execution deferred", sequence_number=sequence_number, why=str(error))
             failures.append({"itemIdentifier": sequence_number})
@@ -39,14 +38,19 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"batchItemFailures": failures}
 
 
-def _apply(stores: Stores, sequence_number: str, data: bytes) -> int:
+def _apply(stores: Stores, record: dict[str, Any]) -> int:
     """Applies one record; returns the shard it was for."""
     now = stores.clock.now()
+    data = base64.b64decode(record["kinesis"]["data"])
     try:
         report = decode_execution(data)
     except msgspec.MsgspecError as error:
-        logger().error("execution unreadable", sequence_number=sequence_number, why=str(error))
-        park_unreadable(stores.shards, sequence_number, data, now)
+        sequence_number = str(record["kinesis"]["sequenceNumber"])
+        stream = str(record["eventSourceARN"]).rpartition("/")[2]
+        logger().error(
+            "execution unreadable", stream=stream, sequence_number=sequence_number, why=str(error)
+        )
+        park_unreadable(stores.shards, stream, sequence_number, data, now)
         return 0
     applied = apply_execution(stores.shards, report, now)
     if applied.outcome == "PARKED":

@@ -208,8 +208,10 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
     WHEN p_exec_type NOT IN ('0', '4', '5', '6', '8', '9', 'A', 'C', 'E', 'F', 'I')
       THEN 'UNKNOWN_EXEC_TYPE ' || p_exec_type
     WHEN p_exec_type = 'F' AND (p_quantity <= 0 OR p_price <= 0) THEN 'EMPTY_FILL'
-    WHEN p_exec_type = 'F' AND o.filled_quantity + p_quantity > o.quantity
-      THEN 'FILLED_MORE_THAN_ORDERED' END
+    WHEN p_exec_type = 'F' AND p_quantity > o.quantity - o.filled_quantity
+      THEN 'FILLED_MORE_THAN_ORDERED'
+    -- 10^17 paise: no price of this world, and what 64 bits can still be added to.
+    WHEN p_exec_type = 'F' AND p_quantity::numeric * p_price > 10 ^ 19 THEN 'IMPOSSIBLE_PRICE' END
 $$;
 
 -- outcome: APPLIED, DUPLICATE, NOTHING (said nothing new) or PARKED (with why).
@@ -271,6 +273,11 @@ BEGIN
       v_why := 'SOLD_MORE_THAN_HELD';
     END IF;
   END IF;
+  IF v_why = 'BEHIND_A_PARKED_REPORT' AND p_exec_type = 'I' THEN
+    -- An answer to the sweep, which asks again while it matters: one kept each time has no end.
+    RETURN QUERY SELECT 'NOTHING'::text, NULL::text, 0::bigint;
+    RETURN;
+  END IF;
   IF v_why IS NOT NULL THEN
     INSERT INTO ledger.parked_execution VALUES (p_session, p_position, p_user, p_order, v_why,
       p_report, p_now) ON CONFLICT DO NOTHING;
@@ -291,7 +298,8 @@ BEGIN
   RETURN QUERY SELECT 'APPLIED'::text, NULL::text, v_seq;
 END $$;
 
--- A record that can't even be read: its session position is settled, and it is kept for a person.
+-- A record of the stream that can't even be read, kept for a person. It tells no session position:
+-- the gateway hands on only what it has read back itself, and so no checkpoint waits for this one.
 CREATE FUNCTION ledger.park_unreadable(p_session text, p_position bigint, p_report text, p_now timestamptz)
 RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   INSERT INTO ledger.parked_execution VALUES (p_session, p_position, 0, 0, 'UNREADABLE', p_report, p_now)

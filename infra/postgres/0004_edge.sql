@@ -13,13 +13,6 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   DELETE FROM ledger.fix_applied WHERE session = p_session AND position <= p_applied_through
 $$;
 
--- A venue that began its session again at 1: what was counted before means nothing now.
-CREATE FUNCTION ledger.reset_checkpoint(p_session text) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  DELETE FROM ledger.fix_applied WHERE session = p_session;
-  UPDATE ledger.fix_checkpoint SET applied_through = 0 WHERE session = p_session;
-$$;
-
 -- Orders, and changes to orders, that the venue has not answered for that long, oldest first.
 CREATE FUNCTION ledger.stale_orders(p_older_than interval)
 RETURNS TABLE (order_id bigint, user_id bigint, command text)
@@ -40,5 +33,5 @@ GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.place_orde
 GRANT SELECT ON ledger.outbox, ledger.ledger_event, ledger.fix_applied, ledger.fix_checkpoint,
   ledger.orders, ledger.holding, ledger.holding_lot TO outcry_edge;
 GRANT DELETE ON ledger.outbox TO outcry_edge;
-GRANT EXECUTE ON FUNCTION ledger.move_checkpoint, ledger.forget_applied, ledger.reset_checkpoint,
+GRANT EXECUTE ON FUNCTION ledger.move_checkpoint, ledger.forget_applied,
   ledger.stale_orders TO outcry_edge;

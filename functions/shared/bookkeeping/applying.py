@@ -77,10 +77,13 @@ def apply_execution(shards: Shards, report: ExecutionReport, now: datetime) -> A
     return Applied(outcome, why, seq)
 
 
-def park_unreadable(shards: Shards, sequence_number: str, data: bytes, now: datetime) -> None:
+def park_unreadable(
+    shards: Shards, stream: str, sequence_number: str, data: bytes, now: datetime
+) -> None:
     """Keeps a record that can't be decoded for a person to look at, so that the rest goes on.
     `sequence_number` is the stream's own, so a second delivery parks nothing twice."""
-    shards.control.run(_PARK, session=f"stream:{sequence_number}", report=data.hex(), now=now)
+    place = f"{stream}:{sequence_number}"
+    shards.control.run(_PARK, session=place, report=data.hex(), now=now)
 
 
 def _code_of(report: ExecutionReport) -> str | None:

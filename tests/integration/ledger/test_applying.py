@@ -385,3 +385,23 @@ def test_a_deposit_sent_twice_is_booked_once(new_trader: NewTrader) -> None:
     trader.deposit(5 * RUPEE, "gift")
     trader.deposit(5 * RUPEE, "gift")
     assert trader.funds().cash == 5 * RUPEE
+
+
+def test_a_fill_at_a_price_beyond_all_sense_is_parked_not_an_error(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.fill(order, 1)
+    told = trader.told(order, "F", last_quantity=2**63 - 1, last_price=2**63 - 1)
+    assert (told.outcome, told.why) == ("PARKED", "FILLED_MORE_THAN_ORDERED")
+    other = new_trader()
+    order = other.buy(10)
+    told = other.told(order, "F", last_quantity=10, last_price=2**63 - 1)
+    assert (told.outcome, told.why) == ("PARKED", "IMPOSSIBLE_PRICE")
+
+
+def test_answers_to_the_sweep_are_not_kept_behind_a_parked_report(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    assert trader.fill(order, 11).outcome == "PARKED"
+    assert trader.told(order, "I").outcome == "NOTHING"
+    assert trader.told(order, "0").outcome == "PARKED"

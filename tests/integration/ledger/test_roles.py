@@ -77,7 +77,7 @@ def test_not_even_the_owner_edits_a_fact(
         "ledger.lock_account(1)",
         "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, '', NULL, NULL)",
         "ledger.move_checkpoint('x', 1)",
-        "ledger.reset_checkpoint('x')",
+        "ledger.forget_applied('x', 1)",
     ],
 )
 def test_the_application_calls_only_what_it_is_granted(

@@ -20,7 +20,8 @@ def batch(*records: bytes) -> dict[str, object]:
                     "sequenceNumber": str(number),
                     "partitionKey": "7",
                     "data": base64.b64encode(data).decode(),
-                }
+                },
+                "eventSourceARN": "arn:aws:kinesis:local:000000000000:stream/executions.0",
             }
             for number, data in enumerate(records, start=1)
         ]
