@@ -104,8 +104,9 @@ def test_a_function_may_do_only_what_is_listed_by_name(name: str) -> None:
             assert re.search(r":secret:outcry/[a-z-]+-\*$", resource), resource
 
 
-def test_only_signing_in_reads_the_key_of_identities() -> None:
-    readers = {name for name in FUNCTIONS if "identity-key" in json.dumps(statements(name))}
+@pytest.mark.parametrize("secret", ["identity-key", "token-signing-key"])
+def test_only_signing_in_reads_the_keys_that_make_identities(secret: str) -> None:
+    readers = {name for name in FUNCTIONS if secret in json.dumps(statements(name))}
 
     assert readers == {"Auth"}
 

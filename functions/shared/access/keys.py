@@ -1,50 +1,45 @@
-"""The keys of access: one signs tokens, one wraps each person's own key. Both are secrets.
+"""The keys of access: one signs tokens, its public half checks them, one wraps each person's key.
 
 Invariant: a key is made once, at the first start, and never leaves the secrets store but to the
-process that uses it; a token's `kid` is the thumbprint of its public key (RFC 7638).
+process that uses it. The two halves are secrets apart, so that who may check tokens can't make
+them. A token's `kid` is the thumbprint of its public key (RFC 7638).
 """
 
 import base64
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Final
 
-import msgspec
 from joserfc.jwk import OKPKey
 
 from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound
 from functions.shared.stores.secrets import Secrets
 
-TOKEN_KEY: Final = "token-key"  # noqa: S105  the name of a secret, not its value
+SIGNING_KEY: Final = "token-signing-key"
+VERIFYING_KEY: Final = "token-verifying-key"
 IDENTITY_KEY: Final = "identity-key"
 IDENTITY_KEY_BYTES: Final = 32
 
 
-class _TokenKey(msgspec.Struct, frozen=True):
-    """The secret `token-key`: both halves of an Ed25519 key as PEM."""
-
-    private: str
-    public: str
-
-
 def make_keys(secrets: Secrets) -> None:
     """Makes whichever key is missing; of two callers at once, one key wins for both."""
-    for name, make in ((TOKEN_KEY, _new_token_key), (IDENTITY_KEY, _new_identity_key)):
-        try:
-            secrets.get(name)
-        except NotFound:
-            with contextlib.suppress(Conflict):  # someone else just made it
-                secrets.put_new(name, make())
+    _make(secrets, IDENTITY_KEY, _new_identity_key)
+    _make(secrets, SIGNING_KEY, _new_signing_key)
+    _make(secrets, VERIFYING_KEY, lambda: signing_key(secrets).as_pem(private=False).decode())
 
 
 def signing_key(secrets: Secrets) -> OKPKey:
     """The private key that signs access tokens. Raises NotFound before `make_keys`."""
-    return _with_kid(_token_key(secrets).private)
+    return _with_kid(secrets, SIGNING_KEY)
 
 
 def verifying_key(secrets: Secrets) -> OKPKey:
     """The public key that checks access tokens. Raises NotFound before `make_keys`."""
-    return _with_kid(_token_key(secrets).public)
+    key = _with_kid(secrets, VERIFYING_KEY)
+    if key.is_private:
+        raise InvariantViolated("the secret token-verifying-key is a private key")
+    return key
 
 
 def identity_key(secrets: Secrets) -> bytes:
@@ -55,23 +50,24 @@ def identity_key(secrets: Secrets) -> bytes:
     return key
 
 
-def _token_key(secrets: Secrets) -> _TokenKey:
+def _make(secrets: Secrets, name: str, new: Callable[[], str]) -> None:
     try:
-        return msgspec.json.decode(secrets.get(TOKEN_KEY), type=_TokenKey)
-    except msgspec.MsgspecError:
-        raise InvariantViolated("the secret token-key is not a pair of PEM keys") from None
+        secrets.get(name)
+    except NotFound:
+        with contextlib.suppress(Conflict):  # someone else just made it
+            secrets.put_new(name, new())
 
 
-def _with_kid(pem: str) -> OKPKey:
-    return OKPKey.import_key(pem, {"kid": OKPKey.import_key(pem).thumbprint()})
+def _with_kid(secrets: Secrets, name: str) -> OKPKey:
+    pem = secrets.get(name)
+    try:
+        return OKPKey.import_key(pem, {"kid": OKPKey.import_key(pem).thumbprint()})
+    except ValueError:
+        raise InvariantViolated(f"the secret {name} is not an Ed25519 key as PEM") from None
 
 
-def _new_token_key() -> str:
-    key = OKPKey.generate_key("Ed25519")
-    pair = _TokenKey(
-        private=key.as_pem(private=True).decode(), public=key.as_pem(private=False).decode()
-    )
-    return msgspec.json.encode(pair).decode()
+def _new_signing_key() -> str:
+    return OKPKey.generate_key("Ed25519").as_pem(private=True).decode()
 
 
 def _new_identity_key() -> str:

@@ -68,7 +68,8 @@ def test_a_home_where_nothing_ever_ran_is_named(tmp_path: Path) -> None:
 
 def test_the_secrets_copied_are_those_the_template_lets_functions_read() -> None:
     assert set(deploy_local._readable_secrets(load_template())) == {
-        "outcry/token-key",
+        "outcry/token-signing-key",
+        "outcry/token-verifying-key",
         "outcry/identity-key",
     }
 

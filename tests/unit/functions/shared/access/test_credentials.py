@@ -109,6 +109,17 @@ def test_keys_are_made_once_and_are_a_pair(tmp_path: Path) -> None:
     assert public.kid == first.kid == first.thumbprint()
 
 
+def test_who_may_check_tokens_is_not_given_the_key_that_makes_them(tmp_path: Path) -> None:
+    secrets = FileSecrets(tmp_path)
+    make_keys(secrets)
+    assert "PRIVATE" not in secrets.get("token-verifying-key")
+
+    confused = FileSecrets(tmp_path / "other")
+    confused.put_new("token-verifying-key", secrets.get("token-signing-key"))
+    with pytest.raises(InvariantViolated):
+        verifying_key(confused)
+
+
 @pytest.mark.parametrize(
     ("address", "network"),
     [
