@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+import redis
 import uvloop
 
 from functions.shared.domain.errors import Retryable
@@ -15,7 +16,9 @@ from functions.shared.wire.quotes import (
     Quote,
     decode_batch,
     encode_record,
+    encode_value,
     partition_of_symbol,
+    quote_key,
     quotes_channel,
 )
 from tests.support.eventually import until
@@ -100,4 +103,15 @@ async def test_a_valkey_that_is_away_is_retryable(valkey: ValkeyUnderTest) -> No
     writer = QuoteWriter(valkey.url)
     with pytest.raises(Retryable):
         await writer.write(batch_of(quote("TCS")), 1)
+    await writer.close()
+
+
+async def test_a_value_that_cannot_be_read_is_no_quote(valkey: ValkeyUnderTest) -> None:
+    writer, cache = QuoteWriter(valkey.url), QuoteCache.open(valkey.url)
+    await writer.write(batch_of(quote("INFY"), quote("TCS"), quote("SBIN")), 1)
+    with redis.Redis.from_url(valkey.url) as client:
+        client.set(quote_key("INFY"), b"nonsense")
+        client.set(quote_key("TCS"), encode_value(encode_record(quote("SBIN"))))
+    assert cache.get(["INFY", "TCS", "SBIN"]) == {"SBIN": quote("SBIN")}
+    cache.close()
     await writer.close()

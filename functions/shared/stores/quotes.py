@@ -5,6 +5,7 @@ in one hash slot, so that the same commands run on a cluster. Valkey holds last 
 be lost at any time; the next batches fill it again.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import redis
@@ -12,7 +13,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from functions.shared.domain.errors import Retryable
+from functions.shared.domain.errors import PeerProtocolError, Retryable
 from functions.shared.stores.valkey import Valkey, answering, open_valkey
 from functions.shared.wire.quotes import (
     Quote,
@@ -39,7 +40,8 @@ class QuoteCache:
         return cls(open_valkey(url))
 
     def get(self, symbols: Iterable[str]) -> dict[str, Quote]:
-        """The last quote of each symbol that has one, in one round trip.
+        """The last quote of each symbol that has one, in one round trip. A value that can't be
+        read, or is another symbol's, is no quote: the next batch writes over it.
 
         Raises Retryable when Valkey is away: no price is known then.
         """
@@ -55,8 +57,10 @@ class QuoteCache:
         found: dict[str, Quote] = {}
         for asked, values in zip(by_partition.values(), answers, strict=True):
             for symbol, value in zip(asked, values, strict=True):
-                if value is not None:
-                    found[symbol] = decode_value(value)
+                with contextlib.suppress(PeerProtocolError):
+                    quote = None if value is None else decode_value(value)
+                    if quote is not None and quote.symbol == symbol:
+                        found[symbol] = quote
         return found
 
     def close(self) -> None:
