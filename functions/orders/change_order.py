@@ -1,5 +1,6 @@
 """Cancelling and modifying a working order. Both are requests: the venue has the last word."""
 
+from collections.abc import Iterator
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
@@ -9,15 +10,16 @@ from functions.shared.bookkeeping import changing, reading
 from functions.shared.bookkeeping.checking import load_facts
 from functions.shared.domain.errors import Conflict, Refused
 from functions.shared.domain.ids import shard_of_slot, slot_of_user
-from functions.shared.domain.orders import WORKING, OrderType, Side
+from functions.shared.domain.orders import OrderType, Side, Status
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.stores.wake import wake_relay
-from functions.shared.wire.events import render_order
+from functions.shared.wire.events import OrderFacts, render_order
 
-#: One call cancels at most this many; the answer says so by `next`.
-CANCEL_ALL_MAX = 500
+#: An order only moves down this list: one that moves while it is walked is met again, not missed.
+_WORKING_IN_TURN = (Status.PENDING, Status.OPEN, Status.PARTIALLY_FILLED)
+PAGE = 500
 
 
 def cancel_order(
@@ -65,19 +67,30 @@ def cancel_all(stores: Stores, user_id: int, request_id: str) -> Response[str]:
     """202 with the working orders that are now being cancelled. One that ended meanwhile, or that
     another change is in flight for, is left out."""
     items: list[dict[str, object]] = []
-    for status in sorted(WORKING):
-        query = reading.OrderQuery(rows=CANCEL_ALL_MAX, status=status)
-        for order in reading.orders(stores.shards, user_id, query):
-            if order.pending_change is None and len(items) < CANCEL_ALL_MAX:
-                try:
-                    changed = changing.request_cancel(
-                        stores.shards, user_id, order.order_id, request_id, None, stores.clock.now()
-                    )
-                except Conflict:  # it ended, or began to change, since it was listed
-                    continue
-                items.append(render_order(changed.order))
+    for order in _working_orders(stores, user_id):
+        if order.pending_change is None:
+            try:
+                changed = changing.request_cancel(
+                    stores.shards, user_id, order.order_id, request_id, None, stores.clock.now()
+                )
+            except Conflict:  # it ended, or began to change, since it was listed
+                continue
+            items.append(render_order(changed.order))
     _wake(stores, user_id)
     return respond({"items": items, "next": None}, HTTPStatus.ACCEPTED)
+
+
+def _working_orders(stores: Stores, user_id: int) -> Iterator[OrderFacts]:
+    """All of them; the limit on a user's open orders bounds how many that is."""
+    for status in _WORKING_IN_TURN:
+        before = None
+        while True:
+            query = reading.OrderQuery(rows=PAGE, before=before, status=status)
+            page = reading.orders(stores.shards, user_id, query)
+            yield from page
+            if len(page) < PAGE:
+                break
+            before = page[-1].order_id
 
 
 def _wake(stores: Stores, user_id: int) -> None:

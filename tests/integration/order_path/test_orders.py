@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from functions.orders import change_order
 from tests.integration.order_path.conftest import Client, OrderStores, order_body
 
 HUGE = 10**9
@@ -229,6 +230,15 @@ def test_everything_is_cancelled_at_once(client: Client) -> None:
     numbers = {client.order(key).body["order_id"] for key in "abc"}
     answer = client.ask("DELETE", "/v1/orders", {"request_id": "all"})
     assert answer.status == 202
+    assert {order["order_id"] for order in answer.body["items"]} == numbers
+
+
+def test_everything_is_everything_however_many_there_are(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change_order, "PAGE", 2)
+    numbers = {client.order(key).body["order_id"] for key in "abcde"}
+    answer = client.ask("DELETE", "/v1/orders", {"request_id": "all"})
     assert {order["order_id"] for order in answer.body["items"]} == numbers
 
 
