@@ -42,8 +42,8 @@ class Client:
     __slots__ = (
         "backlog", "blocked", "blocked_at", "closed", "errors", "expires_at", "expiry_told",
         "fetching", "group", "heard_at", "link", "messages", "opened_at", "pending", "quiet",
-        "refetch", "reload", "seen", "session_id", "ticket", "user_id", "user_seq", "verifying",
-        "views", "wanted_seq", "write",
+        "reading", "refetch", "reload", "seen", "session_id", "ticket", "user_id", "user_seq",
+        "verifying", "views", "wanted_seq", "write",
     )  # fmt: skip
 
     def __init__(self, link: Link, now: float) -> None:
@@ -68,11 +68,12 @@ class Client:
         self.verifying = False
         self.backlog: list[bytes] | None = None
         self.errors = self.messages = 0
-        # Private events: the last one sent, the newest heard of, and the question that is open.
+        # Private events: the last one sent, the newest heard of, and the question that is open;
+        # `reading` is whether an answer is on its way, which may be to an older question.
         self.user_seq: int | None = None
         self.wanted_seq = 0
         self.ticket = 0
-        self.fetching = self.refetch = self.reload = False
+        self.fetching = self.reading = self.refetch = self.reload = False
 
     def tell(self, content: object) -> None:
         """Sends one object, or an array of them, as one message."""

@@ -85,7 +85,11 @@ class PrivateEvents:
 
         `events` is None when only the latest number was asked for.
         """
-        if client.closed or ticket != client.ticket:
+        client.reading = False
+        if client.closed:
+            return
+        if ticket != client.ticket:  # asked anew meanwhile: this answer is of the past
+            self._ask(client)
             return
         client.fetching = False
         before = client.user_seq
@@ -112,8 +116,8 @@ class PrivateEvents:
 
     def not_fetched(self, client: Client, ticket: int) -> None:
         """The ledger did not answer; asked again at the next sweep."""
-        if not client.closed and ticket == client.ticket:
-            client.refetch = True
+        client.reading = False
+        client.refetch = True
 
     def restored(self) -> None:
         """The channels are back after they were lost: what came meanwhile is fetched."""
@@ -127,9 +131,12 @@ class PrivateEvents:
             self._ask(client)
 
     def _ask(self, client: Client) -> None:
+        """Asks the ledger; at once, or when the read that is under way has been answered."""
         client.ticket += 1
         client.fetching, client.refetch = True, False
-        self._doors.events(client, client.ticket, client.user_seq)
+        if not client.reading:
+            client.reading = True
+            self._doors.events(client, client.ticket, client.user_seq)
 
     def _send(self, client: Client, seq: int, frame: bytes) -> None:
         client.user_seq = seq

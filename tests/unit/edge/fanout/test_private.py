@@ -71,6 +71,18 @@ def test_a_resume_overtakes_the_question_asked_at_sign_in() -> None:
     assert seqs(link) == [9, 10]
 
 
+def test_a_client_that_asks_without_end_has_one_read_under_way() -> None:
+    floor = Floor()
+    client, link = floor.sign_in()
+    for seq in (8, 7, 6, 9):
+        floor.say(client, f'{{"action":"resume","seq":{seq}}}')
+    assert len(floor.doors.questions) == 1
+    floor.answer([event(9), event(10)], 10)
+    assert floor.doors.questions[0][2] == 9
+    floor.answer([event(10)], 10)
+    assert seqs(link) == [10]
+
+
 def test_a_resume_too_far_back_or_ahead_of_the_ledger_gives_a_snapshot() -> None:
     for seq, events, latest in (
         (0, [event(n) for n in range(1, EVENTS_MAX + 2)], EVENTS_MAX + 1),
