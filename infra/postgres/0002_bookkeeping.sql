@@ -64,6 +64,11 @@ BEGIN
     rules := rules || ledger.rule('ACCOUNT_' || a.state, 'the account takes no such orders', a.state,
       'ACTIVE', 0);
   END IF;
+  IF EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id) THEN
+    -- What the venue said of this account is not booked yet: its cash and shares can't be trusted.
+    rules := rules || ledger.rule('ACCOUNT_UNDER_REVIEW', 'a report of the venue awaits review',
+      'UNDER_REVIEW', 'ACTIVE', 0);
+  END IF;
   IF a.open_orders >= p_open_orders_max THEN
     rules := rules || ledger.rule('TOO_MANY_OPEN_ORDERS', 'cancel one first',
       (a.open_orders + 1)::text, p_open_orders_max::text, 0);

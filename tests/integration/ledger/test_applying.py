@@ -405,3 +405,15 @@ def test_answers_to_the_sweep_are_not_kept_behind_a_parked_report(new_trader: Ne
     assert trader.fill(order, 11).outcome == "PARKED"
     assert trader.told(order, "I").outcome == "NOTHING"
     assert trader.told(order, "0").outcome == "PARKED"
+
+
+def test_an_account_with_a_parked_report_takes_no_new_order_but_cancels(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    trader.fill(order, 11)
+    placed = trader.place(Side.BUY, 1)
+    assert placed.outcome == "DENIED"
+    assert [rule["code"] for rule in placed.rules] == ["ACCOUNT_UNDER_REVIEW"]
+    assert trader.cancel(order).pending_change == "CANCEL"
