@@ -100,6 +100,7 @@ class Database:
     def transaction(self) -> Iterator["Database"]:
         """Several statements that stand or fall together. Not for the hot paths."""
         self._simple("BEGIN")
+        self._in_transaction = True  # no statement of it may go out alone on a new connection
         try:
             yield self
         except BaseException:
@@ -108,6 +109,8 @@ class Database:
             ):  # the connection is gone, and so is its transaction
                 self._simple("ROLLBACK")
             raise
+        finally:
+            self._in_transaction = False
         self._simple("COMMIT")
 
     def close(self) -> None:
