@@ -125,7 +125,8 @@ def allows(verdict: object, arn: str) -> bool:
     for statement in verdict.get("policyDocument", {}).get("Statement", []):
         resources = statement.get("Resource", [])
         patterns = [resources] if isinstance(resources, str) else resources
-        if any(fnmatch.fnmatchcase(arn, pattern) for pattern in patterns):
+        # IAM's wildcards are * and ? alone; a bracket stands for itself.
+        if any(fnmatch.fnmatchcase(arn, each.replace("[", "[[]")) for each in patterns):
             effects.add(statement.get("Effect"))
     return "Allow" in effects and "Deny" not in effects
 

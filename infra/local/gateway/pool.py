@@ -24,6 +24,7 @@ WAITING_MOST = 100
 #: API Gateway's own limit on an integration.
 INTEGRATION_SECONDS = 29.0
 _LOAD = 30.0  # seconds to import a handler's module
+_RESPAWN_SECONDS = 1.0
 _LENGTH = struct.Struct("!I")
 # What every handler imports: loaded once, before the workers are forked from it.
 _PRELOAD = [
@@ -206,7 +207,15 @@ class Pool:
         worker.kill()
 
         async def replace() -> None:
-            self._hand_on(await self._spawn())
+            while True:
+                try:
+                    spawned = await self._spawn()
+                except (OSError, EOFError) as error:  # no memory or no process left, just now
+                    logger(__name__).error("a worker can't be started", detail=str(error))
+                    await asyncio.sleep(_RESPAWN_SECONDS)
+                else:
+                    self._hand_on(spawned)
+                    return
 
         task = asyncio.create_task(replace())
         self._replacing.add(task)

@@ -128,3 +128,9 @@ def policy(*statements: tuple[str, str]) -> dict[str, object]:
 )
 def test_only_an_allow_without_a_deny_lets_in(verdict: object, allowed: bool) -> None:
     assert allows(verdict, "arn:live/GET/a") is allowed
+
+
+def test_a_bracket_in_a_path_is_no_wildcard() -> None:
+    arn = "arn:live/GET/v1/orders/[x]"
+    policy = {"Statement": [{"Effect": "Allow", "Resource": arn}]}
+    assert allows({"principalId": "1", "policyDocument": policy}, arn)
