@@ -58,6 +58,10 @@ class OrdersIn:
 
     def _read(self, on: list[int]) -> None:
         wanted = {orders_stream(number): number for number in on if not self._held[number]}
+        if not wanted:  # the engine takes nothing just now; soon it says that the session is off
+            self._sessions.changed.wait(BLOCK_MS / 1000)
+            self._sessions.changed.clear()
+            return
         for stream, delivered in self._streams.read(
             list(wanted), GROUP, CONSUMER, BATCH_MOST, BLOCK_MS
         ):

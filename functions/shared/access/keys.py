@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound
@@ -62,7 +63,7 @@ def _with_kid(secrets: Secrets, name: str) -> OKPKey:
     pem = secrets.get(name)
     try:
         return OKPKey.import_key(pem, {"kid": OKPKey.import_key(pem).thumbprint()})
-    except ValueError:
+    except (JoseError, ValueError):
         raise InvariantViolated(f"the secret {name} is not an Ed25519 key as PEM") from None
 
 
