@@ -1,6 +1,5 @@
 """The routes of orders. Each parses, calls one use case and hands its answer back."""
 
-from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import uuid4
 
@@ -76,8 +75,8 @@ def list_orders(
         before=None if cursor is None else min(int(cursor), ORDER_ID_MAX),
         status=status,
         symbol=symbol,
-        start=_datetime(start),
-        until=_datetime(until),
+        start=start,
+        until=until,
     )
     return read_orders.list_orders(composition.stores(), principal(app).user_id, query)
 
@@ -123,10 +122,6 @@ def _order_number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 19 and int(text) <= ORDER_ID_MAX):
         raise NotFound(f"no order {text[:40]!r}")
     return int(text)
-
-
-def _datetime(moment: AwareDatetime | None) -> datetime | None:
-    return moment
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

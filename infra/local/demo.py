@@ -8,10 +8,10 @@ import secrets
 from datetime import datetime
 
 import msgspec
-import pyotp
 
 from functions.shared.access.accounts import create_user, find_login
 from functions.shared.access.keys import make_keys
+from functions.shared.access.one_time_codes import new_secret
 from functions.shared.bookkeeping.accounts import deposit, open_account
 from functions.shared.clock import open_clock
 from functions.shared.stores.postgres import Shards
@@ -82,5 +82,5 @@ def _new_credentials(username: str) -> DemoUser:
     return DemoUser(
         username=username,
         password=secrets.token_urlsafe(12),
-        totp_secret=pyotp.random_base32(),
+        totp_secret=new_secret(),
     )

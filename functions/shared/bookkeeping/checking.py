@@ -13,9 +13,10 @@ import msgspec
 
 from functions.shared.clock import Clock, micros, wall_now
 from functions.shared.domain.calendar import MarketStatus, market_status
+from functions.shared.domain.charges import delivery_rates
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument
-from functions.shared.domain.orders import OrderType, Product, Validity
+from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent, judge, order_limits
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.quotes import QuoteCache
@@ -57,15 +58,18 @@ class PublicFacts:
         """The verdict. Raises Refused 503 NO_PRICE for a market order without a live price."""
         return judge(intent, self.instrument, self._last(intent), self._close(), self.status)
 
-    def context(self) -> str:
-        """JSON of the quote the order is judged on and the versions of the rules."""
+    def context(self, side: Side) -> str:
+        """JSON of the quote an order is judged on and the versions of the rules."""
         quote = self.quote
         seen = None
         if quote is not None:
             seen = {"bid": quote.bid, "ask": quote.ask, "ltp": quote.ltp, "seq": quote.seq,
                     "timestamp_ms": quote.timestamp_ms}  # fmt: skip
-        limits = order_limits(self.status.trade_date)
-        versions = {"limits": limits.valid_from.isoformat(), "charges": "2026-03-01"}
+        day = self.status.trade_date
+        versions = {
+            "limits": order_limits(day).valid_from.isoformat(),
+            "charges": delivery_rates(side, day).valid_from.isoformat(),
+        }
         return msgspec.json.encode({"quote": seen, "rules": versions}).decode()
 
     def _last(self, intent: OrderIntent) -> int:
@@ -115,7 +119,7 @@ def placement(
         product=request.product,
         validity=request.validity,
         judgement=facts.judge(request.intent),
-        context=facts.context(),
+        context=facts.context(request.intent.side),
         open_orders_max=order_limits(facts.status.trade_date).open_orders_max,
         now=facts.now,
     )

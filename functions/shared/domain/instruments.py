@@ -6,8 +6,6 @@ Invariant: a price that reaches an order is a whole number of its instrument's t
 from dataclasses import dataclass
 from typing import Literal
 
-PRICE_DECIMALS = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Instrument:

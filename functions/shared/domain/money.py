@@ -68,8 +68,3 @@ def divide_half_up(numerator: int, denominator: int) -> int:
     """Integer division rounding half away from zero, as contract notes do."""
     sign = -1 if numerator < 0 else 1
     return sign * ((2 * abs(numerator) + denominator) // (2 * denominator))
-
-
-def divide_up(numerator: int, denominator: int) -> int:
-    """Integer division rounding up: what a reservation uses, so that it is never short."""
-    return -(-numerator // denominator)
