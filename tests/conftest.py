@@ -9,6 +9,8 @@ pytest_plugins = ["tests.support.postgres", "tests.support.stack"]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keeps a file's tests in one process, and all that use the one running stack in another."""
     for item in items:
+        if item.get_closest_marker("xdist_group"):
+            continue
         fixtures = getattr(item, "fixturenames", ())
         group = "stack" if "stack" in fixtures else item.nodeid.split("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
