@@ -1,6 +1,15 @@
 """Fixtures every test may ask for, and how the tests are dealt out to worker processes."""
 
+import os
+
+import hypothesis
 import pytest
+
+# CI tries the same examples each time; a developer's machine goes on looking for new ones. No
+# deadline: a busy machine is not a failure.
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("developer", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 pytest_plugins = ["tests.support.postgres", "tests.support.stack"]
 
