@@ -1,23 +1,33 @@
 """The worker of the executions stream: each record is one report of the venue, applied once.
 
 Invariant: a batch is worked in order. When the ledger can't answer, the batch stops there and the
-stream delivers the rest again; a record that can't be read, or that contradicts its order's life,
-is parked with an error in the log, so that it stops nobody else.
+stream delivers the rest again; a record that can't be read, that contradicts its order's life, or
+whose values the database refuses, is parked with an error in the log, so that it stops nobody else.
 """
 
 import base64
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import msgspec
 
-from functions.shared.bookkeeping.applying import apply_execution, park_unreadable
-from functions.shared.domain.errors import Retryable
+from functions.shared.bookkeeping.applying import (
+    Applied,
+    apply_execution,
+    park_execution,
+    park_unreadable,
+)
+from functions.shared.domain.errors import InvariantViolated, Retryable
 from functions.shared.domain.ids import shard_of_slot, slot_of_order
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
 from functions.shared.stores.wake import wake_relay
-from functions.shared.wire.executions import decode_execution
+from functions.shared.wire.executions import ExecutionReport, decode_execution
+
+#: SQLSTATE classes that are about a report's own values: data exception, integrity constraint
+#: violation. Every other unexpected code is about the database, and would meet the next report too.
+_REFUSED_CLASSES: Final = ("22", "23")
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -52,7 +62,7 @@ def _apply(stores: Stores, record: dict[str, Any]) -> int:
         )
         park_unreadable(stores.shards, stream, sequence_number, data, now)
         return 0
-    applied = apply_execution(stores.shards, report, now)
+    applied = _apply_or_park(stores, report, now)
     if applied.outcome == "PARKED":
         logger().error(
             "execution parked",
@@ -63,3 +73,19 @@ def _apply(stores: Stores, record: dict[str, Any]) -> int:
             exec_id=report.exec_id,
         )
     return shard_of_slot(slot_of_order(report.order_id), len(stores.shards))
+
+
+def _apply_or_park(stores: Stores, report: ExecutionReport, now: datetime) -> Applied:
+    """Raises Retryable, and InvariantViolated for what isn't this report's own fault."""
+    try:
+        return apply_execution(stores.shards, report, now)
+    except InvariantViolated as error:
+        if not error.sqlstate.startswith(_REFUSED_CLASSES):
+            raise
+        logger().error(
+            "execution refused by the database",
+            session=report.session,
+            position=report.position,
+            why=str(error),
+        )
+        return park_execution(stores.shards, report, f"DATABASE_REFUSED {error.sqlstate}", now)

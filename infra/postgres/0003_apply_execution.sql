@@ -298,6 +298,22 @@ BEGIN
   RETURN QUERY SELECT 'APPLIED'::text, NULL::text, v_seq;
 END $$;
 
+-- A report that apply_execution could not work through: its own transaction is undone, and this keeps
+-- the report for a person, with its position, so that the session's checkpoint moves on.
+CREATE FUNCTION ledger.park_execution(p_session text, p_position bigint, p_user bigint, p_order bigint,
+    p_why text, p_report text, p_now timestamptz)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF p_user = 0 THEN
+    p_user := coalesce((SELECT y.user_id FROM ledger.orders y WHERE y.order_id = p_order), 0);
+  END IF;
+  -- As when a report is applied: no order of the account is judged while it comes under review.
+  PERFORM FROM ledger.account y WHERE y.user_id = p_user FOR NO KEY UPDATE;
+  INSERT INTO ledger.fix_applied VALUES (p_session, p_position) ON CONFLICT DO NOTHING;
+  INSERT INTO ledger.parked_execution VALUES (p_session, p_position, p_user, p_order, p_why, p_report,
+    p_now) ON CONFLICT DO NOTHING;
+END $$;
+
 -- A record of the stream that can't even be read, kept for a person. It tells no session position:
 -- the gateway hands on only what it has read back itself, and so no checkpoint waits for this one.
 CREATE FUNCTION ledger.park_unreadable(p_session text, p_position bigint, p_report text, p_now timestamptz)

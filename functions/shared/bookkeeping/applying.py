@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from functions.shared.clock import from_micros
-from functions.shared.stores.postgres import Shards
+from functions.shared.stores.postgres import Database, Shards
 from functions.shared.wire.executions import ExecutionReport
 
 _APPLY = (
@@ -19,7 +19,10 @@ _APPLY = (
     " :order_id, :request, :exec_id, :exec_type, :ord_status, :venue_order_id, :quantity,"
     " :price, :cumulative, :trade_date, :transacted_at, :reject_code, :code, :text, :report, :now)"
 )
-_PARK = "SELECT ledger.park_unreadable(:session, 0, :report, :now)"
+_PARK = (
+    "SELECT ledger.park_execution(:session, :position, :user_id, :order_id, :why, :report, :now)"
+)
+_PARK_UNREADABLE = "SELECT ledger.park_unreadable(:session, 0, :report, :now)"
 
 #: FIX tag 103 (OrdRejReason) and 102 (CxlRejReason) as stable codes for clients.
 _ORDER_REJECTS: Final = {
@@ -50,9 +53,7 @@ class Applied:
 
 def apply_execution(shards: Shards, report: ExecutionReport, now: datetime) -> Applied:
     """Applies one report. Raises Retryable when the ledger can't answer: deliver it again."""
-    # The venue's cancel rejects name the order but not always the account: user 0.
-    shard = shards.of_user(report.user_id) if report.user_id else shards.of_order(report.order_id)
-    outcome, why, seq = shard.run(
+    outcome, why, seq = _shard_of(shards, report).run(
         _APPLY,
         session=report.session,
         position=report.position,
@@ -77,13 +78,34 @@ def apply_execution(shards: Shards, report: ExecutionReport, now: datetime) -> A
     return Applied(outcome, why, seq)
 
 
+def park_execution(shards: Shards, report: ExecutionReport, why: str, now: datetime) -> Applied:
+    """Keeps a report that the database refused for a person to look at, its user's later ones
+    behind it, and settles its session position. A second delivery parks nothing twice."""
+    _shard_of(shards, report).run(
+        _PARK,
+        session=report.session,
+        position=report.position,
+        user_id=report.user_id,
+        order_id=report.order_id,
+        why=why,
+        report=msgspec.json.encode(report).decode(),
+        now=now,
+    )
+    return Applied("PARKED", why, 0)
+
+
 def park_unreadable(
     shards: Shards, stream: str, sequence_number: str, data: bytes, now: datetime
 ) -> None:
     """Keeps a record that can't be decoded for a person to look at, so that the rest goes on.
     `sequence_number` is the stream's own, so a second delivery parks nothing twice."""
     place = f"{stream}:{sequence_number}"
-    shards.control.run(_PARK, session=place, report=data.hex(), now=now)
+    shards.control.run(_PARK_UNREADABLE, session=place, report=data.hex(), now=now)
+
+
+def _shard_of(shards: Shards, report: ExecutionReport) -> Database:
+    """The venue's cancel rejects name the order but not always the account: user 0."""
+    return shards.of_user(report.user_id) if report.user_id else shards.of_order(report.order_id)
 
 
 def _code_of(report: ExecutionReport) -> str | None:

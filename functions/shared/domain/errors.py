@@ -36,4 +36,11 @@ class PeerProtocolError(Exception):
 
 
 class InvariantViolated(Exception):
-    """Our bug or corrupt data: end the invocation or process; never go on."""
+    """Our bug or corrupt data: end the invocation or process; never go on.
+
+    `sqlstate` is PostgreSQL's code (its manual, appendix A) when the database said so, else empty.
+    """
+
+    def __init__(self, detail: str, sqlstate: str = "") -> None:
+        super().__init__(detail)
+        self.sqlstate = sqlstate

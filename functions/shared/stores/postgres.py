@@ -144,7 +144,7 @@ class Database:
             return Retryable(f"the ledger is busy: {message}")
         if code == _NO_SUCH_ACCOUNT:
             return NotFound(message)
-        return InvariantViolated(f"{code}: {message}")
+        return InvariantViolated(f"{code}: {message}", sqlstate=code)
 
 
 class Shards:

@@ -5,7 +5,10 @@ import base64
 import msgspec
 import pytest
 
+from functions.ledger import apply_execution as worker
 from functions.ledger.apply_execution import lambda_handler as apply_batch
+from functions.shared.bookkeeping.applying import Applied
+from functions.shared.domain.errors import InvariantViolated
 from functions.shared.wire.executions import encode_execution
 from tests.integration.order_path.conftest import Client, OrderStores
 from tests.support.ledger import Trader, price
@@ -126,3 +129,44 @@ def test_a_record_that_cannot_be_read_stops_nobody(client: Client, stores: Order
     answer = apply_batch(batch(*records, encode_execution(good)), None)
     assert answer == {"batchItemFailures": []}
     assert client.ask("GET", f"/v1/orders/{order_id}").body["status"] == "OPEN"
+
+
+def test_a_report_the_database_refuses_is_parked_and_stops_nobody(
+    client: Client, stranger: Client, stores: OrderStores
+) -> None:
+    stranger.ask("POST", "/v1/funds/deposits", {"client_id": "a", "amount": "5000.00"})
+    order_id, other_id = (int(who.order("a").body["order_id"]) for who in (client, stranger))
+    trader = Trader(stores.shards, client.user_id)
+    unstorable = trader.report(order_id, "0", venue_order_id="V\0")
+    later = trader.report(order_id, "4")
+    good = Trader(stores.shards, stranger.user_id).report(other_id, "0")
+    records = [encode_execution(report) for report in (unstorable, later, good)]
+    for _ in range(2):
+        assert apply_batch(batch(*records), None) == {"batchItemFailures": []}
+    assert client.ask("GET", f"/v1/orders/{order_id}").body["status"] == "PENDING"
+    assert stranger.ask("GET", f"/v1/orders/{other_id}").body["status"] == "OPEN"
+    rows = stores.shards.of_user(client.user_id).run(
+        "SELECT position, order_id, why FROM ledger.parked_execution JOIN ledger.fix_applied"
+        " USING (session, position) WHERE user_id = :user ORDER BY position",
+        user=client.user_id,
+    )
+    assert rows == [
+        [unstorable.position, order_id, "DATABASE_REFUSED 22021"],
+        [later.position, order_id, "BEHIND_A_PARKED_REPORT"],
+    ]
+
+
+def test_an_error_that_is_not_the_reports_own_parks_nothing(
+    client: Client, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> Applied:
+        raise InvariantViolated("42501: permission denied", sqlstate="42501")
+
+    monkeypatch.setattr(worker, "apply_execution", denied)
+    report = Trader(stores.shards, client.user_id).report(1, "0")
+    with pytest.raises(InvariantViolated):
+        apply_batch(batch(encode_execution(report)), None)
+    rows = stores.shards.of_user(client.user_id).run(
+        "SELECT FROM ledger.parked_execution WHERE user_id = :user", user=client.user_id
+    )
+    assert rows == []
