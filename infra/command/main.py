@@ -78,6 +78,8 @@ def down() -> int:
     if holder is None:
         print("Outcry is not running.")
         return DONE
+    if holder == 0:  # the lock is held and its number not written yet; kill(0) is our own group
+        raise Failure("Outcry is starting; try again", NOT_REACHABLE)
     os.kill(holder, signal.SIGTERM)
     deadline = time.monotonic() + _DOWN_SECONDS
     while place.holder() is not None:

@@ -150,7 +150,8 @@ class Home:
         return msgspec.json.decode(self.demo_user_file.read_bytes(), type=DemoUser)
 
     def holder(self) -> int | None:
-        """The process of the supervisor that holds this home, or None."""
+        """The process of the supervisor that holds this home, 0 while it has yet to write its
+        number, or None."""
         path = self.run / "lock"
         if not path.exists():
             return None
