@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from functions.risk.preview_order import preview_order
 from functions.shared.clock import trade_date
+from functions.shared.domain.errors import Refused
 from functions.shared.domain.money import format_amount
 from functions.shared.domain.pretrade import order_limits
 from functions.shared.runtime import composition
@@ -42,7 +43,10 @@ def preview(body: Annotated[OrderBody, Body()]) -> Response[str]:
 @app.get("/v1/risk/limits", summary="Limits in force", tags=["Risk"])
 def get_limits() -> LimitList:
     """The limits of one order and of one account, on the business clock's trade date."""
-    row = order_limits(trade_date(composition.stores().clock.now()))
+    try:
+        row = order_limits(trade_date(composition.stores().clock.now()))
+    except LookupError as error:
+        raise Refused(503, "NO_RULES", str(error)) from error
     limits = (
         ("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares"),
         ("ORDER_VALUE_MAX", format_amount(row.value_max), "INR"),

@@ -6,7 +6,7 @@ what placing refuses. No price means no order: a missing or stale quote is never
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import msgspec
@@ -97,13 +97,26 @@ class PublicFacts:
 def load_facts(
     instruments: InstrumentMaster, quotes: QuoteCache, clock: Clock, symbol: str
 ) -> PublicFacts:
-    """Raises Refused 404 UNKNOWN_SYMBOL, and Retryable when the master or the cache is away."""
+    """Raises Refused 404 UNKNOWN_SYMBOL, Refused 503 NO_RULES on a business date that no limits or
+    charges are written for, and Retryable when the master or the cache is away."""
     instrument = instruments.get(symbol)
     if instrument is None:
         raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed", symbol=symbol[:40])
     quote = quotes.get([instrument.symbol]).get(instrument.symbol)
     now = clock.now()
-    return PublicFacts(instrument, quote, market_status(now, clock.hours), now)
+    status = market_status(now, clock.hours)
+    _require_rules(status.trade_date)
+    return PublicFacts(instrument, quote, status, now)
+
+
+def _require_rules(day: date) -> None:
+    """Judging by the rules of another day would be a guess: orders wait for the day's own."""
+    try:
+        order_limits(day)
+        for side in Side:
+            delivery_rates(side, day)
+    except LookupError as error:
+        raise Refused(503, "NO_RULES", str(error)) from error
 
 
 def placement(

@@ -37,6 +37,7 @@ CODES: Final[Mapping[str, str]] = {
     "CHANGE_PENDING": "A change of the order is under way",
     "BELOW_FILLED": "The new quantity is not above what has been filled",
     "NO_PRICE": "There is no live price",
+    "NO_RULES": "There are no rules for the business date",
     # Our side.
     "UNAVAILABLE": "Not available right now; try again",
     "INTERNAL": "Something is wrong on our side",

@@ -1,6 +1,6 @@
 """Placing, changing and reading orders through API events: what a client meets."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,6 +8,8 @@ from functions.orders import change_order
 from tests.integration.order_path.conftest import Client, OrderStores, order_body
 
 HUGE = 10**9
+BEFORE_THE_LIMITS = datetime(2025, 7, 10, 6, tzinfo=UTC)
+BEFORE_THE_CHARGES = datetime(2026, 2, 10, 6, tzinfo=UTC)
 
 
 def assert_problem(answer, status: int, code: str) -> None:
@@ -70,6 +72,17 @@ def test_a_market_order_without_a_fresh_price_is_refused(
 ) -> None:
     stores.quote("RELIANCE", 1500, age=timedelta(minutes=2))
     assert_problem(client.order("a", type="MARKET", price=...), 503, "NO_PRICE")
+
+
+@pytest.mark.parametrize("day", [BEFORE_THE_LIMITS, BEFORE_THE_CHARGES])
+def test_a_business_date_without_rules_takes_no_order_and_says_so(
+    client: Client, stores: OrderStores, day: datetime
+) -> None:
+    first = client.order("a")
+    stores.clock.at = day
+    assert_problem(client.order("b"), 503, "NO_RULES")
+    assert_problem(client.ask("POST", "/v1/orders/preview", order_body()), 503, "NO_RULES")
+    assert client.order("a").body == first.body
 
 
 def test_a_market_buy_holds_its_protected_price(client: Client) -> None:
