@@ -39,7 +39,9 @@ CREATE TABLE identity.refresh_token (
   digest     bytea PRIMARY KEY CHECK (length(digest) = 32),   -- sha256; the token is never stored
   session_id uuid NOT NULL REFERENCES identity.session,
   issued_at  timestamptz NOT NULL,
-  used_at    timestamptz
+  used_at    timestamptz,
+  used_for   bytea,                           -- digest of the token it was rotated into
+  CHECK ((used_at IS NULL) = (used_for IS NULL))
 );
 CREATE INDEX refresh_token_session ON identity.refresh_token (session_id);
 
@@ -83,14 +85,16 @@ BEGIN
     VALUES (p_digest, p_session_id, p_at);
 END $$;
 
--- outcome ROTATED, REUSED (its session is ended) or INVALID.
+-- outcome ROTATED, REUSED (its session is ended) or INVALID. The same pair of digests again is the
+-- same rotation asked twice (its answer was cut off by the network), not a second use: p_next is
+-- made from fresh entropy by every caller, so nobody else can know it.
 CREATE FUNCTION identity.rotate_refresh(p_digest bytea, p_next bytea, p_at timestamptz)
 RETURNS TABLE (outcome text, session_id uuid, user_id bigint, roles text[], mode text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 #variable_conflict use_column
 DECLARE
   v_session identity.session;
-  v_used    timestamptz;
+  v_token   identity.refresh_token;
 BEGIN
   -- The session's row is the family's mutex: of two uses of one token, one rotates.
   SELECT s.* INTO v_session FROM identity.session s
@@ -101,8 +105,8 @@ BEGIN
     RETURN QUERY SELECT 'INVALID', NULL::uuid, NULL::bigint, NULL::text[], NULL::text;
     RETURN;
   END IF;
-  SELECT t.used_at INTO v_used FROM identity.refresh_token t WHERE t.digest = p_digest;
-  IF v_used IS NOT NULL THEN
+  SELECT t.* INTO v_token FROM identity.refresh_token t WHERE t.digest = p_digest;
+  IF v_token.used_for <> p_next THEN
     UPDATE identity.session s SET ended_at = coalesce(s.ended_at, p_at)
       WHERE s.session_id = v_session.session_id;
     RETURN QUERY SELECT 'REUSED', v_session.session_id, v_session.user_id,
@@ -113,10 +117,12 @@ BEGIN
     RETURN QUERY SELECT 'INVALID', NULL::uuid, NULL::bigint, NULL::text[], NULL::text;
     RETURN;
   END IF;
-  UPDATE identity.refresh_token t SET used_at = p_at WHERE t.digest = p_digest;
-  INSERT INTO identity.refresh_token (digest, session_id, issued_at)
-    VALUES (p_next, v_session.session_id, p_at);
-  UPDATE identity.session s SET refreshed_at = p_at WHERE s.session_id = v_session.session_id;
+  IF v_token.used_for IS NULL THEN
+    UPDATE identity.refresh_token t SET used_at = p_at, used_for = p_next WHERE t.digest = p_digest;
+    INSERT INTO identity.refresh_token (digest, session_id, issued_at)
+      VALUES (p_next, v_session.session_id, p_at);
+    UPDATE identity.session s SET refreshed_at = p_at WHERE s.session_id = v_session.session_id;
+  END IF;
   RETURN QUERY SELECT 'ROTATED', v_session.session_id, l.user_id, l.roles, l.mode
     FROM identity.login l WHERE l.user_id = v_session.user_id;
 END $$;

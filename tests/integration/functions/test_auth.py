@@ -19,7 +19,7 @@ from functions.shared.access.verifier import Verifier
 from functions.shared.clock import wall_now
 from functions.shared.domain.errors import Conflict, InvariantViolated, Refused
 from functions.shared.runtime.composition import Stores
-from functions.shared.stores.postgres import Shards
+from functions.shared.stores.postgres import Row, Shards
 from functions.shared.stores.valkey import open_valkey
 from tests.support.api_events import Answer, api_event, call
 from tests.support.valkey import ValkeyUnderTest
@@ -173,6 +173,26 @@ def test_of_two_concurrent_refreshes_one_rotates_and_the_other_ends_the_session(
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["REFRESH_REUSED", "ROTATED"]
+
+
+def test_a_rotation_whose_answer_was_lost_is_answered_again(
+    stores: Stores, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = log_in(user).body["refresh_token"]
+    database = stores.shards.control
+    run = database.run
+
+    def run_twice(sql: str, **parameters: object) -> list[Row]:
+        run(sql, **parameters)
+        return run(sql, **parameters)
+
+    monkeypatch.setattr(database, "run", run_twice)
+    sessions = Sessions(database, stores.valkey)
+    session, following = sessions.refresh(token, wall_now())
+    assert sessions.is_alive(session.session_id, wall_now())
+    assert sessions.refresh(following, wall_now())[0] == session
+    with pytest.raises(Refused, match="used before"):
+        sessions.refresh(token, wall_now())
 
 
 def test_an_unknown_refresh_token_is_refused(user: User) -> None:
