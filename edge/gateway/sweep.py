@@ -20,8 +20,6 @@ from functions.shared.wire.commands import OrderCommand, decode_command
 
 EVERY_SECONDS = 1.0
 STALE_SECONDS = 5.0
-#: Questions a sweep asks at most; the others wait for the next, oldest first.
-QUESTIONS_MOST = 100
 
 
 class Sweep:
@@ -47,7 +45,8 @@ class Sweep:
                 logger(__name__).warning("unanswered orders not read", detail=str(error))
 
     def sweep_once(self) -> int:
-        """Asks about what is due and returns how many. Raises Retryable."""
+        """Asks about what is due of the ledger's next page and returns how many were asked.
+        Raises Retryable."""
         due = self._due(self._checkpoint.stale_orders(STALE_SECONDS))
         return sum(self._outbound.ask_status(command) for command in due)
 
@@ -68,8 +67,6 @@ class Sweep:
                 tag: (at, c) for tag, (at, c) in self._asked.items() if now - at < STALE_SECONDS
             }
             for order in stale:
-                if len(due) == QUESTIONS_MOST:
-                    break
                 try:
                     command = decode_command(order.command)
                 except msgspec.MsgspecError as error:

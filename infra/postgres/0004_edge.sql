@@ -13,14 +13,18 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   DELETE FROM ledger.fix_applied WHERE session = p_session AND position <= p_applied_through
 $$;
 
--- Orders, and changes to orders, that the venue has not answered for that long, oldest first.
-CREATE FUNCTION ledger.stale_orders(p_older_than interval)
-RETURNS TABLE (order_id bigint, user_id bigint, command text)
+-- A page of the orders, and changes to orders, that the venue has not answered for that long, longest
+-- waiting first, behind the place where the page before ended. orders_unanswered finds them and they
+-- are sorted here: touched_at in an index would cost every part fill its HOT update.
+CREATE FUNCTION ledger.stale_orders(p_older_than interval, p_after timestamptz, p_after_order bigint,
+    p_most integer)
+RETURNS TABLE (order_id bigint, user_id bigint, command text, touched_at timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT o.order_id, o.user_id, ledger.order_command(o) FROM ledger.orders o
+  SELECT o.order_id, o.user_id, ledger.order_command(o), o.touched_at FROM ledger.orders o
   WHERE (o.status = 'PENDING' OR o.pending_change IS NOT NULL)
     AND o.touched_at < clock_timestamp() - p_older_than
-  ORDER BY o.order_id LIMIT 500
+    AND (o.touched_at, o.order_id) > (p_after, p_after_order)
+  ORDER BY o.touched_at, o.order_id LIMIT p_most
 $$;
 
 -- The roles: the application reads and calls, the edge hands on and reads; neither writes a money table.

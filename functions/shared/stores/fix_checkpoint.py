@@ -4,9 +4,12 @@ Invariant: the checkpoint of a session only grows, and every report at or below 
 edge reads the ledger and moves its own checkpoint; it writes no money table.
 """
 
-from typing import NamedTuple, Protocol
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, NamedTuple, Protocol
 
-from functions.shared.stores.postgres import Shards
+from functions.shared.stores.postgres import Database, Shards
 
 _THROUGH = "SELECT applied_through FROM ledger.fix_checkpoint WHERE session = :session"
 _APPLIED = """
@@ -17,9 +20,14 @@ ORDER BY position LIMIT 10000
 _MOVE = "SELECT ledger.move_checkpoint(:session, CAST(:through AS bigint))"
 _FORGET = "SELECT ledger.forget_applied(:session, CAST(:through AS bigint))"
 _STALE = """
-SELECT order_id, user_id, command
-FROM ledger.stale_orders(make_interval(secs => CAST(:seconds AS double precision)))
+SELECT order_id, user_id, command, touched_at
+FROM ledger.stale_orders(make_interval(secs => CAST(:seconds AS double precision)),
+  CAST(:after AS timestamptz), CAST(:after_order AS bigint), CAST(:most AS integer))
 """
+
+#: Unanswered orders read at a time from each shard; the others wait for their page of the round.
+STALE_PAGE: Final = 100
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class StaleOrder(NamedTuple):
@@ -43,14 +51,25 @@ class Checkpoint(Protocol):
         """Every report up to `through` is applied."""
 
     def stale_orders(self, older_than_seconds: float) -> list[StaleOrder]:
-        """Orders and changes that have waited longer than that for an answer, on all shards."""
+        """The next page of the orders and changes that have waited longer than that for an
+        answer, longest first, on all shards; after the last page, the first one again."""
+
+
+class _Round(NamedTuple):
+    """How far a shard's unanswered orders have been read, and since when (monotonic seconds)."""
+
+    began: float
+    touched_at: datetime = _FIRST
+    order_id: int = 0
 
 
 class LedgerCheckpoint:
     """The checkpoint in PostgreSQL, through the edge's role. For one thread."""
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: Shards, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._shards = shards
+        self._monotonic = monotonic
+        self._rounds: dict[Database, _Round] = {}
 
     def through(self, session: str) -> int:
         rows = self._shards.control.run(_THROUGH, session=session)
@@ -71,7 +90,27 @@ class LedgerCheckpoint:
 
     def stale_orders(self, older_than_seconds: float) -> list[StaleOrder]:
         return [
-            StaleOrder(*row)
+            order
             for database in self._shards.databases
-            for row in database.run(_STALE, seconds=older_than_seconds)
+            for order in self._stale_page(database, older_than_seconds)
         ]
+
+    def _stale_page(self, database: Database, older_than_seconds: float) -> list[StaleOrder]:
+        # Orders that can't be asked about (their session is logged off) stay unanswered at the
+        # front: pages go round, so that they hide nobody. A round takes in only what was stale
+        # when it began, and so it ends however many more turn stale meanwhile.
+        now = self._monotonic()
+        at = self._rounds.get(database) or _Round(now)
+        rows = database.run(
+            _STALE,
+            seconds=older_than_seconds + now - at.began,
+            after=at.touched_at,
+            after_order=at.order_id,
+            most=STALE_PAGE,
+        )
+        if len(rows) == STALE_PAGE:
+            order_id, _, _, touched_at = rows[-1]
+            self._rounds[database] = _Round(at.began, touched_at, order_id)
+        else:
+            self._rounds.pop(database, None)
+        return [StaleOrder(*row[:3]) for row in rows]

@@ -13,12 +13,15 @@ from prometheus_client import CollectorRegistry
 from edge.relay.drain import Drain
 from edge.relay.main import listen_for_hints
 from edge.relay.metrics import RelayMetrics
+from functions.shared.stores import fix_checkpoint
 from functions.shared.stores.channels import OUTBOX_HINT, Channels
 from functions.shared.stores.fix_checkpoint import LedgerCheckpoint
 from functions.shared.stores.outbox import Outbox
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import ValkeyStreams
 from functions.shared.wire.events import LEDGER_EVENTS_STREAM, decode_event
+from infra.local.postgres import APPLICATION
+from tests.support.ledger import LAKH, Trader
 from tests.support.postgres import ShardsUnderTest
 from tests.support.valkey import ValkeyUnderTest, valkey_server
 
@@ -127,3 +130,30 @@ def test_the_checkpoint_moves_forward_only_and_takes_its_applied_rows_along(
     assert checkpoint.applied("OUTCRY-O1", 0) == [4]
     assert checkpoint.stale_orders(5.0) == []
     shards.close()
+
+
+def test_unanswered_orders_are_read_in_rounds_so_that_none_hides_another(
+    databases: ShardsUnderTest, edge_urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fix_checkpoint, "STALE_PAGE", 2)
+    application, edge = Shards(databases.urls(APPLICATION), "test"), Shards(edge_urls, "gateway")
+    first, second = Trader(application, USER, LAKH), Trader(application, 63, LAKH)
+    elsewhere = second.buy(1)
+    orders = [first.buy(1) for _ in range(4)]
+    first.told(orders[0], "0")
+    first.cancel(orders[0])  # its change waits for an answer, since later than the others
+    waiting = [*orders[1:], orders[0]]
+    checkpoint = LedgerCheckpoint(edge)
+
+    def page() -> list[int]:
+        return [order.order_id for order in checkpoint.stale_orders(0.0)]
+
+    assert page() == [*waiting[:2], elsewhere]
+    late = first.buy(1)
+    assert page() == [*waiting[2:], elsewhere]
+    assert page() == [elsewhere]  # what turned stale since belongs to the next round
+    assert page() == [*waiting[:2], elsewhere]
+    assert page() == [*waiting[2:], elsewhere]
+    assert page() == [late, elsewhere]
+    application.close()
+    edge.close()

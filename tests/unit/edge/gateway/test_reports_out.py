@@ -11,7 +11,7 @@ from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
 from edge.gateway.reports_out import REFUSED_STREAM, ReportsOut
-from edge.gateway.sweep import QUESTIONS_MOST, STALE_SECONDS, Sweep
+from edge.gateway.sweep import STALE_SECONDS, Sweep
 from edge.gateway.translate import Fields
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.fix_checkpoint import StaleOrder
@@ -172,13 +172,6 @@ def test_a_question_is_not_repeated_before_its_answer_is_late() -> None:
     assert setting.sweep.sweep_once() == 0
     setting.now = STALE_SECONDS
     assert setting.sweep.sweep_once() == 1
-
-
-def test_a_sweep_asks_a_bounded_number_of_questions_oldest_first() -> None:
-    setting = Setting()
-    setting.ledger.stale = [stale(order(n)) for n in range(1, QUESTIONS_MOST + 50)]
-    assert setting.sweep.sweep_once() == QUESTIONS_MOST
-    assert setting.sweep.sweep_once() == 49
 
 
 def test_a_command_told_twice_goes_out_as_possibly_sent_the_second_time() -> None:
