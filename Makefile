@@ -26,7 +26,8 @@ $(VENV)/.run: $(UV) $(LOCKS)/run.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 ifeq ($(FIX),source)
 	@echo "Compiling the official FIX engine (about ten minutes)"
-	@$(UV) pip install --quiet --python $(BIN)/python --reinstall --no-binary quickfix quickfix==1.16.0
+	@$(UV) pip uninstall --quiet --python $(BIN)/python quickfix-tls
+	@$(UV) pip install --quiet --python $(BIN)/python --no-binary quickfix quickfix==1.16.0
 endif
 	@touch $@
 

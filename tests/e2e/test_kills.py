@@ -84,13 +84,13 @@ def test_a_part_killed_in_the_middle_of_orders_loses_and_doubles_nothing(
     killed.wait_ready()
     trader = killed.new_trader(deposit="9000000.00")
     placed: list[dict[str, str]] = []
-    sender = threading.Thread(target=place_many, args=(trader, ORDERS // 4, placed))
+    sender = threading.Thread(target=place_many, args=(trader, ORDERS, placed))
     sender.start()
-    eventually(lambda: len(placed), lambda n: n > ORDERS // 16, SETTLE_SECONDS)
+    eventually(lambda: len(placed), lambda n: n > ORDERS // 4, SETTLE_SECONDS)
     killed.kill(*names)
     sender.join()
-    assert len(placed) == ORDERS // 4
-    assert len({p["order_id"] for p in placed}) == ORDERS // 4
+    assert len(placed) == ORDERS
+    assert len({p["order_id"] for p in placed}) == ORDERS
     check_books(killed, trader)
 
 
@@ -99,9 +99,9 @@ def test_streams_that_lose_their_files_lose_no_order_and_no_fill(killed: Stack) 
     killed.wait_ready()
     trader = killed.new_trader(deposit="9000000.00")
     placed: list[dict[str, str]] = []
-    sender = threading.Thread(target=place_many, args=(trader, ORDERS // 4, placed))
+    sender = threading.Thread(target=place_many, args=(trader, ORDERS, placed))
     sender.start()
-    eventually(lambda: len(placed), lambda n: n > ORDERS // 16, SETTLE_SECONDS)
+    eventually(lambda: len(placed), lambda n: n > ORDERS // 4, SETTLE_SECONDS)
     killed.lose_streams()
     sender.join()
     check_books(killed, trader)
