@@ -14,6 +14,7 @@ from functions.shared.settings import SettingsError
 from functions.shared.stores.objects import Objects, open_objects
 
 SERVER = os.environ.get("AWS_ENDPOINT_URL")
+REGION = "ap-south-1"
 
 
 @pytest.fixture(params=["files", "simulated", "server"])
@@ -31,7 +32,11 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
         return open_objects(f"s3://{bucket}")
     if SERVER is None:
         pytest.skip("AWS_ENDPOINT_URL is not set")
-    boto3.client("s3", endpoint_url=SERVER).create_bucket(Bucket=bucket)
+    boto3.client("s3", endpoint_url=SERVER, region_name=REGION).create_bucket(
+        Bucket=bucket,
+        CreateBucketConfiguration={"LocationConstraint": REGION},
+        ObjectLockEnabledForBucket=True,
+    )
     return open_objects(f"s3://{bucket}@{SERVER}")
 
 
