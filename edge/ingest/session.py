@@ -63,6 +63,7 @@ class FeedSession:
         self.logged_on = False
         self.ended = False
         self.gaps = 0
+        self._priced = False
 
     @property
     def garbled(self) -> int:
@@ -70,8 +71,8 @@ class FeedSession:
         return self._framer.garbled
 
     def stale(self, now: float) -> bool:
-        """Whether nothing was heard for longer than two heartbeats."""
-        return not self.logged_on or now - self._heard_at > 2 * HEARTBEAT_SECONDS
+        """Whether no price came since the logon, or nothing was heard for two heartbeats."""
+        return not self._priced or now - self._heard_at > 2 * HEARTBEAT_SECONDS
 
     def opened(self, now: float) -> None:
         """The connection stands: logs on."""
@@ -104,6 +105,7 @@ class FeedSession:
             if kind == b"X":
                 yield Message(Kind.INCREMENTAL, body, self._sent_ms(body))
             elif kind == b"W":
+                self._priced = True
                 yield Message(Kind.SNAPSHOT, body, self._sent_ms(body))
             else:
                 yield from self._administer(kind, body, now)

@@ -16,8 +16,8 @@ from tests.support.localstack import LocalStack, own_localstack
 from tests.support.stack import Stack, own_stack
 from tests.support.trader import Trader, eventually
 
-# In the group of the tests that build the artifacts, too: one at a time may fill `build`.
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("stack")]
+# Beside the tests that build the artifacts: one at a time may fill `build`.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("artifacts")]
 SYMBOL = "RELIANCE"
 # A Kinesis mapping of LocalStack takes about a second a record; the machine may be busy.
 APPLIED_SECONDS = 60

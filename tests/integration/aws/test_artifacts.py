@@ -44,7 +44,8 @@ except Exception as error:
     print(json.dumps({"raised": str(error)}))
 """
 
-pytestmark = pytest.mark.timeout(300)
+# Beside the deployment, which writes the same folder.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("artifacts")]
 
 
 @pytest.fixture(scope="module")

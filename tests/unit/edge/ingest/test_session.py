@@ -82,6 +82,7 @@ def test_a_test_request_is_answered_and_silence_is_asked_about(venue: Venue) -> 
     venue.wrote()
     venue.give(venue.send("1", (112, "hello")))
     assert b"112=hello" in venue.session.output()
+    venue.give(venue.send("W", (55, "RELIANCE"), (268, "0")))
     venue.session.tick(1.0)
     assert venue.wrote() == ["0"]
     venue.session.tick(1.6)
@@ -90,6 +91,13 @@ def test_a_test_request_is_answered_and_silence_is_asked_about(venue: Venue) -> 
     assert venue.session.stale(2.1)
     with pytest.raises(PeerProtocolError):
         venue.session.tick(SILENCE_SECONDS + 0.1)
+
+
+def test_a_feed_is_stale_until_its_first_price_came(venue: Venue) -> None:
+    venue.log_on()
+    assert venue.session.stale(0.1)
+    venue.give(venue.send("W", (55, "RELIANCE"), (268, "0")))
+    assert not venue.session.stale(0.1)
 
 
 def test_no_logon_in_time_ends_the_session(venue: Venue) -> None:
