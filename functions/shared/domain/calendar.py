@@ -1,17 +1,23 @@
-"""Trading days and hours: is the market open at this moment?
+"""Trading days and hours, settlement days, and the times of a session.
+
+Trading and settlement are two calendars: on some days shares trade and nothing is paid in or out.
+`always-open` has a session and a settlement each calendar day.
 
 Invariant: the answer comes from dated rows; a year that isn't loaded is said to be provisional,
 never guessed in silence.
 
 Sources: NSE CMTR71775 of 12 December 2025 (2026 trading holidays), the 15 January 2026 addition,
-CMTR72349 (Sunday 1 February 2026 full session); hours 09:15-15:30, NSE market timings.
+CMTR72349 (Sunday 1 February 2026 full session, no settlement); NCL CMPT71904 (settlement holidays);
+hours 09:15-15:30, NSE market timings. Square-off times are broker policy.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
+
+Hours = Literal["nse", "always-open"]
 
 INDIA: Final = ZoneInfo("Asia/Kolkata")
 LOADED_YEARS: Final = frozenset({2026})
@@ -23,6 +29,11 @@ HOLIDAYS: Final = frozenset(
     )
 )  # fmt: skip
 SPECIAL_SESSIONS: Final = frozenset({date(2026, 2, 1)})
+#: Days that trade without pay-in and pay-out. Holidays and weekends settle nothing anyway.
+SETTLEMENT_ONLY_HOLIDAYS: Final = frozenset(
+    date(2026, month, day) for month, day in ((2, 1), (2, 19), (3, 19), (4, 1), (8, 26))
+)
+_DAY: Final = timedelta(days=1)
 _OPENS, _CLOSES = time(9, 15), time(15, 30)
 _ALWAYS_OPEN_CLOSES = time(23, 59)
 
@@ -43,12 +54,63 @@ class MarketStatus:
     provisional: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SquareOffTime:
+    """A dated row: when the broker begins to close intraday positions, in India's time."""
+
+    valid_from: date
+    hours: Hours
+    at: time
+    source: str
+
+
+# A stock with a closing auction leaves continuous trading at 15:15 (since 3 August 2026), so the
+# cut-off is before it; the others could go on to 15:20, and take the same time for now.
+SQUARE_OFF_TIMES: Final = (
+    SquareOffTime(date(2026, 1, 1), "nse", time(15, 10), "broker policy"),
+    SquareOffTime(date(2026, 1, 1), "always-open", time(23, 49), "broker policy"),
+)
+
+
 def is_trading_day(day: date) -> bool:
     """Whether NSE trades equities that day."""
     return day in SPECIAL_SESSIONS or (day.weekday() < 5 and day not in HOLIDAYS)
 
 
-def market_status(now: datetime, hours: Literal["nse", "always-open"]) -> MarketStatus:
+def is_settlement_day(day: date) -> bool:
+    """Whether money and shares are paid in and out that day."""
+    return day.weekday() < 5 and day not in HOLIDAYS and day not in SETTLEMENT_ONLY_HOLIDAYS
+
+
+def settlement_date(trade_date: date, hours: Hours) -> date:
+    """The day a trade settles, T+1: the first settlement day after it."""
+    day = trade_date + _DAY
+    while hours == "nse" and not is_settlement_day(day):
+        day += _DAY
+    return day
+
+
+def previous_trading_day(day: date, hours: Hours) -> date:
+    """The last day before `day` that had a session."""
+    day -= _DAY
+    while hours == "nse" and not is_trading_day(day):
+        day -= _DAY
+    return day
+
+
+def square_off_time(trade_date: date, hours: Hours) -> datetime:
+    """When intraday positions of a trade date begin to be closed, and no new one is taken.
+
+    Raises LookupError when no row covers the day.
+    """
+    rows = [r for r in SQUARE_OFF_TIMES if r.hours == hours and r.valid_from <= trade_date]
+    if not rows:
+        raise LookupError(f"no square-off time on {trade_date}")
+    at = max(rows, key=lambda row: row.valid_from).at
+    return datetime.combine(trade_date, at, INDIA).astimezone(UTC)
+
+
+def market_status(now: datetime, hours: Hours) -> MarketStatus:
     """The phase at a business time. `always-open` has a session each day until 23:59 IST."""
     local = now.astimezone(INDIA)
     day, moment = local.date(), local.time()

@@ -1,10 +1,27 @@
-"""Trading days and hours."""
+"""Trading days and hours, settlement days and dates, and the times of a session."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from functions.shared.domain.calendar import INDIA, Phase, is_trading_day, market_status
+from functions.shared.domain.calendar import (
+    HOLIDAYS,
+    INDIA,
+    SETTLEMENT_ONLY_HOLIDAYS,
+    Hours,
+    Phase,
+    is_settlement_day,
+    is_trading_day,
+    market_status,
+    previous_trading_day,
+    settlement_date,
+    square_off_time,
+)
+
+DAYS = st.dates(date(2026, 1, 1), date(2027, 12, 31))
+HOURS: st.SearchStrategy[Hours] = st.sampled_from(["nse", "always-open"])
 
 
 def at(text: str) -> datetime:
@@ -47,3 +64,81 @@ def test_no_holiday_falls_on_a_weekend() -> None:
     days = [date(2026, 1, 1).toordinal() + n for n in range(365)]
     trading = [d for d in map(date.fromordinal, days) if is_trading_day(d)]
     assert len(trading) == 261 - 16 + 1
+
+
+@pytest.mark.parametrize(
+    ("traded", "settles"),
+    [
+        (date(2026, 7, 9), date(2026, 7, 10)),
+        (date(2026, 7, 10), date(2026, 7, 13)),  # over a weekend
+        (date(2026, 2, 18), date(2026, 2, 20)),  # the 19th trades and doesn't settle
+        (date(2026, 2, 19), date(2026, 2, 20)),
+        (date(2026, 3, 18), date(2026, 3, 20)),
+        (date(2026, 3, 31), date(2026, 4, 2)),  # a holiday's neighbour settles nothing either
+        (date(2026, 8, 25), date(2026, 8, 27)),
+        (date(2026, 1, 30), date(2026, 2, 2)),
+        (date(2026, 2, 1), date(2026, 2, 2)),  # the Budget Sunday settles on Monday
+        (date(2026, 11, 23), date(2026, 11, 25)),  # Guru Nanak Jayanti
+    ],
+)
+def test_a_trade_settles_on_the_next_settlement_day(traded: date, settles: date) -> None:
+    assert settlement_date(traded, "nse") == settles
+
+
+@given(DAYS)
+def test_always_open_settles_on_the_next_calendar_day(day: date) -> None:
+    assert settlement_date(day, "always-open") == day + timedelta(days=1)
+    assert previous_trading_day(day, "always-open") == day - timedelta(days=1)
+
+
+@given(DAYS)
+def test_no_settlement_day_lies_between_a_trade_and_its_settlement(day: date) -> None:
+    settles = settlement_date(day, "nse")
+    between = [day + timedelta(days=n) for n in range(1, (settles - day).days)]
+    assert is_settlement_day(settles)
+    assert not any(map(is_settlement_day, between))
+
+
+@given(DAYS, DAYS, HOURS)
+def test_an_earlier_trade_never_settles_later(one: date, other: date, hours: Hours) -> None:
+    first, second = sorted((one, other))
+    assert first < settlement_date(first, hours) <= settlement_date(second, hours)
+
+
+@given(DAYS)
+def test_the_previous_trading_day_is_the_nearest_one(day: date) -> None:
+    previous = previous_trading_day(day, "nse")
+    assert is_trading_day(previous)
+    assert not any(
+        is_trading_day(previous + timedelta(days=n)) for n in range(1, (day - previous).days)
+    )
+
+
+@given(DAYS)
+def test_a_day_that_settles_trades_too(day: date) -> None:
+    assert is_trading_day(day) or not is_settlement_day(day)
+
+
+def test_settlement_only_holidays_are_trading_days() -> None:
+    assert all(map(is_trading_day, SETTLEMENT_ONLY_HOLIDAYS))
+    assert not SETTLEMENT_ONLY_HOLIDAYS & HOLIDAYS
+
+
+@given(DAYS, HOURS)
+def test_positions_are_squared_off_while_the_market_is_open(day: date, hours: Hours) -> None:
+    moment = square_off_time(day, hours)
+    status = market_status(moment, hours)
+    assert status.trade_date == day
+    assert moment.utcoffset() == timedelta(0)
+    if hours == "always-open" or is_trading_day(day):
+        assert status.phase is Phase.OPEN
+
+
+def test_square_off_begins_at_ten_past_three() -> None:
+    assert square_off_time(date(2026, 7, 10), "nse") == at("2026-07-10T15:10:00")
+    assert square_off_time(date(2026, 7, 11), "always-open") == at("2026-07-11T23:49:00")
+
+
+def test_a_day_before_the_first_row_has_no_square_off_time() -> None:
+    with pytest.raises(LookupError):
+        square_off_time(date(2025, 12, 31), "nse")
