@@ -1,7 +1,8 @@
-"""The events a function is given: REST proxy (version 1.0) and TOKEN authorizer, as on AWS.
+"""The events a function is given: REST proxy (version 1.0), TOKEN authorizer, schedule, as on AWS.
 
 Source: API Gateway developer guide, "Input format of a Lambda function for proxy integration" and
-"Input to an API Gateway Lambda authorizer". Invariant: absent maps are null, not empty.
+"Input to an API Gateway Lambda authorizer"; EventBridge user guide, "Scheduled events".
+Invariant: absent maps are null, not empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from infra.local.gateway.template import Route
+from infra.local.gateway.template import Route, Schedule
 
 ACCOUNT, REGION, API_ID, STAGE = "000000000000", "local", "outcry", "live"
 
@@ -44,6 +45,21 @@ def method_arn(request: Request) -> str:
 
 def authorizer_event(request: Request, token: str) -> dict[str, Any]:
     return {"type": "TOKEN", "authorizationToken": token, "methodArn": method_arn(request)}
+
+
+def schedule_event(schedule: Schedule, event_id: str, at: datetime) -> dict[str, Any]:
+    """The event of a schedule; `at` is the business time it is for."""
+    return {
+        "version": "0",
+        "id": event_id,
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": ACCOUNT,
+        "time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": REGION,
+        "resources": [f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{schedule.name}"],
+        "detail": {},
+    }
 
 
 def proxy_event(

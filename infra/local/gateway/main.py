@@ -13,6 +13,7 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
 
     listen: str
     health: str
+    clock: str
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
         settings = ApiSettings.from_environment()
     except SettingsError as error:
         sys.exit(str(error))
-    return serve(settings.listen, settings.health, settings.log_level)
+    return serve(settings.listen, settings.health, settings.clock, settings.log_level)
 
 
 if __name__ == "__main__":

@@ -72,13 +72,19 @@ class Worker:
             await self._call(Invocation(function.logical_id, function.handler, "", 0, b""), _LOAD)
             self._loaded.add(function.handler)
 
-    async def invoke(self, function: Function, request_id: str, event: bytes) -> bytes:
+    async def invoke(
+        self,
+        function: Function,
+        request_id: str,
+        event: bytes,
+        seconds_most: float = INTEGRATION_SECONDS,
+    ) -> bytes:
         """The result as JSON. Raises FunctionFailed or FunctionTimedOut.
 
         The function's time starts when its handler is loaded, as on Lambda.
         """
         await self.load(function)
-        seconds = min(function.timeout_seconds, INTEGRATION_SECONDS)
+        seconds = min(function.timeout_seconds, seconds_most)
         return await self._call(
             Invocation(function.logical_id, function.handler, request_id, seconds, event), seconds
         )

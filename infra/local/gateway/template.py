@@ -1,9 +1,10 @@
-"""template.yaml as the embedded gateway needs it: routes, authorizers, streams, own answers.
+"""template.yaml as the embedded gateway needs it: routes, authorizers, streams, schedules, answers.
 
 Invariant: nothing here names a route or a function; a route added to the template works here with
 no second list. What the template says in a way this reader doesn't know stops the start.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ _PARAMETERS = {"Target": "localstack"}
 _FUNCTION = "AWS::Serverless::Function"
 _NO_AUTHORIZER = "NONE"
 _DEFAULT_TIMEOUT_SECONDS = 3  # AWS Lambda's own
+#: EventBridge takes the singular for one alone.
+_RATE = re.compile(r"rate\((?:(1) minute|([2-9]|[1-9][0-9]{1,3}) minutes)\)")
 
 
 class TemplateError(Exception):
@@ -53,6 +56,15 @@ class StreamSource:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """A function that is called each `minutes` minutes of the business clock."""
+
+    name: str
+    function: Function
+    minutes: int
+
+
+@dataclass(frozen=True)
 class GatewayResponse:
     """What the gateway answers by itself: `body` holds $context.requestId."""
 
@@ -66,6 +78,7 @@ class Template:
     functions: tuple[Function, ...]
     routes: tuple[Route, ...]
     streams: tuple[StreamSource, ...]
+    schedules: tuple[Schedule, ...]
     responses: Mapping[str, GatewayResponse]
 
 
@@ -83,6 +96,7 @@ def read_template(path: Path = TEMPLATE) -> Template:
     api = _api_properties(resources, resolver)
     routes: list[Route] = []
     streams: list[StreamSource] = []
+    schedules: list[Schedule] = []
     for name, function in functions.items():
         events = resolver.plain(resources[name]["Properties"].get("Events", {}))
         for event_name, event in events.items():
@@ -92,9 +106,17 @@ def read_template(path: Path = TEMPLATE) -> Template:
                     routes.append(_route(function, properties, api, functions))
                 case "Kinesis":
                     streams.append(_stream(function, properties, resources))
+                case "Schedule":
+                    schedules.append(_schedule(f"{name}.{event_name}", function, properties))
                 case other:
                     raise TemplateError(f"{name}.{event_name}: no {other} events are served here")
-    return Template(tuple(functions.values()), tuple(routes), tuple(streams), _responses(api))
+    return Template(
+        functions=tuple(functions.values()),
+        routes=tuple(routes),
+        streams=tuple(streams),
+        schedules=tuple(schedules),
+        responses=_responses(api),
+    )
 
 
 class _Resolver:
@@ -189,6 +211,18 @@ def _stream(
         raise TemplateError(f"{function.logical_id}: {properties['Stream']} is no stream")
     name = resource["Properties"]["Name"]
     return StreamSource(function, name, int(properties.get("BatchSize", 100)))
+
+
+def _schedule(name: str, function: Function, properties: Mapping[str, Any]) -> Schedule:
+    unknown = properties.keys() - {"Schedule", "Description"}
+    if unknown:
+        raise TemplateError(f"{name}: {', '.join(sorted(unknown))} of a schedule is not known here")
+    rate = _RATE.fullmatch(str(properties["Schedule"]))
+    if rate is None:
+        raise TemplateError(
+            f"{name}: {properties['Schedule']} is neither rate(1 minute) nor rate(N minutes)"
+        )
+    return Schedule(name, function, int(rate[1] or rate[2]))
 
 
 def _responses(api: Mapping[str, Any]) -> dict[str, GatewayResponse]:

@@ -105,6 +105,45 @@ def test_an_event_nobody_serves_here_stops_the_start(tmp_path: Path) -> None:
         read_template(path)
 
 
+def scheduled(tmp_path: Path, properties: str) -> Path:
+    return written(
+        tmp_path,
+        f"""
+  Settle:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: settle.handler
+      Events:
+        EachMinute: {{Type: Schedule, Properties: {properties}}}
+""",
+    )
+
+
+@pytest.mark.parametrize(
+    ("rate", "minutes"),
+    [("rate(1 minute)", 1), ("rate(2 minutes)", 2), ("rate(15 minutes)", 15)],
+)
+def test_a_schedule_is_a_rate_of_minutes(tmp_path: Path, rate: str, minutes: int) -> None:
+    (schedule,) = read_template(scheduled(tmp_path, f"{{Schedule: {rate}}}")).schedules
+    assert (schedule.name, schedule.minutes) == ("Settle.EachMinute", minutes)
+    assert schedule.function.handler == "settle.handler"
+
+
+@pytest.mark.parametrize(
+    "schedule", ["cron(0 12 * * ? *)", "rate(1 hour)", "rate(0 minutes)", "rate(1 minutes)"]
+)
+def test_another_kind_of_schedule_stops_the_start(tmp_path: Path, schedule: str) -> None:
+    path = scheduled(tmp_path, f"{{Schedule: {schedule!r}}}")
+    with pytest.raises(TemplateError, match=r"Settle\.EachMinute: .* is neither rate"):
+        read_template(path)
+
+
+def test_a_property_of_a_schedule_that_does_nothing_here_stops_the_start(tmp_path: Path) -> None:
+    path = scheduled(tmp_path, "{Schedule: rate(1 minute), Enabled: false}")
+    with pytest.raises(TemplateError, match="Enabled"):
+        read_template(path)
+
+
 def test_the_projects_own_template_is_understood() -> None:
     template = read_template()
     paths = {(route.method, route.path) for route in template.routes}
