@@ -1,13 +1,14 @@
 """The routes of the ledger: a user's books, and deposits on a paper account."""
 
+from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from functions.ledger import read_books
+from functions.ledger import read_books, show_statement
 from functions.shared.bookkeeping.accounts import deposit
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.ids import shard_of_slot, slot_of_user
@@ -27,6 +28,7 @@ DEPOSIT_MAX = 10**10
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 SymbolCursor = Annotated[str | None, Query(max_length=40)]
+SeqCursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")]
 
 
 class DepositBody(Request):
@@ -85,13 +87,39 @@ def portfolio() -> Response[str]:
 
 
 @app.get("/v1/ledger")
-def ledger(
-    limit: Limit = 50,
-    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
-) -> Response[str]:
+def ledger(limit: Limit = 50, cursor: SeqCursor = None) -> Response[str]:
     """The hash-chained log of your account."""
     after = 0 if cursor is None else int(cursor)
     return read_books.list_events(composition.stores(), principal(app).user_id, after, limit)
+
+
+@app.get("/v1/ledger/at")
+def ledger_at(time: Annotated[AwareDatetime, Query()]) -> Response[str]:
+    """Your account as it was at an instant."""
+    return show_statement.show_state_at(composition.stores(), principal(app).user_id, time)
+
+
+@app.get(
+    "/v1/statements",
+    responses={
+        200: {
+            "description": "Opening balance, entries, closing balance",
+            "content": {"application/json": {"schema": {"type": "object"}}, "text/csv": {}},
+        }
+    },
+)
+def statements(
+    start: Annotated[AwareDatetime | date | None, Query(alias="from")] = None,
+    until: Annotated[AwareDatetime | date | None, Query(alias="to")] = None,
+    form: Annotated[show_statement.Format, Query(alias="format")] = "json",
+    limit: Limit = 50,
+    cursor: SeqCursor = None,
+) -> Response[str]:
+    """What moved your cash. A day counts whole, in India; an instant `to` is not part of it."""
+    after = 0 if cursor is None else int(cursor)
+    return show_statement.show_statement(
+        composition.stores(), principal(app).user_id, start, until, after, limit, form
+    )
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from tests.support.postgres import PostgresUnderTest, fresh_databases
 from tests.support.valkey import valkey_server
 
 HANDLERS = {"orders": orders, "funds": ledger, "holdings": ledger, "ledger": ledger,
-            "portfolio": ledger, "positions": ledger}  # fmt: skip
+            "portfolio": ledger, "positions": ledger, "statements": ledger}  # fmt: skip
 
 
 class SetClock:

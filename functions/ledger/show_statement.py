@@ -1,0 +1,174 @@
+"""An account's statement as a client reads it, as JSON or as CSV, and its state at an instant.
+
+Invariant: both forms are made from the same rows of text, so they can't differ; opening plus what
+is listed is closing, on each page.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from http import HTTPStatus
+from typing import Final, Literal
+from urllib.parse import urlencode
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.shared.bookkeeping import statements
+from functions.shared.bookkeeping.statements import Statement, StatementLine
+from functions.shared.clock import INDIA, micros
+from functions.shared.domain.errors import Refused
+from functions.shared.domain.money import format_amount, format_price
+from functions.shared.runtime.composition import Stores
+from functions.shared.runtime.http import respond
+from functions.shared.wire.events import FillFacts, format_time
+
+Format = Literal["json", "csv"]
+#: A whole day in India, or an instant.
+Bound = date | datetime
+
+#: The columns of the CSV, which are the members of a JSON entry. Programs read them by name and by
+#: place: a new one is added at the end.
+COLUMNS: Final = ("time", "seq", "kind", "ref", "description", "debit", "credit", "balance")
+
+_DESCRIPTIONS: Final[Mapping[str, str]] = {
+    "DEPOSITED": "Money added",
+    "WITHDRAWAL_REQUESTED": "Money withdrawn",
+    "WITHDRAWAL_RETURNED": "Withdrawal returned by the bank",
+    "BORROWED": "Shortfall lent",
+    "REPAID": "Loan repaid",
+    "CONTRACT_NOTE": "Charges brought to the contract note",
+    "DP_CHARGED": "Depository charge for shares sold",
+}
+
+
+def show_state_at(stores: Stores, user_id: int, moment: datetime) -> Response[str]:
+    """The account as it was at `moment`. Raises Refused for a moment that is still to come."""
+    if moment > stores.clock.now():
+        raise Refused(400, "INVALID_REQUEST", "time: is still to come")
+    state = statements.state_at(stores.shards, user_id, moment)
+    return respond(
+        {
+            "as_of": format_time(micros(moment)),
+            "seq": state.seq,
+            "time": format_time(state.at),
+            "kind": state.kind,
+            "ref": None if state.ref is None else str(state.ref),
+            "cash_change": format_amount(state.cash_change),
+            "held_change": format_amount(state.held_change),
+            "cash": format_amount(state.cash),
+            "held": format_amount(state.held),
+            "borrowed": format_amount(state.borrowed),
+            "currency": "INR",
+            "previous_hash": None if state.previous_hash is None else state.previous_hash.hex(),
+            "hash": state.hash.hex(),
+        }
+    )
+
+
+def show_statement(
+    stores: Stores,
+    user_id: int,
+    start: Bound | None,
+    until: Bound | None,
+    after: int,
+    rows: int,
+    form: Format,
+) -> Response[str]:
+    """What moved the account's cash from `start` to `until`, which are the beginning and now when
+    left out: a day counts from its first moment to its last in India, an instant `until` is not
+    part of it. Raises Refused when they are turned."""
+    begins = None if start is None else _first_moment(start)
+    ends = stores.clock.now() + datetime.resolution if until is None else _end(until)
+    if begins is not None and begins > ends:
+        raise Refused(400, "INVALID_REQUEST", "from: is after to")
+    found = statements.statement(stores.shards, user_id, begins, ends, after, rows)
+    if form == "csv":
+        return _csv_answer(found, start, until, rows)
+    return respond(
+        {
+            "from": None if begins is None else format_time(micros(begins)),
+            "to": format_time(micros(ends)),
+            "currency": "INR",
+            "opening": format_amount(found.opening),
+            "entries": [render_entry(line) for line in found.lines],
+            "closing": format_amount(found.closing),
+            "next": None if found.next is None else str(found.next),
+        }
+    )
+
+
+def _first_moment(bound: Bound) -> datetime:
+    return bound if isinstance(bound, datetime) else datetime.combine(bound, time(), INDIA)
+
+
+def _end(bound: Bound) -> datetime:
+    if isinstance(bound, datetime):
+        return bound
+    return datetime.combine(bound + timedelta(days=1), time(), INDIA)
+
+
+def render_entry(line: StatementLine) -> dict[str, str | int | None]:
+    amount = format_amount(abs(line.amount))
+    return {
+        "time": format_time(line.at),
+        "seq": line.seq,
+        "kind": line.kind,
+        "ref": None if line.ref is None else str(line.ref),
+        "description": _description(line),
+        "debit": amount if line.amount < 0 else None,
+        "credit": amount if line.amount > 0 else None,
+        "balance": format_amount(line.balance),
+    }
+
+
+def _description(line: StatementLine) -> str:
+    if line.fill is not None:
+        return _traded(line.fill)
+    return _DESCRIPTIONS.get(line.kind) or line.kind.replace("_", " ").capitalize()
+
+
+def _traded(fill: FillFacts) -> str:
+    verb = "Bought" if fill.side == "BUY" else "Sold"
+    return (
+        f"{verb} {fill.quantity} {fill.symbol} at {format_price(fill.price)},"
+        f" charges {format_amount(fill.charges)}"
+    )
+
+
+def render_csv(found: Statement) -> str:
+    """RFC 4180: a header, the opening balance, the entries, the closing balance."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="")
+    writer.writeheader()
+    writer.writerow(_total("OPENING", "Opening balance", found.opening))
+    writer.writerows(render_entry(line) for line in found.lines)
+    writer.writerow(_total("CLOSING", "Closing balance", found.closing))
+    return text.getvalue()
+
+
+def _total(kind: str, description: str, balance: int) -> dict[str, str]:
+    return {"kind": kind, "description": description, "balance": format_amount(balance)}
+
+
+def _csv_answer(
+    found: Statement, start: Bound | None, until: Bound | None, rows: int
+) -> Response[str]:
+    """A table has no place for a cursor: the next page is in the Link header (RFC 8288)."""
+    headers: dict[str, str | list[str]] = {
+        "Content-Disposition": 'attachment; filename="statement.csv"'
+    }
+    if found.next is not None:
+        asked = {"from": start, "to": until, "limit": rows, "cursor": found.next, "format": "csv"}
+        given = {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in asked.items()
+            if value is not None
+        }
+        headers["Link"] = f'</v1/statements?{urlencode(given)}>; rel="next"'
+    return Response(
+        status_code=HTTPStatus.OK,
+        content_type="text/csv; charset=utf-8",
+        body=render_csv(found),
+        headers=headers,
+    )
