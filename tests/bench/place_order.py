@@ -12,7 +12,7 @@ from typing import Any
 
 from functions.shared.bookkeeping.accounts import deposit, open_account
 from functions.shared.bookkeeping.placing import Placement, place
-from functions.shared.domain.charges import charges_on, delivery_rates
+from functions.shared.domain.charges import charge_rates, charges_on
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent
 from functions.shared.stores.postgres import Database, Shards
@@ -37,7 +37,7 @@ GRANT ALL ON ALL SEQUENCES IN SCHEMA baseline TO outcry_app;
 
 def _ours(urls: list[str], worker: int, until: float) -> int:
     shards = Shards(urls, "bench")
-    rates = delivery_rates(Side.BUY, datetime.now(UTC).date()).rates
+    rates = charge_rates(Product.CNC, "NSE", Side.BUY, datetime.now(UTC).date()).rates
     value = PRICE // 100
     charges = charges_on(value, rates)
     judgement = Judgement((), PRICE, value, charges, rates, value + sum(charges))

@@ -13,7 +13,7 @@ import msgspec
 
 from functions.shared.clock import Clock, micros, wall_now
 from functions.shared.domain.calendar import MarketStatus, market_status
-from functions.shared.domain.charges import delivery_rates
+from functions.shared.domain.charges import charge_rates
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
@@ -58,17 +58,17 @@ class PublicFacts:
         """The verdict. Raises Refused 503 NO_PRICE for a market order without a live price."""
         return judge(intent, self.instrument, self._last(intent), self._close(), self.status)
 
-    def context(self, side: Side) -> str:
+    def context(self, product: Product, side: Side) -> str:
         """JSON of the quote an order is judged on and the versions of the rules."""
         quote = self.quote
         seen = None
         if quote is not None:
             seen = {"bid": quote.bid, "ask": quote.ask, "ltp": quote.ltp, "seq": quote.seq,
                     "timestamp_ms": quote.timestamp_ms}  # fmt: skip
-        day = self.status.trade_date
+        day, exchange = self.status.trade_date, self.instrument.exchange
         versions = {
             "limits": order_limits(day).valid_from.isoformat(),
-            "charges": delivery_rates(side, day).valid_from.isoformat(),
+            "charges": charge_rates(product, exchange, side, day).valid_from.isoformat(),
         }
         return msgspec.json.encode({"quote": seen, "rules": versions}).decode()
 
@@ -105,16 +105,17 @@ def load_facts(
     quote = quotes.get([instrument.symbol]).get(instrument.symbol)
     now = clock.now()
     status = market_status(now, clock.hours)
-    _require_rules(status.trade_date)
+    _require_rules(instrument.exchange, status.trade_date)
     return PublicFacts(instrument, quote, status, now)
 
 
-def _require_rules(day: date) -> None:
+def _require_rules(exchange: str, day: date) -> None:
     """Judging by the rules of another day would be a guess: orders wait for the day's own."""
     try:
         order_limits(day)
-        for side in Side:
-            delivery_rates(side, day)
+        for product in Product:
+            for side in Side:
+                charge_rates(product, exchange, side, day)
     except LookupError as error:
         raise Refused(503, "NO_RULES", str(error)) from error
 
@@ -132,7 +133,7 @@ def placement(
         product=request.product,
         validity=request.validity,
         judgement=facts.judge(request.intent),
-        context=facts.context(request.intent.side),
+        context=facts.context(request.product, request.intent.side),
         open_orders_max=order_limits(facts.status.trade_date).open_orders_max,
         now=facts.now,
     )

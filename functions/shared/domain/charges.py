@@ -1,65 +1,130 @@
-"""What a trade costs beyond its price: dated rates, and one computation.
+"""What a trade costs beyond its price: dated rates, and what an order is charged by them.
 
 Invariant: charges are computed on what the whole order has traded and booked as the difference, so
-many small fills cost what one large fill does. The database computes the same (a property test
-compares `ledger.charges_on` with `charges_on`).
+many small fills cost what one large fill does. This is the estimate an order is judged and each
+fill is booked by; the trade date's contract note (`contract_note`) has the last word. The database
+computes the same (a property test compares `ledger.charges_on` with `charges_on`).
 
-Sources: STT NSE FATAX73524 (0.1 % delivery, either side); NSE transaction and IPFT FA73061, from
-1 March 2026; regulator's turnover fee 10 per crore; stamp duty 0.015 % on buys since 1 July 2020;
-GST 18 % on brokerage, transaction and regulator's fee. Brokerage on delivery is nil.
+Every rate is a row with the days it holds and where it was announced. Nil is a row too: a charge
+without a row for the day is a LookupError, never free of charge. The special groups of BSE (X, XT,
+Z, ...) and units of funds are charged otherwise and have no rows here.
 """
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
-from functions.shared.domain.money import divide_half_up
-from functions.shared.domain.orders import Side
+from functions.shared.domain.money import PAISE_PER_RUPEE, divide_half_up
+from functions.shared.domain.orders import Product, Side
 
 HEADS: Final = ("brokerage", "stt", "exchange", "ipft", "sebi", "stamp", "gst")
 RATE_UNIT: Final = 1_000_000_000
+
+#: Paise by head.
 Charges = tuple[int, int, int, int, int, int, int]
+#: Per 10^9 of the traded value by head (GST: of brokerage, exchange and regulator's fee), and last
+#: the most that the brokerage of one executed order can be, in paise (0: no such bound).
+Rates = tuple[int, int, int, int, int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RateRow:
+    """One charge's rate per 10^9. None for product, exchange or side: whichever it is."""
+
+    head: str
+    product: Product | None
+    exchange: str | None
+    side: Side | None
+    rate: int
+    valid_from: date
+    valid_to: date | None
+    source: str
+    cap: int = 0
+
+    def holds(self, product: Product, exchange: str, side: Side, on: date) -> bool:
+        """Whether this row is the one for such a trade on that day."""
+        return (
+            self.product in (None, product)
+            and self.exchange in (None, exchange)
+            and self.side in (None, side)
+            and self.valid_from <= on
+            and (self.valid_to is None or on <= self.valid_to)
+        )
+
+
+_CNC, _MIS, _BUY, _SELL = Product.CNC, Product.MIS, Side.BUY, Side.SELL
+_LOADED_FROM = date(2023, 1, 1)
+_STT = "Finance Act 2004 as amended; restated in NSE FATAX73524"
+_STAMP = "Indian Stamp Act, amendment in force 1 July 2020"
+
+RATE_ROWS: Final = (
+    RateRow("brokerage", _CNC, None, None, 0, _LOADED_FROM, None, "our tariff"),
+    RateRow("brokerage", _MIS, None, None, 300_000, _LOADED_FROM, None, "our tariff",
+            cap=20 * PAISE_PER_RUPEE),
+    RateRow("stt", _CNC, None, None, 1_000_000, _LOADED_FROM, None, _STT),
+    RateRow("stt", _MIS, None, _BUY, 0, _LOADED_FROM, None, _STT),
+    RateRow("stt", _MIS, None, _SELL, 250_000, _LOADED_FROM, None, _STT),
+    RateRow("exchange", None, "NSE", None, 34_500, _LOADED_FROM, date(2023, 3, 31),
+            "0.00345 % in all, as brokers' published calculators of early 2023 have it"),
+    RateRow("exchange", None, "NSE", None, 29_700, date(2024, 10, 1), date(2026, 2, 28),
+            "NSE FA64323"),
+    RateRow("exchange", None, "NSE", None, 30_699, date(2026, 3, 1), None, "NSE FA73061"),
+    RateRow("exchange", None, "BSE", None, 37_500, _LOADED_FROM, None,
+            "BSE, groups A and B from 1 December 2022"),
+    RateRow("ipft", None, "NSE", None, 0, _LOADED_FROM, date(2023, 3, 31),
+            "within the 0.00345 % above"),
+    RateRow("ipft", None, "NSE", None, 1_000, date(2024, 10, 1), date(2026, 2, 28), "NSE FA64323"),
+    RateRow("ipft", None, "NSE", None, 1, date(2026, 3, 1), None, "NSE FA73061"),
+    RateRow("ipft", None, "BSE", None, 0, _LOADED_FROM, None, "BSE has none"),
+    RateRow("sebi", None, None, None, 1_000, _LOADED_FROM, None,
+            "SEBI turnover fee, 10 rupees a crore"),
+    RateRow("stamp", None, None, _SELL, 0, _LOADED_FROM, None, _STAMP),
+    RateRow("stamp", _CNC, None, _BUY, 150_000, _LOADED_FROM, None, _STAMP),
+    RateRow("stamp", _MIS, None, _BUY, 30_000, _LOADED_FROM, None, _STAMP),
+    RateRow("gst", None, None, None, 180_000_000, _LOADED_FROM, None,
+            "18 % on services; not on taxes, nor on the investor protection fund"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeRates:
-    """Rates per 10^9 of the traded value (GST: of the services), for one product and side."""
+    """The rates of one kind of trade. `valid_from`: since when all of them are what they are,
+    which names the version of the rules that an order was judged by."""
 
-    side: Side
     valid_from: date
-    valid_to: date | None
-    source: str
-    rates: Charges
+    rates: Rates
 
 
-DELIVERY_RATES: Final = (
-    ChargeRates(
-        Side.BUY, date(2026, 3, 1), None, "FA73061, FATAX73524, stamp 1 Jul 2020",
-        (0, 1_000_000, 30_699, 1, 1_000, 150_000, 180_000_000),
-    ),
-    ChargeRates(
-        Side.SELL, date(2026, 3, 1), None, "FA73061, FATAX73524",
-        (0, 1_000_000, 30_699, 1, 1_000, 0, 180_000_000),
-    ),
-)  # fmt: skip
+@lru_cache(maxsize=256)
+def charge_rates(product: Product, exchange: str, side: Side, on: date) -> ChargeRates:
+    """The rates in force on a trade date. Raises LookupError when a charge has no row for it."""
+    rows = [_row(head, product, exchange, side, on) for head in HEADS]
+    brokerage, stt, turnover, ipft, sebi, stamp, gst = (row.rate for row in rows)
+    return ChargeRates(
+        max(row.valid_from for row in rows),
+        (brokerage, stt, turnover, ipft, sebi, stamp, gst, rows[0].cap),
+    )
 
 
-def delivery_rates(side: Side, on: date) -> ChargeRates:
-    """The delivery rates in force on a trade date. Raises LookupError for a day without any."""
-    for row in DELIVERY_RATES:
-        if (
-            row.side is side
-            and row.valid_from <= on
-            and (row.valid_to is None or on <= row.valid_to)
-        ):
+def _row(head: str, product: Product, exchange: str, side: Side, on: date) -> RateRow:
+    for row in RATE_ROWS:
+        if row.head == head and row.holds(product, exchange, side, on):
             return row
-    raise LookupError(f"no delivery rates for {side} on {on}")
+    raise LookupError(f"no {head} rate for {product} {side} on {exchange} on {on}")
 
 
-def charges_on(value: int, rates: Charges) -> Charges:
-    """Charges by head in paise on a traded value in paise, each rounded half up to the paisa."""
+def charges_on(value: int, rates: Rates) -> Charges:
+    """What one order is charged by head, in paise, on the value in paise that it has traded: each
+    rounded half up to the paisa, as brokers' calculators do."""
     brokerage, stt, exchange, ipft, sebi, stamp = (
         divide_half_up(value * rate, RATE_UNIT) for rate in rates[:6]
     )
-    gst = divide_half_up((brokerage + exchange + sebi) * rates[6], RATE_UNIT)
-    return (brokerage, stt, exchange, ipft, sebi, stamp, gst)
+    if rates[7]:
+        brokerage = min(brokerage, rates[7])
+    return (brokerage, stt, exchange, ipft, sebi, stamp, tax_on(brokerage, exchange, sebi, rates))
+
+
+def tax_on(brokerage: int, exchange: int, sebi: int, rates: Rates) -> int:
+    """The tax on services (GST), in paise, on services in paise."""
+    return divide_half_up((brokerage + exchange + sebi) * rates[6], RATE_UNIT)

@@ -32,9 +32,10 @@ class Validity(StrEnum):
 
 
 class Product(StrEnum):
-    """CNC: delivery."""
+    """CNC: delivery. MIS: intraday, squared off before the day's end."""
 
     CNC = "CNC"
+    MIS = "MIS"
 
 
 class Status(StrEnum):

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Final
 
 from functions.shared.domain.calendar import MarketStatus, Phase
-from functions.shared.domain.charges import Charges, charges_on, delivery_rates
+from functions.shared.domain.charges import Charges, Rates, charge_rates, charges_on
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.money import (
     PAISE_PER_RUPEE,
@@ -22,7 +22,7 @@ from functions.shared.domain.money import (
     format_price,
     value_of,
 )
-from functions.shared.domain.orders import OrderType, Side
+from functions.shared.domain.orders import OrderType, Product, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Judgement:
     limit_price: int
     value: int
     charges: Charges
-    rates: Charges
+    rates: Rates
     reserved: int
 
 
@@ -120,7 +120,7 @@ def judge(
     if price is None:
         price = protected_price(instrument, intent.side, last, previous_close)
     value = value_of(intent.quantity, price)
-    rates = delivery_rates(intent.side, status.trade_date).rates
+    rates = charge_rates(Product.CNC, instrument.exchange, intent.side, status.trade_date).rates
     charges = charges_on(value, rates)
     rules = [
         *_session_rules(instrument, status),

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from functions.shared.domain.charges import charges_on, delivery_rates
+from functions.shared.domain.charges import charge_rates, charges_on
 from functions.shared.domain.money import value_of
-from functions.shared.domain.orders import Side
+from functions.shared.domain.orders import Product, Side
 from tests.integration.ledger.conftest import NewTrader
 from tests.support.ledger import LAKH, RUPEE, TODAY, Trader, price, verdict
 
@@ -13,7 +13,7 @@ YESTERDAY = "2026-07-09"
 
 
 def charged(side: Side, value: int) -> int:
-    return sum(charges_on(value, delivery_rates(side, TODAY).rates))
+    return sum(charges_on(value, charge_rates(Product.CNC, "NSE", side, TODAY).rates))
 
 
 def worth(quantity: int, rupees: float = 100) -> int:

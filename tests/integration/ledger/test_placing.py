@@ -9,9 +9,9 @@ import pytest
 
 from functions.shared.bookkeeping import placing
 from functions.shared.bookkeeping.placing import Placed, Placement
-from functions.shared.domain.charges import charges_on, delivery_rates
+from functions.shared.domain.charges import charge_rates, charges_on
 from functions.shared.domain.errors import NotFound, Retryable
-from functions.shared.domain.orders import Side
+from functions.shared.domain.orders import Product, Side
 from functions.shared.stores.postgres import Shards
 from infra.local.postgres import APPLICATION
 from tests.integration.ledger.conftest import NewTrader
@@ -31,7 +31,8 @@ def test_an_accepted_buy_holds_its_cost_and_its_charges(new_trader: NewTrader) -
     assert placed.order is not None
     assert placed.order.status == "PENDING"
     value = 10 * 100 * RUPEE
-    assert cost(10) == value + sum(charges_on(value, delivery_rates(Side.BUY, TODAY).rates))
+    rates = charge_rates(Product.CNC, "NSE", Side.BUY, TODAY).rates
+    assert cost(10) == value + sum(charges_on(value, rates))
     funds = trader.funds()
     assert (funds.cash, funds.held) == (2_000 * RUPEE, cost(10))
     assert placed.available == 2_000 * RUPEE - cost(10)

@@ -4,13 +4,13 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.shared.domain.charges import DELIVERY_RATES, HEADS, charges_on
+from functions.shared.domain.charges import HEADS, charge_rates, charges_on
 from functions.shared.domain.ids import slot_of_order
-from functions.shared.domain.orders import TRANSITIONS, WORKING, Status
+from functions.shared.domain.orders import TRANSITIONS, WORKING, Product, Side, Status
 from functions.shared.wire.commands import CancelOrder, NewOrder, ReplaceOrder, decode_command
 from infra.local.postgres import OWNER, connect
 from tests.integration.ledger.conftest import NewTrader
-from tests.support.ledger import price
+from tests.support.ledger import TODAY, price
 from tests.support.postgres import ShardsUnderTest
 
 
@@ -47,9 +47,8 @@ def test_the_database_charges_what_the_domain_charges(ledger_databases: ShardsUn
     statement = connection.prepare(
         "SELECT ledger.charges_on(CAST(:v AS bigint), CAST(:r AS bigint[]))"
     )
-    rates = st.sampled_from([row.rates for row in DELIVERY_RATES]) | st.tuples(
-        *[st.integers(0, 300_000_000)] * 7
-    )
+    delivery = [charge_rates(Product.CNC, "NSE", side, TODAY).rates for side in Side]
+    rates = st.sampled_from(delivery) | st.tuples(*[st.integers(0, 300_000_000)] * 7, st.just(0))
 
     @settings(max_examples=200, deadline=None)
     @given(value=st.integers(0, 10**15), rates=rates)
