@@ -1,0 +1,121 @@
+"""The bank: money in from a customer's bank account, money out to it.
+
+Invariant: a reference names one payment. Asked twice with it the bank moves money once, so a caller
+that got no answer asks again with the same reference, and never with another one. Each question
+has a connection of its own: a second answer on a connection reaches nobody's question.
+"""
+
+import http.client
+import json
+import time
+from typing import Final, Literal, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+
+from functions.shared.domain.errors import PeerProtocolError, Retryable
+from functions.shared.settings import SettingsError
+
+#: From the first byte sent to the last one read.
+ANSWER_SECONDS: Final = 2.0
+_ANSWER_MOST: Final = 4_096
+
+
+class BankAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bank says of a payment. DONE and REFUSED are final; PENDING is not decided yet.
+    `amount` in paise."""
+
+    reference: str
+    direction: Literal["IN", "OUT"]
+    account: str
+    amount: int
+    status: Literal["PENDING", "DONE", "REFUSED"]
+    reason: str = ""
+
+
+class Bank(Protocol):
+    """`account` names the customer at the bank; `amount` is in paise.
+
+    Both raise Retryable when the outcome is not known (no answer, the bank away: it may have been
+    done or not), PeerProtocolError when the answer makes no sense.
+    """
+
+    def collect(self, reference: str, account: str, amount: int) -> BankAnswer:
+        """Takes money in from the customer."""
+
+    def pay(self, reference: str, account: str, amount: int) -> BankAnswer:
+        """Pays money out to the customer."""
+
+
+_decoder = msgspec.json.Decoder(BankAnswer)
+
+
+class HttpBank:
+    """A bank behind HTTP; every request carries the bearer token."""
+
+    def __init__(self, url: str, token: str, answer_seconds: float = ANSWER_SECONDS) -> None:
+        """Raises SettingsError when `url` is no address of a bank."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise SettingsError("OUTCRY_BANK_URL: not http://HOST:PORT or https://HOST")
+        secure = parts.scheme == "https"
+        self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "Connection": "close",
+        }
+        self._answer_seconds = answer_seconds
+
+    def collect(self, reference: str, account: str, amount: int) -> BankAnswer:
+        return self._ask(reference, "IN", account, amount)
+
+    def pay(self, reference: str, account: str, amount: int) -> BankAnswer:
+        return self._ask(reference, "OUT", account, amount)
+
+    def _ask(
+        self, reference: str, direction: Literal["IN", "OUT"], account: str, amount: int
+    ) -> BankAnswer:
+        body = json.dumps({"direction": direction, "account": account, "amount": amount})
+        status, data = self._exchange(f"{self._path}/payments/{reference}", body)
+        if status >= http.client.INTERNAL_SERVER_ERROR:
+            raise Retryable(f"the bank answered {status}")
+        if status != http.client.OK:
+            raise PeerProtocolError(f"the bank answered {status} to payment {reference}")
+        try:
+            answer = _decoder.decode(data)
+        except msgspec.MsgspecError as error:
+            raise PeerProtocolError(f"the bank's answer can't be read: {error}") from error
+        said = (answer.reference, answer.direction, answer.account, answer.amount)
+        if said != (reference, direction, account, amount):
+            raise PeerProtocolError(f"the bank speaks of another payment than {reference}")
+        return answer
+
+    def _exchange(self, path: str, body: str) -> tuple[int, bytes]:
+        """Status and body of one PUT. Raises Retryable when none came in time."""
+        deadline = time.monotonic() + self._answer_seconds
+        connection = self._kind(self._host, self._port, timeout=self._answer_seconds)
+        try:
+            connection.connect()
+            connection.sock.settimeout(_left(deadline))
+            connection.request("PUT", path, body, self._headers)
+            connection.sock.settimeout(_left(deadline))
+            answer = connection.getresponse()
+            return answer.status, answer.read(_ANSWER_MOST)
+        except (OSError, http.client.HTTPException) as error:
+            raise Retryable(f"the bank did not answer: {type(error).__name__}") from error
+        finally:
+            connection.close()
+
+
+def _left(deadline: float) -> float:
+    """Seconds until then; never 0, which would mean not to wait for a socket at all."""
+    return max(0.001, deadline - time.monotonic())
+
+
+def open_bank(url: str | None, token: str) -> Bank:
+    """The bank at OUTCRY_BANK_URL. Raises SettingsError when it is not set or malformed."""
+    if url is None:
+        raise SettingsError("OUTCRY_BANK_URL is missing")
+    return HttpBank(url, token)

@@ -1,0 +1,1 @@
+"""A simulated bank: money in and out of customers' bank accounts, over HTTP on the loopback."""
