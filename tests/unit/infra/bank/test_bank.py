@@ -141,7 +141,7 @@ def test_a_journal_damaged_in_the_middle_stops_the_start(tmp_path: Path, line: b
      {"behaviour": "slow", "seconds": 61}, {"behaviour": "slow", "seconds": True}],
 )  # fmt: skip
 def test_orders_that_make_no_sense_are_refused(told: object) -> None:
-    with pytest.raises(ValueError, match="times|seconds|Behaviour"):
+    with pytest.raises(ValueError, match=r"times|seconds|Behaviour"):
         read_orders(told)
 
 
