@@ -81,6 +81,7 @@ class StoreSettings(Settings, frozen=True, kw_only=True):
     postgres_urls: tuple[str, ...]
     valkey_url: str
     secrets_url: str
+    objects_url: str | None = None
     clock: str = "real"
 
 

@@ -1,4 +1,4 @@
-"""The keys of access: one signs tokens, its public half checks them, one wraps each person's key.
+"""The keys: one signs tokens, one anchors, each with its public half; one wraps each person's key.
 
 Invariant: a key is made once, at the first start, and never leaves the secrets store but to the
 process that uses it. The two halves are secrets apart, so that who may check tokens can't make
@@ -9,8 +9,10 @@ import base64
 import contextlib
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
@@ -19,15 +21,27 @@ from functions.shared.stores.secrets import Secrets
 
 SIGNING_KEY: Final = "token-signing-key"
 VERIFYING_KEY: Final = "token-verifying-key"
+ANCHOR_SIGNING_KEY: Final = "anchor-signing-key"
+ANCHOR_VERIFYING_KEY: Final = "anchor-verifying-key"
 IDENTITY_KEY: Final = "identity-key"
 IDENTITY_KEY_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorKey:
+    """Signs the ledger's anchors (Ed25519). `public`: the 32 bytes that check them."""
+
+    public: bytes
+    sign: Callable[[bytes], bytes]
 
 
 def make_keys(secrets: Secrets) -> None:
     """Makes whichever key is missing; of two callers at once, one key wins for both."""
     _make(secrets, IDENTITY_KEY, _new_identity_key)
     _make(secrets, SIGNING_KEY, _new_signing_key)
-    _make(secrets, VERIFYING_KEY, lambda: signing_key(secrets).as_pem(private=False).decode())
+    _make(secrets, VERIFYING_KEY, lambda: _public_half(secrets, SIGNING_KEY))
+    _make(secrets, ANCHOR_SIGNING_KEY, _new_signing_key)
+    _make(secrets, ANCHOR_VERIFYING_KEY, lambda: _public_half(secrets, ANCHOR_SIGNING_KEY))
 
 
 def signing_key(secrets: Secrets) -> OKPKey:
@@ -41,6 +55,14 @@ def verifying_key(secrets: Secrets) -> OKPKey:
     if key.is_private:
         raise InvariantViolated("the secret token-verifying-key is a private key")
     return key
+
+
+def anchor_key(secrets: Secrets) -> AnchorKey:
+    """The key that signs anchors. Raises NotFound before `make_keys`."""
+    private = _with_kid(secrets, ANCHOR_SIGNING_KEY).private_key
+    if not isinstance(private, Ed25519PrivateKey):
+        raise InvariantViolated("the secret anchor-signing-key is no private Ed25519 key")
+    return AnchorKey(private.public_key().public_bytes_raw(), private.sign)
 
 
 def identity_key(secrets: Secrets) -> bytes:
@@ -65,6 +87,10 @@ def _with_kid(secrets: Secrets, name: str) -> OKPKey:
         return OKPKey.import_key(pem, {"kid": OKPKey.import_key(pem).thumbprint()})
     except (JoseError, ValueError):
         raise InvariantViolated(f"the secret {name} is not an Ed25519 key as PEM") from None
+
+
+def _public_half(secrets: Secrets, name: str) -> str:
+    return _with_kid(secrets, name).as_pem(private=False).decode()
 
 
 def _new_signing_key() -> str:

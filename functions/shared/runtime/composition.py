@@ -6,15 +6,19 @@ Invariant: nothing is opened at import, and a process opens each store once. Han
 
 import functools
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from functions.shared.access.verifier import Verifier
 from functions.shared.clock import Clock, open_clock
-from functions.shared.settings import StoreSettings
+from functions.shared.settings import SettingsError, StoreSettings
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.secrets import Secrets, open_secrets
 from functions.shared.stores.valkey import Valkey, open_valkey
+
+if TYPE_CHECKING:
+    from functions.shared.stores.objects import Objects
 
 
 class Stores:
@@ -34,6 +38,16 @@ class Stores:
     @cached_property
     def secrets(self) -> Secrets:
         return open_secrets(self.settings.secrets_url)
+
+    @cached_property
+    def objects(self) -> "Objects":
+        """Raises SettingsError in a function that was told of none."""
+        if self.settings.objects_url is None:
+            raise SettingsError("OUTCRY_OBJECTS_URL is missing")
+        # S3's driver takes longer to import than all of a handler; most functions never need it.
+        from functions.shared.stores.objects import open_objects
+
+        return open_objects(self.settings.objects_url)
 
     @cached_property
     def clock(self) -> Clock:
