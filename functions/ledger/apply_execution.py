@@ -6,7 +6,7 @@ whose values the database refuses, is parked with an error in the log, so that i
 """
 
 import base64
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from functions.shared.bookkeeping.applying import (
     park_execution,
     park_unreadable,
 )
+from functions.shared.domain.calendar import market_status, settlement_date
 from functions.shared.domain.errors import InvariantViolated, Retryable
 from functions.shared.domain.ids import shard_of_slot, slot_of_order
 from functions.shared.runtime import composition
@@ -77,8 +78,11 @@ def _apply(stores: Stores, record: dict[str, Any]) -> int:
 
 def _apply_or_park(stores: Stores, report: ExecutionReport, now: datetime) -> Applied:
     """Raises Retryable, and InvariantViolated for what isn't this report's own fault."""
+    hours = stores.clock.hours
+    settles_on = settlement_date(date.fromisoformat(report.trade_date), hours)
     try:
-        return apply_execution(stores.shards, report, now)
+        today = market_status(now, hours).trade_date
+        return apply_execution(stores.shards, report, settles_on, today, now)
     except InvariantViolated as error:
         if not error.sqlstate.startswith(_REFUSED_CLASSES):
             raise

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 
 from functions.ledger import read_books, show_statement
 from functions.shared.bookkeeping.accounts import deposit
+from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.ids import shard_of_slot, slot_of_user
 from functions.shared.domain.money import format_amount
@@ -50,7 +51,9 @@ def make_deposit(body: Annotated[DepositBody, Body()]) -> Response[str]:
     stores, caller = composition.stores(), principal(app)
     if caller.mode != "PAPER":
         raise Refused(403, "FORBIDDEN", "a live account is funded through its bank")
-    booked = deposit(stores.shards, caller.user_id, body.client_id, body.amount, stores.clock.now())
+    now = stores.clock.now()
+    today = market_status(now, stores.clock.hours).trade_date
+    booked = deposit(stores.shards, caller.user_id, body.client_id, body.amount, today, now)
     wake_relay(stores.valkey, shard_of_slot(slot_of_user(caller.user_id), len(stores.shards)))
     return respond(
         {

@@ -1,6 +1,7 @@
 """Cancelling and modifying a working order. Both are requests: the venue has the last word."""
 
 from collections.abc import Iterator
+from datetime import date
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
@@ -8,9 +9,10 @@ from aws_lambda_powertools.event_handler import Response
 from functions.orders.place_order import refusal
 from functions.shared.bookkeeping import changing, reading
 from functions.shared.bookkeeping.checking import load_facts
+from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, Refused
 from functions.shared.domain.ids import shard_of_slot, slot_of_user
-from functions.shared.domain.orders import OrderType, Side, Status
+from functions.shared.domain.orders import OrderType, Product, Side, Status
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
@@ -28,7 +30,7 @@ def cancel_order(
     """202 with the order, its cancel on the way. Raises NotFound, and Conflict when it has ended
     or another change is in flight."""
     changed = changing.request_cancel(
-        stores.shards, user_id, order_id, request_id, version, stores.clock.now()
+        stores.shards, user_id, order_id, request_id, version, _today(stores), stores.clock.now()
     )
     _wake(stores, user_id)
     return respond(render_order(changed.order), HTTPStatus.ACCEPTED)
@@ -53,9 +55,17 @@ def modify_order(
     intent = OrderIntent(
         Side(order.side), OrderType.LIMIT, quantity or order.quantity, price or limit_price
     )
-    judgement = facts.judge(intent)
+    judgement = facts.judge(intent, Product(order.product))
     changed = changing.request_modify(
-        stores.shards, user_id, order_id, request_id, version, facts.now, intent.quantity, judgement
+        stores.shards,
+        user_id,
+        order_id,
+        request_id,
+        version,
+        facts.status.trade_date,
+        facts.now,
+        intent.quantity,
+        judgement,
     )
     if changed.rules:
         raise refusal(changed.order, changed.rules)
@@ -71,7 +81,13 @@ def cancel_all(stores: Stores, user_id: int, request_id: str) -> Response[str]:
         if order.pending_change is None:
             try:
                 changed = changing.request_cancel(
-                    stores.shards, user_id, order.order_id, request_id, None, stores.clock.now()
+                    stores.shards,
+                    user_id,
+                    order.order_id,
+                    request_id,
+                    None,
+                    _today(stores),
+                    stores.clock.now(),
                 )
             except Conflict:  # it ended, or began to change, since it was listed
                 continue
@@ -91,6 +107,10 @@ def _working_orders(stores: Stores, user_id: int) -> Iterator[OrderFacts]:
             if len(page) < PAGE:
                 break
             before = page[-1].order_id
+
+
+def _today(stores: Stores) -> date:
+    return market_status(stores.clock.now(), stores.clock.hours).trade_date
 
 
 def _wake(stores: Stores, user_id: int) -> None:

@@ -13,7 +13,7 @@ from functions.shared.access.accounts import create_user, find_login
 from functions.shared.access.keys import make_keys
 from functions.shared.access.one_time_codes import new_secret
 from functions.shared.bookkeeping.accounts import deposit, open_account
-from functions.shared.clock import open_clock
+from functions.shared.clock import open_clock, trade_date
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.secrets import Secrets, open_secrets
 from infra.local.home import DemoUser, Home, StoreAddresses
@@ -62,7 +62,7 @@ class _Opened:
         login = find_login(self._shards, user.username)
         user_id = login.user_id if login else self._create_login(user)
         open_account(self._shards, user_id, self._now)
-        deposit(self._shards, user_id, "opening", OPENING_AMOUNT, self._now)
+        deposit(self._shards, user_id, "opening", OPENING_AMOUNT, trade_date(self._now), self._now)
 
     def _create_login(self, user: DemoUser) -> int:
         return create_user(

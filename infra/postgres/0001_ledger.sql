@@ -1,4 +1,4 @@
--- The ledger of one shard: accounts, orders, events, postings, holdings, and the outbox.
+-- The ledger of one shard: its tables, and what the database refuses whoever asks.
 --
 -- Invariants kept here and nowhere else:
 --   * The account row is the user's mutex, sequence and chain head. Every change of a user's money,
@@ -18,11 +18,20 @@ CREATE TABLE ledger.account (
   cash         bigint NOT NULL CHECK (cash >= 0),
   held         bigint NOT NULL CHECK (held >= 0),
   borrowed     bigint NOT NULL CHECK (borrowed >= 0),
-  unsettled    bigint NOT NULL CHECK (unsettled >= 0),
-  unsettled_on date NOT NULL,                 -- the trade date whose sale proceeds `unsettled` holds
+  unsettled    bigint NOT NULL CHECK (unsettled >= 0),   -- sale proceeds that can't leave yet
+  blocked      bigint NOT NULL CHECK (blocked >= 0),     -- the part of them that can't be spent yet
+  settles_next date NOT NULL,                 -- the earliest day in settlement_due; infinity without one
   open_orders  integer NOT NULL CHECK (open_orders >= 0),
   state        text NOT NULL CHECK (state IN ('ACTIVE', 'REDUCING', 'HALTED'))
 ) WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+CREATE TABLE ledger.settlement_due (          -- what of `unsettled` and `blocked` ends on which day
+  user_id    bigint NOT NULL,
+  settles_on date NOT NULL,
+  unsettled  bigint NOT NULL CHECK (unsettled >= 0),
+  blocked    bigint NOT NULL CHECK (blocked >= 0),
+  PRIMARY KEY (user_id, settles_on)
+);
 
 -- No foreign key points at account: its check would take a lock on the one row every order needs.
 CREATE TABLE ledger.orders (
@@ -33,13 +42,16 @@ CREATE TABLE ledger.orders (
   symbol           text NOT NULL,
   side             text NOT NULL CHECK (side IN ('BUY', 'SELL')),
   type             text NOT NULL CHECK (type IN ('MARKET', 'LIMIT')),
-  product          text NOT NULL,
+  product          text NOT NULL CHECK (product IN ('CNC', 'MIS')),
+  trade_date       date NOT NULL,             -- of placing: a DAY order lives and is margined that day
+  margin_rate      bigint NOT NULL,           -- per 10^9 of the value; 10^9 for delivery
   validity         text NOT NULL CHECK (validity IN ('DAY', 'IOC')),
   quantity         bigint NOT NULL CHECK (quantity > 0),
   price            bigint,                    -- the client's limit; null for a market order
   limit_price      bigint NOT NULL,           -- what the venue is given; protected for a market order
   reserved         bigint NOT NULL CHECK (reserved >= 0),   -- for the whole quantity, charges included
-  charge_rates     bigint[] NOT NULL,         -- per 10^9, heads as in ledger.charge_head
+  charge_rates     bigint[] NOT NULL,         -- per 10^9, heads as in ledger.charge_head; [8] caps
+                                              -- the brokerage of the order, in paise (0: no cap)
   charges          bigint[] NOT NULL,         -- booked so far, same heads
   status           text NOT NULL,
   filled_quantity  bigint NOT NULL DEFAULT 0,
@@ -104,28 +116,88 @@ CREATE TABLE ledger.execution (
   price      bigint NOT NULL,
   value      bigint NOT NULL,
   charges    bigint NOT NULL,
+  settles_on date NOT NULL,
   seq        bigint NOT NULL,                 -- the event it became; 0 for a report that changed nothing
   at         timestamptz NOT NULL,
   PRIMARY KEY (venue, trade_date, exec_id)
 );
 CREATE INDEX execution_by_order ON ledger.execution (order_id);
 
-CREATE TABLE ledger.holding (
+CREATE INDEX execution_by_day ON ledger.execution (trade_date, user_id) WHERE exec_type = 'F';
+
+CREATE TABLE ledger.holding (                 -- delivery; what can be sold: quantity - open_sell - pledged
   user_id   bigint NOT NULL,
   symbol    text NOT NULL,
   quantity  bigint NOT NULL CHECK (quantity >= 0),
   open_sell bigint NOT NULL CHECK (open_sell >= 0),
+  pledged   bigint NOT NULL CHECK (pledged >= 0),
   cost      bigint NOT NULL CHECK (cost >= 0),
   PRIMARY KEY (user_id, symbol)
 );
 
-CREATE TABLE ledger.holding_lot (             -- what of a holding was bought on which trade date
+CREATE TABLE ledger.holding_lot (             -- what is left of one buy; sold first in, first out
   user_id    bigint NOT NULL,
   symbol     text NOT NULL,
+  lot        bigint NOT NULL,                 -- seq of the event that made it
+  trade_date date NOT NULL,
+  settles_on date NOT NULL,
+  quantity   bigint NOT NULL CHECK (quantity > 0),
+  cost       bigint NOT NULL CHECK (cost >= 0),
+  PRIMARY KEY (user_id, symbol, lot)
+);
+
+CREATE TABLE ledger.lot_sale (                -- what a sale took from which lot
+  user_id    bigint NOT NULL,
+  seq        bigint NOT NULL,                 -- of the sale's event
+  lot        bigint NOT NULL,
+  symbol     text NOT NULL,
+  acquired   date NOT NULL,
   trade_date date NOT NULL,
   quantity   bigint NOT NULL CHECK (quantity > 0),
+  cost       bigint NOT NULL,
+  proceeds   bigint NOT NULL,                 -- before charges
+  PRIMARY KEY (user_id, seq, lot)
+);
+
+CREATE TABLE ledger.position (                -- intraday (MIS): a symbol's day, long or short
+  user_id       bigint NOT NULL,
+  symbol        text NOT NULL,
+  trade_date    date NOT NULL,
+  margin_rate   bigint NOT NULL,
+  net           bigint NOT NULL DEFAULT 0,
+  open_value    bigint NOT NULL DEFAULT 0 CHECK (open_value >= 0),   -- what the net was entered at
+  buy_quantity  bigint NOT NULL DEFAULT 0,
+  buy_value     bigint NOT NULL DEFAULT 0,
+  sell_quantity bigint NOT NULL DEFAULT 0,
+  sell_value    bigint NOT NULL DEFAULT 0,
+  realised      bigint NOT NULL DEFAULT 0,
+  open_buy      bigint NOT NULL DEFAULT 0 CHECK (open_buy >= 0),     -- shares of its working orders
+  open_sell     bigint NOT NULL DEFAULT 0 CHECK (open_sell >= 0),
+  reserved_buy  bigint NOT NULL DEFAULT 0 CHECK (reserved_buy >= 0), -- what those would need, all opening
+  reserved_sell bigint NOT NULL DEFAULT 0 CHECK (reserved_sell >= 0),
   PRIMARY KEY (user_id, symbol, trade_date)
 );
+
+CREATE TABLE ledger.job_entry (               -- what a scheduled job did to an account, once
+  job        text NOT NULL,
+  day        date NOT NULL,
+  user_id    bigint NOT NULL,
+  instrument text NOT NULL,
+  seq        bigint NOT NULL,
+  PRIMARY KEY (job, day, user_id, instrument)
+);
+
+-- How much of the proceeds of delivery shares sold stays blocked until they settle, in per cent, by
+-- what the shares were: settled ones are delivered early (80 % usable the same day), those bought the
+-- day before are not here yet. Shares bought the same day: all but what they cost.
+CREATE TABLE ledger.proceeds_rule (
+  valid_from      date PRIMARY KEY,
+  settled_percent bigint NOT NULL,
+  t1_percent      bigint NOT NULL,
+  source          text NOT NULL
+);
+INSERT INTO ledger.proceeds_rule VALUES
+  ('2023-01-27', 20, 100, 'T+1 for every security; a broker''s help page on sale proceeds');
 
 CREATE TABLE ledger.deposit (
   user_id   bigint NOT NULL,
@@ -214,108 +286,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.posting
   FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.execution
   FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
-
-CREATE FUNCTION ledger.micros(t timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT (extract(epoch FROM t) * 1000000)::bigint
-$$;
-
--- hash(n) = sha256(hash(n-1) || user || seq || at || kind || ref || changes || state after || body)
-CREATE FUNCTION ledger.event_hash(previous bytea, u bigint, n bigint, t timestamptz, k text, r bigint,
-    dc bigint, dh bigint, c bigint, h bigint, b bigint, body text)
-RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT sha256(previous || int8send(u) || int8send(n) || int8send(ledger.micros(t))
-    || int2send(length(k)::smallint) || convert_to(k, 'UTF8') || int8send(coalesce(r, 0))
-    || int8send(dc) || int8send(dh) || int8send(c) || int8send(h) || int8send(b)
-    || convert_to(body, 'UTF8'))
-$$;
-
-CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS jsonb LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('order_id', o.order_id, 'client_order_id', o.client_order_id,
-    'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
-    'quantity', o.quantity, 'price', o.price, 'product', o.product, 'validity', o.validity,
-    'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
-    'pending_change', o.pending_change, 'reason_code', o.reason_code, 'reason', o.reason,
-    'rules', o.rules, 'created_at', ledger.micros(o.created_at),
-    'updated_at', ledger.micros(o.updated_at), 'version', o.version)
-$$;
-
-CREATE FUNCTION ledger.holding_facts(p_user bigint, p_symbol text, p_trade_date date)
-RETURNS jsonb LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('symbol', p_symbol, 'quantity', h.quantity, 'open_sell', h.open_sell,
-    'cost', h.cost, 'settled', h.quantity - l.t1 - l.today, 't1', l.t1, 'bought_today', l.today)
-  FROM ledger.holding h, LATERAL (
-    SELECT coalesce(sum(x.quantity) FILTER (WHERE x.trade_date >= p_trade_date), 0)::bigint AS today,
-      coalesce(sum(x.quantity) FILTER (WHERE x.trade_date = (
-        SELECT max(y.trade_date) FROM ledger.holding_lot y
-        WHERE y.user_id = p_user AND y.symbol = p_symbol AND y.trade_date < p_trade_date
-          AND y.trade_date >= p_trade_date - 1)), 0)::bigint AS t1
-    FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol) l
-  WHERE h.user_id = p_user AND h.symbol = p_symbol
-$$;
-
--- What a working order keeps reserved: cash for a buy (the dearer of what is and what is asked for),
--- shares for a sell. Nothing once it has ended.
-CREATE FUNCTION ledger.is_working(status text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')
-$$;
-CREATE FUNCTION ledger.part_of(reserved bigint, rest bigint, whole bigint)
-RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN rest <= 0 THEN 0
-              ELSE ceil(reserved::numeric * rest / whole)::bigint END
-$$;
-CREATE FUNCTION ledger.cash_hold(o ledger.orders) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN o.side <> 'BUY' OR NOT ledger.is_working(o.status) THEN 0
-    ELSE greatest(ledger.part_of(o.reserved, o.quantity - o.filled_quantity, o.quantity),
-      CASE WHEN o.pending_change = 'MODIFY'
-        THEN ledger.part_of(o.pending_reserved, o.pending_quantity - o.filled_quantity, o.pending_quantity)
-        ELSE 0 END) END
-$$;
-CREATE FUNCTION ledger.share_hold(o ledger.orders) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN o.side <> 'SELL' OR NOT ledger.is_working(o.status) THEN 0
-    ELSE greatest(0, greatest(o.quantity, coalesce(o.pending_quantity, 0)) - o.filled_quantity) END
-$$;
-
-CREATE FUNCTION ledger.order_command(o ledger.orders) RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT (jsonb_build_object('v', 1, 'order_id', o.order_id, 'user_id', o.user_id,
-      'symbol', o.symbol, 'side', o.side)
-    || CASE WHEN o.pending_change IS NULL THEN jsonb_build_object('kind', 'new', 'type', 'LIMIT',
-          'validity', o.validity, 'quantity', o.quantity, 'price', o.limit_price)
-        WHEN o.pending_change = 'CANCEL' THEN jsonb_build_object('kind', 'cancel',
-          'quantity', o.quantity, 'request', o.request, 'original', o.accepted_request)
-        ELSE jsonb_build_object('kind', 'replace', 'type', 'LIMIT', 'validity', o.validity,
-          'quantity', o.pending_quantity, 'price', o.pending_price,
-          'request', o.request, 'original', o.accepted_request) END)::text
-$$;
-
--- Appends one event under the account's lock (the caller holds it) and returns the account after it.
-CREATE FUNCTION ledger.append_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
-    p_held bigint, p_borrowed bigint, p_at timestamptz, p_body jsonb, p_symbol text, p_command text)
-RETURNS ledger.account LANGUAGE plpgsql AS $$
-DECLARE text_body text;
-BEGIN
-  a.at := greatest(a.at, p_at);
-  a.cash := a.cash + p_cash;
-  a.held := a.held + p_held;
-  a.borrowed := a.borrowed + p_borrowed;
-  a.seq := a.seq + 1;
-  text_body := (p_body || jsonb_build_object('v', 1, 'funds', jsonb_build_object('cash', a.cash,
-    'held', a.held, 'borrowed', a.borrowed, 'unsettled', a.unsettled, 'seq', a.seq)))::text;
-  a.head := ledger.event_hash(a.head, a.user_id, a.seq, a.at, p_kind, p_ref, p_cash, p_held,
-    a.cash, a.held, a.borrowed, text_body);
-  INSERT INTO ledger.ledger_event VALUES (a.user_id, a.seq, a.at, p_kind, p_ref, p_cash, p_held,
-    a.cash, a.held, a.borrowed, text_body, a.head);
-  INSERT INTO ledger.outbox (part, user_id, seq, symbol, command)
-    VALUES ((a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command);
-  UPDATE ledger.account SET seq = a.seq, head = a.head, at = a.at, cash = a.cash, held = a.held,
-    borrowed = a.borrowed, unsettled = a.unsettled, unsettled_on = a.unsettled_on,
-    open_orders = a.open_orders WHERE user_id = a.user_id;
-  RETURN a;
-END $$;
-
-CREATE FUNCTION ledger.lock_account(p_user bigint) RETURNS ledger.account LANGUAGE plpgsql AS $$
-DECLARE a ledger.account;
-BEGIN
-  SELECT * INTO a FROM ledger.account WHERE user_id = p_user FOR NO KEY UPDATE;
-  IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
-  RETURN a;
-END $$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.lot_sale
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.job_entry
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();

@@ -1,231 +1,257 @@
--- Opening, funding and placing: each one call, one round trip, decided under the account's lock.
--- A refusal is a returned value and an event, never an exception. Functions run as their owner, so
--- the application's role can't write a money table in any other way.
+-- What every change of an account is made of: the lock, the event, the money, the holds.
+--
+-- The caller locks the account, changes the rows that are the account's, and appends one event with
+-- the state after it; nothing else writes these tables. Functions that the application may call run
+-- as their owner (SECURITY DEFINER), so its role can't write a money table in any other way.
 
-CREATE FUNCTION ledger.open_account(p_user bigint, p_now timestamptz) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE a ledger.account;
-BEGIN
-  INSERT INTO ledger.account VALUES (p_user, 0, sha256(int8send(p_user)), p_now, 0, 0, 0, 0,
-    '-infinity', 0, 'ACTIVE') ON CONFLICT (user_id) DO NOTHING;
-  a := ledger.lock_account(p_user);
-  IF a.seq = 0 THEN
-    a := ledger.append_event(a, 'ACCOUNT_OPENED', NULL, 0, 0, 0, p_now, '{}', NULL, NULL);
-  END IF;
-  RETURN a.seq;
-END $$;
-
--- Idempotent on (user, client_id): DONE, REPLAY, or KEY_REUSED when the amount differs.
-CREATE FUNCTION ledger.deposit(p_user bigint, p_client_id text, p_amount bigint, p_now timestamptz)
-RETURNS TABLE (outcome text, funds text, seq bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE a ledger.account; d ledger.deposit;
-BEGIN
-  a := ledger.lock_account(p_user);
-  SELECT * INTO d FROM ledger.deposit x WHERE x.user_id = p_user AND x.client_id = p_client_id;
-  IF FOUND THEN
-    RETURN QUERY SELECT CASE WHEN d.amount = p_amount THEN 'REPLAY' ELSE 'KEY_REUSED' END,
-      (e.body::jsonb -> 'funds')::text, d.seq
-      FROM ledger.ledger_event e WHERE e.user_id = p_user AND e.seq = d.seq;
-    RETURN;
-  END IF;
-  a := ledger.append_event(a, 'DEPOSITED', NULL, p_amount, 0, 0, p_now, '{}', NULL, NULL);
-  INSERT INTO ledger.deposit VALUES (p_user, p_client_id, p_amount, a.seq);
-  INSERT INTO ledger.posting VALUES (p_user, a.seq, 1, 'client:cash', 'INR', p_amount),
-    (p_user, a.seq, 2, 'house:bank', 'INR', -p_amount);
-  RETURN QUERY SELECT 'DONE'::text, (e.body::jsonb -> 'funds')::text, a.seq
-    FROM ledger.ledger_event e WHERE e.user_id = p_user AND e.seq = a.seq;
-END $$;
-
-CREATE FUNCTION ledger.new_order_id(p_user bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-  -- 42 bits of milliseconds since 2026, 6 of slot, 16 of sequence: ordered by time, unique in a slot
-  SELECT (((extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1767225600000) << 22)
-    | ((p_user & 63) << 16) | (nextval('ledger.order_number') & 65535)
+CREATE FUNCTION ledger.micros(t timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT (extract(epoch FROM t) * 1000000)::bigint
 $$;
 
--- One rule that failed, in the shape every refusal has.
-CREATE FUNCTION ledger.rule(p_code text, p_message text, p_value text, p_limit text, p_largest bigint)
-RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-  SELECT jsonb_build_object('code', p_code, 'message', p_message, 'value', p_value, 'limit', p_limit,
-    'nearest', NULL, 'largest_quantity', p_largest)
-$$;
 CREATE FUNCTION ledger.rupees(paise bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT (paise::numeric / 100)::numeric(20, 2)::text
 $$;
 
--- The rules that other orders can change: cash, shares, open orders, the account's state.
-CREATE FUNCTION ledger.judge(a ledger.account, p_symbol text, p_side text, p_quantity bigint,
-    p_reserved bigint, p_open_orders_max integer, OUT rules jsonb, OUT largest bigint)
-LANGUAGE plpgsql STABLE AS $$
-DECLARE available bigint := a.cash - a.held; free bigint;
-BEGIN
-  rules := '[]';
-  IF a.state = 'HALTED' OR (a.state = 'REDUCING' AND p_side = 'BUY') THEN
-    rules := rules || ledger.rule('ACCOUNT_' || a.state, 'the account takes no such orders', a.state,
-      'ACTIVE', 0);
-  END IF;
-  IF EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id) THEN
-    -- What the venue said of this account is not booked yet: its cash and shares can't be trusted.
-    rules := rules || ledger.rule('ACCOUNT_UNDER_REVIEW', 'a report of the venue awaits review',
-      'UNDER_REVIEW', 'ACTIVE', 0);
-  END IF;
-  IF a.open_orders >= p_open_orders_max THEN
-    rules := rules || ledger.rule('TOO_MANY_OPEN_ORDERS', 'cancel one first',
-      (a.open_orders + 1)::text, p_open_orders_max::text, 0);
-  END IF;
-  IF p_side = 'BUY' THEN
-    largest := CASE WHEN p_reserved <= 0 THEN p_quantity
-      ELSE greatest(0, floor(available::numeric * p_quantity / p_reserved))::bigint END;
-    IF p_reserved > available THEN
-      rules := rules || ledger.rule('INSUFFICIENT_FUNDS', 'the order needs more than is available',
-        ledger.rupees(p_reserved), ledger.rupees(available), largest);
-    END IF;
-  ELSE
-    SELECT h.quantity - h.open_sell INTO free FROM ledger.holding h
-      WHERE h.user_id = a.user_id AND h.symbol = p_symbol;
-    largest := greatest(0, coalesce(free, 0));
-    IF p_quantity > largest THEN
-      rules := rules || ledger.rule('INSUFFICIENT_HOLDINGS', 'more than is held and not in an open sell',
-        p_quantity::text, largest::text, largest);
-    END IF;
-  END IF;
-END $$;
-
--- Places an order, or (p_write false) says what placing it would answer and writes nothing.
--- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED.
-CREATE FUNCTION ledger.place_order(p_user bigint, p_client_order_id text, p_fingerprint bytea,
-    p_symbol text, p_side text, p_type text, p_product text, p_validity text, p_quantity bigint,
-    p_price bigint, p_limit_price bigint, p_reserved bigint, p_charge_rates bigint[], p_verdict text,
-    p_context text, p_open_orders_max integer, p_now timestamptz, p_write boolean)
-RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE a ledger.account; o ledger.orders; j record; v_rules jsonb := p_verdict::jsonb; ok boolean;
-  v_hold bigint;
-BEGIN
-  IF p_write THEN
-    SELECT * INTO o FROM ledger.orders x
-      WHERE x.user_id = p_user AND x.client_order_id = p_client_order_id;
-    IF FOUND THEN
-      RETURN QUERY SELECT * FROM ledger.first_answer(o, p_fingerprint);
-      RETURN;
-    END IF;
-    a := ledger.lock_account(p_user);
-  ELSE
-    SELECT * INTO a FROM ledger.account x WHERE x.user_id = p_user;
-    IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
-  END IF;
-  SELECT * INTO j FROM ledger.judge(a, p_symbol, p_side, p_quantity, p_reserved, p_open_orders_max);
-  v_rules := v_rules || j.rules;
-  ok := v_rules = '[]';
-  IF NOT p_write THEN
-    RETURN QUERY SELECT CASE WHEN ok THEN 'ACCEPTED' ELSE 'DENIED' END, NULL::text, v_rules::text,
-      a.cash - a.held, j.largest;
-    RETURN;
-  END IF;
-  INSERT INTO ledger.orders AS x (order_id, user_id, client_order_id, fingerprint, symbol, side, type,
-      product, validity, quantity, price, limit_price, reserved, charge_rates, charges, status,
-      reason_code, reason, rules, context, placed_seq, created_at, updated_at)
-    VALUES (ledger.new_order_id(p_user), p_user, p_client_order_id, p_fingerprint, p_symbol, p_side,
-      p_type, p_product, p_validity, p_quantity, p_price, p_limit_price, p_reserved, p_charge_rates,
-      '{0,0,0,0,0,0,0}', CASE WHEN ok THEN 'PENDING' ELSE 'DENIED' END,
-      CASE WHEN ok THEN NULL ELSE v_rules -> 0 ->> 'code' END,
-      CASE WHEN ok THEN NULL ELSE v_rules -> 0 ->> 'message' END,
-      CASE WHEN ok THEN NULL ELSE v_rules END, p_context, a.seq + 1, p_now, p_now)
-    ON CONFLICT (user_id, client_order_id) DO NOTHING RETURNING * INTO o;
-  IF NOT FOUND THEN  -- a twin of this request held the lock before us; a new statement sees its row
-    SELECT * INTO o FROM ledger.orders x
-      WHERE x.user_id = p_user AND x.client_order_id = p_client_order_id;
-    RETURN QUERY SELECT * FROM ledger.first_answer(o, p_fingerprint);
-    RETURN;
-  END IF;
-  v_hold := ledger.cash_hold(o);
-  IF ok THEN
-    a.open_orders := a.open_orders + 1;
-    IF p_side = 'SELL' THEN
-      UPDATE ledger.holding h SET open_sell = h.open_sell + p_quantity
-        WHERE h.user_id = p_user AND h.symbol = p_symbol;
-    END IF;
-  END IF;
-  a := ledger.append_event(a, CASE WHEN ok THEN 'ORDER_PLACED' ELSE 'ORDER_DENIED' END, o.order_id,
-    0, v_hold, 0, p_now, jsonb_build_object('order', ledger.order_facts(o), 'context', p_context::jsonb),
-    p_symbol, CASE WHEN ok THEN ledger.order_command(o) END);
-  RETURN QUERY SELECT CASE WHEN ok THEN 'ACCEPTED' ELSE 'DENIED' END, ledger.order_facts(o)::text,
-    v_rules::text, a.cash - a.held, j.largest;
-END $$;
-
-CREATE FUNCTION ledger.first_answer(o ledger.orders, p_fingerprint bytea)
-RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
-LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN o.fingerprint = p_fingerprint THEN 'REPLAY' ELSE 'KEY_REUSED' END,
-    (e.body::jsonb -> 'order')::text, coalesce(o.rules, '[]')::text, NULL::bigint, NULL::bigint
-  FROM ledger.ledger_event e WHERE e.user_id = o.user_id AND e.seq = o.placed_seq
+-- hash(n) = sha256(hash(n-1) || user || seq || at || kind || ref || changes || state after || body)
+CREATE FUNCTION ledger.event_hash(previous bytea, u bigint, n bigint, t timestamptz, k text, r bigint,
+    dc bigint, dh bigint, c bigint, h bigint, b bigint, body text)
+RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT sha256(previous || int8send(u) || int8send(n) || int8send(ledger.micros(t))
+    || int2send(length(k)::smallint) || convert_to(k, 'UTF8') || int8send(coalesce(r, 0))
+    || int8send(dc) || int8send(dh) || int8send(c) || int8send(h) || int8send(b)
+    || convert_to(body, 'UTF8'))
 $$;
 
--- Asks the venue to cancel (p_quantity null) or to replace. Idempotent on the order's request_id.
--- outcome: ACCEPTED, REPLAY, NOT_FOUND, NOT_WORKING, IN_FLIGHT, VERSION_MOVED, DENIED, BELOW_FILLED.
-CREATE FUNCTION ledger.request_change(p_user bigint, p_order bigint, p_request_id text,
-    p_version integer, p_quantity bigint, p_price bigint, p_reserved bigint, p_verdict text,
-    p_now timestamptz)
-RETURNS TABLE (outcome text, order_facts text, rules text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE a ledger.account; o ledger.orders; v_rules jsonb := p_verdict::jsonb; j record;
-  v_cash bigint; v_shares bigint; v_cash_before bigint; v_shares_before bigint; v_largest bigint;
-  v_cancel boolean := p_quantity IS NULL; v_outcome text;
+-- Appends one event under the account's lock (the caller holds it) and returns the account after it.
+-- p_body: members of a JSON object without its braces, or nothing.
+CREATE FUNCTION ledger.append_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
+    p_held bigint, p_borrowed bigint, p_at timestamptz, p_body text, p_symbol text, p_command text)
+RETURNS ledger.account LANGUAGE plpgsql AS $$
+DECLARE text_body text;
 BEGIN
-  a := ledger.lock_account(p_user);
-  SELECT * INTO o FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user;
-  IF NOT FOUND THEN
-    RETURN QUERY SELECT 'NOT_FOUND'::text, NULL::text, '[]'::text;
-    RETURN;
-  END IF;
-  v_outcome := CASE WHEN o.change_key = p_request_id THEN 'REPLAY'
-    WHEN v_cancel AND o.pending_change = 'CANCEL' THEN 'REPLAY'
-    WHEN NOT ledger.is_working(o.status) THEN 'NOT_WORKING'
-    WHEN o.pending_change IS NOT NULL THEN 'IN_FLIGHT'
-    WHEN p_version IS NOT NULL AND p_version <> o.version THEN 'VERSION_MOVED'
-    WHEN NOT v_cancel AND p_quantity <= o.filled_quantity THEN 'BELOW_FILLED' END;
-  IF v_outcome IS NOT NULL THEN
-    RETURN QUERY SELECT v_outcome, ledger.order_facts(o)::text, '[]'::text;
-    RETURN;
-  END IF;
-  v_cash_before := ledger.cash_hold(o);
-  v_shares_before := ledger.share_hold(o);
-  o.pending_change := CASE WHEN v_cancel THEN 'CANCEL' ELSE 'MODIFY' END;
-  o.pending_quantity := p_quantity;
-  o.pending_price := p_price;
-  o.pending_reserved := p_reserved;
-  o.change_key := p_request_id;
-  o.request := o.request + 1;
-  o.updated_at := p_now;
-  o.version := o.version + 1;
-  v_cash := ledger.cash_hold(o) - v_cash_before;
-  v_shares := ledger.share_hold(o) - v_shares_before;
-  IF NOT v_cancel THEN  -- only what the change adds is judged against what is free
-    SELECT * INTO j FROM ledger.judge(a, o.symbol, o.side, greatest(v_shares, 0), v_cash, 2147483647);
-    -- The largest total: what is filled, and what is free together with what the order holds now.
-    v_largest := o.filled_quantity + CASE WHEN o.side = 'SELL' THEN j.largest + v_shares_before
-      WHEN p_reserved <= 0 THEN p_quantity
-      ELSE floor(greatest(0, a.cash - a.held + v_cash_before)::numeric
-        * p_quantity / p_reserved)::bigint END;
-    v_rules := v_rules || coalesce((SELECT jsonb_agg(CASE
-        WHEN r ->> 'code' LIKE 'INSUFFICIENT%' THEN r || jsonb_build_object('largest_quantity', v_largest)
-        ELSE r END) FROM jsonb_array_elements(j.rules) r), '[]');
-  END IF;
-  IF v_rules <> '[]' THEN
-    RETURN QUERY SELECT 'DENIED'::text, ledger.order_facts(x)::text, v_rules::text
-      FROM ledger.orders x WHERE x.order_id = p_order;
-    RETURN;
-  END IF;
-  UPDATE ledger.orders x SET pending_change = o.pending_change, pending_quantity = o.pending_quantity,
-    pending_price = o.pending_price, pending_reserved = o.pending_reserved, change_key = o.change_key,
-    request = o.request, updated_at = o.updated_at, version = o.version, touched_at = clock_timestamp()
-    WHERE x.order_id = p_order;
-  IF v_shares <> 0 THEN
-    UPDATE ledger.holding h SET open_sell = h.open_sell + v_shares
-      WHERE h.user_id = p_user AND h.symbol = o.symbol;
-  END IF;
-  a := ledger.append_event(a, CASE WHEN v_cancel THEN 'CANCEL_REQUESTED' ELSE 'MODIFY_REQUESTED' END,
-    o.order_id, 0, v_cash, 0, p_now, jsonb_build_object('order', ledger.order_facts(o)), o.symbol,
-    ledger.order_command(o));
-  RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
+  a.at := greatest(a.at, p_at);
+  a.cash := a.cash + p_cash;
+  a.held := a.held + p_held;
+  a.borrowed := a.borrowed + p_borrowed;
+  a.seq := a.seq + 1;
+  text_body := '{' || p_body || CASE p_body WHEN '' THEN '' ELSE ',' END || '"v":1,"funds":{"cash":'
+    || a.cash || ',"held":' || a.held || ',"borrowed":' || a.borrowed || ',"unsettled":' || a.unsettled
+    || ',"blocked":' || a.blocked || ',"seq":' || a.seq || '}}';
+  a.head := ledger.event_hash(a.head, a.user_id, a.seq, a.at, p_kind, p_ref, p_cash, p_held,
+    a.cash, a.held, a.borrowed, text_body);
+  INSERT INTO ledger.ledger_event VALUES (a.user_id, a.seq, a.at, p_kind, p_ref, p_cash, p_held,
+    a.cash, a.held, a.borrowed, text_body, a.head);
+  INSERT INTO ledger.outbox (part, user_id, seq, symbol, command)
+    VALUES ((a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command);
+  UPDATE ledger.account SET seq = a.seq, head = a.head, at = a.at, cash = a.cash, held = a.held,
+    borrowed = a.borrowed, unsettled = a.unsettled, blocked = a.blocked,
+    settles_next = a.settles_next, open_orders = a.open_orders WHERE user_id = a.user_id;
+  RETURN a;
 END $$;
+
+-- Ends what was due to settle by today: it can be spent and can leave from that day on.
+CREATE FUNCTION ledger.settle_due(a ledger.account, p_today date) RETURNS ledger.account
+LANGUAGE plpgsql AS $$
+DECLARE d record;
+BEGIN
+  WITH gone AS (DELETE FROM ledger.settlement_due x
+      WHERE x.user_id = a.user_id AND x.settles_on <= p_today RETURNING *)
+    SELECT sum(g.unsettled)::bigint AS unsettled, sum(g.blocked)::bigint AS blocked,
+      json_agg(json_build_object('settles_on', g.settles_on, 'unsettled', g.unsettled,
+        'blocked', g.blocked) ORDER BY g.settles_on)::text AS days INTO d FROM gone g;
+  a.unsettled := a.unsettled - d.unsettled;
+  a.blocked := a.blocked - d.blocked;
+  a.settles_next := coalesce((SELECT min(x.settles_on) FROM ledger.settlement_due x
+    WHERE x.user_id = a.user_id AND x.settles_on > p_today), 'infinity');
+  RETURN ledger.append_event(a, 'SETTLED', NULL, 0, 0, 0, p_today::timestamp AT TIME ZONE 'Asia/Kolkata',
+    '"settled":' || d.days, NULL, NULL);
+END $$;
+
+-- Adds proceeds that settle on a later day. The account's next event records them.
+CREATE FUNCTION ledger.add_due(a ledger.account, p_settles_on date, p_unsettled bigint, p_blocked bigint)
+RETURNS ledger.account LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO ledger.settlement_due AS d VALUES (a.user_id, p_settles_on, p_unsettled, p_blocked)
+    ON CONFLICT (user_id, settles_on) DO UPDATE
+    SET unsettled = d.unsettled + excluded.unsettled, blocked = d.blocked + excluded.blocked;
+  a.unsettled := a.unsettled + p_unsettled;
+  a.blocked := a.blocked + p_blocked;
+  a.settles_next := least(a.settles_next, p_settles_on);
+  RETURN a;
+END $$;
+
+-- The account, locked until the transaction ends, with everything settled that is due by today.
+CREATE FUNCTION ledger.lock_account(p_user bigint, p_today date) RETURNS ledger.account
+LANGUAGE plpgsql AS $$
+DECLARE a ledger.account;
+BEGIN
+  SELECT * INTO a FROM ledger.account WHERE user_id = p_user FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
+  IF a.settles_next <= p_today THEN RETURN ledger.settle_due(a, p_today); END IF;
+  RETURN a;
+END $$;
+
+-- Moves the client's cash by minus the sum of the amounts, which are posted to those accounts. A fact
+-- is booked whatever the account holds: what its cash lacks is lent by an event before, and money in
+-- repays a loan by an event after. event_seq is the seq of the event of p_kind.
+CREATE FUNCTION ledger.move_cash(a ledger.account, p_kind text, p_ref bigint, p_held bigint,
+    p_at timestamptz, p_body text, p_symbol text, p_accounts text[], p_amounts bigint[],
+    OUT account ledger.account, OUT event_seq bigint)
+LANGUAGE plpgsql AS $$
+DECLARE v_cash bigint := 0; v_short bigint; v_repaid bigint;
+BEGIN
+  account := a;
+  FOR i IN 1..cardinality(p_amounts) LOOP v_cash := v_cash - p_amounts[i]; END LOOP;
+  v_short := -(a.cash + v_cash);
+  IF v_short > 0 THEN
+    account := ledger.append_event(account, 'BORROWED', p_ref, v_short, 0, v_short, p_at, '', NULL, NULL);
+    INSERT INTO ledger.posting VALUES (a.user_id, account.seq, 1, 'client:cash', 'INR', v_short),
+      (a.user_id, account.seq, 2, 'house:receivable', 'INR', -v_short);
+  END IF;
+  account := ledger.append_event(account, p_kind, p_ref, v_cash, p_held, 0, p_at, p_body, p_symbol, NULL);
+  event_seq := account.seq;
+  IF v_cash <> 0 THEN
+    INSERT INTO ledger.posting VALUES (a.user_id, event_seq, 1, 'client:cash', 'INR', v_cash);
+  END IF;
+  INSERT INTO ledger.posting
+    SELECT a.user_id, event_seq, (1 + x.line)::smallint, x.name, 'INR', x.amount
+    FROM unnest(p_accounts, p_amounts) WITH ORDINALITY AS x (name, amount, line) WHERE x.amount <> 0;
+  v_repaid := least(account.borrowed, greatest(v_cash, 0));
+  IF v_repaid > 0 THEN
+    account := ledger.append_event(account, 'REPAID', p_ref, -v_repaid, 0, -v_repaid, p_at, '', NULL, NULL);
+    INSERT INTO ledger.posting VALUES (a.user_id, account.seq, 1, 'client:cash', 'INR', -v_repaid),
+      (a.user_id, account.seq, 2, 'house:receivable', 'INR', v_repaid);
+  END IF;
+END $$;
+
+-- What a working order keeps reserved: cash for a buy (the dearer of what is and what is asked for),
+-- shares for a sell, margin for either side intraday. Nothing once it has ended.
+CREATE FUNCTION ledger.is_working(status text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')
+$$;
+CREATE FUNCTION ledger.part_of(reserved bigint, rest bigint, whole bigint)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN rest <= 0 THEN 0 WHEN rest = whole THEN reserved
+              ELSE ceil(reserved::numeric * rest / whole)::bigint END
+$$;
+CREATE FUNCTION ledger.reserve_of(o ledger.orders) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN NOT ledger.is_working(o.status) THEN 0
+    ELSE greatest(ledger.part_of(o.reserved, o.quantity - o.filled_quantity, o.quantity),
+      CASE WHEN o.pending_change = 'MODIFY'
+        THEN ledger.part_of(o.pending_reserved, o.pending_quantity - o.filled_quantity, o.pending_quantity)
+        ELSE 0 END) END
+$$;
+CREATE FUNCTION ledger.shares_of(o ledger.orders) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN NOT ledger.is_working(o.status) THEN 0
+    ELSE greatest(0, greatest(o.quantity, coalesce(o.pending_quantity, 0)) - o.filled_quantity) END
+$$;
+
+-- The cash that an intraday position and its working orders hold: margin on whichever side would
+-- stand larger if that side's orders filled. An order that only closes needs none.
+CREATE FUNCTION ledger.position_hold(p ledger.position) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT greatest(m.margin,
+    CASE WHEN p.net >= 0 THEN m.margin + p.reserved_buy
+      ELSE ledger.part_of(p.reserved_buy, p.open_buy + p.net, p.open_buy) END,
+    CASE WHEN p.net <= 0 THEN m.margin + p.reserved_sell
+      ELSE ledger.part_of(p.reserved_sell, p.open_sell - p.net, p.open_sell) END)
+  FROM (SELECT ceil(p.open_value::numeric * p.margin_rate / 1000000000)::bigint AS margin) m
+$$;
+
+-- The position of an intraday order's day, or an empty one; nothing is written.
+CREATE FUNCTION ledger.position_of(o ledger.orders) RETURNS ledger.position LANGUAGE plpgsql STABLE AS $$
+DECLARE p ledger.position;
+BEGIN
+  SELECT * INTO p FROM ledger.position x
+    WHERE x.user_id = o.user_id AND x.symbol = o.symbol AND x.trade_date = o.trade_date;
+  IF NOT FOUND THEN
+    p := ROW(o.user_id, o.symbol, o.trade_date, o.margin_rate, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  END IF;
+  RETURN p;
+END $$;
+
+-- A position after one of its orders went from b to n (b not working: a new order).
+CREATE FUNCTION ledger.with_order(p ledger.position, b ledger.orders, n ledger.orders)
+RETURNS ledger.position LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  p.margin_rate := greatest(p.margin_rate, n.margin_rate);
+  IF n.side = 'BUY' THEN
+    p.open_buy := p.open_buy + ledger.shares_of(n) - ledger.shares_of(b);
+    p.reserved_buy := p.reserved_buy + ledger.reserve_of(n) - ledger.reserve_of(b);
+  ELSE
+    p.open_sell := p.open_sell + ledger.shares_of(n) - ledger.shares_of(b);
+    p.reserved_sell := p.reserved_sell + ledger.reserve_of(n) - ledger.reserve_of(b);
+  END IF;
+  RETURN p;
+END $$;
+
+CREATE FUNCTION ledger.keep_position(p ledger.position) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO ledger.position SELECT (p).* ON CONFLICT (user_id, symbol, trade_date) DO UPDATE SET
+    margin_rate = p.margin_rate, net = p.net, open_value = p.open_value,
+    buy_quantity = p.buy_quantity, buy_value = p.buy_value, sell_quantity = p.sell_quantity,
+    sell_value = p.sell_value, realised = p.realised, open_buy = p.open_buy,
+    open_sell = p.open_sell, reserved_buy = p.reserved_buy, reserved_sell = p.reserved_sell
+$$;
+
+-- Books what an order holds as it goes from b to n, and returns by how much `held` changes.
+CREATE FUNCTION ledger.rehold(b ledger.orders, n ledger.orders) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE p ledger.position; v_before bigint;
+BEGIN
+  IF n.product = 'MIS' THEN
+    p := ledger.position_of(n);
+    v_before := ledger.position_hold(p);
+    p := ledger.with_order(p, b, n);
+    PERFORM ledger.keep_position(p);
+    RETURN ledger.position_hold(p) - v_before;
+  ELSIF n.side = 'BUY' THEN
+    RETURN ledger.reserve_of(n) - ledger.reserve_of(b);
+  END IF;
+  UPDATE ledger.holding h SET open_sell = h.open_sell + ledger.shares_of(n) - ledger.shares_of(b)
+    WHERE h.user_id = n.user_id AND h.symbol = n.symbol;
+  RETURN 0;
+END $$;
+
+-- What an event tells of a holding, a position, an order. Times in microseconds since 1970.
+CREATE FUNCTION ledger.holding_facts(p_user bigint, p_symbol text, p_today date)
+RETURNS json LANGUAGE sql STABLE AS $$
+  SELECT json_build_object('symbol', p_symbol, 'quantity', h.quantity, 'open_sell', h.open_sell,
+    'pledged', h.pledged, 'cost', h.cost, 'settled', coalesce(l.settled, 0),
+    't1', coalesce(l.t1, 0), 'bought_today', coalesce(l.today, 0))
+  FROM ledger.holding h, LATERAL (
+    SELECT sum(x.quantity) FILTER (WHERE x.settles_on <= p_today) AS settled,
+      sum(x.quantity) FILTER (WHERE x.settles_on > p_today AND x.trade_date < p_today) AS t1,
+      sum(x.quantity) FILTER (WHERE x.trade_date >= p_today) AS today
+    FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol) l
+  WHERE h.user_id = p_user AND h.symbol = p_symbol
+$$;
+
+CREATE FUNCTION ledger.position_facts(p ledger.position) RETURNS json LANGUAGE sql STABLE AS $$
+  SELECT json_build_object('symbol', p.symbol, 'product', 'MIS', 'trade_date', p.trade_date,
+    'net', p.net, 'open_value', p.open_value, 'buy_quantity', p.buy_quantity,
+    'buy_value', p.buy_value, 'sell_quantity', p.sell_quantity, 'sell_value', p.sell_value,
+    'realised', p.realised, 'margin', ledger.position_hold(p))
+$$;
+
+CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql STABLE AS $$
+  SELECT json_build_object('order_id', o.order_id, 'client_order_id', o.client_order_id,
+    'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
+    'quantity', o.quantity, 'price', o.price, 'product', o.product, 'validity', o.validity,
+    'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
+    'pending_change', o.pending_change, 'reason_code', o.reason_code, 'reason', o.reason,
+    'rules', o.rules, 'created_at', ledger.micros(o.created_at),
+    'updated_at', ledger.micros(o.updated_at), 'version', o.version)
+$$;
+
+-- What the order gateway is to say to the venue.
+CREATE FUNCTION ledger.order_command(o ledger.orders) RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT CASE
+    WHEN o.pending_change IS NULL THEN json_build_object('v', 1, 'order_id', o.order_id,
+      'user_id', o.user_id, 'symbol', o.symbol, 'side', o.side, 'kind', 'new', 'type', 'LIMIT',
+      'validity', o.validity, 'quantity', o.quantity, 'price', o.limit_price)
+    WHEN o.pending_change = 'CANCEL' THEN json_build_object('v', 1, 'order_id', o.order_id,
+      'user_id', o.user_id, 'symbol', o.symbol, 'side', o.side, 'kind', 'cancel',
+      'quantity', o.quantity, 'request', o.request, 'original', o.accepted_request)
+    ELSE json_build_object('v', 1, 'order_id', o.order_id, 'user_id', o.user_id,
+      'symbol', o.symbol, 'side', o.side, 'kind', 'replace', 'type', 'LIMIT',
+      'validity', o.validity, 'quantity', o.pending_quantity, 'price', o.pending_price,
+      'request', o.request, 'original', o.accepted_request) END::text
+$$;

@@ -40,7 +40,7 @@ def _ours(urls: list[str], worker: int, until: float) -> int:
     rates = charge_rates(Product.CNC, "NSE", Side.BUY, datetime.now(UTC).date()).rates
     value = PRICE // 100
     charges = charges_on(value, rates)
-    judgement = Judgement((), PRICE, value, charges, rates, value + sum(charges))
+    judgement = Judgement((), PRICE, value, charges, rates, 10**9, value + sum(charges))
     intent = OrderIntent(Side.BUY, OrderType.LIMIT, 1, PRICE)
     count = 0
     while time.monotonic() < until:
@@ -49,7 +49,7 @@ def _ours(urls: list[str], worker: int, until: float) -> int:
             shards,
             Placement(
                 user, f"{worker}-{count}", b"\x00" * 32, "INFY", intent, Product.CNC, Validity.DAY,
-                judgement, "{}", 10**9, datetime.now(UTC),
+                judgement, "{}", 10**9, datetime.now(UTC).date(), datetime.now(UTC),
             ),
         )  # fmt: skip
         if placed.outcome != "ACCEPTED":
@@ -111,7 +111,7 @@ def run(seconds: float) -> dict[str, object]:
         shards = Shards(urls, "bench")
         for user in range(1, ACCOUNTS + 1):
             open_account(shards, user, datetime.now(UTC))
-            deposit(shards, user, "bench", 10**15, datetime.now(UTC))
+            deposit(shards, user, "bench", 10**15, datetime.now(UTC).date(), datetime.now(UTC))
         shards.close()
         ours = _rate(_ours, urls, seconds)
         baseline = _rate(_five_statements, urls, seconds)

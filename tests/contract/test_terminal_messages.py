@@ -58,14 +58,18 @@ EVENT = UserEvent(
             exec_id="20260710-17",
             symbol="M&M",
             side="BUY",
+            product="CNC",
             quantity=4,
             price=28_112_000,
             value=1_124_480,
             charges=1_290,
             trade_date="2026-07-10",
+            settles_on="2026-07-13",
             at=NOON_MICROS,
         ),
-        funds=FundsFacts(cash=98_874_230, held=1_688_700, borrowed=0, unsettled=0, seq=9),
+        funds=FundsFacts(
+            cash=98_874_230, held=1_688_700, borrowed=0, unsettled=0, blocked=0, seq=9
+        ),
         holding=HoldingFacts(
             symbol="M&M",
             quantity=4,
@@ -73,6 +77,7 @@ EVENT = UserEvent(
             t1=0,
             bought_today=4,
             open_sell=0,
+            pledged=0,
             cost=1_124_480,
         ),
     ),

@@ -18,7 +18,7 @@ def test_events_come_back_in_order_from_the_users_own_shard(
         assert events.latest(user_id) == 0
         open_account(shards, user_id, NOW)
         opened = events.latest(user_id)
-        last = [deposit(shards, user_id, f"d{n}", 100, NOW).seq for n in range(4)]
+        last = [deposit(shards, user_id, f"d{n}", 100, NOW.date(), NOW).seq for n in range(4)]
         assert events.latest(user_id) == last[-1]
         read = events.after(user_id, opened, 3)
         assert [event.user_seq for event in read] == last[:3]

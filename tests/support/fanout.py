@@ -29,7 +29,7 @@ def quote(symbol: str, seq: int = 1, ltp: int = 1_015_000) -> Quote:
 
 
 def event(user_seq: int, user_id: int = 7) -> UserEvent:
-    funds = FundsFacts(cash=100, held=0, borrowed=0, unsettled=0, seq=user_seq)
+    funds = FundsFacts(cash=100, held=0, borrowed=0, unsettled=0, blocked=0, seq=user_seq)
     body = EventBody(funds=funds)
     return UserEvent(user_id=user_id, user_seq=user_seq, kind="DEPOSIT", at=1, body=body)
 

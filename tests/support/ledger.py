@@ -1,13 +1,13 @@
 """A broker's day in short words: open and fund an account, place, and tell what the venue said."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from functions.shared.bookkeeping import accounts, applying, changing, placing, reading
 from functions.shared.bookkeeping.applying import Applied
 from functions.shared.bookkeeping.placing import Placed, Placement
 from functions.shared.clock import micros
-from functions.shared.domain.calendar import MarketStatus, Phase
+from functions.shared.domain.calendar import MarketStatus, Phase, settlement_date
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent, judge
@@ -35,16 +35,21 @@ def price(rupees: float) -> int:
 
 
 def verdict(
-    side: Side, quantity: int, rupees: float | None, instrument: Instrument = ACME
+    side: Side,
+    quantity: int,
+    rupees: float | None,
+    instrument: Instrument = ACME,
+    product: Product = Product.CNC,
 ) -> Judgement:
     """What the public rules say at noon, last price and previous close 100 rupees."""
     kind = OrderType.MARKET if rupees is None else OrderType.LIMIT
     intent = OrderIntent(side, kind, quantity, None if rupees is None else price(rupees))
-    return judge(intent, instrument, 100 * 10_000, 100 * 10_000, OPEN)
+    return judge(intent, product, instrument, 100 * 10_000, 100 * 10_000, OPEN)
 
 
 class Trader:
-    """One user of the ledger, and the venue's word about that user's orders."""
+    """One user of the ledger, and the venue's word about that user's orders. Its day is the first
+    until `settle` moves it on."""
 
     _positions = itertools.count(1)
     _executions = itertools.count(1)
@@ -52,6 +57,7 @@ class Trader:
     def __init__(self, shards: Shards, user_id: int, funds: int = 0) -> None:
         self.shards = shards
         self.user_id = user_id
+        self.now = NOON
         self._requests = itertools.count(1)
         accounts.open_account(shards, user_id, NOON)
         if funds:
@@ -59,13 +65,22 @@ class Trader:
 
     def deposit(self, amount: int, client_id: str | None = None) -> None:
         client_id = client_id or f"d{next(self._requests)}"
-        accounts.deposit(self.shards, self.user_id, client_id, amount, NOON)
+        accounts.deposit(self.shards, self.user_id, client_id, amount, self.today, self.now)
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
+
+    def settle(self) -> None:
+        """Noon of the next day that settles what was traded today."""
+        days = settlement_date(self.today, "nse") - self.today
+        self.now += days
 
     def placement(
         self, side: Side, quantity: int, rupees: float | None = 100, key: str | None = None,
-        open_orders_max: int = 1_000,
+        open_orders_max: int = 1_000, product: Product = Product.CNC,
     ) -> Placement:  # fmt: skip
-        judgement = verdict(side, quantity, rupees)
+        judgement = verdict(side, quantity, rupees, product=product)
         kind = OrderType.MARKET if rupees is None else OrderType.LIMIT
         return Placement(
             user_id=self.user_id,
@@ -73,25 +88,32 @@ class Trader:
             fingerprint=f"{side}{quantity}{rupees}".encode(),
             symbol=ACME.symbol,
             intent=OrderIntent(side, kind, quantity, None if rupees is None else price(rupees)),
-            product=Product.CNC,
+            product=product,
             validity=Validity.DAY,
             judgement=judgement,
             context="{}",
             open_orders_max=open_orders_max,
-            now=NOON,
+            trade_date=self.today,
+            now=self.now,
         )
 
     def place(
-        self, side: Side, quantity: int, rupees: float | None = 100, key: str | None = None
-    ) -> Placed:
-        return placing.place(self.shards, self.placement(side, quantity, rupees, key))
+        self, side: Side, quantity: int, rupees: float | None = 100, key: str | None = None,
+        product: Product = Product.CNC,
+    ) -> Placed:  # fmt: skip
+        wanted = self.placement(side, quantity, rupees, key, product=product)
+        return placing.place(self.shards, wanted)
 
-    def buy(self, quantity: int, rupees: float | None = 100) -> int:
+    def buy(
+        self, quantity: int, rupees: float | None = 100, product: Product = Product.CNC
+    ) -> int:  # fmt: skip
         """The number of an accepted order."""
-        return self._accepted(self.place(Side.BUY, quantity, rupees))
+        return self._accepted(self.place(Side.BUY, quantity, rupees, product=product))
 
-    def sell(self, quantity: int, rupees: float | None = 100) -> int:
-        return self._accepted(self.place(Side.SELL, quantity, rupees))
+    def sell(
+        self, quantity: int, rupees: float | None = 100, product: Product = Product.CNC
+    ) -> int:  # fmt: skip
+        return self._accepted(self.place(Side.SELL, quantity, rupees, product=product))
 
     def own(self, quantity: int, rupees: float = 100) -> None:
         """Buys and is filled."""
@@ -100,14 +122,15 @@ class Trader:
     def cancel(self, order_id: int) -> OrderFacts:
         key = f"c{next(self._requests)}"
         return changing.request_cancel(
-            self.shards, self.user_id, order_id, key, None, NOON
+            self.shards, self.user_id, order_id, key, None, self.today, self.now
         ).order  # fmt: skip
 
     def modify(self, order_id: int, quantity: int, rupees: float) -> changing.Changed:
-        side = Side(self.order(order_id).side)
+        order = self.order(order_id)
+        judgement = verdict(Side(order.side), quantity, rupees, product=Product(order.product))
         return changing.request_modify(
-            self.shards, self.user_id, order_id, f"m{next(self._requests)}", None, NOON,
-            quantity, verdict(side, quantity, rupees),
+            self.shards, self.user_id, order_id, f"m{next(self._requests)}", None, self.today,
+            self.now, quantity, judgement,
         )  # fmt: skip
 
     def report(self, order_id: int, exec_type: str, **changes: object) -> ExecutionReport:
@@ -131,8 +154,8 @@ class Trader:
             "leaves_quantity": 0,
             "order_quantity": 0,
             "price": None,
-            "trade_date": TODAY.isoformat(),
-            "transacted_at": micros(NOON),
+            "trade_date": self.today.isoformat(),
+            "transacted_at": micros(self.now),
         }
         return ExecutionReport(**{**fields, **changes})  # type: ignore[arg-type]
 
@@ -140,7 +163,10 @@ class Trader:
         return self.apply(self.report(order_id, exec_type, **changes))
 
     def apply(self, report: ExecutionReport, after: timedelta = timedelta()) -> Applied:
-        return applying.apply_execution(self.shards, report, NOON + after)
+        settles_on = settlement_date(date.fromisoformat(report.trade_date), "nse")
+        return applying.apply_execution(
+            self.shards, report, settles_on, self.today, self.now + after
+        )
 
     def fill(self, order_id: int, quantity: int, rupees: float = 100, **changes: object) -> Applied:
         fill = {"last_quantity": quantity, "last_price": price(rupees), **changes}
@@ -150,10 +176,10 @@ class Trader:
         return reading.order(self.shards, self.user_id, order_id)[0]
 
     def funds(self) -> FundsFacts:
-        return reading.funds(self.shards, self.user_id, TODAY)
+        return reading.funds(self.shards, self.user_id, self.today)
 
     def holding(self) -> HoldingFacts | None:
-        found = reading.holdings(self.shards, self.user_id, TODAY, after="", rows=500)
+        found = reading.holdings(self.shards, self.user_id, self.today, after="", rows=500)
         return found[0] if found else None
 
     def kinds(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Opening and funding an account. Idempotent: asked twice, it is done once."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -10,7 +10,9 @@ from functions.shared.stores.postgres import Shards
 from functions.shared.wire.events import FundsFacts
 
 _OPEN = "SELECT ledger.open_account(:user_id, :now)"
-_DEPOSIT = "SELECT outcome, funds, seq FROM ledger.deposit(:user_id, :client_id, :amount, :now)"
+_DEPOSIT = (
+    "SELECT outcome, funds, seq FROM ledger.deposit(:user_id, :client_id, :amount, :today, :now)"
+)
 _funds = msgspec.json.Decoder(FundsFacts)
 
 
@@ -29,11 +31,13 @@ def open_account(shards: Shards, user_id: int, now: datetime) -> int:
     return seq
 
 
-def deposit(shards: Shards, user_id: int, client_id: str, amount: int, now: datetime) -> Deposited:
+def deposit(
+    shards: Shards, user_id: int, client_id: str, amount: int, today: date, now: datetime
+) -> Deposited:
     """Books money received, `amount` in paise. Raises Conflict when the id was used for another
     amount and NotFound when there is no such account."""
     outcome, funds, seq = shards.of_user(user_id).run(
-        _DEPOSIT, user_id=user_id, client_id=client_id, amount=amount, now=now
+        _DEPOSIT, user_id=user_id, client_id=client_id, amount=amount, today=today, now=now
     )[0]
     if outcome == "KEY_REUSED":
         raise Conflict("ID_REUSED", f"client_id {client_id!r} was used for another amount")

@@ -17,7 +17,8 @@ from functions.shared.wire.executions import ExecutionReport
 _APPLY = (
     "SELECT outcome, why, seq FROM ledger.apply_execution(:session, :position, :user_id,"
     " :order_id, :request, :exec_id, :exec_type, :ord_status, :venue_order_id, :quantity,"
-    " :price, :cumulative, :trade_date, :transacted_at, :reject_code, :code, :text, :report, :now)"
+    " :price, :cumulative, :trade_date, :settles_on, :transacted_at, :reject_code, :code, :text,"
+    " :report, :today, :now)"
 )
 _PARK = (
     "SELECT ledger.park_execution(:session, :position, :user_id, :order_id, :why, :report, :now)"
@@ -51,8 +52,11 @@ class Applied:
     seq: int
 
 
-def apply_execution(shards: Shards, report: ExecutionReport, now: datetime) -> Applied:
-    """Applies one report. Raises Retryable when the ledger can't answer: deliver it again."""
+def apply_execution(
+    shards: Shards, report: ExecutionReport, settles_on: date, today: date, now: datetime
+) -> Applied:
+    """Applies one report. `settles_on`: when trades of the report's trade date settle; `today`:
+    the trade date it is now. Raises Retryable when the ledger can't answer: deliver it again."""
     outcome, why, seq = _shard_of(shards, report).run(
         _APPLY,
         session=report.session,
@@ -68,11 +72,13 @@ def apply_execution(shards: Shards, report: ExecutionReport, now: datetime) -> A
         price=report.last_price,
         cumulative=report.cumulative_quantity,
         trade_date=date.fromisoformat(report.trade_date),
+        settles_on=settles_on,
         transacted_at=from_micros(report.transacted_at),
         reject_code=report.reject_code,
         code=_code_of(report),
         text=report.text,
         report=msgspec.json.encode(report).decode(),
+        today=today,
         now=now,
     )[0]
     return Applied(outcome, why, seq)

@@ -5,7 +5,7 @@ larger of the two holds is kept, so neither outcome can be short.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -18,7 +18,7 @@ from .placing import verdict_text
 
 _CHANGE = (
     "SELECT outcome, order_facts, rules FROM ledger.request_change(:user_id, :order_id,"
-    " :request_id, :version, :quantity, :price, :reserved, :verdict, :now)"
+    " :request_id, :version, :quantity, :price, :reserved, :verdict, :today, :now)"
 )
 
 _CONFLICTS = {
@@ -43,11 +43,12 @@ def request_cancel(
     order_id: int,
     request_id: str,
     version: int | None,
+    today: date,
     now: datetime,
 ) -> Changed:
     """Asks to cancel. Raises NotFound for an order that isn't this user's, Conflict when it can't
     be changed now."""
-    return _change(shards, user_id, order_id, request_id, version, now, None, 0)
+    return _change(shards, user_id, order_id, request_id, version, today, now, None, 0)
 
 
 def request_modify(
@@ -56,12 +57,13 @@ def request_modify(
     order_id: int,
     request_id: str,
     version: int | None,
+    today: date,
     now: datetime,
     quantity: int,
     judgement: Judgement,
 ) -> Changed:
     """Asks to replace: `quantity` is the new total. Raises as `request_cancel` does."""
-    return _change(shards, user_id, order_id, request_id, version, now, judgement, quantity)
+    return _change(shards, user_id, order_id, request_id, version, today, now, judgement, quantity)
 
 
 def _change(
@@ -70,6 +72,7 @@ def _change(
     order_id: int,
     request_id: str,
     version: int | None,
+    today: date,
     now: datetime,
     judgement: Judgement | None,
     quantity: int,
@@ -84,6 +87,7 @@ def _change(
         price=None if judgement is None else judgement.limit_price,
         reserved=None if judgement is None else judgement.reserved,
         verdict="[]" if judgement is None else verdict_text(judgement),
+        today=today,
         now=now,
     )[0]
     if outcome == "NOT_FOUND":

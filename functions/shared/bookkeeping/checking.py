@@ -17,7 +17,13 @@ from functions.shared.domain.charges import charge_rates
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
-from functions.shared.domain.pretrade import Judgement, OrderIntent, judge, order_limits
+from functions.shared.domain.pretrade import (
+    Judgement,
+    OrderIntent,
+    judge,
+    margin_rate,
+    order_limits,
+)
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.wire.quotes import Quote
@@ -54,9 +60,10 @@ class PublicFacts:
     status: MarketStatus
     now: datetime
 
-    def judge(self, intent: OrderIntent) -> Judgement:
+    def judge(self, intent: OrderIntent, product: Product) -> Judgement:
         """The verdict. Raises Refused 503 NO_PRICE for a market order without a live price."""
-        return judge(intent, self.instrument, self._last(intent), self._close(), self.status)
+        last, close = self._last(intent), self._close()
+        return judge(intent, product, self.instrument, last, close, self.status)
 
     def context(self, product: Product, side: Side) -> str:
         """JSON of the quote an order is judged on and the versions of the rules."""
@@ -114,6 +121,7 @@ def _require_rules(exchange: str, day: date) -> None:
     try:
         order_limits(day)
         for product in Product:
+            margin_rate(product, day)
             for side in Side:
                 charge_rates(product, exchange, side, day)
     except LookupError as error:
@@ -132,8 +140,9 @@ def placement(
         intent=request.intent,
         product=request.product,
         validity=request.validity,
-        judgement=facts.judge(request.intent),
+        judgement=facts.judge(request.intent, request.product),
         context=facts.context(request.product, request.intent.side),
         open_orders_max=order_limits(facts.status.trade_date).open_orders_max,
+        trade_date=facts.status.trade_date,
         now=facts.now,
     )

@@ -4,8 +4,9 @@ Invariant: an answer that never arrived is asked for again with the same client_
 ledger then gives the first answer, whatever the market says by now.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 import msgspec
@@ -19,7 +20,12 @@ _PLACE = (
     "SELECT outcome, order_facts, rules, available, largest FROM ledger.place_order("
     ":user_id, :client_order_id, :fingerprint, :symbol, :side, :type, :product, :validity,"
     " :quantity, :price, :limit_price, :reserved, :charge_rates, :verdict, :context,"
-    " :open_orders_max, :now, :write)"
+    " :open_orders_max, :trade_date, :margin_rate, :now, :write)"
+)
+
+_PLACE_MANY = (
+    "SELECT place, outcome, order_facts, rules, available, largest"
+    " FROM ledger.place_orders(:orders, :trade_date, :now) ORDER BY place"
 )
 
 _RECALL = (
@@ -27,6 +33,9 @@ _RECALL = (
     " LATERAL ledger.first_answer(o, :fingerprint::bytea) a"
     " WHERE o.user_id = :user_id AND o.client_order_id = :client_order_id"
 )
+
+
+Outcome = Literal["ACCEPTED", "DENIED", "REPLAY", "KEY_REUSED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ class Placement:
     judgement: Judgement
     context: str
     open_orders_max: int
+    trade_date: date
     now: datetime
 
 
@@ -52,7 +62,7 @@ class Placed:
     """`order` is None for a preview. `largest`: the most that could be bought or sold now;
     `available` in paise; both None on a replay."""
 
-    outcome: Literal["ACCEPTED", "DENIED", "REPLAY", "KEY_REUSED"]
+    outcome: Outcome
     order: OrderFacts | None
     rules: list[dict[str, object]]
     available: int | None
@@ -82,29 +92,65 @@ def preview(shards: Shards, placement: Placement) -> Placed:
     return _call(shards.of_user(placement.user_id), placement, write=False)
 
 
+def place_many(shards: Shards, placements: Sequence[Placement]) -> list[Placed]:
+    """Places orders of one trade date, answers in their order: one round trip and one commit for
+    each shard. Raises as `place` does; the outcome of a shard's part is then unknown, and asking
+    again with the same ids gives its first answers."""
+    answers: list[Placed | None] = [None] * len(placements)
+    by_shard: dict[Database, list[int]] = {}
+    for place_of, placement in enumerate(placements):
+        by_shard.setdefault(shards.of_user(placement.user_id), []).append(place_of)
+    for database, places in by_shard.items():
+        first = placements[places[0]]
+        rows = database.run(
+            _PLACE_MANY,
+            orders=msgspec.json.encode([_as_json(placements[i]) for i in places]).decode(),
+            trade_date=first.trade_date,
+            now=first.now,
+        )
+        for place_of, row in zip(places, rows, strict=True):
+            answers[place_of] = _placed(*row[1:])
+    return [answer for answer in answers if answer is not None]
+
+
+def _as_json(placement: Placement) -> dict[str, object]:
+    parameters = _parameters(placement)
+    del parameters["trade_date"], parameters["now"]
+    return {**parameters, "fingerprint": placement.fingerprint.hex()}
+
+
 def _call(database: Database, placement: Placement, *, write: bool) -> Placed:
+    return _placed(*database.run(_PLACE, **_parameters(placement), write=write)[0])
+
+
+def _parameters(placement: Placement) -> dict[str, object]:
     judgement = placement.judgement
-    outcome, order, rules, available, largest = database.run(
-        _PLACE,
-        user_id=placement.user_id,
-        client_order_id=placement.client_order_id,
-        fingerprint=placement.fingerprint,
-        symbol=placement.symbol,
-        side=placement.intent.side.value,
-        type=placement.intent.type.value,
-        product=placement.product.value,
-        validity=placement.validity.value,
-        quantity=placement.intent.quantity,
-        price=placement.intent.price,
-        limit_price=judgement.limit_price,
-        reserved=judgement.reserved,
-        charge_rates=list(judgement.rates),
-        verdict=verdict_text(judgement),
-        context=placement.context,
-        open_orders_max=placement.open_orders_max,
-        now=placement.now,
-        write=write,
-    )[0]
+    return {
+        "user_id": placement.user_id,
+        "client_order_id": placement.client_order_id,
+        "fingerprint": placement.fingerprint,
+        "symbol": placement.symbol,
+        "side": placement.intent.side.value,
+        "type": placement.intent.type.value,
+        "product": placement.product.value,
+        "validity": placement.validity.value,
+        "quantity": placement.intent.quantity,
+        "price": placement.intent.price,
+        "limit_price": judgement.limit_price,
+        "reserved": judgement.reserved,
+        "charge_rates": list(judgement.rates),
+        "verdict": verdict_text(judgement),
+        "context": placement.context,
+        "open_orders_max": placement.open_orders_max,
+        "trade_date": placement.trade_date,
+        "margin_rate": judgement.margin_rate,
+        "now": placement.now,
+    }
+
+
+def _placed(
+    outcome: Outcome, order: str | None, rules: str, available: int | None, largest: int | None
+) -> Placed:
     facts = None if order is None else decode_order(order)
     return Placed(outcome, facts, msgspec.json.decode(rules), available, largest)
 

@@ -35,20 +35,21 @@ _HISTORY = (
     " AND seq >= (SELECT placed_seq FROM ledger.orders WHERE order_id = :order_id) ORDER BY seq"
 )
 _FILLS = (
-    "SELECT x.order_id, x.exec_id, o.symbol, o.side, x.quantity, x.price, x.value, x.charges,"
-    " to_char(x.trade_date, 'YYYY-MM-DD'), ledger.micros(x.at)"
+    "SELECT x.order_id, x.exec_id, o.symbol, o.side, o.product, x.quantity, x.price, x.value,"
+    " x.charges, to_char(x.trade_date, 'YYYY-MM-DD'), to_char(x.settles_on, 'YYYY-MM-DD'),"
+    " ledger.micros(x.at)"
     " FROM ledger.execution x JOIN ledger.orders o ON o.order_id = x.order_id"
     " WHERE x.order_id = :order_id AND x.user_id = :user_id AND x.exec_type = 'F' ORDER BY x.seq"
 )
 _FUNDS = (
-    "SELECT cash, held, borrowed, CASE WHEN unsettled_on >= :trade_date::date THEN unsettled"
-    " ELSE 0 END, seq FROM ledger.account WHERE user_id = :user_id"
+    "SELECT cash, held, borrowed, unsettled, blocked, seq"
+    " FROM ledger.account_on(:user_id, :trade_date)"
 )
 _HOLDINGS = (
     "SELECT f ->> 'symbol', (f ->> 'quantity')::bigint, (f ->> 'settled')::bigint,"
     " (f ->> 't1')::bigint, (f ->> 'bought_today')::bigint, (f ->> 'open_sell')::bigint,"
-    " (f ->> 'cost')::bigint FROM (SELECT ledger.holding_facts(h.user_id, h.symbol,"
-    " :trade_date::date) AS f FROM ledger.holding h WHERE h.user_id = :user_id AND h.quantity > 0"
+    " (f ->> 'pledged')::bigint, (f ->> 'cost')::bigint"
+    " FROM (SELECT ledger.holding_facts(h.user_id, h.symbol, :trade_date::date) AS f FROM ledger.holding h WHERE h.user_id = :user_id AND h.quantity > 0"
     " AND h.symbol > :after ORDER BY h.symbol LIMIT :rows) x"
 )
 _EVENTS = (
@@ -128,14 +129,11 @@ def fills(shards: Shards, user_id: int, order_id: int) -> list[FillFacts]:
 
 
 def funds(shards: Shards, user_id: int, trade_date: date) -> FundsFacts:
-    """The account now. Sale proceeds of an earlier trade date count as settled (T+1).
+    """The account on a trade date: what is due by then counts as settled.
 
     Raises NotFound when there is no account."""
-    rows = shards.of_user(user_id).run(_FUNDS, user_id=user_id, trade_date=trade_date)
-    if not rows:
-        raise NotFound(f"no account {user_id}")
-    cash, held, borrowed, unsettled, seq = rows[0]
-    return FundsFacts(cash=cash, held=held, borrowed=borrowed, unsettled=unsettled, seq=seq)
+    row = shards.of_user(user_id).run(_FUNDS, user_id=user_id, trade_date=trade_date)[0]
+    return FundsFacts(**dict(zip(FundsFacts.__struct_fields__, row, strict=True)))
 
 
 def holdings(

@@ -5,7 +5,8 @@ largest valid quantity. Whatever other orders can change (cash, shares, open ord
 later, inside the ledger, under the account's lock.
 
 Sources: tick, band and freeze of the instrument; order caps 1,00,000 shares and 10 crore rupees;
-market price protection slabs 2 % below 100, 1 % to 500, 0.5 % above.
+market price protection slabs 2 % below 100, 1 % to 500, 0.5 % above; intraday margin, the clearing
+corporation's flat minimum.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from datetime import date
 from typing import Final
 
 from functions.shared.domain.calendar import MarketStatus, Phase
-from functions.shared.domain.charges import Charges, Rates, charge_rates, charges_on
+from functions.shared.domain.charges import RATE_UNIT, Charges, Rates, charge_rates, charges_on
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.money import (
     PAISE_PER_RUPEE,
@@ -38,6 +39,24 @@ class OrderLimits:
 
 ORDER_LIMITS: Final = (
     OrderLimits(date(2026, 1, 1), "broker policy", 100_000, 10_00_00_000 * PAISE_PER_RUPEE, 1_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MarginRate:
+    """A dated row: the part of a trade's value that must be there before it, per 10^9."""
+
+    product: Product
+    rate: int
+    valid_from: date
+    source: str
+
+
+MARGIN_RATES: Final = (
+    MarginRate(Product.CNC, RATE_UNIT, date(2023, 1, 1), "delivery is paid in full"),
+    MarginRate(
+        Product.MIS, RATE_UNIT // 5, date(2023, 1, 1), "nseclearing.in: at least 20 % up front"
+    ),
 )
 
 #: (price below, protection in basis points): the first row whose bound is above the price counts.
@@ -73,8 +92,9 @@ class OrderIntent:
 class Judgement:
     """The verdict on public facts, and the numbers that the ledger decides with.
 
-    `limit_price`: what the venue is given; `reserved`: paise a buy needs for the whole quantity,
-    charges included (0 for a sell); `value` at the limit price; `charges` by head on that value.
+    `limit_price`: what the venue is given; `reserved`: paise the whole quantity needs, charges
+    included: its value for a delivery buy, nothing for a delivery sell, its margin for either side
+    intraday; `margin_rate` per 10^9; `value` at the limit price; `charges` by head on that value.
     """
 
     rules: tuple[Rule, ...]
@@ -82,6 +102,7 @@ class Judgement:
     value: int
     charges: Charges
     rates: Rates
+    margin_rate: int
     reserved: int
 
 
@@ -91,6 +112,14 @@ def order_limits(on: date) -> OrderLimits:
     if not rows:
         raise LookupError(f"no order limits on {on}")
     return max(rows, key=lambda row: row.valid_from)
+
+
+def margin_rate(product: Product, on: date) -> int:
+    """The part of a trade's value that must be there, per 10^9. Raises LookupError."""
+    rows = [row for row in MARGIN_RATES if row.product is product and row.valid_from <= on]
+    if not rows:
+        raise LookupError(f"no margin rate of {product} on {on}")
+    return max(rows, key=lambda row: row.valid_from).rate
 
 
 def protected_price(instrument: Instrument, side: Side, last: int, previous_close: int) -> int:
@@ -109,6 +138,7 @@ def protected_price(instrument: Instrument, side: Side, last: int, previous_clos
 
 def judge(
     intent: OrderIntent,
+    product: Product,
     instrument: Instrument,
     last: int,
     previous_close: int,
@@ -120,15 +150,18 @@ def judge(
     if price is None:
         price = protected_price(instrument, intent.side, last, previous_close)
     value = value_of(intent.quantity, price)
-    rates = charge_rates(Product.CNC, instrument.exchange, intent.side, status.trade_date).rates
+    rates = charge_rates(product, instrument.exchange, intent.side, status.trade_date).rates
     charges = charges_on(value, rates)
     rules = [
         *_session_rules(instrument, status),
         *_price_rules(intent, instrument, previous_close),
         *_size_rules(intent, instrument, price, value, limits),
     ]
-    reserved = value + sum(charges) if intent.side is Side.BUY else 0
-    return Judgement(tuple(rules), price, value, charges, rates, reserved)
+    rate = margin_rate(product, status.trade_date)
+    reserved = -(-value * rate // RATE_UNIT) + sum(charges)
+    if product is Product.CNC and intent.side is Side.SELL:
+        reserved = 0
+    return Judgement(tuple(rules), price, value, charges, rates, rate, reserved)
 
 
 def _session_rules(instrument: Instrument, status: MarketStatus) -> list[Rule]:

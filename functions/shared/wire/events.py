@@ -44,32 +44,38 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FillFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution: `price` in ten-thousandths of a rupee, `value` and `charges` in paise."""
+    """One execution: `price` in ten-thousandths of a rupee, `value` and `charges` in paise; `heads`
+    are the charges by head, in the order of `domain.charges.HEADS`."""
 
     order_id: int
     exec_id: str
     symbol: str
     side: str
+    product: str
     quantity: int
     price: int
     value: int
     charges: int
+    heads: tuple[int, ...]
     trade_date: str
+    settles_on: str
     at: int
 
 
 class FundsFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """An account after the event, in paise. `unsettled`: sale proceeds not yet settled."""
+    """An account after the event, in paise. `unsettled`: sale proceeds that can't leave yet;
+    `blocked`: the part of them that can't be spent yet either."""
 
     cash: int
     held: int
     borrowed: int
     unsettled: int
+    blocked: int
     seq: int
 
 
 class HoldingFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A holding after the event. `cost` in paise; quantities in shares."""
+    """A delivery holding after the event. `cost` in paise; quantities in shares."""
 
     symbol: str
     quantity: int
@@ -77,7 +83,27 @@ class HoldingFacts(msgspec.Struct, frozen=True, kw_only=True):
     t1: int
     bought_today: int
     open_sell: int
+    pledged: int
     cost: int
+
+
+class PositionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a day's trades in a symbol come to. `net` is signed; values, `realised` and `margin` in
+    paise. `open_quantity` (signed) was entered at `open_value`: intraday it is the net; of delivery
+    shares, what was bought that day and not sold since."""
+
+    symbol: str
+    product: str
+    trade_date: str
+    net: int
+    open_quantity: int
+    open_value: int
+    buy_quantity: int
+    buy_value: int
+    sell_quantity: int
+    sell_value: int
+    realised: int
+    margin: int
 
 
 class UserEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,25 +223,29 @@ def render_fill(fill: FillFacts) -> dict[str, object]:
         "exec_id": fill.exec_id,
         "symbol": fill.symbol,
         "side": fill.side,
+        "product": fill.product,
         "quantity": fill.quantity,
         "price": format_price(fill.price),
         "value": format_amount(fill.value),
         "charges": format_amount(fill.charges),
         "trade_date": fill.trade_date,
+        "settles_on": fill.settles_on,
         "time": format_time(fill.at),
     }
 
 
 def render_funds(funds: FundsFacts) -> dict[str, object]:
     """`available` can be spent on orders now; `withdrawable` can leave."""
-    available = funds.cash - funds.held
+    available = funds.cash - funds.held - funds.blocked
+    withdrawable = funds.cash - funds.held - funds.unsettled - funds.borrowed
     return {
         "cash": format_amount(funds.cash),
         "held": format_amount(funds.held),
         "available": format_amount(available),
         "borrowed": format_amount(funds.borrowed),
         "unsettled": format_amount(funds.unsettled),
-        "withdrawable": format_amount(max(0, available - funds.unsettled)),
+        "blocked": format_amount(funds.blocked),
+        "withdrawable": format_amount(max(0, withdrawable)),
         "currency": "INR",
         "seq": funds.seq,
     }
@@ -230,7 +260,8 @@ def render_holding(holding: HoldingFacts) -> dict[str, object]:
         "settled": holding.settled,
         "t1": holding.t1,
         "bought_today": holding.bought_today,
-        "free_quantity": holding.quantity - holding.open_sell,
+        "free_quantity": holding.quantity - holding.open_sell - holding.pledged,
+        "pledged": holding.pledged,
         "average_price": format_average(holding.cost, holding.quantity),
         "cost": format_amount(holding.cost),
     }

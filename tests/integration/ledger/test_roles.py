@@ -10,10 +10,11 @@ from tests.support.postgres import ShardsUnderTest
 
 MONEY_TABLES = (
     "account", "orders", "ledger_event", "posting", "execution", "holding", "holding_lot",
+    "lot_sale", "position", "settlement_due", "job_entry", "proceeds_rule",
     "deposit", "parked_execution", "fix_applied", "fix_checkpoint", "charge_head",
     "order_transition",
 )  # fmt: skip
-FACTS = ("ledger_event", "posting", "execution")
+FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry")
 REFUSED, APPEND_ONLY = "42501", "OC409"
 
 
@@ -73,9 +74,9 @@ def test_not_even_the_owner_edits_a_fact(
 @pytest.mark.parametrize(
     "call",
     [
-        "ledger.append_event(NULL::ledger.account, 'X', 0, 0, 0, 0, now(), '{}', NULL, NULL)",
-        "ledger.lock_account(1)",
-        "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, '', NULL, NULL)",
+        "ledger.append_event(NULL::ledger.account, 'X', 0, 0, 0, 0, now(), '', NULL, NULL)",
+        "ledger.lock_account(1, '2026-07-10')",
+        "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, NULL, '', NULL, NULL, NULL)",
         "ledger.move_checkpoint('x', 1)",
         "ledger.forget_applied('x', 1)",
     ],
@@ -89,9 +90,9 @@ def test_the_application_calls_only_what_it_is_granted(
 @pytest.mark.parametrize(
     "call",
     [
-        "ledger.deposit(1, 'x', 1, now())",
+        "ledger.deposit(1, 'x', 1, current_date, now())",
         "ledger.open_account(1, now())",
-        "ledger.request_change(1, 1, 'x', NULL, NULL, NULL, NULL, '[]', now())",
+        "ledger.request_change(1, 1, 'x', NULL, NULL, NULL, NULL, '[]', current_date, now())",
     ],
 )
 def test_the_edge_moves_no_money(a_traders_books: ShardsUnderTest, call: str) -> None:

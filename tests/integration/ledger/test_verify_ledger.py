@@ -111,7 +111,7 @@ DAMAGE = {
     ),
     "a doubled fill": (
         ("INSERT INTO ledger.execution SELECT venue, trade_date, exec_id || 'X', user_id, order_id,"
-        " exec_type, quantity, price, value, charges, seq, at FROM ledger.execution"
+        " exec_type, quantity, price, value, charges, settles_on, seq, at FROM ledger.execution"
         " WHERE user_id = 7 AND exec_type = 'F'"),
         "order totals", "its executions",
     ),
@@ -137,7 +137,7 @@ DAMAGE = {
         "order events", "its last event says CANCELLED",
     ),
     "a holding from nowhere": (
-        "INSERT INTO ledger.holding VALUES (7, 'GOLD', 5, 0, 0)",
+        "INSERT INTO ledger.holding VALUES (7, 'GOLD', 5, 0, 0, 0)",
         "holdings", "user 7 GOLD: holds 5, its postings say 0",
     ),
     "a lot that grew": (

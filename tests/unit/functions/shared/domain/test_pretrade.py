@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.shared.domain.calendar import MarketStatus, Phase
-from functions.shared.domain.orders import OrderType, Side
+from functions.shared.domain.orders import OrderType, Product, Side
 from functions.shared.domain.pretrade import Judgement, OrderIntent, Rule, judge, protected_price
 from tests.support.ledger import ACME, OPEN, TODAY, price, verdict
 
@@ -50,7 +50,7 @@ def test_too_many_shares_and_too_much_value_name_the_largest_quantity() -> None:
     assert found["QUANTITY_TOO_LARGE"].largest_quantity == 100_000
     dear = replace(ACME, previous_close=price(20_000))
     intent = OrderIntent(Side.BUY, OrderType.LIMIT, 6_000, price(20_000))
-    rule = rules(judge(intent, dear, price(20_000), price(20_000), OPEN))["ORDER_VALUE_TOO_LARGE"]
+    rule = rules(judge(intent, Product.CNC, dear, price(20_000), price(20_000), OPEN))["ORDER_VALUE_TOO_LARGE"]
     assert (rule.value, rule.limit) == ("120000000.00", "100000000.00")
     assert rule.largest_quantity == 5_000
 
@@ -64,7 +64,7 @@ def test_an_index_and_a_closed_market_take_no_order() -> None:
     index = replace(ACME, kind="INDEX")
     closed = MarketStatus(Phase.CLOSED, TODAY, provisional=False)
     intent = OrderIntent(Side.BUY, OrderType.LIMIT, 1, price(100))
-    found = judge(intent, index, price(100), price(100), closed)
+    found = judge(intent, Product.CNC, index, price(100), price(100), closed)
     assert set(rules(found)) == {"NOT_TRADABLE", "MARKET_CLOSED"}
 
 

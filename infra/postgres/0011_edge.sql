@@ -31,9 +31,11 @@ $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
 GRANT USAGE ON SCHEMA ledger TO outcry_app, outcry_edge;
 GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO outcry_app;
-GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.place_order,
-  ledger.request_change, ledger.apply_execution, ledger.park_execution, ledger.park_unreadable,
-  ledger.holding_facts, ledger.order_facts, ledger.first_answer, ledger.micros TO outcry_app;
+GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.set_pledge,
+  ledger.place_order, ledger.place_orders, ledger.request_change, ledger.apply_execution,
+  ledger.park_execution, ledger.park_unreadable,
+  ledger.holding_facts, ledger.position_facts, ledger.position_hold, ledger.order_facts,
+  ledger.account_on, ledger.first_answer, ledger.micros TO outcry_app;
 GRANT SELECT ON ledger.outbox, ledger.ledger_event, ledger.fix_applied, ledger.fix_checkpoint,
   ledger.orders, ledger.holding, ledger.holding_lot TO outcry_edge;
 GRANT DELETE ON ledger.outbox TO outcry_edge;

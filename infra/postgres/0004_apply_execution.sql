@@ -2,29 +2,76 @@
 -- release the hold, record the session position, outbox. One call, one round trip, one transaction.
 -- A report is a claim: one that contradicts the order's life is parked with its user's later reports.
 
--- Takes a quantity out of a holding's lots, oldest first.
-CREATE FUNCTION ledger.take_lots(p_user bigint, p_symbol text, p_quantity bigint) RETURNS void
+-- Takes a quantity out of a holding's lots, first in, first out, and keeps what came from which.
+-- The proceeds are shared out by quantity; `blocked` is what of them can't be spent until they settle.
+CREATE FUNCTION ledger.take_lots(p_user bigint, p_symbol text, p_quantity bigint, p_proceeds bigint,
+    p_seq bigint, p_trade_date date, OUT taken json, OUT cost bigint, OUT blocked bigint)
 LANGUAGE plpgsql AS $$
-DECLARE l ledger.holding_lot; rest bigint := p_quantity;
+DECLARE l ledger.holding_lot; r ledger.proceeds_rule; v_gone bigint := 0; v_shared bigint := 0;
+  v_quantity bigint; v_cost bigint; v_part bigint; v_taken json[] := '{}';
 BEGIN
+  SELECT * INTO STRICT r FROM ledger.proceeds_rule x WHERE x.valid_from <= p_trade_date
+    ORDER BY x.valid_from DESC LIMIT 1;
+  cost := 0;
+  blocked := 0;
   FOR l IN SELECT * FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol
-           ORDER BY x.trade_date LOOP
-    EXIT WHEN rest = 0;
-    IF l.quantity <= rest THEN
+           ORDER BY x.trade_date, x.lot LOOP
+    EXIT WHEN v_gone = p_quantity;
+    v_quantity := least(p_quantity - v_gone, l.quantity);
+    v_cost := div(l.cost::numeric * v_quantity * 2 + l.quantity, l.quantity * 2)::bigint;
+    v_gone := v_gone + v_quantity;
+    v_part := div(p_proceeds::numeric * v_gone * 2 + p_quantity, p_quantity * 2)::bigint - v_shared;
+    v_shared := v_shared + v_part;
+    IF v_quantity = l.quantity THEN
       DELETE FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol
-        AND x.trade_date = l.trade_date;
-      rest := rest - l.quantity;
+        AND x.lot = l.lot;
     ELSE
-      UPDATE ledger.holding_lot x SET quantity = x.quantity - rest WHERE x.user_id = p_user
-        AND x.symbol = p_symbol AND x.trade_date = l.trade_date;
-      rest := 0;
+      UPDATE ledger.holding_lot x SET quantity = l.quantity - v_quantity, cost = l.cost - v_cost
+        WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.lot = l.lot;
     END IF;
+    INSERT INTO ledger.lot_sale VALUES (p_user, p_seq, l.lot, p_symbol, l.trade_date, p_trade_date,
+      v_quantity, v_cost, v_part);
+    v_taken := v_taken || json_build_object('lot', l.lot, 'trade_date', l.trade_date,
+      'settles_on', l.settles_on, 'quantity', v_quantity, 'cost', v_cost);
+    cost := cost + v_cost;
+    blocked := blocked + CASE
+      WHEN l.settles_on <= p_trade_date THEN (v_part * r.settled_percent + 99) / 100
+      WHEN l.trade_date >= p_trade_date THEN greatest(0, v_part - v_cost)
+      ELSE (v_part * r.t1_percent + 99) / 100 END;
   END LOOP;
+  taken := array_to_json(v_taken);
+END $$;
+
+-- An intraday position after a fill: what closes it is realised against the average it was entered
+-- at, what is beyond opens it on the other side.
+CREATE FUNCTION ledger.fill_position(p ledger.position, p_side text, p_quantity bigint, p_value bigint,
+    OUT after ledger.position, OUT realised bigint)
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE v_sign integer := CASE p_side WHEN 'BUY' THEN 1 ELSE -1 END; v_closing bigint;
+  v_entry bigint; v_exit bigint;
+BEGIN
+  v_closing := least(p_quantity, greatest(0, -v_sign * p.net));
+  v_entry := CASE v_closing WHEN 0 THEN 0
+    ELSE div(p.open_value::numeric * v_closing * 2 + abs(p.net), abs(p.net) * 2)::bigint END;
+  v_exit := div(p_value::numeric * v_closing * 2 + p_quantity, p_quantity * 2)::bigint;
+  realised := v_sign * (v_entry - v_exit);
+  p.open_value := p.open_value - v_entry + p_value - v_exit;
+  p.net := p.net + v_sign * p_quantity;
+  p.realised := p.realised + realised;
+  IF p_side = 'BUY' THEN
+    p.buy_quantity := p.buy_quantity + p_quantity;
+    p.buy_value := p.buy_value + p_value;
+  ELSE
+    p.sell_quantity := p.sell_quantity + p_quantity;
+    p.sell_value := p.sell_value + p_value;
+  END IF;
+  after := p;
 END $$;
 
 -- Charges on what an order has traded so far, by head: rates per 10^9 of the value, each rounded half
 -- up to the paisa, the tax on services (rate 7) on brokerage, exchange and regulator's fee. Computed
 -- on the whole and booked as the difference, so that many small fills cost what one large one does.
+-- Rate 8 caps the brokerage, in paise for the whole order.
 CREATE FUNCTION ledger.charges_on(p_value bigint, p_rates bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE c bigint[] := '{0,0,0,0,0,0,0}';
@@ -32,104 +79,127 @@ BEGIN
   FOR i IN 1..6 LOOP
     c[i] := div(p_value::numeric * p_rates[i] * 2 + 1000000000, 2000000000)::bigint;
   END LOOP;
+  IF p_rates[8] > 0 THEN c[1] := least(c[1], p_rates[8]); END IF;
   c[7] := div((c[1] + c[3] + c[5])::numeric * p_rates[7] * 2 + 1000000000, 2000000000)::bigint;
   RETURN c;
 END $$;
 
 -- One fill, under the account's lock: money, shares, charges, postings, event. Returns its event's seq.
-CREATE FUNCTION ledger.book_fill(a ledger.account, o ledger.orders, p_exec_id text, p_quantity bigint,
-    p_price bigint, p_trade_date date, p_next text, p_transacted timestamptz, p_now timestamptz)
+-- A delivery fill moves its value through the client's cash; an intraday one keeps it in the position
+-- and moves what it realised.
+CREATE FUNCTION ledger.book_fill(a ledger.account, b ledger.orders, p_exec_id text, p_quantity bigint,
+    p_price bigint, p_trade_date date, p_settles_on date, p_next text, p_transacted timestamptz,
+    p_today date, p_now timestamptz)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
+  o ledger.orders := b;
   v_value bigint := (p_quantity * p_price + 50) / 100;
-  v_sign integer := CASE WHEN o.side = 'BUY' THEN -1 ELSE 1 END;
-  v_before bigint := ledger.cash_hold(o);
-  v_shares bigint := ledger.share_hold(o);
-  v_working boolean := ledger.is_working(o.status);
-  v_charges bigint[]; v_charged bigint := 0; v_cash bigint; v_short bigint; v_line smallint := 2;
-  v_fill jsonb; v_holding jsonb; v_seq bigint; v_repaid bigint;
+  v_sign integer := CASE WHEN b.side = 'BUY' THEN 1 ELSE -1 END;
+  v_heads bigint[] := '{0,0,0,0,0,0,0}'; v_charges bigint[]; v_charged bigint := 0;
+  v_contra text[]; v_amounts bigint[]; v_held bigint; v_gain bigint; v_blocked bigint := 0;
+  v_seq bigint; v_more text; p record; t record; m record;
 BEGIN
   o.filled_quantity := o.filled_quantity + p_quantity;
   o.traded_value := o.traded_value + v_value;
   v_charges := ledger.charges_on(o.traded_value, o.charge_rates);
-  FOR i IN 1..7 LOOP v_charged := v_charged + v_charges[i] - o.charges[i]; END LOOP;
-  v_cash := v_sign * v_value - v_charged;
+  FOR i IN 1..7 LOOP
+    v_heads[i] := v_charges[i] - b.charges[i];
+    v_charged := v_charged + v_heads[i];
+  END LOOP;
+  o.charges := v_charges;
   o.status := p_next;
-  IF NOT ledger.is_working(o.status) THEN
-    o.pending_change := NULL;
-    o.pending_quantity := NULL;
-    o.pending_price := NULL;
-    o.pending_reserved := NULL;
-  END IF;
   o.updated_at := p_now;
   o.version := o.version + 1;
-  v_shares := v_shares - ledger.share_hold(o);
-  IF o.side = 'BUY' THEN
-    INSERT INTO ledger.holding AS h VALUES (o.user_id, o.symbol, p_quantity, 0, v_value)
+  IF NOT ledger.is_working(o.status) THEN
+    o := ledger.without_change(o);
+    IF ledger.is_working(b.status) THEN a.open_orders := a.open_orders - 1; END IF;
+  END IF;
+  v_held := ledger.rehold(b, o);
+  IF o.product = 'MIS' THEN
+    SELECT f.after, f.realised, ledger.position_hold(f.after) - ledger.position_hold(x) AS held INTO p
+      FROM ledger.position_of(o) x, ledger.fill_position(x, o.side, p_quantity, v_value) f;
+    PERFORM ledger.keep_position(p.after);
+    v_more := '"position":' || ledger.position_facts(p.after)::text;
+    v_held := v_held + p.held;
+    v_gain := p.realised - v_charged;
+    v_blocked := greatest(0, v_gain);  -- an intraday profit is paid out with the day's settlement
+    v_contra := '{client:position}';
+    v_amounts := ARRAY[-p.realised];
+  ELSE
+    v_gain := -v_sign * v_value - v_charged;
+    v_contra := '{house:clearing}';
+    v_amounts := ARRAY[v_sign * v_value];
+  END IF;
+  v_seq := a.seq + CASE WHEN a.cash + v_gain < 0 THEN 2 ELSE 1 END;  -- a loan is an event before
+  IF o.product = 'CNC' AND o.side = 'BUY' THEN
+    INSERT INTO ledger.holding AS h VALUES (o.user_id, o.symbol, p_quantity, 0, 0, v_value)
       ON CONFLICT (user_id, symbol) DO UPDATE
       SET quantity = h.quantity + p_quantity, cost = h.cost + v_value;
-    INSERT INTO ledger.holding_lot AS l VALUES (o.user_id, o.symbol, p_trade_date, p_quantity)
-      ON CONFLICT (user_id, symbol, trade_date) DO UPDATE SET quantity = l.quantity + p_quantity;
-  ELSE
-    UPDATE ledger.holding h SET quantity = h.quantity - p_quantity, open_sell = h.open_sell - v_shares,
-      cost = h.cost - div(h.cost::numeric * p_quantity * 2 + h.quantity, h.quantity * 2)::bigint
+    INSERT INTO ledger.holding_lot VALUES (o.user_id, o.symbol, v_seq, p_trade_date, p_settles_on,
+      p_quantity, v_value);
+    v_more := json_build_array(json_build_object('lot', v_seq, 'trade_date', p_trade_date,
+      'settles_on', p_settles_on, 'quantity', p_quantity, 'cost', v_value))::text;
+  ELSIF o.product = 'CNC' THEN
+    SELECT * INTO t FROM ledger.take_lots(o.user_id, o.symbol, p_quantity, v_value, v_seq, p_trade_date);
+    UPDATE ledger.holding h SET quantity = h.quantity - p_quantity, cost = h.cost - t.cost
       WHERE h.user_id = o.user_id AND h.symbol = o.symbol;
-    PERFORM ledger.take_lots(o.user_id, o.symbol, p_quantity);
-    IF a.unsettled_on < p_trade_date THEN  -- yesterday's proceeds settled with T+1
-      a.unsettled := 0;
-      a.unsettled_on := p_trade_date;
-    END IF;
-    IF a.unsettled_on = p_trade_date THEN  -- a late fill of an earlier day has settled by now
-      a.unsettled := greatest(0, a.unsettled + v_cash);
-    END IF;
+    v_more := t.taken::text;
+    v_blocked := greatest(0, least(t.blocked, v_gain));
   END IF;
-  v_short := -(a.cash + v_cash);
-  IF v_short > 0 THEN  -- a fill is a fact: what the account lacks is lent, and said so
-    a := ledger.append_event(a, 'BORROWED', o.order_id, v_short, 0, v_short, p_now, '{}', NULL, NULL);
-    INSERT INTO ledger.posting VALUES (o.user_id, a.seq, 1, 'client:cash', 'INR', v_short),
-      (o.user_id, a.seq, 2, 'house:receivable', 'INR', -v_short);
+  IF p_settles_on > p_today AND v_gain > 0 AND (o.product = 'MIS' OR o.side = 'SELL') THEN
+    a := ledger.add_due(a, p_settles_on, v_gain, v_blocked);  -- a late fill has settled by now
   END IF;
-  v_fill := jsonb_build_object('order_id', o.order_id, 'exec_id', p_exec_id, 'symbol', o.symbol,
-    'side', o.side, 'quantity', p_quantity, 'price', p_price, 'value', v_value, 'charges', v_charged,
-    'trade_date', to_char(p_trade_date, 'YYYY-MM-DD'), 'at', ledger.micros(p_transacted));
-  v_holding := ledger.holding_facts(o.user_id, o.symbol, p_trade_date);
-  IF v_working AND NOT ledger.is_working(o.status) THEN a.open_orders := a.open_orders - 1; END IF;
-  a := ledger.append_event(a, 'FILL', o.order_id, v_cash, ledger.cash_hold(o) - v_before, 0, p_now,
-    jsonb_build_object('order', ledger.order_facts(o), 'fill', v_fill, 'holding', v_holding), o.symbol,
-    NULL);
-  v_seq := a.seq;
-  INSERT INTO ledger.posting VALUES (o.user_id, v_seq, 1, 'client:cash', 'INR', v_cash),
-    (o.user_id, v_seq, 2, 'house:clearing', 'INR', -v_sign * v_value);
+  IF o.product = 'CNC' THEN
+    v_more := '"lots":' || v_more || ',"holding":'
+      || ledger.holding_facts(o.user_id, o.symbol, p_today)::text;
+  END IF;
+  SELECT * INTO m FROM ledger.move_cash(a, 'FILL', o.order_id, v_held, p_now,
+    '"order":' || ledger.order_facts(o)::text || ',"fill":' || json_build_object(
+      'order_id', o.order_id, 'exec_id', p_exec_id, 'symbol', o.symbol, 'side', o.side,
+      'product', o.product, 'quantity', p_quantity, 'price', p_price, 'value', v_value,
+      'charges', v_charged, 'heads', v_heads, 'trade_date', p_trade_date,
+      'settles_on', p_settles_on, 'at', ledger.micros(p_transacted))::text || ',' || v_more,
+    o.symbol, v_contra || ledger.charge_accounts(), v_amounts || v_heads);
+  IF m.event_seq <> v_seq THEN RAISE EXCEPTION 'fill % became event %', v_seq, m.event_seq; END IF;
   INSERT INTO ledger.posting
-    SELECT o.user_id, v_seq, (2 + h.head)::smallint, h.account, 'INR', v_charges[h.head] - o.charges[h.head]
-    FROM ledger.charge_head h WHERE v_charges[h.head] <> o.charges[h.head];
-  INSERT INTO ledger.posting VALUES
-    (o.user_id, v_seq, 10, 'client:holding', o.symbol, -v_sign * p_quantity),
-    (o.user_id, v_seq, 11, 'house:clearing', o.symbol, v_sign * p_quantity);
+    SELECT o.user_id, v_seq, (10 + x.line)::smallint, x.name, x.asset, x.amount FROM (VALUES
+      (1, CASE o.product WHEN 'MIS' THEN 'client:position' ELSE 'client:holding' END, o.symbol,
+        v_sign * p_quantity),
+      (2, 'house:clearing', o.symbol, -v_sign * p_quantity),
+      (3, 'client:position', 'INR', CASE o.product WHEN 'MIS' THEN -v_sign * v_value END),
+      (4, 'house:clearing', 'INR', CASE o.product WHEN 'MIS' THEN v_sign * v_value END)
+    ) x (line, name, asset, amount) WHERE x.amount IS NOT NULL;
   INSERT INTO ledger.execution VALUES (1, p_trade_date, p_exec_id, o.user_id, o.order_id, 'F',
-    p_quantity, p_price, v_value, v_charged, v_seq, p_transacted);
+    p_quantity, p_price, v_value, v_charged, p_settles_on, v_seq, p_transacted);
   UPDATE ledger.orders x SET filled_quantity = o.filled_quantity, traded_value = o.traded_value,
-    charges = v_charges, status = o.status, pending_change = o.pending_change,
+    charges = o.charges, status = o.status, pending_change = o.pending_change,
     pending_quantity = o.pending_quantity, pending_price = o.pending_price,
     pending_reserved = o.pending_reserved, updated_at = o.updated_at, version = o.version,
     venue_order_id = o.venue_order_id, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
-  v_repaid := least(a.borrowed, greatest(v_cash, 0));
-  IF v_repaid > 0 THEN  -- sale proceeds repay a loan first
-    a := ledger.append_event(a, 'REPAID', o.order_id, -v_repaid, 0, -v_repaid, p_now, '{}', NULL, NULL);
-    INSERT INTO ledger.posting VALUES (o.user_id, a.seq, 1, 'client:cash', 'INR', -v_repaid),
-      (o.user_id, a.seq, 2, 'house:receivable', 'INR', v_repaid);
-  END IF;
   RETURN v_seq;
 END $$;
 
+-- An order without the change that was asked for.
+CREATE FUNCTION ledger.without_change(o ledger.orders) RETURNS ledger.orders
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  o.pending_change := NULL;
+  o.pending_quantity := NULL;
+  o.pending_price := NULL;
+  o.pending_reserved := NULL;
+  RETURN o;
+END $$;
+
+-- The accounts of the charge heads, in their order.
+CREATE FUNCTION ledger.charge_accounts() RETURNS text[] LANGUAGE sql STABLE AS $$
+  SELECT array_agg(h.account ORDER BY h.head) FROM ledger.charge_head h WHERE h.head <= 7
+$$;
+
 -- A report that moves no money: acknowledged, cancelled, expired, rejected, replaced, change refused.
-CREATE FUNCTION ledger.book_change(a ledger.account, o ledger.orders, p_happening text, p_next text,
+CREATE FUNCTION ledger.book_change(a ledger.account, b ledger.orders, p_happening text, p_next text,
     p_request integer, p_code text, p_text text, p_now timestamptz)
 RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-  v_cash bigint := ledger.cash_hold(o);
-  v_shares bigint := ledger.share_hold(o);
-  v_working boolean := ledger.is_working(o.status);
+DECLARE o ledger.orders := b;
 BEGIN
   IF p_happening IN ('REPLACED', 'REPLACED_DOWN') THEN
     -- Never below what has been filled: the venue answers such a request with CumQty (D.2, D.3).
@@ -140,10 +210,7 @@ BEGIN
     o.accepted_request := p_request;
   END IF;
   IF p_happening IN ('REPLACED', 'CHANGE_REFUSED') OR NOT ledger.is_working(p_next) THEN
-    o.pending_change := NULL;
-    o.pending_quantity := NULL;
-    o.pending_price := NULL;
-    o.pending_reserved := NULL;
+    o := ledger.without_change(o);
   END IF;
   IF p_happening IN ('REJECTED', 'CHANGE_REFUSED', 'EXPIRED') THEN
     o.reason_code := p_code;
@@ -152,12 +219,8 @@ BEGIN
   o.status := p_next;
   o.updated_at := p_now;
   o.version := o.version + 1;
-  v_cash := ledger.cash_hold(o) - v_cash;
-  v_shares := ledger.share_hold(o) - v_shares;
-  IF v_working AND NOT ledger.is_working(o.status) THEN a.open_orders := a.open_orders - 1; END IF;
-  IF v_shares <> 0 THEN
-    UPDATE ledger.holding h SET open_sell = h.open_sell + v_shares
-      WHERE h.user_id = o.user_id AND h.symbol = o.symbol;
+  IF ledger.is_working(b.status) AND NOT ledger.is_working(o.status) THEN
+    a.open_orders := a.open_orders - 1;
   END IF;
   UPDATE ledger.orders x SET quantity = o.quantity, limit_price = o.limit_price, price = o.price,
     reserved = o.reserved, accepted_request = o.accepted_request, pending_change = o.pending_change,
@@ -167,8 +230,8 @@ BEGIN
     version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
   a := ledger.append_event(a, CASE p_happening WHEN 'CHANGE_REFUSED' THEN p_happening
       WHEN 'REPLACED_DOWN' THEN 'ORDER_REPLACED' ELSE 'ORDER_' || p_happening END,
-    o.order_id, 0, v_cash, 0, p_now,
-    jsonb_build_object('order', ledger.order_facts(o)), o.symbol, NULL);
+    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text, o.symbol,
+    NULL);
   RETURN a.seq;
 END $$;
 
@@ -218,8 +281,8 @@ $$;
 CREATE FUNCTION ledger.apply_execution(p_session text, p_position bigint, p_user bigint,
     p_order bigint, p_request integer, p_exec_id text, p_exec_type text, p_ord_status text,
     p_venue_order_id text, p_quantity bigint, p_price bigint, p_cumulative bigint,
-    p_trade_date date, p_transacted timestamptz, p_reject_code integer, p_code text, p_text text,
-    p_report text, p_now timestamptz)
+    p_trade_date date, p_settles_on date, p_transacted timestamptz, p_reject_code integer, p_code text,
+    p_text text, p_report text, p_today date, p_now timestamptz)
 RETURNS TABLE (outcome text, why text, seq bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; o ledger.orders; x ledger.execution; h text; v_next text; v_why text;
@@ -229,9 +292,13 @@ BEGIN
     p_user := coalesce((SELECT y.user_id FROM ledger.orders y WHERE y.order_id = p_order), 0);
   END IF;
   INSERT INTO ledger.fix_applied VALUES (p_session, p_position) ON CONFLICT DO NOTHING;
-  SELECT * INTO a FROM ledger.account y WHERE y.user_id = p_user FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
+  IF NOT EXISTS (SELECT FROM ledger.account y WHERE y.user_id = p_user) THEN
     v_why := 'UNKNOWN_ACCOUNT';
+  ELSE
+    a := ledger.lock_account(p_user, p_today);
+  END IF;
+  IF v_why IS NOT NULL THEN
+    NULL;
   ELSIF EXISTS (SELECT FROM ledger.parked_execution y WHERE y.user_id = p_user) THEN
     v_why := 'BEHIND_A_PARKED_REPORT';
   ELSE
@@ -267,7 +334,7 @@ BEGIN
         WHERE t.status = o.status AND t.happening = h;
       IF NOT FOUND THEN v_why := 'ILLEGAL_TRANSITION ' || o.status || ' ' || h; END IF;
     END IF;
-    IF h IN ('PARTLY_FILLED', 'FULLY_FILLED') AND o.side = 'SELL'
+    IF h IN ('PARTLY_FILLED', 'FULLY_FILLED') AND o.side = 'SELL' AND o.product = 'CNC'
         AND NOT EXISTS (SELECT FROM ledger.holding g WHERE g.user_id = p_user
           AND g.symbol = o.symbol AND g.quantity >= p_quantity) THEN
       v_why := 'SOLD_MORE_THAN_HELD';
@@ -286,13 +353,13 @@ BEGIN
   END IF;
   o.venue_order_id := coalesce(o.venue_order_id, nullif(p_venue_order_id, 'NONE'));
   IF h IN ('PARTLY_FILLED', 'FULLY_FILLED') THEN
-    v_seq := ledger.book_fill(a, o, p_exec_id, p_quantity, p_price, p_trade_date, v_next,
-      p_transacted, p_now);
+    v_seq := ledger.book_fill(a, o, p_exec_id, p_quantity, p_price, p_trade_date, p_settles_on, v_next,
+      p_transacted, p_today, p_now);
   ELSE
     v_seq := ledger.book_change(a, o, h, v_next, p_request, p_code, p_text, p_now);
     IF p_exec_type NOT IN ('I', '9') THEN
       INSERT INTO ledger.execution VALUES (1, p_trade_date, p_exec_id, p_user, p_order, p_exec_type,
-        0, 0, 0, 0, v_seq, p_transacted);
+        0, 0, 0, 0, p_settles_on, v_seq, p_transacted);
     END IF;
   END IF;
   RETURN QUERY SELECT 'APPLIED'::text, NULL::text, v_seq;

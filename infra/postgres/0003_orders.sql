@@ -1,0 +1,293 @@
+-- Opening, funding, pledging, placing, changing: each one call, one round trip, decided under the
+-- account's lock. A refusal is a returned value and an event, never an exception.
+
+CREATE FUNCTION ledger.open_account(p_user bigint, p_now timestamptz) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE a ledger.account;
+BEGIN
+  INSERT INTO ledger.account VALUES (p_user, 0, sha256(int8send(p_user)), p_now, 0, 0, 0, 0, 0,
+    'infinity', 0, 'ACTIVE') ON CONFLICT (user_id) DO NOTHING;
+  a := ledger.lock_account(p_user, '-infinity');
+  IF a.seq = 0 THEN
+    a := ledger.append_event(a, 'ACCOUNT_OPENED', NULL, 0, 0, 0, p_now, '', NULL, NULL);
+  END IF;
+  RETURN a.seq;
+END $$;
+
+-- Idempotent on (user, client_id): DONE, REPLAY, or KEY_REUSED when the amount differs.
+CREATE FUNCTION ledger.deposit(p_user bigint, p_client_id text, p_amount bigint, p_today date,
+    p_now timestamptz)
+RETURNS TABLE (outcome text, funds text, seq bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE a ledger.account; d ledger.deposit; v_outcome text := 'DONE';
+BEGIN
+  a := ledger.lock_account(p_user, p_today);
+  SELECT * INTO d FROM ledger.deposit x WHERE x.user_id = p_user AND x.client_id = p_client_id;
+  IF FOUND THEN
+    v_outcome := CASE WHEN d.amount = p_amount THEN 'REPLAY' ELSE 'KEY_REUSED' END;
+  ELSE
+    SELECT m.event_seq INTO d.seq FROM ledger.move_cash(a, 'DEPOSITED', NULL, 0, p_now, '', NULL,
+      '{house:bank}', ARRAY[-p_amount]) m;
+    INSERT INTO ledger.deposit VALUES (p_user, p_client_id, p_amount, d.seq);
+  END IF;
+  RETURN QUERY SELECT v_outcome, (e.body::json -> 'funds')::text, d.seq
+    FROM ledger.ledger_event e WHERE e.user_id = p_user AND e.seq = d.seq;
+END $$;
+
+-- Sets how many settled shares of a holding are pledged; pledged shares can't be sold.
+-- outcome: DONE, or NOT_FREE with the most that could be pledged.
+CREATE FUNCTION ledger.set_pledge(p_user bigint, p_symbol text, p_pledged bigint, p_today date,
+    p_now timestamptz)
+RETURNS TABLE (outcome text, largest bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE a ledger.account; v_largest bigint;
+BEGIN
+  a := ledger.lock_account(p_user, p_today);
+  SELECT least(h.quantity - h.open_sell, (SELECT coalesce(sum(l.quantity), 0)::bigint
+      FROM ledger.holding_lot l WHERE l.user_id = p_user AND l.symbol = p_symbol
+      AND l.settles_on <= p_today)) INTO v_largest
+    FROM ledger.holding h WHERE h.user_id = p_user AND h.symbol = p_symbol;
+  IF v_largest IS NULL OR p_pledged NOT BETWEEN 0 AND v_largest THEN
+    RETURN QUERY SELECT 'NOT_FREE'::text, coalesce(v_largest, 0);
+    RETURN;
+  END IF;
+  UPDATE ledger.holding h SET pledged = p_pledged WHERE h.user_id = p_user AND h.symbol = p_symbol;
+  a := ledger.append_event(a, 'PLEDGE_SET', NULL, 0, 0, 0, p_now,
+    '"holding":' || ledger.holding_facts(p_user, p_symbol, p_today)::text, p_symbol, NULL);
+  RETURN QUERY SELECT 'DONE'::text, v_largest;
+END $$;
+
+CREATE FUNCTION ledger.new_order_id(p_user bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $$
+  -- 42 bits of milliseconds since 2026, 6 of slot, 16 of sequence: ordered by time, unique in a slot
+  SELECT (((extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1767225600000) << 22)
+    | ((p_user & 63) << 16) | (nextval('ledger.order_number') & 65535)
+$$;
+
+-- One rule that failed, in the shape every refusal has.
+CREATE FUNCTION ledger.rule(p_code text, p_message text, p_value text, p_limit text, p_largest bigint)
+RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT jsonb_build_object('code', p_code, 'message', p_message, 'value', p_value, 'limit', p_limit,
+    'nearest', NULL, 'largest_quantity', p_largest)
+$$;
+
+-- The rules that other orders can change, for an order that goes from b to n (b not working: a new
+-- one): cash or margin, shares, open orders, the account's state. `largest` is the largest quantity
+-- that n could have. Whatever reduces what the order needs passes.
+CREATE FUNCTION ledger.judge(a ledger.account, b ledger.orders, n ledger.orders,
+    p_open_orders_max integer, OUT rules jsonb, OUT largest bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_available bigint := a.cash - a.held - a.blocked;
+  v_had bigint := ledger.reserve_of(b); v_need bigint; p ledger.position; v_closing bigint := 0;
+  v_reserved bigint := coalesce(n.pending_reserved, n.reserved);
+  v_quantity bigint := coalesce(n.pending_quantity, n.quantity);
+BEGIN
+  rules := '[]';
+  IF a.state = 'HALTED' OR (a.state = 'REDUCING' AND n.side = 'BUY') THEN
+    rules := rules || ledger.rule('ACCOUNT_' || a.state, 'the account takes no such orders', a.state,
+      'ACTIVE', 0);
+  END IF;
+  IF EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id) THEN
+    -- What the venue said of this account is not booked yet: its cash and shares can't be trusted.
+    rules := rules || ledger.rule('ACCOUNT_UNDER_REVIEW', 'a report of the venue awaits review',
+      'UNDER_REVIEW', 'ACTIVE', 0);
+  END IF;
+  IF NOT ledger.is_working(b.status) AND a.open_orders >= p_open_orders_max THEN
+    rules := rules || ledger.rule('TOO_MANY_OPEN_ORDERS', 'cancel one first',
+      (a.open_orders + 1)::text, p_open_orders_max::text, 0);
+  END IF;
+  IF n.product = 'CNC' AND n.side = 'SELL' THEN
+    SELECT h.quantity - h.open_sell - h.pledged INTO largest FROM ledger.holding h
+      WHERE h.user_id = a.user_id AND h.symbol = n.symbol;
+    v_need := ledger.shares_of(n) - ledger.shares_of(b);
+    largest := greatest(0, coalesce(largest, 0));
+    IF v_need > largest THEN
+      rules := rules || ledger.rule('INSUFFICIENT_HOLDINGS',
+        'more than is held, not pledged and not in an open sell', v_need::text, largest::text,
+        b.filled_quantity + largest + ledger.shares_of(b));
+    END IF;
+    largest := b.filled_quantity + largest + ledger.shares_of(b);
+    RETURN;
+  END IF;
+  v_need := ledger.reserve_of(n) - v_had;
+  IF n.product = 'MIS' THEN
+    p := ledger.position_of(n);
+    v_closing := greatest(0, CASE n.side WHEN 'BUY' THEN -p.net - p.open_buy
+      ELSE p.net - p.open_sell END);
+    v_need := -ledger.position_hold(p);
+    p := ledger.with_order(p, b, n);
+    v_need := v_need + ledger.position_hold(p);
+  END IF;
+  largest := b.filled_quantity + v_closing + CASE WHEN v_reserved <= 0 THEN v_quantity
+    ELSE floor(greatest(0, v_available + v_had)::numeric * v_quantity / v_reserved)::bigint END;
+  IF v_need > greatest(0, v_available) THEN
+    rules := rules || ledger.rule(CASE n.product WHEN 'MIS' THEN 'INSUFFICIENT_MARGIN'
+        ELSE 'INSUFFICIENT_FUNDS' END, 'the order needs more than is available',
+      ledger.rupees(v_need), ledger.rupees(v_available), largest);
+  END IF;
+END $$;
+
+-- Places an order, or (p_write false) says what placing it would answer and writes nothing.
+-- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED.
+CREATE FUNCTION ledger.place_order(p_user bigint, p_client_order_id text, p_fingerprint bytea,
+    p_symbol text, p_side text, p_type text, p_product text, p_validity text, p_quantity bigint,
+    p_price bigint, p_limit_price bigint, p_reserved bigint, p_charge_rates bigint[], p_verdict text,
+    p_context text, p_open_orders_max integer, p_trade_date date, p_margin_rate bigint,
+    p_now timestamptz, p_write boolean)
+RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE a ledger.account; o ledger.orders; b ledger.orders; j record; v_rules jsonb; v_facts text;
+  v_held bigint := 0;
+BEGIN
+  IF p_write THEN
+    a := ledger.lock_account(p_user, p_trade_date);
+    SELECT * INTO o FROM ledger.orders x
+      WHERE x.user_id = p_user AND x.client_order_id = p_client_order_id;
+    IF FOUND THEN
+      RETURN QUERY SELECT * FROM ledger.first_answer(o, p_fingerprint);
+      RETURN;
+    END IF;
+  ELSE
+    a := ledger.account_on(p_user, p_trade_date);
+  END IF;
+  o.user_id := p_user; o.client_order_id := p_client_order_id; o.fingerprint := p_fingerprint;
+  o.symbol := p_symbol; o.side := p_side; o.type := p_type; o.product := p_product;
+  o.trade_date := p_trade_date; o.margin_rate := p_margin_rate; o.validity := p_validity;
+  o.quantity := p_quantity; o.price := p_price; o.limit_price := p_limit_price;
+  o.reserved := p_reserved; o.charge_rates := p_charge_rates; o.charges := '{0,0,0,0,0,0,0}';
+  o.filled_quantity := 0; o.traded_value := 0; o.request := 0; o.accepted_request := 0;
+  o.context := p_context; o.created_at := p_now; o.updated_at := p_now; o.version := 1;
+  o.touched_at := clock_timestamp();
+  b := o;
+  b.status := 'DENIED';
+  o.status := 'PENDING';
+  SELECT * INTO j FROM ledger.judge(a, b, o, p_open_orders_max);
+  v_rules := p_verdict::jsonb || j.rules;
+  IF v_rules <> '[]' THEN
+    o.status := 'DENIED'; o.rules := v_rules;
+    o.reason_code := v_rules -> 0 ->> 'code'; o.reason := v_rules -> 0 ->> 'message';
+  END IF;
+  IF NOT p_write THEN
+    RETURN QUERY SELECT CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'ACCEPTED' END, NULL::text,
+      v_rules::text, a.cash - a.held - a.blocked, j.largest;
+    RETURN;
+  END IF;
+  o.order_id := ledger.new_order_id(p_user);
+  o.placed_seq := a.seq + 1;
+  INSERT INTO ledger.orders SELECT (o).* ON CONFLICT (user_id, client_order_id) DO NOTHING;
+  IF NOT FOUND THEN  -- never under the lock; the key decides whatever else fails
+    SELECT * INTO o FROM ledger.orders x
+      WHERE x.user_id = p_user AND x.client_order_id = p_client_order_id;
+    RETURN QUERY SELECT * FROM ledger.first_answer(o, p_fingerprint);
+    RETURN;
+  END IF;
+  v_facts := ledger.order_facts(o)::text;
+  IF o.status = 'PENDING' THEN
+    a.open_orders := a.open_orders + 1;
+    v_held := ledger.rehold(b, o);
+  END IF;
+  a := ledger.append_event(a, CASE o.status WHEN 'PENDING' THEN 'ORDER_PLACED' ELSE 'ORDER_DENIED' END,
+    o.order_id, 0, v_held, 0, p_now, '"order":' || v_facts || ',"context":' || p_context, p_symbol,
+    CASE o.status WHEN 'PENDING' THEN ledger.order_command(o) END);
+  RETURN QUERY SELECT CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'ACCEPTED' END, v_facts,
+    v_rules::text, a.cash - a.held - a.blocked, j.largest;
+END $$;
+
+-- The account as a lock would find it on a day, for questions that write nothing.
+CREATE FUNCTION ledger.account_on(p_user bigint, p_today date) RETURNS ledger.account
+LANGUAGE plpgsql STABLE AS $$
+DECLARE a ledger.account; d record;
+BEGIN
+  SELECT * INTO a FROM ledger.account x WHERE x.user_id = p_user;
+  IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
+  IF a.settles_next <= p_today THEN
+    SELECT sum(x.unsettled)::bigint AS unsettled, sum(x.blocked)::bigint AS blocked INTO d
+      FROM ledger.settlement_due x WHERE x.user_id = p_user AND x.settles_on <= p_today;
+    a.unsettled := a.unsettled - d.unsettled;
+    a.blocked := a.blocked - d.blocked;
+  END IF;
+  RETURN a;
+END $$;
+
+CREATE FUNCTION ledger.first_answer(o ledger.orders, p_fingerprint bytea)
+RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
+LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN o.fingerprint = p_fingerprint THEN 'REPLAY' ELSE 'KEY_REUSED' END,
+    (e.body::json -> 'order')::text, coalesce(o.rules, '[]')::text, NULL::bigint, NULL::bigint
+  FROM ledger.ledger_event e WHERE e.user_id = o.user_id AND e.seq = o.placed_seq
+$$;
+
+-- Many orders in one round trip and one commit: a JSON array of place_order's parameters by name, the
+-- fingerprint in hexadecimal. Accounts are locked in order, so that two batches can't wait for each
+-- other; each order is judged by itself, behind those before it in the batch.
+CREATE FUNCTION ledger.place_orders(p_orders text, p_trade_date date, p_now timestamptz)
+RETURNS TABLE (place integer, outcome text, order_facts text, rules text, available bigint,
+  largest bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE r record;
+BEGIN
+  FOR r IN SELECT * FROM ROWS FROM (
+      jsonb_to_recordset(p_orders::jsonb) AS (user_id bigint, client_order_id text, fingerprint text,
+        symbol text, side text, type text, product text, validity text, quantity bigint,
+        price bigint, limit_price bigint, reserved bigint, charge_rates bigint[], verdict text,
+        context text, open_orders_max integer, margin_rate bigint)) WITH ORDINALITY AS x
+      ORDER BY x.user_id, x.ordinality
+  LOOP
+    RETURN QUERY SELECT r.ordinality::integer, p.* FROM ledger.place_order(r.user_id, r.client_order_id,
+      decode(r.fingerprint, 'hex'), r.symbol, r.side, r.type, r.product, r.validity, r.quantity,
+      r.price, r.limit_price, r.reserved, r.charge_rates, r.verdict, r.context, r.open_orders_max,
+      p_trade_date, r.margin_rate, p_now, true) p;
+  END LOOP;
+END $$;
+
+-- Asks the venue to cancel (p_quantity null) or to replace. Idempotent on the order's request_id.
+-- outcome: ACCEPTED, REPLAY, NOT_FOUND, NOT_WORKING, IN_FLIGHT, VERSION_MOVED, DENIED, BELOW_FILLED.
+CREATE FUNCTION ledger.request_change(p_user bigint, p_order bigint, p_request_id text,
+    p_version integer, p_quantity bigint, p_price bigint, p_reserved bigint, p_verdict text,
+    p_today date, p_now timestamptz)
+RETURNS TABLE (outcome text, order_facts text, rules text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE a ledger.account; b ledger.orders; o ledger.orders; v_rules jsonb := p_verdict::jsonb;
+  v_cancel boolean := p_quantity IS NULL; v_outcome text;
+BEGIN
+  a := ledger.lock_account(p_user, p_today);
+  SELECT * INTO b FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user;
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 'NOT_FOUND'::text, NULL::text, '[]'::text;
+    RETURN;
+  END IF;
+  v_outcome := CASE WHEN b.change_key = p_request_id THEN 'REPLAY'
+    WHEN v_cancel AND b.pending_change = 'CANCEL' THEN 'REPLAY'
+    WHEN NOT ledger.is_working(b.status) THEN 'NOT_WORKING'
+    WHEN b.pending_change IS NOT NULL THEN 'IN_FLIGHT'
+    WHEN p_version IS NOT NULL AND p_version <> b.version THEN 'VERSION_MOVED'
+    WHEN NOT v_cancel AND p_quantity <= b.filled_quantity THEN 'BELOW_FILLED' END;
+  IF v_outcome IS NOT NULL THEN
+    RETURN QUERY SELECT v_outcome, ledger.order_facts(b)::text, '[]'::text;
+    RETURN;
+  END IF;
+  o := b;
+  o.pending_change := CASE WHEN v_cancel THEN 'CANCEL' ELSE 'MODIFY' END;
+  o.pending_quantity := p_quantity;
+  o.pending_price := p_price;
+  o.pending_reserved := p_reserved;
+  o.change_key := p_request_id;
+  o.request := o.request + 1;
+  o.updated_at := p_now;
+  o.version := o.version + 1;
+  IF NOT v_cancel THEN
+    v_rules := v_rules || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);
+  END IF;
+  IF v_rules <> '[]' THEN
+    RETURN QUERY SELECT 'DENIED'::text, ledger.order_facts(b)::text, v_rules::text;
+    RETURN;
+  END IF;
+  UPDATE ledger.orders x SET pending_change = o.pending_change, pending_quantity = o.pending_quantity,
+    pending_price = o.pending_price, pending_reserved = o.pending_reserved, change_key = o.change_key,
+    request = o.request, updated_at = o.updated_at, version = o.version, touched_at = clock_timestamp()
+    WHERE x.order_id = p_order;
+  a := ledger.append_event(a, CASE WHEN v_cancel THEN 'CANCEL_REQUESTED' ELSE 'MODIFY_REQUESTED' END,
+    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text, o.symbol,
+    ledger.order_command(o));
+  RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
+END $$;
