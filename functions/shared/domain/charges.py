@@ -88,6 +88,19 @@ RATE_ROWS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class DepositoryRate:
+    """What a sale out of the demat account costs, in paise, per security and day whatever the
+    quantity; the tax on services comes on top."""
+
+    valid_from: date
+    charge: int
+    source: str
+
+
+DEPOSITORY_RATES: Final = (DepositoryRate(_LOADED_FROM, 13 * PAISE_PER_RUPEE, "our tariff"),)
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeRates:
     """The rates of one kind of trade. `valid_from`: since when all of them are what they are,
     which names the version of the rules that an order was judged by."""
@@ -128,3 +141,13 @@ def charges_on(value: int, rates: Rates) -> Charges:
 def tax_on(brokerage: int, exchange: int, sebi: int, rates: Rates) -> int:
     """The tax on services (GST), in paise, on services in paise."""
     return divide_half_up((brokerage + exchange + sebi) * rates[6], RATE_UNIT)
+
+
+def depository_charge(on: date) -> tuple[int, int]:
+    """The charge for a day's sales of one security out of the demat account, and the tax on it, in
+    paise. Raises LookupError for a day without a rate."""
+    rows = [row for row in DEPOSITORY_RATES if row.valid_from <= on]
+    if not rows:
+        raise LookupError(f"no depository rate on {on}")
+    charge = max(rows, key=lambda row: row.valid_from).charge
+    return charge, tax_on(charge, 0, 0, charge_rates(Product.CNC, "NSE", Side.SELL, on).rates)
