@@ -1,6 +1,7 @@
 """Waiting for something another task or process does, with a limit."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 
@@ -9,3 +10,12 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  what it waits for has no event to set
             await asyncio.sleep(0.005)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """As `until`, for a test that is no task. Raises TimeoutError when it does not come to."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.005)
