@@ -34,7 +34,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO outcry_app;
 GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.set_pledge,
   ledger.place_order, ledger.place_orders, ledger.request_change, ledger.apply_execution,
   ledger.park_execution, ledger.park_unreadable,
-  ledger.holding_facts, ledger.position_facts, ledger.position_hold, ledger.order_facts,
+  ledger.holding_facts, ledger.position_facts, ledger.position_hold, ledger.part_of,
+  ledger.order_facts,
   ledger.account_on, ledger.first_answer, ledger.micros TO outcry_app;
 GRANT SELECT ON ledger.outbox, ledger.ledger_event, ledger.fix_applied, ledger.fix_checkpoint,
   ledger.orders, ledger.holding, ledger.holding_lot TO outcry_edge;

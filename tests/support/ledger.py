@@ -11,7 +11,7 @@ from functions.shared.domain.calendar import MarketStatus, Phase, settlement_dat
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent, judge
-from functions.shared.stores.postgres import Shards
+from functions.shared.stores.postgres import Database, Shards
 from functions.shared.wire.events import FundsFacts, HoldingFacts, OrderFacts
 from functions.shared.wire.executions import ExecutionReport
 
@@ -66,6 +66,10 @@ class Trader:
     def deposit(self, amount: int, client_id: str | None = None) -> None:
         client_id = client_id or f"d{next(self._requests)}"
         accounts.deposit(self.shards, self.user_id, client_id, amount, self.today, self.now)
+
+    def database(self) -> Database:
+        """The shard of this user, for questions that no reader of the application asks."""
+        return self.shards.of_user(self.user_id)
 
     @property
     def today(self) -> date:
