@@ -22,6 +22,7 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_SECRETS_URL": "secrets: file:///FOLDER or aws:REGION",
     "OUTCRY_OBJECTS_URL": "write-once objects: file:///FOLDER or s3://BUCKET",
     "OUTCRY_MAIL_URL": "SES: the endpoint's http address or aws:REGION",
+    "OUTCRY_BANK_URL": "the bank that payments go through: http://HOST:PORT or https://HOST",
     "OUTCRY_CLOCK": "business clock: real, or file:///PATH",
     "OUTCRY_EXECUTION_PARTITIONS": "partitions of the executions stream (default 4)",
     "OUTCRY_ORDER_SESSIONS": "number of FIX order sessions (default 2)",
@@ -83,6 +84,7 @@ class StoreSettings(Settings, frozen=True, kw_only=True):
     secrets_url: str
     objects_url: str | None = None
     clock: str = "real"
+    bank_url: str | None = None
 
 
 def _variable_of(message: str) -> str:

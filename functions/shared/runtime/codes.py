@@ -36,6 +36,8 @@ CODES: Final[Mapping[str, str]] = {
     "ORDER_ENDED": "The order has ended",
     "CHANGE_PENDING": "A change of the order is under way",
     "BELOW_FILLED": "The new quantity is not above what has been filled",
+    "PAYMENT_REFUSED": "The payment breaks a rule",
+    "BANK_REFUSED": "The bank refused the payment",
     "NO_PRICE": "There is no live price",
     "NO_RULES": "There are no rules for the business date",
     # Our side.

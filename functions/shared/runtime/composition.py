@@ -18,6 +18,7 @@ from functions.shared.stores.secrets import Secrets, open_secrets
 from functions.shared.stores.valkey import Valkey, open_valkey
 
 if TYPE_CHECKING:
+    from functions.shared.stores.bank import Bank
     from functions.shared.stores.objects import Objects
 
 
@@ -48,6 +49,14 @@ class Stores:
         from functions.shared.stores.objects import open_objects
 
         return open_objects(self.settings.objects_url)
+
+    @cached_property
+    def bank(self) -> "Bank":
+        """Raises SettingsError in a function that was told of none."""
+        # Its HTTP client is loaded where money moves in or out, and nowhere else.
+        from functions.shared.stores.bank import open_bank
+
+        return open_bank(self.settings.bank_url, self.secrets.get("bank-token"))
 
     @cached_property
     def clock(self) -> Clock:

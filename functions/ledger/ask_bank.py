@@ -1,0 +1,66 @@
+"""Asking the bank about one payment: said before, asked once, its last word booked.
+
+Flow: attempt (ledger) -> collect or pay (bank) -> end (ledger). Invariant: an answer that doesn't
+come, or makes no sense, changes nothing; the payment waits and is asked about again by the same
+reference.
+"""
+
+from dataclasses import dataclass
+
+from functions.shared.bookkeeping.payments import attempt_payment, end_payment
+from functions.shared.domain.calendar import market_status
+from functions.shared.domain.errors import PeerProtocolError, Retryable
+from functions.shared.domain.ids import shard_of_slot, slot_of_user
+from functions.shared.domain.payments import Direction, PaymentHappening
+from functions.shared.runtime.composition import Stores
+from functions.shared.runtime.logs import logger
+from functions.shared.stores.bank import BankAnswer
+from functions.shared.stores.wake import wake_relay
+from functions.shared.wire.payments import PaymentFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The payment after the question; `answered` is False when the bank said nothing usable."""
+
+    payment: PaymentFacts
+    answered: bool
+
+
+def ask_bank(stores: Stores, user_id: int, payment: PaymentFacts) -> Asked:
+    """Asks the bank if that is due, for at most two seconds. Raises Retryable when the ledger can't
+    be asked; what the bank did then is learned by asking again."""
+    now = stores.clock.now()
+    today = market_status(now, stores.clock.hours).trade_date
+    due = attempt_payment(stores.shards, user_id, payment.payment_id, today, now)
+    if due is None:
+        return Asked(payment, answered=True)
+    answer = _answer(stores, user_id, due)
+    if answer is None or answer.status == "PENDING":
+        if not due.waits:
+            logger().error("payment stuck", payment_id=str(due.payment_id), attempts=due.attempts)
+        return Asked(due, answered=answer is not None)
+    done = answer.status == "DONE"
+    ended = end_payment(
+        stores.shards,
+        user_id,
+        due.payment_id,
+        PaymentHappening.DONE if done else PaymentHappening.REFUSED,
+        None if done else answer.reason or "REFUSED",
+        today,
+        now,
+    )
+    wake_relay(stores.valkey, shard_of_slot(slot_of_user(user_id), len(stores.shards)))
+    return Asked(ended, answered=True)
+
+
+def _answer(stores: Stores, user_id: int, payment: PaymentFacts) -> BankAnswer | None:
+    """What the bank says; None when that is nothing, or nothing that makes sense."""
+    ask = stores.bank.collect if payment.direction is Direction.IN else stores.bank.pay
+    try:
+        return ask(str(payment.payment_id), str(user_id), payment.amount)
+    except Retryable as error:
+        logger().warning("bank silent", payment_id=str(payment.payment_id), why=str(error))
+    except PeerProtocolError as error:
+        logger().error("bank nonsense", payment_id=str(payment.payment_id), why=str(error))
+    return None

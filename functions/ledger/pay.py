@@ -1,0 +1,60 @@
+"""The schedule that drives every payment to its end: each minute, shard by shard.
+
+It finds what is due by itself: what the API recorded and did not send, what the bank did not
+answer, what the bank decides later. Invariant: run twice at once or cut off anywhere, it moves no
+money twice; a bank that is away holds it up for SILENCE_MOST payments a run, and no payment ends.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from functions.ledger.ask_bank import ask_bank
+from functions.shared.bookkeeping.payments import due_payments
+from functions.shared.domain.errors import Retryable
+from functions.shared.runtime import composition
+from functions.shared.runtime.composition import Stores
+from functions.shared.runtime.logs import logger
+from functions.shared.stores.postgres import Database
+
+#: Payments a run takes of one shard; the rest are due still when the next run comes.
+PAYMENTS_MOST: Final = 200
+#: Unanswered questions after which the bank is left alone until the next run.
+SILENCE_MOST: Final = 3
+#: A question needs less; a run with less time left ends by itself.
+_RESERVE_MILLISECONDS: Final = 5_000
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """How many payments were asked about, and how many questions stayed unanswered."""
+    stores = composition.stores()
+    run = _Run(stores, context, stores.clock.now())
+    for shard, database in enumerate(stores.shards.databases):
+        try:
+            run.drive(database)
+        except Retryable as error:  # the others' payments don't wait for this one
+            logger().warning("shard skipped", shard=shard, why=str(error))
+    return {"asked": run.asked, "unanswered": run.silences}
+
+
+class _Run:
+    """One run of the schedule over every shard."""
+
+    def __init__(self, stores: Stores, context: Any, now: datetime) -> None:
+        self._stores = stores
+        self._context = context
+        self._now = now
+        self.asked = 0
+        self.silences = 0
+
+    def drive(self, database: Database) -> None:
+        """Asks about what is due on one shard. Raises Retryable when the shard can't be asked."""
+        for user_id, payment in due_payments(database, self._now, PAYMENTS_MOST):
+            if self.silences >= SILENCE_MOST or self._is_late():
+                return
+            self.asked += 1
+            if not ask_bank(self._stores, user_id, payment).answered:
+                self.silences += 1
+
+    def _is_late(self) -> bool:
+        left: int = self._context.get_remaining_time_in_millis()
+        return left < _RESERVE_MILLISECONDS
