@@ -19,7 +19,7 @@ from functions.shared.bookkeeping.applying import (
 )
 from functions.shared.domain.calendar import market_status, settlement_date
 from functions.shared.domain.errors import InvariantViolated, Retryable
-from functions.shared.domain.ids import shard_of_slot, slot_of_order
+from functions.shared.domain.ids import slot_of_order
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
@@ -73,7 +73,7 @@ def _apply(stores: Stores, record: dict[str, Any]) -> int:
             order_id=str(report.order_id),
             exec_id=report.exec_id,
         )
-    return shard_of_slot(slot_of_order(report.order_id), len(stores.shards))
+    return stores.shards.home_of(slot_of_order(report.order_id))
 
 
 def _apply_or_park(stores: Stores, report: ExecutionReport, now: datetime) -> Applied:

@@ -11,7 +11,6 @@ from functions.shared.bookkeeping import changing, reading
 from functions.shared.bookkeeping.checking import load_facts
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, Refused
-from functions.shared.domain.ids import shard_of_slot, slot_of_user
 from functions.shared.domain.orders import OrderType, Product, Side, Status
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.runtime.composition import Stores
@@ -114,4 +113,4 @@ def _today(stores: Stores) -> date:
 
 
 def _wake(stores: Stores, user_id: int) -> None:
-    wake_relay(stores.valkey, shard_of_slot(slot_of_user(user_id), len(stores.shards)))
+    wake_relay(stores.valkey, stores.shards.number_of_user(user_id))

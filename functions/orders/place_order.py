@@ -10,7 +10,6 @@ from aws_lambda_powertools.event_handler import Response
 from functions.shared.bookkeeping.checking import OrderRequest, load_facts, placement
 from functions.shared.bookkeeping.placing import Placed, place, recall
 from functions.shared.domain.errors import Conflict, InvariantViolated, Refused, Retryable
-from functions.shared.domain.ids import shard_of_slot, slot_of_user
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.stores.wake import wake_relay
@@ -33,7 +32,7 @@ def place_order(
             raise
         return _answer(known, client_order_id)
     placed = place(stores.shards, wanted)
-    wake_relay(stores.valkey, shard_of_slot(slot_of_user(user_id), len(stores.shards)))
+    wake_relay(stores.valkey, stores.shards.number_of_user(user_id))
     return _answer(placed, client_order_id)
 
 

@@ -12,6 +12,7 @@ import pg8000.native
 
 from infra.local.postgres import connect
 from infra.local.refusals import StartRefused
+from infra.local.slots import deal_slots
 
 FOLDER = Path(__file__).parent.parent / "postgres"
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)(\.shard0)?\.sql$")
@@ -45,7 +46,10 @@ def migrations(folder: Path = FOLDER) -> list[tuple[int, str, bool, Path]]:
 
 
 def migrate(urls: list[str], folder: Path = FOLDER) -> int:
-    """Brings every shard up to date, as the databases' owner. Returns how many files ran."""
+    """Brings every shard up to date and into the directory, as the databases' owner.
+
+    Returns how many files ran. Raises MigrationRefused and ShardMissing.
+    """
     applied = 0
     for shard, url in enumerate(urls):
         connection = connect(url)
@@ -53,6 +57,7 @@ def migrate(urls: list[str], folder: Path = FOLDER) -> int:
             applied += _migrate_shard(connection, shard, folder)
         finally:
             connection.close()
+    deal_slots(urls)
     return applied
 
 

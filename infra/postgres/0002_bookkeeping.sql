@@ -81,11 +81,14 @@ BEGIN
 END $$;
 
 -- The account, locked until the transaction ends, with everything settled that is due by today.
+-- Refused with OC421 unless the user's slot is at home here (0009_slots.sql).
 CREATE FUNCTION ledger.lock_account(p_user bigint, p_today date) RETURNS ledger.account
 LANGUAGE plpgsql AS $$
 DECLARE a ledger.account;
 BEGIN
-  SELECT * INTO a FROM ledger.account WHERE user_id = p_user FOR NO KEY UPDATE;
+  IF ledger.enter_slot(p_user) THEN
+    SELECT * INTO a FROM ledger.account WHERE user_id = p_user FOR NO KEY UPDATE;
+  END IF;
   IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
   IF a.settles_next <= p_today THEN RETURN ledger.settle_due(a, p_today); END IF;
   RETURN a;
@@ -107,6 +110,8 @@ BEGIN
     account := ledger.append_event(account, 'BORROWED', p_ref, v_short, 0, v_short, p_at, '', NULL, NULL);
     INSERT INTO ledger.posting VALUES (a.user_id, account.seq, 1, 'client:cash', 'INR', v_short),
       (a.user_id, account.seq, 2, 'house:receivable', 'INR', -v_short);
+    INSERT INTO ledger.loan VALUES (a.user_id, (account.at AT TIME ZONE 'Asia/Kolkata')::date - 1)
+      ON CONFLICT DO NOTHING;  -- bears interest from the end of this day on
   END IF;
   account := ledger.append_event(account, p_kind, p_ref, v_cash, p_held, 0, p_at, p_body, p_symbol, NULL);
   event_seq := account.seq;

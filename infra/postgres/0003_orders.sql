@@ -147,7 +147,7 @@ BEGIN
       RETURN QUERY SELECT * FROM ledger.first_answer(o, p_fingerprint);
       RETURN;
     END IF;
-  ELSE
+  ELSIF ledger.enter_slot(p_user) THEN
     a := ledger.account_on(p_user, p_trade_date);
   END IF;
   o.user_id := p_user; o.client_order_id := p_client_order_id; o.fingerprint := p_fingerprint;

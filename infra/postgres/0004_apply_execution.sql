@@ -171,6 +171,7 @@ BEGIN
     ) x (line, name, asset, amount) WHERE x.amount IS NOT NULL;
   INSERT INTO ledger.execution VALUES (1, p_trade_date, p_exec_id, o.user_id, o.order_id, 'F',
     p_quantity, p_price, v_value, v_charged, p_settles_on, v_seq, p_transacted);
+  INSERT INTO ledger.contract_note_due VALUES (p_trade_date, o.user_id) ON CONFLICT DO NOTHING;
   UPDATE ledger.orders x SET filled_quantity = o.filled_quantity, traded_value = o.traded_value,
     charges = o.charges, status = o.status, pending_change = o.pending_change,
     pending_quantity = o.pending_quantity, pending_price = o.pending_price,
@@ -288,7 +289,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; o ledger.orders; x ledger.execution; h text; v_next text; v_why text;
   v_seq bigint;
 BEGIN
-  IF p_user = 0 THEN  -- a cancel reject (35=9) need not name the account; the order does
+  -- Entered first: only a slot's home can say that an account or an order isn't there.
+  IF ledger.enter_slot(CASE p_user WHEN 0 THEN p_order >> 16 ELSE p_user END) AND p_user = 0 THEN
+    -- a cancel reject (35=9) need not name the account; the order does, and its slot
     p_user := coalesce((SELECT y.user_id FROM ledger.orders y WHERE y.order_id = p_order), 0);
   END IF;
   INSERT INTO ledger.fix_applied VALUES (p_session, p_position) ON CONFLICT DO NOTHING;
@@ -371,7 +374,7 @@ CREATE FUNCTION ledger.park_execution(p_session text, p_position bigint, p_user 
     p_why text, p_report text, p_now timestamptz)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF p_user = 0 THEN
+  IF ledger.enter_slot(CASE p_user WHEN 0 THEN p_order >> 16 ELSE p_user END) AND p_user = 0 THEN
     p_user := coalesce((SELECT y.user_id FROM ledger.orders y WHERE y.order_id = p_order), 0);
   END IF;
   -- As when a report is applied: no order of the account is judged while it comes under review.

@@ -24,6 +24,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   WHERE (o.status = 'PENDING' OR o.pending_change IS NOT NULL)
     AND o.touched_at < clock_timestamp() - p_older_than
     AND (o.touched_at, o.order_id) > (p_after, p_after_order)
+    AND EXISTS (SELECT FROM ledger.slot s  -- its home asks; a copy on its way doesn't
+      WHERE s.slot = (o.user_id & 63)::smallint AND s.state = 'HERE')
   ORDER BY o.touched_at, o.order_id LIMIT p_most
 $$;
 

@@ -27,7 +27,7 @@ class Deposited:
 
 def open_account(shards: Shards, user_id: int, now: datetime) -> int:
     """Opens the user's account in the ledger if it isn't open. Returns the account's seq."""
-    seq: int = shards.of_user(user_id).run(_OPEN, user_id=user_id, now=now)[0][0]
+    seq: int = shards.of_user(user_id).call(_OPEN, user_id=user_id, now=now)[0][0]
     return seq
 
 
@@ -36,7 +36,7 @@ def deposit(
 ) -> Deposited:
     """Books money received, `amount` in paise. Raises Conflict when the id was used for another
     amount and NotFound when there is no such account."""
-    outcome, funds, seq = shards.of_user(user_id).run(
+    outcome, funds, seq = shards.of_user(user_id).call(
         _DEPOSIT, user_id=user_id, client_id=client_id, amount=amount, today=today, now=now
     )[0]
     if outcome == "KEY_REUSED":

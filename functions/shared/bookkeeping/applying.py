@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from functions.shared.clock import from_micros
-from functions.shared.stores.postgres import Database, Shards
+from functions.shared.stores.postgres import Shards, SlotHome
 from functions.shared.wire.executions import ExecutionReport
 
 _APPLY = (
@@ -57,7 +57,7 @@ def apply_execution(
 ) -> Applied:
     """Applies one report. `settles_on`: when trades of the report's trade date settle; `today`:
     the trade date it is now. Raises Retryable when the ledger can't answer: deliver it again."""
-    outcome, why, seq = _shard_of(shards, report).run(
+    outcome, why, seq = _home_of(shards, report).call(
         _APPLY,
         session=report.session,
         position=report.position,
@@ -87,7 +87,7 @@ def apply_execution(
 def park_execution(shards: Shards, report: ExecutionReport, why: str, now: datetime) -> Applied:
     """Keeps a report that the database refused for a person to look at, its user's later ones
     behind it, and settles its session position. A second delivery parks nothing twice."""
-    _shard_of(shards, report).run(
+    _home_of(shards, report).call(
         _PARK,
         session=report.session,
         position=report.position,
@@ -109,7 +109,7 @@ def park_unreadable(
     shards.control.run(_PARK_UNREADABLE, session=place, report=data.hex(), now=now)
 
 
-def _shard_of(shards: Shards, report: ExecutionReport) -> Database:
+def _home_of(shards: Shards, report: ExecutionReport) -> SlotHome:
     """The venue's cancel rejects name the order but not always the account: user 0."""
     return shards.of_user(report.user_id) if report.user_id else shards.of_order(report.order_id)
 

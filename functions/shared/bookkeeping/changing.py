@@ -77,7 +77,7 @@ def _change(
     judgement: Judgement | None,
     quantity: int,
 ) -> Changed:
-    outcome, order, rules = shards.of_user(user_id).run(
+    outcome, order, rules = shards.of_user(user_id).call(
         _CHANGE,
         user_id=user_id,
         order_id=order_id,

@@ -13,7 +13,7 @@ import msgspec
 
 from functions.shared.domain.orders import Product, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent
-from functions.shared.stores.postgres import Database, Shards
+from functions.shared.stores.postgres import Shards, SlotAway, SlotHome
 from functions.shared.wire.events import OrderFacts, decode_order
 
 _PLACE = (
@@ -97,20 +97,29 @@ def place_many(shards: Shards, placements: Sequence[Placement]) -> list[Placed]:
     each shard. Raises as `place` does; the outcome of a shard's part is then unknown, and asking
     again with the same ids gives its first answers."""
     answers: list[Placed | None] = [None] * len(placements)
-    by_shard: dict[Database, list[int]] = {}
+    by_shard: dict[int, list[int]] = {}
     for place_of, placement in enumerate(placements):
-        by_shard.setdefault(shards.of_user(placement.user_id), []).append(place_of)
-    for database, places in by_shard.items():
-        first = placements[places[0]]
-        rows = database.run(
-            _PLACE_MANY,
-            orders=msgspec.json.encode([_as_json(placements[i]) for i in places]).decode(),
-            trade_date=first.trade_date,
-            now=first.now,
-        )
-        for place_of, row in zip(places, rows, strict=True):
-            answers[place_of] = _placed(*row[1:])
+        shard = shards.number_of_user(placement.user_id)
+        by_shard.setdefault(shard, []).append(place_of)
+    for shard, places in by_shard.items():
+        placed = _place_batch(shards, shard, [placements[place_of] for place_of in places])
+        for place_of, answer in zip(places, placed, strict=True):
+            answers[place_of] = answer
     return [answer for answer in answers if answer is not None]
+
+
+def _place_batch(shards: Shards, shard: int, batch: Sequence[Placement]) -> list[Placed]:
+    """The orders of users who were last at home on that shard."""
+    try:
+        rows = shards.database(shard).run(
+            _PLACE_MANY,
+            orders=msgspec.json.encode([_as_json(placement) for placement in batch]).decode(),
+            trade_date=batch[0].trade_date,
+            now=batch[0].now,
+        )
+    except SlotAway:  # one of them has moved, and none was placed: each finds its own way
+        return [place(shards, placement) for placement in batch]
+    return [_placed(*row[1:]) for row in rows]
 
 
 def _as_json(placement: Placement) -> dict[str, object]:
@@ -119,8 +128,8 @@ def _as_json(placement: Placement) -> dict[str, object]:
     return {**parameters, "fingerprint": placement.fingerprint.hex()}
 
 
-def _call(database: Database, placement: Placement, *, write: bool) -> Placed:
-    return _placed(*database.run(_PLACE, **_parameters(placement), write=write)[0])
+def _call(home: SlotHome, placement: Placement, *, write: bool) -> Placed:
+    return _placed(*home.call(_PLACE, **_parameters(placement), write=write)[0])
 
 
 def _parameters(placement: Placement) -> dict[str, object]:

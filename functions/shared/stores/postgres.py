@@ -1,13 +1,18 @@
-"""PostgreSQL: the shards, and one prepared statement per question.
+"""PostgreSQL: the shards, where each user is at home, and one prepared statement per question.
 
 Invariant: a statement is one round trip (BIND, EXECUTE and SYNC in one message, no BEGIN), and a
 connection whose state is unknown is thrown away, never used again. The outcome of a statement cut
-off by the network is unknown; the caller asks again with the same key.
+off by the network is unknown; the caller asks again with the same key. A user's slot may move to
+another shard at any time: the shard that is asked says whether it is the slot's home, in the
+statement's own snapshot, and the directory kept here is only a guess at whom to ask.
 """
 
 import contextlib
 import ssl
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +20,7 @@ import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
 
 from functions.shared.domain.errors import InvariantViolated, NotFound, Retryable
-from functions.shared.domain.ids import shard_of_slot, slot_of_order, slot_of_user
+from functions.shared.domain.ids import slot_of_order, slot_of_user
 
 Row = list[Any]
 
@@ -23,9 +28,19 @@ Row = list[Any]
 LOCK_TIMEOUT_MS = 500
 STATEMENT_TIMEOUT_MS = 2_000
 SOCKET_TIMEOUT_SECONDS = 5.0
+# A question about a user whose slot is on its way is asked for that long, then it is Retryable.
+MOVE_PATIENCE_SECONDS = 0.5
+_MOVE_LOOK_SECONDS = 0.01
+# A shard that was added is known to a running process after that long.
+_NEW_SHARD_SECONDS = 1.0
 
 _RETRYABLE = frozenset({"55P03", "57014", "40001", "40P01", "53300", "57P01", "57P02", "57P03"})
 _NO_SUCH_ACCOUNT = "OC404"
+_NOT_AT_HOME = "OC421"
+
+
+class SlotAway(Retryable):
+    """The shard asked is not, or not now, the home of the user's slot; nothing was done."""
 
 
 class Database:
@@ -142,31 +157,138 @@ class Database:
             if not code.startswith(("55", "40")) and code != "57014":
                 self.close()
             return Retryable(f"the ledger is busy: {message}")
+        if code == _NOT_AT_HOME:
+            return SlotAway(message)
         if code == _NO_SUCH_ACCOUNT:
             return NotFound(message)
         return InvariantViolated(f"{code}: {message}", sqlstate=code)
 
 
 class Shards:
-    """Every shard, shard 0 first; a user's or an order's rows are all in one of them."""
+    """Every shard, shard 0 first; a user's or an order's rows are all in one of them.
+
+    `urls` are the shards known at start. Shard 0's directory says where each slot is at home and
+    how a shard added later is reached, with the role and password of `urls`. Not for use by two
+    threads at once.
+    """
 
     def __init__(self, urls: Sequence[str], application: str) -> None:
-        self.databases = tuple(Database(url, application) for url in urls)
+        self._application = application
+        self._login = _login_of(urls[0])
+        self._databases = [Database(url, application) for url in urls]
+        self._homes: dict[int, int] = {}
+        self._listed_at = float("-inf")
 
     def __len__(self) -> int:
-        return len(self.databases)
+        return len(self._databases)
 
     @property
     def control(self) -> Database:
-        """Shard 0, which also holds identities and the instrument master."""
-        return self.databases[0]
+        """Shard 0, which also holds identities, the instrument master and the directory."""
+        return self._databases[0]
 
-    def of_user(self, user_id: int) -> Database:
-        return self.databases[shard_of_slot(slot_of_user(user_id), len(self.databases))]
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        """Every shard by its number, those added since the start too. Raises Retryable.
 
-    def of_order(self, order_id: int) -> Database:
-        return self.databases[shard_of_slot(slot_of_order(order_id), len(self.databases))]
+        What is asked of a shard here is asked of that shard: a slot that has left it is refused
+        (SlotAway) by whatever writes, and rows of it that are read are an archive.
+        """
+        if time.monotonic() - self._listed_at >= _NEW_SHARD_SECONDS:
+            self._learn_shards()
+        return tuple(self._databases)
+
+    def of_user(self, user_id: int) -> "SlotHome":
+        """Where the user's rows are."""
+        return SlotHome(self, slot_of_user(user_id))
+
+    def of_order(self, order_id: int) -> "SlotHome":
+        """Where the rows of the order's user are."""
+        return SlotHome(self, slot_of_order(order_id))
+
+    def number_of_user(self, user_id: int) -> int:
+        """The shard that the user was last known to be at home on; a hint. Raises Retryable."""
+        return self.home_of(slot_of_user(user_id))
+
+    def home_of(self, slot: int, *, again: bool = False) -> int:
+        """The number of the slot's shard by the directory as last read, or as it is now (`again`).
+
+        Raises Retryable when shard 0 can't answer, InvariantViolated for a slot without a home.
+        """
+        if again or not self._homes:
+            rows = self.control.run("SELECT slot, shard FROM ledger.slot_home")
+            self._homes = {int(row[0]): int(row[1]) for row in rows}
+        if slot not in self._homes:
+            raise InvariantViolated(f"the directory has no home for slot {slot}")
+        return self._homes[slot]
+
+    def database(self, number: int) -> Database:
+        """The shard of that number. Raises Retryable, and InvariantViolated when there is none."""
+        if number >= len(self._databases):
+            self._learn_shards()
+        if number >= len(self._databases):
+            raise InvariantViolated(f"shard {number} has no address in the directory")
+        return self._databases[number]
 
     def close(self) -> None:
-        for database in self.databases:
+        for database in self._databases:
             database.close()
+
+    def _learn_shards(self) -> None:
+        known = len(self._databases)
+        rows = self.control.run(
+            "SELECT shard, address FROM ledger.shard WHERE shard >= :known::smallint"
+            " ORDER BY shard",
+            known=known,
+        )
+        self._listed_at = time.monotonic()
+        for number, (shard, address) in enumerate(rows, start=known):
+            if shard != number:
+                raise InvariantViolated(f"shard {number} has no address in the directory")
+            self._databases.append(Database(f"{self._login}@{address}", self._application))
+
+
+@dataclass(frozen=True, slots=True)
+class SlotHome:
+    """The shard that a slot is at home on, whichever that is by the time it is asked."""
+
+    shards: Shards
+    slot: int
+
+    def run(self, sql: str, **parameters: object) -> list[Row]:
+        """The rows of one SELECT about a user of the slot, answered by the slot's home alone.
+
+        Raises as Database.run does; SlotAway, which is Retryable, when the slot moves for longer
+        than MOVE_PATIENCE_SECONDS.
+        """
+        return self._ask(_guarded(sql), {**parameters, "home_slot": self.slot})
+
+    def call(self, sql: str, **parameters: object) -> list[Row]:
+        """As `run`, for a function of the ledger that itself enters the slot: the hot paths."""
+        return self._ask(sql, parameters)
+
+    def _ask(self, sql: str, parameters: dict[str, object]) -> list[Row]:
+        number = self.shards.home_of(self.slot)
+        patience = MOVE_PATIENCE_SECONDS
+        while True:
+            try:
+                return self.shards.database(number).run(sql, **parameters)
+            except SlotAway:
+                if patience <= 0:
+                    raise
+            asked, number = number, self.shards.home_of(self.slot, again=True)
+            if number == asked:  # on its way: neither its old nor its new home answers yet
+                time.sleep(_MOVE_LOOK_SECONDS)
+                patience -= _MOVE_LOOK_SECONDS
+
+
+@lru_cache(maxsize=512)
+def _guarded(sql: str) -> str:
+    """The question, answered only where the slot is at home. The guard names no row, so PostgreSQL
+    evaluates it once and first, also when there are no rows."""
+    return f"SELECT answer.* FROM (\n{sql}\n) AS answer WHERE ledger.at_home(:home_slot)"
+
+
+def _login_of(url: str) -> str:
+    """What of a shard's address is the same for every shard: `postgresql://USER:PASSWORD`."""
+    return url.rpartition("@")[0]

@@ -238,4 +238,4 @@ def _rows(databases: ShardsUnderTest, shard: int, sql: str) -> list[list[object]
 
 def test_the_traders_of_these_tests_live_on_both_shards(new_trader: NewTrader) -> None:
     traders: list[Trader] = [new_trader() for _ in range(4)]
-    assert len({id(t.shards.of_user(t.user_id)) for t in traders}) == 2
+    assert len({t.shards.number_of_user(t.user_id) for t in traders}) == 2
