@@ -11,6 +11,7 @@ from tests.support.postgres import ShardsUnderTest
 MONEY_TABLES = (
     "account", "orders", "ledger_event", "posting", "execution", "holding", "holding_lot",
     "lot_sale", "position", "settlement_due", "job_entry", "proceeds_rule",
+    "shortage", "loan", "interest_rate", "dividend",
     "deposit", "parked_execution", "fix_applied", "fix_checkpoint", "charge_head",
     "order_transition",
 )  # fmt: skip
