@@ -31,6 +31,7 @@ CODES: Final[Mapping[str, str]] = {
     "TOO_MANY_REQUESTS": "Too many requests",
     # Orders and money.
     "ORDER_REFUSED": "The order breaks a rule",
+    "NOT_FREE": "More shares than can be pledged",
     "ID_REUSED": "The id was used with another body",
     "VERSION_MOVED": "The order has changed since",
     "ORDER_ENDED": "The order has ended",
