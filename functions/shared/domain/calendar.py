@@ -47,11 +47,13 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MarketStatus:
-    """`provisional`: the year's holidays are not loaded, weekdays are assumed."""
+    """`provisional`: the year's holidays are not loaded, weekdays are assumed. `past_cut_off`:
+    intraday positions are being closed and no new intraday order is taken."""
 
     phase: Phase
     trade_date: date
     provisional: bool
+    past_cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +105,33 @@ def square_off_time(trade_date: date, hours: Hours) -> datetime:
 
     Raises LookupError when no row covers the day.
     """
-    rows = [r for r in SQUARE_OFF_TIMES if r.hours == hours and r.valid_from <= trade_date]
-    if not rows:
+    at = _square_off_at(trade_date, hours)
+    if at is None:
         raise LookupError(f"no square-off time on {trade_date}")
-    at = max(rows, key=lambda row: row.valid_from).at
     return datetime.combine(trade_date, at, INDIA).astimezone(UTC)
+
+
+def _square_off_at(day: date, hours: Hours) -> time | None:
+    rows = [row for row in SQUARE_OFF_TIMES if row.hours == hours and row.valid_from <= day]
+    return max(rows, key=lambda row: row.valid_from).at if rows else None
+
+
+def closed_through(now: datetime, hours: Hours) -> date:
+    """The last day in India whose session, if it had one, is over."""
+    local = now.astimezone(INDIA)
+    closes = _CLOSES if hours == "nse" else _ALWAYS_OPEN_CLOSES
+    return local.date() if local.time() >= closes else local.date() - _DAY
 
 
 def market_status(now: datetime, hours: Hours) -> MarketStatus:
     """The phase at a business time. `always-open` has a session each day until 23:59 IST."""
     local = now.astimezone(INDIA)
     day, moment = local.date(), local.time()
+    cut_off = _square_off_at(day, hours)
+    past_cut_off = cut_off is not None and moment >= cut_off
     if hours == "always-open":
         phase = Phase.OPEN if moment < _ALWAYS_OPEN_CLOSES else Phase.CLOSED
-        return MarketStatus(phase, day, provisional=False)
+        return MarketStatus(phase, day, provisional=False, past_cut_off=past_cut_off)
     is_open = is_trading_day(day) and _OPENS <= moment < _CLOSES
     provisional = day.year not in LOADED_YEARS
-    return MarketStatus(Phase.OPEN if is_open else Phase.CLOSED, day, provisional)
+    return MarketStatus(Phase.OPEN if is_open else Phase.CLOSED, day, provisional, past_cut_off)

@@ -153,7 +153,7 @@ def judge(
     rates = charge_rates(product, instrument.exchange, intent.side, status.trade_date).rates
     charges = charges_on(value, rates)
     rules = [
-        *_session_rules(instrument, status),
+        *_session_rules(instrument, product, status),
         *_price_rules(intent, instrument, previous_close),
         *_size_rules(intent, instrument, price, value, limits),
     ]
@@ -164,7 +164,7 @@ def judge(
     return Judgement(tuple(rules), price, value, charges, rates, rate, reserved)
 
 
-def _session_rules(instrument: Instrument, status: MarketStatus) -> list[Rule]:
+def _session_rules(instrument: Instrument, product: Product, status: MarketStatus) -> list[Rule]:
     rules = []
     if instrument.kind != "EQUITY":
         rules.append(
@@ -172,6 +172,11 @@ def _session_rules(instrument: Instrument, status: MarketStatus) -> list[Rule]:
         )
     if status.phase is not Phase.OPEN:
         rules.append(Rule("MARKET_CLOSED", "the market is not open", status.phase, Phase.OPEN))
+    elif product is Product.MIS and status.past_cut_off:
+        rules.append(
+            Rule("MIS_CUT_OFF", "intraday positions are being closed for the day",
+                 product, Product.CNC)
+        )  # fmt: skip
     return rules
 
 

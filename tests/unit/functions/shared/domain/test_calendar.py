@@ -12,6 +12,7 @@ from functions.shared.domain.calendar import (
     SETTLEMENT_ONLY_HOLIDAYS,
     Hours,
     Phase,
+    closed_through,
     is_settlement_day,
     is_trading_day,
     market_status,
@@ -142,3 +143,32 @@ def test_square_off_begins_at_ten_past_three() -> None:
 def test_a_day_before_the_first_row_has_no_square_off_time() -> None:
     with pytest.raises(LookupError):
         square_off_time(date(2025, 12, 31), "nse")
+
+
+@pytest.mark.parametrize(
+    ("moment", "hours", "past"),
+    [
+        ("2026-07-10T15:09:59", "nse", False),
+        ("2026-07-10T15:10:00", "nse", True),
+        ("2026-07-10T23:48:59", "always-open", False),
+        ("2026-07-10T23:49:00", "always-open", True),
+        ("2026-07-11T00:00:00", "always-open", False),
+    ],
+)
+def test_the_status_says_when_intraday_orders_are_no_longer_taken(
+    moment: str, hours: Hours, past: bool
+) -> None:
+    assert market_status(at(moment), hours).past_cut_off is past
+
+
+@pytest.mark.parametrize(
+    ("moment", "hours", "through"),
+    [
+        ("2026-07-10T15:29:59", "nse", date(2026, 7, 9)),
+        ("2026-07-10T15:30:00", "nse", date(2026, 7, 10)),
+        ("2026-07-10T23:58:59", "always-open", date(2026, 7, 9)),
+        ("2026-07-10T23:59:00", "always-open", date(2026, 7, 10)),
+    ],
+)
+def test_a_session_is_over_at_its_close(moment: str, hours: Hours, through: date) -> None:
+    assert closed_through(at(moment), hours) == through

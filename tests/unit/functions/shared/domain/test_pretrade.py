@@ -40,6 +40,15 @@ def test_a_bad_price_names_the_nearest_good_one(
     assert verdict(Side.BUY, 1, float(nearest)).rules == ()
 
 
+def test_after_the_cut_off_only_delivery_orders_are_taken() -> None:
+    late = replace(OPEN, past_cut_off=True)
+    intent = OrderIntent(Side.BUY, OrderType.LIMIT, 1, price(100))
+    refused = judge(intent, Product.MIS, ACME, price(100), price(100), late)
+    taken = judge(intent, Product.CNC, ACME, price(100), price(100), late)
+    assert [(r.code, r.value, r.limit) for r in refused.rules] == [("MIS_CUT_OFF", "MIS", "CNC")]
+    assert taken.rules == ()
+
+
 @pytest.mark.parametrize("rupees", [80, 120])
 def test_the_band_includes_its_ends(rupees: int) -> None:
     assert verdict(Side.BUY, 1, rupees).rules == ()
@@ -50,7 +59,8 @@ def test_too_many_shares_and_too_much_value_name_the_largest_quantity() -> None:
     assert found["QUANTITY_TOO_LARGE"].largest_quantity == 100_000
     dear = replace(ACME, previous_close=price(20_000))
     intent = OrderIntent(Side.BUY, OrderType.LIMIT, 6_000, price(20_000))
-    rule = rules(judge(intent, Product.CNC, dear, price(20_000), price(20_000), OPEN))["ORDER_VALUE_TOO_LARGE"]
+    found = rules(judge(intent, Product.CNC, dear, price(20_000), price(20_000), OPEN))
+    rule = found["ORDER_VALUE_TOO_LARGE"]
     assert (rule.value, rule.limit) == ("120000000.00", "100000000.00")
     assert rule.largest_quantity == 5_000
 
