@@ -75,9 +75,10 @@ class SecurityDay:
 @dataclass(frozen=True, slots=True)
 class ContractNote:
     """Money in paise. `charges` by head, as in `charges.HEADS`; `net_amount` is what the client
-    receives for the day (negative: pays)."""
+    receives for the day (negative: pays). `orders` by their number, which is by time."""
 
     trade_date: date
+    orders: tuple[OrderTraded, ...]
     securities: tuple[SecurityDay, ...]
     buy_value: int
     sell_value: int
@@ -122,10 +123,11 @@ def contract_note(trade_date: date, traded: Iterable[OrderTraded]) -> ContractNo
     charges = _charges(trade_date, orders, securities)
     bought = sum(line.buy_value for line in securities)
     sold = sum(line.sell_value for line in securities)
-    return ContractNote(trade_date, securities, bought, sold, charges, sold - bought - sum(charges))
+    net_amount = sold - bought - sum(charges)
+    return ContractNote(trade_date, orders, securities, bought, sold, charges, net_amount)
 
 
-def _by_order(traded: Iterable[OrderTraded]) -> list[OrderTraded]:
+def _by_order(traded: Iterable[OrderTraded]) -> tuple[OrderTraded, ...]:
     """One entry an order: brokerage is capped on the whole of it."""
     orders: dict[int, OrderTraded] = {}
     for part in traded:
@@ -136,7 +138,7 @@ def _by_order(traded: Iterable[OrderTraded]) -> list[OrderTraded]:
                 so_far.quantity + part.quantity, so_far.value + part.value,
             )  # fmt: skip
         orders[part.order_id] = part
-    return list(orders.values())
+    return tuple(orders[number] for number in sorted(orders))
 
 
 def _security(symbol: str, day: _Totals, on: date) -> SecurityDay:
@@ -172,7 +174,9 @@ def _securities_tax(symbol: str, day: _Totals, squared_off: int, delivered: int,
     )
 
 
-def _charges(on: date, orders: list[OrderTraded], securities: tuple[SecurityDay, ...]) -> Charges:
+def _charges(
+    on: date, orders: tuple[OrderTraded, ...], securities: tuple[SecurityDay, ...]
+) -> Charges:
     brokerage = sum(
         charges_on(order.value, _rates(order.product, order.symbol, order.side, on))[0]
         for order in orders
