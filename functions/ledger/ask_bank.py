@@ -37,8 +37,6 @@ def ask_bank(stores: Stores, user_id: int, payment: PaymentFacts) -> Asked:
         return Asked(payment, answered=True)
     answer = _answer(stores, user_id, due)
     if answer is None or answer.status == "PENDING":
-        if not due.waits:
-            logger().error("payment stuck", payment_id=str(due.payment_id), attempts=due.attempts)
         return Asked(due, answered=answer is not None)
     done = answer.status == "DONE"
     ended = end_payment(

@@ -1,7 +1,6 @@
-"""The routes of the ledger: a user's books, and deposits on a paper account."""
+"""The routes of the ledger: a user's books, and money in and out of a paper account."""
 
 from datetime import date
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -9,22 +8,18 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from pydantic import AwareDatetime, Field
 
 from functions.ledger import read_books, show_statement
-from functions.shared.bookkeeping.accounts import deposit
-from functions.shared.domain.calendar import market_status
+from functions.ledger.move_money import move_money, show_payments
 from functions.shared.domain.errors import Refused
-from functions.shared.domain.ids import shard_of_slot, slot_of_user
-from functions.shared.domain.money import format_amount
+from functions.shared.domain.payments import Direction
 from functions.shared.runtime import composition
 from functions.shared.runtime.fields import Amount, Request
-from functions.shared.runtime.http import new_app, principal, respond
-from functions.shared.stores.wake import wake_relay
-from functions.shared.wire.events import render_funds
+from functions.shared.runtime.http import new_app, principal
 
 app = new_app("ledger")
 
 LIMIT_MAX = 500
-#: One deposit: 10 crore rupees.
-DEPOSIT_MAX = 10**10
+#: One payment: 10 crore rupees.
+PAYMENT_MAX = 10**10
 
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
@@ -32,11 +27,11 @@ SymbolCursor = Annotated[str | None, Query(max_length=40)]
 SeqCursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")]
 
 
-class DepositBody(Request):
-    """Paper money in. `client_id` makes it happen once, however often it is sent."""
+class PaymentBody(Request):
+    """Paper money in or out. `client_id` makes it happen once, however often it is sent."""
 
     client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
-    amount: Annotated[Amount, Field(gt=0, le=DEPOSIT_MAX)]
+    amount: Annotated[Amount, Field(gt=0, le=PAYMENT_MAX)]
 
 
 @app.get("/v1/funds")
@@ -46,25 +41,22 @@ def funds() -> Response[str]:
 
 
 @app.post("/v1/funds/deposits")
-def make_deposit(body: Annotated[DepositBody, Body()]) -> Response[str]:
-    """Deposit paper money."""
-    stores, caller = composition.stores(), principal(app)
-    if caller.mode != "PAPER":
-        raise Refused(403, "FORBIDDEN", "a live account is funded through its bank")
-    now = stores.clock.now()
-    today = market_status(now, stores.clock.hours).trade_date
-    booked = deposit(stores.shards, caller.user_id, body.client_id, body.amount, today, now)
-    wake_relay(stores.valkey, shard_of_slot(slot_of_user(caller.user_id), len(stores.shards)))
-    return respond(
-        {
-            "client_id": body.client_id,
-            "amount": format_amount(body.amount),
-            "status": "BOOKED",
-            "seq": booked.seq,
-            "funds": render_funds(booked.funds),
-        },
-        HTTPStatus.OK if booked.replayed else HTTPStatus.ACCEPTED,
-    )
+def make_deposit(body: Annotated[PaymentBody, Body()]) -> Response[str]:
+    """Deposit paper money. `BOOKED` once it is yours, `PENDING` while the bank is asked."""
+    return _move_money(Direction.IN, body)
+
+
+@app.post("/v1/funds/withdrawals")
+def make_withdrawal(body: Annotated[PaymentBody, Body()]) -> Response[str]:
+    """Withdraw settled, free money. `PAID` once the bank has paid it out, `PENDING` until then."""
+    return _move_money(Direction.OUT, body)
+
+
+@app.get("/v1/funds/payments")
+def payments(limit: Limit = 50, cursor: SeqCursor = None) -> Response[str]:
+    """Your deposits and withdrawals, newest first."""
+    before = None if cursor is None else int(cursor)
+    return show_payments(composition.stores(), principal(app).user_id, before, limit)
 
 
 @app.get("/v1/holdings")
@@ -123,6 +115,13 @@ def statements(
     return show_statement.show_statement(
         composition.stores(), principal(app).user_id, start, until, after, limit, form
     )
+
+
+def _move_money(direction: Direction, body: PaymentBody) -> Response[str]:
+    caller = principal(app)
+    if caller.mode != "PAPER":
+        raise Refused(403, "FORBIDDEN", "a live account moves money through its bank")
+    return move_money(composition.stores(), caller.user_id, direction, body.client_id, body.amount)
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

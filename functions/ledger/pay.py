@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from functions.ledger.ask_bank import ask_bank
-from functions.shared.bookkeeping.payments import due_payments
+from functions.shared.bookkeeping.payments import due_payments, stuck_payments
 from functions.shared.domain.errors import Retryable
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
@@ -31,9 +31,20 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     for shard, database in enumerate(stores.shards.databases):
         try:
             run.drive(database)
+            _tell_stuck(database)
         except Retryable as error:  # the others' payments don't wait for this one
             logger().warning("shard skipped", shard=shard, why=str(error))
     return {"asked": run.asked, "unanswered": run.silences}
+
+
+def _tell_stuck(database: Database) -> None:
+    """One line a run for as long as a payment of the shard waits for a person; an alarm reads it.
+
+    Raises Retryable.
+    """
+    stuck = stuck_payments(database, PAYMENTS_MOST)
+    if stuck:
+        logger().error("payments stuck", count=len(stuck), payment_ids=[str(one) for one in stuck])
 
 
 class _Run:

@@ -61,6 +61,7 @@ class RunningStack(msgspec.Struct, frozen=True, kw_only=True):
 
     supervisor: int | None = None
     stream: str
+    bank: str
     clock: str
     stores: Stores
 
@@ -94,7 +95,7 @@ def deploy_local(endpoint: str, home: Path, build: Path) -> str:
     parameters = {
         "Target": "localstack",
         "StoresSecret": _STORES_SECRET,
-        "StoresSecretVersion": _put_stores(secrets, running.stores),
+        "StoresSecretVersion": _put_stores(secrets, running),
         "StreamUrl": running.stream,
         "Clock": running.clock,
     }
@@ -152,9 +153,13 @@ def _copy_secrets(manager: Any, source: Secrets, template: Mapping[str, Any]) ->
         _put_secret(manager, name, value)
 
 
-def _put_stores(manager: Any, stores: Stores) -> str:
+def _put_stores(manager: Any, running: RunningStack) -> str:
     """Writes the secret the template resolves. Returns its version, which moves with its text."""
-    value = {"postgres_urls": ",".join(stores.postgres_app), "valkey_url": stores.valkey}
+    value = {
+        "postgres_urls": ",".join(running.stores.postgres_app),
+        "valkey_url": running.stores.valkey,
+        "bank_url": running.bank,
+    }
     return _put_secret(manager, _STORES_SECRET, json.dumps(value))
 
 

@@ -47,6 +47,7 @@ def run_checks(home: Home) -> int:
             ("parts", lambda: _parts(running)),
             ("api", lambda: _get(f"{running.api}/health")),
             ("exchange", lambda: _get(f"{running.exchange}/health")),
+            ("bank", lambda: _get(f"{running.bank}/health")),
         ]
     failed = 0
     for name, check in checks:

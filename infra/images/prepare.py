@@ -12,6 +12,8 @@ import msgspec
 from pg8000.exceptions import DatabaseError
 
 from functions.shared.settings import Settings, SettingsError
+from functions.shared.stores.secrets import open_secrets
+from infra.local.bank import make_bank_token
 from infra.local.clock_file import set_clock
 from infra.local.databases import prepare_databases
 from infra.local.demo import ensure_demo_user
@@ -31,6 +33,7 @@ class PrepareSettings(Settings, frozen=True, kw_only=True):
     valkey_url: str
     streams_url: str
     stream_url: str
+    bank_url: str
 
 
 def prepare(settings: PrepareSettings) -> None:
@@ -39,11 +42,13 @@ def prepare(settings: PrepareSettings) -> None:
     home.create()
     set_clock(home, "real")  # functions have no other: they share no disk with this home
     stores = _stores(settings, home)
+    make_bank_token(open_secrets(stores.secrets))
     _create_shards(settings.postgres_urls[0])
     prepare_databases(home, stores, embedded=False)
     ensure_demo_user(home, stores)
     told = {
         "stream": settings.stream_url,
+        "bank": settings.bank_url,
         "clock": "real",
         "stores": {"postgres_app": stores.postgres_app, "valkey": stores.valkey},
     }

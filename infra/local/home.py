@@ -57,6 +57,7 @@ class StackFile(msgspec.Struct, frozen=True, kw_only=True):
     api: str
     stream: str
     exchange: str
+    bank: str
     clock: str
     stores: StoreAddresses
     parts: list[PartState]

@@ -88,6 +88,7 @@ class Stack:
             api=self._plan.api,
             stream=self._plan.stream,
             exchange=self._plan.exchange,
+            bank=self._plan.bank,
             clock=f"file://{self._home.clock}",
             stores=self._plan.stores,
             parts=[running.show() for running in self._supervisor.running],

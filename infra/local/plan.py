@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from functions.shared.settings import PREFIX, Settings
+from functions.shared.stores.secrets import open_secrets
+from infra.local.bank import bank_arguments, make_bank_token
 from infra.local.home import Home, StoreAddresses
 from infra.local.parts import Part, Step
 from infra.local.ports import LOOPBACK, claim_port, free_ports
@@ -57,6 +59,7 @@ class Plan:
     api: str
     stream: str
     exchange: str
+    bank: str
 
 
 class _Ports:
@@ -84,8 +87,8 @@ def make_plan(
     venue = _Venue(ports.take(), ports.take(), ports.take())
     stream = f"ws://{LOOPBACK}:{ports.stream}/v1/stream"
     step = Step(name="databases", run=lambda: prepare(stores), after=ready)
-    processes = _Processes(home, options, stores, venue, ports, stream)
-    parts = [*servers, processes.exchange()]
+    processes = _Processes(home, options, stores, venue, ports, stream, ports.take())
+    parts = [*servers, processes.exchange(), processes.bank()]
     parts += [replace(p, after=frozenset({"databases"})) for p in processes.brokers()]
     return Plan(
         parts=parts,
@@ -94,6 +97,7 @@ def make_plan(
         api=f"http://{LOOPBACK}:{ports.api}",
         stream=stream,
         exchange=f"http://{LOOPBACK}:{venue.health}",
+        bank=processes.bank_url,
     )
 
 
@@ -183,6 +187,11 @@ class _Processes:
     venue: _Venue
     ports: _Ports
     stream: str
+    bank_port: int
+
+    @property
+    def bank_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.bank_port}"
 
     def exchange(self) -> Part:
         """The venue is told by arguments: it shares no settings with the broker."""
@@ -204,6 +213,21 @@ class _Processes:
             environment=_base_environment(),
             log=self.home.log("exchange"),
             probe=http_probe(self.venue.health),
+        )
+
+    def bank(self) -> Part:
+        """The bank, too, is told by arguments, and knows nothing of who calls it."""
+        kept = open_secrets(self.stores.secrets)
+        return Part(
+            name="bank",
+            command=[
+                *_module("infra.bank.main"),
+                *bank_arguments(self.home, f"{LOOPBACK}:{self.bank_port}"),
+            ],
+            environment=_base_environment(),
+            log=self.home.log("bank"),
+            probe=http_probe(self.bank_port),
+            prepare=lambda: make_bank_token(kept),
         )
 
     def brokers(self) -> list[Part]:
@@ -230,6 +254,7 @@ class _Processes:
             "STREAM_URL": self.stream,
             "OBJECTS_URL": stores.objects,
             "MAIL_URL": stores.mail,
+            "BANK_URL": self.bank_url,
         }
         return [
             self._part("ingest", "edge.ingest.main", edge | ingest),

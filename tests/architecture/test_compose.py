@@ -11,6 +11,7 @@ import yaml
 
 from functions.shared.settings import VARIABLES, Settings, split_address
 from infra.aws.template import ROOT, load_template
+from infra.bank.main import parse_arguments as parse_bank_arguments
 from infra.exchange.main import parse_arguments
 from infra.images.prepare import PrepareSettings
 
@@ -36,7 +37,9 @@ SETTINGS = {
     "infra.images.prepare": "PrepareSettings",
 }
 EVERY_SERVICE = pytest.mark.parametrize("name", SERVICES)
-EVERY_PROCESS = pytest.mark.parametrize("name", [name for name in OURS if name != "exchange"])
+# Both are told by arguments alone, and their image has no other process.
+OUTSIDERS = {"exchange": "infra.exchange", "bank": "infra.bank"}
+EVERY_PROCESS = pytest.mark.parametrize("name", [name for name in OURS if name not in OUTSIDERS])
 
 
 def variables(name: str) -> dict[str, str]:
@@ -61,7 +64,7 @@ def test_it_follows_the_compose_specification() -> None:
 def test_the_stack_is_complete() -> None:
     assert SERVICES.keys() == {
         *("localstack", "postgres", "valkey", "streams", "opensearch", "clickhouse"),
-        *("prepare", "exchange", "gateway", "ingest", "relay", "fanout", "ledger"),
+        *("prepare", "exchange", "bank", "gateway", "ingest", "relay", "fanout", "ledger"),
     }
     assert SERVICES["localstack"]["image"] == "localstack/localstack:4.14.0"
 
@@ -84,6 +87,16 @@ def test_the_exchange_understands_its_command_line() -> None:
     assert int(variables("gateway")["OUTCRY_ORDER_SESSIONS"]) == settings.order_sessions
     assert int(variables("relay")["OUTCRY_ORDER_SESSIONS"]) == settings.order_sessions
     assert int(variables("ingest")["OUTCRY_FEED_SESSIONS"]) == settings.feed_sessions
+
+
+def test_the_bank_understands_its_command_line() -> None:
+    settings = parse_bank_arguments(OURS["bank"]["command"])
+
+    assert (
+        variables("prepare")["OUTCRY_BANK_URL"]
+        == f"http://bank:{split_address(settings.listen)[1]}"
+    )
+    assert settings.token_file.name == "bank-token"
 
 
 @EVERY_SERVICE
@@ -112,7 +125,7 @@ def test_each_address_leads_to_a_service_on_its_own_port(name: str) -> None:
 def test_an_image_has_a_stage_that_carries_what_the_process_is(name: str) -> None:
     build = OURS[name]["build"]
     stage = DOCKERFILE.split(f" AS {build['target']}\n")[1].split("\nFROM")[0]
-    module = "infra.exchange" if name == "exchange" else OURS[name]["command"][0]
+    module = OUTSIDERS.get(name) or OURS[name]["command"][0]
     copied = re.findall(r"^COPY (\S+)", stage, re.MULTILINE)
 
     assert (ROOT / build["dockerfile"]).is_file()
@@ -149,6 +162,7 @@ def test_sams_local_api_is_told_what_the_functions_read_from_the_same_stores() -
     told = json.loads((ROOT / "infra/aws/sam-env.json").read_text())["Parameters"]
     named = load_template()["Globals"]["Function"]["Environment"]["Variables"]
 
-    assert told.keys() == {*named, "OUTCRY_STREAM_URL"}
+    assert told.keys() == {*named, "OUTCRY_STREAM_URL", "OUTCRY_BANK_URL"}
+    assert told["OUTCRY_BANK_URL"] == variables("prepare")["OUTCRY_BANK_URL"]
     assert told["OUTCRY_POSTGRES_URLS"] == variables("ledger")["OUTCRY_POSTGRES_URLS"]
     assert told["OUTCRY_VALKEY_URL"] == variables("ledger")["OUTCRY_VALKEY_URL"]

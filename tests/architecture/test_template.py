@@ -194,9 +194,16 @@ def test_the_stream_has_the_name_the_order_gateway_appends_to() -> None:
     assert RESOURCES["Executions"]["Properties"]["Name"] == executions_stream(0)
 
 
-def test_the_parked_metric_finds_what_the_function_logs() -> None:
-    pattern = RESOURCES["ExecutionsParked"]["Properties"]["FilterPattern"]
-    source = (ROOT / "functions/ledger/apply_execution.py").read_text()
+@pytest.mark.parametrize(
+    ("metric", "module"),
+    [
+        ("ExecutionsParked", "functions/ledger/apply_execution.py"),
+        ("PaymentsStuck", "functions/ledger/pay.py"),
+    ],
+)
+def test_a_metric_finds_what_the_function_logs(metric: str, module: str) -> None:
+    pattern = RESOURCES[metric]["Properties"]["FilterPattern"]
+    source = (ROOT / module).read_text()
 
     for message in re.findall(r'\$\.message = "([^"]+)"', pattern):
         assert f'error("{message}"' in re.sub(r"\(\s+", "(", source)

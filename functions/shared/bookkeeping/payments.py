@@ -29,6 +29,10 @@ _DUE = (
     "SELECT user_id, ledger.payment_facts(p) FROM ledger.payment p WHERE due_at <= :now"
     " ORDER BY due_at LIMIT :rows"
 )
+_STUCK = (
+    "SELECT payment_id FROM ledger.payment WHERE state IN ('REQUESTED', 'SENT') AND due_at IS NULL"
+    " ORDER BY payment_id LIMIT :rows"
+)
 _PAYMENTS = (
     "SELECT ledger.payment_facts(p) FROM ledger.payment p WHERE p.user_id = :user_id"
     " AND (:before::bigint IS NULL OR p.payment_id < :before)"
@@ -117,6 +121,11 @@ def due_payments(
     with its user."""
     found = database.run(_DUE, now=now, rows=rows)
     return [(user_id, decode_payment(payment)) for user_id, payment in found]
+
+
+def stuck_payments(database: Database, rows: int) -> list[int]:
+    """The payments of one shard that nothing asks the bank about any more: a person must."""
+    return [int(row[0]) for row in database.run(_STUCK, rows=rows)]
 
 
 def list_payments(

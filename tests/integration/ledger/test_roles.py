@@ -12,8 +12,8 @@ MONEY_TABLES = (
     "account", "orders", "ledger_event", "posting", "execution", "holding", "holding_lot",
     "lot_sale", "position", "settlement_due", "job_entry", "proceeds_rule",
     "shortage", "loan", "interest_rate", "dividend",
-    "deposit", "parked_execution", "fix_applied", "fix_checkpoint", "charge_head",
-    "order_transition",
+    "deposit", "payment", "payment_transition", "parked_execution", "fix_applied",
+    "fix_checkpoint", "charge_head", "order_transition",
 )  # fmt: skip
 FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry")
 REFUSED, APPEND_ONLY = "42501", "OC409"
@@ -79,6 +79,7 @@ def test_not_even_the_owner_edits_a_fact(
         "ledger.lock_account(1, '2026-07-10')",
         "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, NULL, '', NULL, NULL, NULL)",
         "ledger.move_checkpoint('x', 1)",
+        "ledger.retry_payment(1, now())",
         "ledger.forget_applied('x', 1)",
     ],
 )
@@ -93,6 +94,7 @@ def test_the_application_calls_only_what_it_is_granted(
     [
         "ledger.deposit(1, 'x', 1, current_date, now())",
         "ledger.open_account(1, now())",
+        "ledger.end_payment(1, 1, 'DONE', NULL, current_date, now())",
         "ledger.request_change(1, 1, 'x', NULL, NULL, NULL, NULL, '[]', current_date, now())",
     ],
 )

@@ -19,7 +19,7 @@ import pytest
 from tests.support.stack import Stack, own_stack
 
 PARTS = {
-    *("postgres", "valkey", "streams", "mail", "exchange"),
+    *("postgres", "valkey", "streams", "mail", "exchange", "bank"),
     *("ingest", "gateway", "relay", "fanout", "ledger", "api"),
 }
 QUIT = b"\x11"  # ctrl+q

@@ -18,6 +18,7 @@ from functions.shared.bookkeeping.accounts import open_account
 from functions.shared.clock import micros, wall_now
 from functions.shared.domain.errors import Refused
 from functions.shared.runtime import composition
+from functions.shared.stores.bank import Bank
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.quotes import QuoteCache
@@ -25,6 +26,7 @@ from functions.shared.stores.valkey import Valkey, open_valkey
 from functions.shared.wire.quotes import Quote, encode_record, encode_value, quote_key
 from infra.local.postgres import APPLICATION
 from tests.support.api_events import Answer, api_event, call
+from tests.support.bank import BankProcess, bank_process
 from tests.support.ledger import NOON
 from tests.support.postgres import PostgresUnderTest, fresh_databases
 from tests.support.valkey import valkey_server
@@ -59,9 +61,10 @@ class NamedVerifier:
 class OrderStores:
     """What `composition.stores()` gives, with its parts in a test's hands."""
 
-    def __init__(self, shards: Shards, valkey: Valkey) -> None:
+    def __init__(self, shards: Shards, valkey: Valkey, bank: Bank) -> None:
         self.shards = shards
         self.valkey = valkey
+        self.bank = bank
         self.quotes = QuoteCache(valkey)
         self.instruments = InstrumentMaster(shards.control)
         self.clock = SetClock()
@@ -76,11 +79,17 @@ class OrderStores:
 
 
 @pytest.fixture(scope="package")
-def opened(postgres: PostgresUnderTest) -> Iterator[OrderStores]:
+def bank() -> Iterator[BankProcess]:
+    with bank_process() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def opened(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[OrderStores]:
     with fresh_databases(postgres) as databases, valkey_server() as server:
         shards = Shards(databases.urls(APPLICATION), "test")
         valkey = open_valkey(server.url)
-        yield OrderStores(shards, valkey)
+        yield OrderStores(shards, valkey, bank.client(answer_seconds=0.3))
         valkey.close()
         shards.close()
 

@@ -27,6 +27,7 @@ def home(path: Path, supervisor: int | None) -> Path:
     (path / "run").mkdir()
     stack = {
         "supervisor": supervisor, "stream": "ws://127.0.0.1:7401/v1/stream", "clock": "real",
+        "bank": "http://127.0.0.1:9879",
         "stores": {"postgres_app": ["postgresql://a", "postgresql://b"], "valkey": "redis://c"},
         "parts": [],
     }  # fmt: skip
@@ -71,17 +72,25 @@ def test_the_secrets_copied_are_those_the_template_lets_functions_read() -> None
         "outcry/token-signing-key",
         "outcry/token-verifying-key",
         "outcry/identity-key",
+        "outcry/anchor-signing-key",
+        "outcry/bank-token",
     }
 
 
 def test_a_secret_gets_another_version_only_when_its_text_differs(manager: Any) -> None:
-    stores = deploy_local.Stores(postgres_app=["postgresql://a"], valkey="redis://b")
-    moved = deploy_local.Stores(postgres_app=["postgresql://a"], valkey="redis://c")
+    def put(valkey: str) -> str:
+        stores = deploy_local.Stores(postgres_app=["postgresql://a"], valkey=valkey)
+        stack = deploy_local.RunningStack(
+            stream="ws://s", bank="http://d", clock="real", stores=stores
+        )
+        return deploy_local._put_stores(manager, stack)
 
-    first = deploy_local._put_stores(manager, stores)
-    again = deploy_local._put_stores(manager, stores)
-    other = deploy_local._put_stores(manager, moved)
+    first, again, other = put("redis://b"), put("redis://b"), put("redis://c")
 
     assert first == again != other
     told = json.loads(manager.get_secret_value(SecretId="outcry/stores")["SecretString"])
-    assert told == {"postgres_urls": "postgresql://a", "valkey_url": "redis://c"}
+    assert told == {
+        "postgres_urls": "postgresql://a",
+        "valkey_url": "redis://c",
+        "bank_url": "http://d",
+    }
