@@ -27,6 +27,7 @@ TRADING = (
     Action("watchlist", "w", "Watch", "Go to the watchlist", False),
     Action("orders", "o", "Orders", "Go to the orders"),
     Action("holdings", "h", "Holdings", "Go to the holdings"),
+    Action("positions", "p", "Today", "Go to what the day's trades come to"),
     Action("reconnect", "r", "Reconnect", "Connect again after another terminal took over", False),
     Action("leave", "escape", "Back", "Leave the ticket for the watchlist", True, True),
     Action("help", "question_mark", "Help", "Show this help"),

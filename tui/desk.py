@@ -24,6 +24,7 @@ from tui.messages import (
     InstrumentFound,
     OrderAnswered,
     OrderRefused,
+    PositionsLoaded,
     PreviewArrived,
     SessionEnded,
     SymbolUnknown,
@@ -34,6 +35,10 @@ TYPING_PAUSE_S = 0.2
 """The broker is asked about what is typed once typing has paused this long."""
 PREVIEW_TRIES_MAX = 8
 """About twenty seconds with the waits between: longer than a broker's restart."""
+FILLS_PAUSE_S = 0.2
+"""Positions are asked for once fills have paused this long."""
+POSITIONS_TRIES_MAX = 8
+"""As previews; what stays unanswered comes with the next load of the account."""
 NOT_FOUND = 404
 
 
@@ -109,6 +114,23 @@ class Desk:
             except SignedOutError as ended:
                 self._post(SessionEnded(str(ended)))
                 return
+
+    async def load_positions(self) -> None:
+        """Ask what the day's trades come to. A delivery fill tells of its holding, not of the day;
+        a burst of fills ends in one question, as a newer call cancels this one.
+        """
+        await asyncio.sleep(FILLS_PAUSE_S)
+        for attempt in range(POSITIONS_TRIES_MAX):
+            try:
+                self._post(PositionsLoaded(await self._broker.positions()))
+            except UnreachableError:
+                await asyncio.sleep(backoff(attempt, self._rng))
+                continue
+            except RefusedError as refusal:
+                self._post(BrokerNotice("error", refusal.problem.code, str(refusal)))
+            except SignedOutError as ended:
+                self._post(SessionEnded(str(ended)))
+            return
 
     async def preview(self, request: OrderRequest) -> None:
         """Ask what `request` would cost, again while the broker is out of reach.

@@ -61,6 +61,11 @@ class Follower:
         and events after it, replayed over what is newer already, change nothing.
         """
         funds = await self._broker.funds()
-        account = loaded(funds, await self._broker.orders(), await self._broker.holdings())
+        account = loaded(
+            funds,
+            await self._broker.orders(),
+            await self._broker.holdings(),
+            await self._broker.positions(),
+        )
         self._post(AccountLoaded(account))
         return account

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from tui.client.broker import Link
-from tui.client.models import Instrument, Order, Preview, PrivateEvent
+from tui.client.models import Instrument, Order, Position, Preview, PrivateEvent
 from tui.state.account import Account
 from tui.state.ticket import Errors, OrderRequest
 
@@ -29,6 +29,13 @@ class AccountChanged(Message):
     """Private events, in order; never dropped and never merged."""
 
     events: list[PrivateEvent]
+
+
+@dataclass
+class PositionsLoaded(Message):
+    """The day's positions as HTTP gave them."""
+
+    positions: list[Position]
 
 
 @dataclass

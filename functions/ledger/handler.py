@@ -24,6 +24,7 @@ PAYMENT_MAX = 10**10
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 SymbolCursor = Annotated[str | None, Query(max_length=40)]
+PositionCursor = Annotated[str | None, Query(pattern=r"^(CNC|MIS):.{1,36}$")]
 SeqCursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")]
 
 
@@ -68,16 +69,17 @@ def holdings(limit: Limit = 50, cursor: SymbolCursor = None) -> Response[str]:
 
 
 @app.get("/v1/positions")
-def positions(limit: Limit = 50, cursor: SymbolCursor = None) -> Response[str]:
-    """What you bought today."""
+def positions(limit: Limit = 50, cursor: PositionCursor = None) -> Response[str]:
+    """What today's trades come to, delivery and intraday apart."""
+    product, _, symbol = (cursor or "").partition(":")
     return read_books.show_positions(
-        composition.stores(), principal(app).user_id, cursor or "", limit
+        composition.stores(), principal(app).user_id, (product, symbol), limit
     )
 
 
 @app.get("/v1/portfolio")
 def portfolio() -> Response[str]:
-    """Funds and holdings together."""
+    """Funds, holdings and positions together."""
     return read_books.show_portfolio(composition.stores(), principal(app).user_id)
 
 

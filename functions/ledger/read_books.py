@@ -1,10 +1,12 @@
-"""A user's books as answers: funds, holdings with live figures, the log of events.
+"""A user's books as answers: funds, holdings and positions with live figures, the log of events.
 
 Invariant: money and shares come from the ledger alone; a live price only ever adds to them, and
-where there is none the figure is null, never zero.
+where there is none the figure is null, never zero. Holdings are delivery shares; positions are what
+the day's trades come to, so a delivery buy of today shows in both.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from datetime import date
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -12,64 +14,75 @@ from functions.shared.bookkeeping import reading
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Retryable
 from functions.shared.domain.money import format_amount, format_price, value_of
+from functions.shared.domain.orders import Product
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.runtime.logs import logger
 from functions.shared.wire.events import (
     HoldingFacts,
+    PositionFacts,
     format_time,
     render_funds,
     render_holding,
+    render_position,
 )
 from functions.shared.wire.quotes import Quote
 
-#: The most symbols a portfolio shows; a page of holdings has its own limit.
-HOLDINGS_MAX = 5_000
+#: The most holdings and the most positions a portfolio shows; a page of them has its own limit.
+PORTFOLIO_MAX = 5_000
 
-
-@dataclass(frozen=True, slots=True)
-class LivePosition:
-    """A holding with its price. Money in paise; None where there is no price."""
-
-    holding: HoldingFacts
-    ltp: int | None
-    value: int | None
-    day_pnl: int | None
-    unrealised_pnl: int | None
+Quotes = Mapping[str, Quote]
 
 
 def show_funds(stores: Stores, user_id: int) -> Response[str]:
     """The account: cash, what orders hold, what can be spent and what can leave."""
-    today = market_status(stores.clock.now(), stores.clock.hours).trade_date
-    return respond(render_funds(reading.funds(stores.shards, user_id, today)))
+    return respond(render_funds(reading.funds(stores.shards, user_id, _today(stores))))
 
 
 def show_holdings(stores: Stores, user_id: int, after: str, limit: int) -> Response[str]:
     """What is held, with live value and profit; `next` is the symbol to go on after."""
-    positions = _positions(stores, user_id, after, limit)
-    return respond({"items": _rendered(positions), "next": _next(positions, limit)})
+    held = reading.holdings(stores.shards, user_id, _today(stores), after, limit)
+    quotes = _quotes(stores, (holding.symbol for holding in held))
+    items = [_holding(holding, quotes.get(holding.symbol)) for holding in held]
+    return respond({"items": items, "next": held[-1].symbol if len(held) == limit else None})
 
 
-def show_positions(stores: Stores, user_id: int, after: str, limit: int) -> Response[str]:
-    """What was bought on this trade date, among a page of holdings."""
-    positions = _positions(stores, user_id, after, limit)
-    today = [position for position in positions if position.holding.bought_today]
-    return respond({"items": _rendered(today), "next": _next(positions, limit)})
+def show_positions(
+    stores: Stores, user_id: int, after: tuple[str, str], limit: int
+) -> Response[str]:
+    """What the day's trades come to by product and symbol, from the pair behind `after`; `next`
+    names the last pair."""
+    found = reading.positions(stores.shards, user_id, _today(stores), after, limit)
+    quotes = _quotes(stores, (position.symbol for position in found))
+    items = [_position(position, quotes.get(position.symbol)) for position in found]
+    last = f"{found[-1].product}:{found[-1].symbol}" if len(found) == limit else None
+    return respond({"items": items, "next": last})
 
 
 def show_portfolio(stores: Stores, user_id: int) -> Response[str]:
-    """Funds and holdings in one answer, with their sum; a null sum says that a price is missing."""
-    positions = _positions(stores, user_id, "", HOLDINGS_MAX)
-    today = market_status(stores.clock.now(), stores.clock.hours).trade_date
+    """Funds, holdings and positions in one answer, with what they are worth together; a null sum
+    says that a price is missing."""
+    today = _today(stores)
+    held = reading.holdings(stores.shards, user_id, today, "", PORTFOLIO_MAX)
+    traded = reading.positions(stores.shards, user_id, today, ("", ""), PORTFOLIO_MAX)
     funds = reading.funds(stores.shards, user_id, today)
-    values = [position.value for position in positions]
-    known = [value for value in values if value is not None]
-    total = funds.cash - funds.borrowed + sum(known) if len(known) == len(values) else None
+    quotes = _quotes(stores, {h.symbol for h in held} | {p.symbol for p in traded})
+    # Delivery shares are worth what they would fetch. The value of intraday ones never left the
+    # cash, so they add what closing them would bring.
+    worth = [_worth(holding, quotes.get(holding.symbol)) for holding in held]
+    worth += [
+        _unrealised(position, quotes.get(position.symbol))
+        for position in traded
+        if position.product == Product.MIS
+    ]
+    known = [each for each in worth if each is not None]
+    total = funds.cash - funds.borrowed + sum(known) if len(known) == len(worth) else None
     return respond(
         {
             "funds": render_funds(funds),
-            "holdings": _rendered(positions),
-            "value": None if total is None else format_amount(total),
+            "holdings": [_holding(each, quotes.get(each.symbol)) for each in held],
+            "positions": [_position(each, quotes.get(each.symbol)) for each in traded],
+            "value": _amount(total),
         }
     )
 
@@ -95,44 +108,70 @@ def list_events(stores: Stores, user_id: int, after: int, limit: int) -> Respons
     return respond({"items": items, "next": str(rows[-1].seq) if len(rows) == limit else None})
 
 
-def _positions(stores: Stores, user_id: int, after: str, limit: int) -> list[LivePosition]:
-    today = market_status(stores.clock.now(), stores.clock.hours).trade_date
-    held = reading.holdings(stores.shards, user_id, today, after, limit)
+def _today(stores: Stores) -> date:
+    return market_status(stores.clock.now(), stores.clock.hours).trade_date
+
+
+def _quotes(stores: Stores, symbols: Iterable[str]) -> Quotes:
+    """The live prices there are; none while the cache is away."""
     try:
-        quotes = stores.quotes.get([holding.symbol for holding in held])
+        found = stores.quotes.get(list(symbols))
     except Retryable as error:
-        logger().warning("holdings without prices", why=str(error))
-        quotes = {}
-    return [_live(holding, quotes.get(holding.symbol)) for holding in held]
+        logger().warning("books without prices", why=str(error))
+        return {}
+    return {symbol: quote for symbol, quote in found.items() if quote.ltp}
 
 
-def _live(holding: HoldingFacts, quote: Quote | None) -> LivePosition:
-    if quote is None or not quote.ltp:
-        return LivePosition(holding, None, None, None, None)
-    value = value_of(holding.quantity, quote.ltp)
-    # Shares bought today moved from what they cost, the others from yesterday's close; the average
-    # cost stands for the price of the day's buys.
+def _holding(holding: HoldingFacts, quote: Quote | None) -> dict[str, object]:
+    value = _worth(holding, quote)
+    return {
+        **render_holding(holding),
+        "ltp": _ltp(quote),
+        "value": _amount(value),
+        "day_pnl": _amount(_day_pnl(holding, quote)),
+        "unrealised_pnl": _amount(None if value is None else value - holding.cost),
+    }
+
+
+def _worth(holding: HoldingFacts, quote: Quote | None) -> int | None:
+    return None if quote is None else value_of(holding.quantity, quote.ltp)
+
+
+def _day_pnl(holding: HoldingFacts, quote: Quote | None) -> int | None:
+    """Shares bought today moved from what they cost, the others from yesterday's close; the average
+    cost stands for the price of the day's buys."""
+    if quote is None:
+        return None
     earlier = holding.quantity - holding.bought_today
     base = value_of(earlier, quote.close or quote.ltp)
     base += holding.cost * holding.bought_today // holding.quantity
-    return LivePosition(holding, quote.ltp, value, value - base, value - holding.cost)
+    return value_of(holding.quantity, quote.ltp) - base
 
 
-def _rendered(positions: list[LivePosition]) -> list[dict[str, object]]:
-    return [
-        {
-            **render_holding(position.holding),
-            "ltp": None if position.ltp is None else format_price(position.ltp),
-            "value": _amount(position.value),
-            "day_pnl": _amount(position.day_pnl),
-            "unrealised_pnl": _amount(position.unrealised_pnl),
-        }
-        for position in positions
-    ]
+def _position(position: PositionFacts, quote: Quote | None) -> dict[str, object]:
+    unrealised = _unrealised(position, quote)
+    return {
+        **render_position(position),
+        "ltp": _ltp(quote),
+        "value": _amount(None if quote is None else value_of(position.net, quote.ltp)),
+        "unrealised_pnl": _amount(unrealised),
+        "day_pnl": _amount(None if unrealised is None else position.realised + unrealised),
+    }
 
 
-def _next(positions: list[LivePosition], limit: int) -> str | None:
-    return positions[-1].holding.symbol if len(positions) == limit else None
+def _unrealised(position: PositionFacts, quote: Quote | None) -> int | None:
+    """What closing it at the last price would bring beyond what it was entered at. A delivery sale
+    of shares held before is open until the day ends: it would be closed by buying them back."""
+    if position.net == 0:
+        return 0
+    if quote is None:
+        return None
+    entered = position.open_value if position.net > 0 else -position.open_value
+    return value_of(position.net, quote.ltp) - entered
+
+
+def _ltp(quote: Quote | None) -> str | None:
+    return None if quote is None else format_price(quote.ltp)
 
 
 def _amount(paise: int | None) -> str | None:

@@ -15,6 +15,7 @@ from functions.shared.wire.events import (
     FundsFacts,
     HoldingFacts,
     OrderFacts,
+    PositionFacts,
     UserEvent,
     render_event,
     render_order,
@@ -63,6 +64,7 @@ EVENT = UserEvent(
             price=28_112_000,
             value=1_124_480,
             charges=1_290,
+            heads=(0, 1_124, 35, 0, 1, 124, 6),
             trade_date="2026-07-10",
             settles_on="2026-07-13",
             at=NOON_MICROS,
@@ -79,6 +81,27 @@ EVENT = UserEvent(
             open_sell=0,
             pledged=0,
             cost=1_124_480,
+        ),
+    ),
+)
+INTRADAY = UserEvent(
+    user_id=1,
+    user_seq=10,
+    kind="FILL",
+    at=NOON_MICROS,
+    body=EventBody(
+        position=PositionFacts(
+            symbol="M&M",
+            product="MIS",
+            trade_date="2026-07-10",
+            net=-3,
+            open_value=843_360,
+            buy_quantity=4,
+            buy_value=1_124_480,
+            sell_quantity=7,
+            sell_value=1_967_840,
+            realised=-150,
+            margin=168_672,
         ),
     ),
 )
@@ -104,6 +127,7 @@ def _golden(name: str) -> Any:
 
 def test_the_broker_pushes_the_golden_event() -> None:
     assert render_event(EVENT) == _golden("stream.event.json")
+    assert render_event(INTRADAY) == _golden("stream.position.json")
 
 
 def test_the_terminal_reads_the_golden_event() -> None:
@@ -115,10 +139,21 @@ def test_the_terminal_reads_the_golden_event() -> None:
     assert isinstance(fill, models.Fill)
     assert (fill.quantity, fill.exec_id) == (4, "20260710-17")
     assert isinstance(funds, models.Funds)
-    assert funds.available == funds.cash - funds.held
+    assert funds.available == funds.cash - funds.held - funds.blocked
     assert isinstance(holding, models.Holding)
     assert holding.average_price == Decimal("2811.2000")
     assert {each.user_seq for each in (order, fill, funds, holding)} == {9}
+
+
+def test_the_terminal_reads_the_golden_position() -> None:
+    (position,) = protocol.decode((GOLDEN / "stream.position.json").read_bytes())
+
+    assert isinstance(position, models.Position)
+    assert (position.key, position.quantity, position.user_seq) == ("MIS:M&M", -3, 10)
+    assert (position.average_price, position.realised_pnl) == (
+        Decimal("2811.2000"),
+        Decimal("-1.50"),
+    )
 
 
 def test_the_broker_answers_the_golden_order() -> None:

@@ -36,6 +36,13 @@ def test_an_order_the_broker_would_refuse(
     assert snap_compare(desk.terminal, terminal_size=size, run_before=run)
 
 
+@pytest.mark.parametrize("key", ["h", "p"])
+def test_the_books_on_a_small_screen(snap_compare: SnapCompare, desk: Desk, key: str) -> None:
+    run = still(key, until=_shows("settled" if key == "h" else "bought"))
+
+    assert snap_compare(desk.terminal, terminal_size=(80, 24), run_before=run)
+
+
 def test_the_confirmation(snap_compare: SnapCompare, desk: Desk) -> None:
     async def run(pilot: Pilot[None]) -> None:
         await still("b", "1", "0", until=_shows("₹29,505.00"))(pilot)

@@ -11,7 +11,7 @@ from tests.screens.conftest import Desk, is_live, settle, text_of
 from tests.support.terminal import ORDERS, QUOTES, funds, order, quote
 from tui.actions import EVERYWHERE, TRADING
 from tui.client.broker import Link, RefusedError, UnreachableError
-from tui.client.models import Fill, Holding, Problem
+from tui.client.models import Fill, Holding, Position, Problem
 from tui.messages import SessionEnded
 from tui.screens import login
 from tui.screens.dialogs import ConfirmDialog, ModifyDialog
@@ -76,6 +76,46 @@ async def test_the_blotter_the_holding_and_the_money_move_by_themselves(desk: De
     assert "Bought 10 TCS at ₹3,921.00" in said
     assert "+7.00" in said
     assert "TCS" in desk.feed.watched
+
+
+async def test_a_fill_brings_the_days_positions_anew(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        assert desk.broker.positions_asked == 1
+        desk.broker.known_positions = [Position(symbol="ITC", product="CNC", quantity=7)]
+        fill = Fill(
+            order_id="5",
+            symbol="ITC",
+            side="BUY",
+            quantity=7,
+            price=Decimal("410.00"),
+            exec_id="E1",
+            user_seq=8,
+        )
+        desk.feed.send(fill, funds(seq=8))
+        await settle(pilot, lambda: "CNC" in text_of(pilot) and "MIS" not in text_of(pilot))
+
+    assert desk.broker.positions_asked == 2
+    assert "ITC" in desk.feed.watched
+
+
+async def test_an_intraday_position_moves_by_itself_and_p_goes_there(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("p")
+        await settle(pilot, lambda: "+218.50" in text_of(pilot))
+        desk.feed.send(
+            Position(
+                symbol="TCS",
+                product="MIS",
+                quantity=0,
+                realised_pnl=Decimal("99.00"),
+                user_seq=8,
+            )
+        )
+        await settle(pilot, lambda: "+99.00" in text_of(pilot))
+        await pilot.press("down", "s")
+        await settle(pilot, lambda: pilot.app.screen.query_one("#symbol", Input).value == "TCS")
 
 
 async def test_escape_sends_nothing(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from tui.client.models import (
     Holding,
     Instrument,
     Order,
+    Position,
     Preview,
     PrivateEvent,
     Problem,
@@ -93,9 +94,26 @@ ORDERS = [
 ]
 
 HOLDINGS = [
-    Holding(symbol="RELIANCE", quantity=14, average_price=Decimal("2949.7143"), free_quantity=14),
-    Holding(symbol="M&M", quantity=100, average_price=Decimal("2840.0000"), free_quantity=90),
-]
+    Holding(
+        symbol="RELIANCE", quantity=14, average_price=Decimal("2949.7143"), free_quantity=14,
+        settled=0, bought_today=14,
+    ),
+    Holding(
+        symbol="M&M", quantity=100, average_price=Decimal("2840.0000"), free_quantity=90,
+        settled=60, t1=40,
+    ),
+]  # fmt: skip
+
+POSITIONS = [
+    Position(
+        symbol="RELIANCE", product="CNC", quantity=14, average_price=Decimal("2949.7143"),
+        buy_quantity=14,
+    ),
+    Position(
+        symbol="TCS", product="MIS", quantity=-20, average_price=Decimal("3925.5000"),
+        buy_quantity=30, sell_quantity=50, realised_pnl=Decimal("142.50"),
+    ),
+]  # fmt: skip
 
 PREVIEW = Preview(
     accepted=True,
@@ -125,6 +143,8 @@ class RecordingBroker:
         self.modified: list[tuple[str, dict[str, object]]] = []
         self.cancelled: list[str] = []
         self.known_orders: list[Order] = []
+        self.known_positions = POSITIONS
+        self.positions_asked = 0
         self.preview_answer = PREVIEW
         self.preview_refusal: Problem | None = None
         self.placed_order = order()
@@ -152,6 +172,10 @@ class RecordingBroker:
 
     async def holdings(self) -> list[Holding]:
         return HOLDINGS
+
+    async def positions(self) -> list[Position]:
+        self.positions_asked += 1
+        return self.known_positions
 
     async def preview(self, body: Mapping[str, object]) -> Preview:
         if self.preview_refusal is not None:

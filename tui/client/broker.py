@@ -13,6 +13,7 @@ from tui.client.models import (
     Holding,
     Instrument,
     Order,
+    Position,
     Preview,
     PrivateEvent,
     Problem,
@@ -59,6 +60,8 @@ class Broker(Protocol):
     async def orders(self) -> list[Order]: ...
 
     async def holdings(self) -> list[Holding]: ...
+
+    async def positions(self) -> list[Position]: ...
 
     async def preview(self, body: Mapping[str, object]) -> Preview: ...
 

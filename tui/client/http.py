@@ -18,6 +18,7 @@ from tui.client.models import (
     Instrument,
     Order,
     Page,
+    Position,
     Preview,
     Problem,
     Profile,
@@ -82,6 +83,9 @@ class HttpBroker:
 
     async def holdings(self) -> list[Holding]:
         return await self._pages("/v1/holdings", Page[Holding])
+
+    async def positions(self) -> list[Position]:
+        return await self._pages("/v1/positions", Page[Position])
 
     async def preview(self, body: Mapping[str, object]) -> Preview:
         return await self._signed("POST", "/v1/orders/preview", Preview, body)

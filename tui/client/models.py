@@ -83,11 +83,13 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal
     exec_id: str
     user_seq: int
+    product: str = "CNC"
     time: datetime | None = None
 
 
 class Funds(msgspec.Struct, frozen=True, kw_only=True):
-    """The money of the account after event `seq` of its ledger."""
+    """The money of the account after event `seq` of its ledger. `unsettled` sale proceeds can't
+    leave yet, and what of them is `blocked` can't be spent yet."""
 
     cash: Decimal
     held: Decimal
@@ -95,20 +97,45 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
     seq: int = 0
     borrowed: Decimal = Decimal(0)
     unsettled: Decimal = Decimal(0)
+    blocked: Decimal = Decimal(0)
     withdrawable: Decimal | None = None
     currency: str = "INR"
     user_seq: int = 0
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
-    """What is owned of one symbol; `average_price` (four decimals) is null at none."""
+    """What is owned of one symbol: what has settled, what settles next (`t1`) and what was bought
+    today. `free_quantity` can be sold; `average_price` (four decimals) is null at none."""
 
     symbol: str
     quantity: int
+    settled: int | None = None
+    t1: int = 0
+    bought_today: int = 0
     average_price: Decimal | None = None
     free_quantity: int | None = None
     ltp: Decimal | None = None
     user_seq: int = 0
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """What today's trades in a symbol come to, by product. `quantity` is below zero when more was
+    sold than bought; `average_price` is of what is open, null at none."""
+
+    symbol: str
+    product: str
+    quantity: int
+    average_price: Decimal | None = None
+    buy_quantity: int = 0
+    sell_quantity: int = 0
+    realised_pnl: Decimal = Decimal(0)
+    ltp: Decimal | None = None
+    user_seq: int = 0
+
+    @property
+    def key(self) -> str:
+        """What no other position of the account has."""
+        return f"{self.product}:{self.symbol}"
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,5 +243,5 @@ class Page(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
     next: str | None = None
 
 
-PrivateEvent = Order | Fill | Funds | Holding
+PrivateEvent = Order | Fill | Funds | Holding | Position
 """What the stream pushes about the user's own account; each carries a `user_seq`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tui.client.models import Fill, Funds, Holding, Order, PrivateEvent, Quote
+from tui.client.models import Fill, Funds, Holding, Order, Position, PrivateEvent, Quote
 
 SUBPROTOCOL = "outcry.v1.json"
 HELD_EVENTS_MAX = 1_000
@@ -21,6 +21,7 @@ _PRIVATE: Mapping[str, type[PrivateEvent]] = {
     "fill": Fill,
     "funds": Funds,
     "holding": Holding,
+    "position": Position,
 }
 
 

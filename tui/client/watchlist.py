@@ -24,6 +24,14 @@ class WatchlistFile:
             return list(self.default)
         return msgspec.json.decode(self.path.read_bytes(), type=list[str])[:SYMBOLS_MAX]
 
+    def read_or_default(self) -> tuple[list[str], str]:
+        """The kept symbols, and what is wrong with a file that can't be read; it is left as it is,
+        and the default takes its place."""
+        try:
+            return self.read(), ""
+        except (OSError, msgspec.MsgspecError) as error:
+            return list(self.default), f"{self.path}: {error}"
+
     def write(self, symbols: list[str]) -> None:
         """Replace the kept symbols at once, so that a crash leaves the old list or the new."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

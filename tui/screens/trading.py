@@ -1,4 +1,4 @@
-"""The trading screen: prices, ticket, orders, holdings and money on one page.
+"""The trading screen: prices, ticket, orders, holdings, positions and money on one page.
 
 Invariant: workers only post messages; the handlers here alone change what the screen knows
 (`_board`, `_account`, `_link`) and show it. Prices are shown at most FLUSHES_PER_S times a second.
@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import ClassVar
 
-import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -37,19 +36,20 @@ from tui.messages import (
     OrderAnswered,
     OrderRefused,
     OrderReviewed,
+    PositionsLoaded,
     PreviewArrived,
     QuotesChanged,
     SymbolUnknown,
 )
 from tui.screens.dialogs import HelpDialog, ModifyDialog, SearchDialog
 from tui.screens.reviews import cancel_review, order_review
-from tui.state.account import Account, apply, apply_order, in_words, positions, totals
+from tui.state.account import Account, apply, apply_order, in_words
 from tui.state.listing import Listing, found, not_tradable
 from tui.state.quotes import Board, apply_quotes
 from tui.state.ticket import Change
 from tui.widgets.bars import FundsBar, TitleBar
 from tui.widgets.blotter import Blotter
-from tui.widgets.holdings import Holdings
+from tui.widgets.books import Books
 from tui.widgets.live_table import LiveTable
 from tui.widgets.ticket import Ticket
 from tui.widgets.watchlist import Watchlist
@@ -97,11 +97,13 @@ class TradingScreen(Screen[None]):
             yield Watchlist()
             yield Ticket(self._profile.mode)
             yield Blotter()
-            yield Holdings()
+            yield Books()
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._symbols = self._read_watchlist()
+        self._symbols, trouble = self._watchlist_file.read_or_default()
+        if trouble:
+            self.notify(trouble, severity="warning", markup=False)
         self._watch()
         self._show_prices()
         self._show_account()
@@ -154,15 +156,20 @@ class TradingScreen(Screen[None]):
 
     @on(AccountChanged)
     def _account_changed(self, message: AccountChanged) -> None:
-        held_before = self._account.held_symbols
         for event in message.events:
             is_news = isinstance(event, Fill) and event.exec_id not in self._account.fills
             self._account = apply(self._account, event)
             if isinstance(event, Fill) and is_news:
                 self.notify(in_words(event), markup=False)
-        if self._account.held_symbols != held_before:
-            self._watch()
+                self._ask("positions", self._desk.load_positions)
+        self._watch()
         self._show_account()
+
+    @on(PositionsLoaded)
+    def _positions_loaded(self, message: PositionsLoaded) -> None:
+        self._account = self._account.with_positions(message.positions)
+        self._watch()
+        self._show_prices()
 
     @on(LinkChanged)
     def _link_changed(self, message: LinkChanged) -> None:
@@ -294,15 +301,16 @@ class TradingScreen(Screen[None]):
         self.set_focus(self.query_one(Watchlist))
 
     def action_orders(self) -> None:
-        self.remove_class("-holdings")
+        self.query_one(Books).close()
         self.query_one(Blotter).focus_working(self._account)
 
     def action_holdings(self) -> None:
-        self.add_class("-holdings")
-        self.query_one(Holdings).focus()
+        self.query_one(Books).open_holdings()
 
-    def action_leave(self) -> None:
-        self.set_focus(self.query_one(Watchlist))
+    def action_positions(self) -> None:
+        self.query_one(Books).open_positions()
+
+    action_leave = action_watchlist
 
     def action_reconnect(self) -> None:
         if self._link is Link.REPLACED:
@@ -317,7 +325,7 @@ class TradingScreen(Screen[None]):
         is_live = self._link is Link.LIVE
         self.query_one(Watchlist).show_prices(self._symbols, self._board, is_live, time.monotonic())
         self._show_ltp()
-        self.query_one(Holdings).show_positions(positions(self._account, self._board), is_live)
+        self.query_one(Books).show_books(self._account, self._board, is_live)
         self._show_funds()
 
     def _show_ltp(self) -> None:
@@ -330,17 +338,16 @@ class TradingScreen(Screen[None]):
             self._show_prices()
 
     def _show_funds(self) -> None:
-        sums = totals(positions(self._account, self._board))
-        bar = self.query_one(FundsBar)
-        bar.show_funds(self._account, sums, self._link is Link.LIVE, self._link_detail)
+        bar, is_live = self.query_one(FundsBar), self._link is Link.LIVE
+        bar.show_funds(self._account, self._board, is_live, self._link_detail)
 
     def _tick(self) -> None:
         self.query_one(TitleBar).show_time(self._now())
 
     def _watch(self) -> None:
-        """Subscribe what is on screen: watchlist, holdings and the ticket's symbol, once known."""
+        """Subscribe what is on screen: watchlist, books and the ticket's symbol, once known."""
         typed = {self._ticket_symbol} & self._listing.known.keys()
-        self._feed.watch({*self._symbols, *self._account.held_symbols, *typed})
+        self._feed.watch({*self._symbols, *self._account.priced_symbols, *typed})
 
     def _learn(self) -> None:
         """Ask about the watchlist's symbols not known yet: not all that has a price can trade."""
@@ -356,14 +363,6 @@ class TradingScreen(Screen[None]):
     def _ask(self, group: str, question: WorkType[None]) -> None:
         """Ask the broker; a newer question of the group takes this one's place."""
         self.run_worker(question, group=group, exclusive=True)
-
-    def _read_watchlist(self) -> list[str]:
-        """The kept list; a file that can't be read is named and left as it is."""
-        try:
-            return self._watchlist_file.read()
-        except (OSError, msgspec.MsgspecError) as error:
-            self.notify(f"{self._watchlist_file.path}: {error}", severity="warning", markup=False)
-            return list(self._watchlist_file.default)
 
     def _keep_watchlist(self, symbols: list[str]) -> None:
         self._symbols = symbols
@@ -387,9 +386,7 @@ class TradingScreen(Screen[None]):
         if self.focused is self.query_one(Blotter):
             order = self._account.orders.get(self.query_one(Blotter).cursor_key or "")
             return None if order is None else order.symbol
-        if self.focused is self.query_one(Holdings):
-            return self.query_one(Holdings).cursor_key
-        return self.query_one(Watchlist).cursor_key
+        return self.query_one(Books).selected_symbol or self.query_one(Watchlist).cursor_key
 
     def _selected_working_order(self) -> Order | None:
         order = self._account.orders.get(self.query_one(Blotter).cursor_key or "")

@@ -1,4 +1,4 @@
-"""The user's orders, fills, holdings and money, folded from HTTP answers and stream events.
+"""The user's orders, fills, holdings, positions and money, from HTTP answers and stream events.
 
 Invariant: every reducer is idempotent and ignores what is older than it knows, so that an answer
 and the event of the same change, or a replay after a reconnect, may arrive in any order.
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tui.client.models import Fill, Funds, Holding, Order, PrivateEvent
+from tui.client.models import Fill, Funds, Holding, Order, Position, PrivateEvent
 from tui.state import formats
 from tui.state.quotes import Board
 
@@ -24,6 +24,7 @@ class Account:
     orders: Mapping[str, Order] = field(default_factory=lambda: MappingProxyType({}))
     fills: Mapping[str, Fill] = field(default_factory=lambda: MappingProxyType({}))
     holdings: Mapping[str, Holding] = field(default_factory=lambda: MappingProxyType({}))
+    positions: Mapping[str, Position] = field(default_factory=lambda: MappingProxyType({}))
     funds: Funds | None = None
 
     @property
@@ -36,13 +37,30 @@ class Account:
         """Symbols of which anything is owned."""
         return [each.symbol for each in self.holdings.values() if each.quantity]
 
+    @property
+    def priced_symbols(self) -> set[str]:
+        """Symbols whose price the account's figures follow."""
+        traded = {each.symbol for each in self.positions.values()}
+        return traded.union(self.held_symbols)
 
-def loaded(funds: Funds, orders: Iterable[Order], holdings: Iterable[Holding]) -> Account:
+    def with_positions(self, positions: Iterable[Position]) -> "Account":
+        """The account with the day's positions as HTTP gave them, in place of all that was
+        known."""
+        return replace(self, positions=MappingProxyType({each.key: each for each in positions}))
+
+
+def loaded(
+    funds: Funds,
+    orders: Iterable[Order],
+    holdings: Iterable[Holding],
+    positions: Iterable[Position],
+) -> Account:
     """The account as HTTP gave it. `funds` was asked for first, so the rest is at least as new."""
     account = Account(funds=msgspec.structs.replace(funds, user_seq=funds.seq))
     for order in orders:
         account = apply_order(account, order)
-    return replace(account, holdings=MappingProxyType({each.symbol: each for each in holdings}))
+    account = replace(account, holdings=MappingProxyType({each.symbol: each for each in holdings}))
+    return account.with_positions(positions)
 
 
 def apply(account: Account, event: PrivateEvent) -> Account:
@@ -54,6 +72,8 @@ def apply(account: Account, event: PrivateEvent) -> Account:
             return replace(account, fills=_with(account.fills, event.exec_id, event))
         case Holding():
             return _apply_holding(account, event)
+        case Position():
+            return _apply_position(account, event)
         case Funds():
             known = account.funds
             newer = known is None or event.user_seq >= known.user_seq
@@ -75,7 +95,14 @@ def _apply_holding(account: Account, holding: Holding) -> Account:
     return replace(account, holdings=_with(account.holdings, holding.symbol, holding))
 
 
-Value = TypeVar("Value", Order, Fill, Holding)
+def _apply_position(account: Account, position: Position) -> Account:
+    known = account.positions.get(position.key)
+    if known is not None and position.user_seq <= known.user_seq:
+        return account
+    return replace(account, positions=_with(account.positions, position.key, position))
+
+
+Value = TypeVar("Value", Order, Fill, Holding, Position)
 
 
 def _with(mapping: Mapping[str, Value], key: str, value: Value) -> MappingProxyType[str, Value]:
@@ -89,7 +116,7 @@ def in_words(fill: Fill) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class LiveHolding:
     """A holding at the live price. What can't be priced is None, never zero."""
 
     holding: Holding
@@ -99,39 +126,64 @@ class Position:
     gain_percent: Decimal | None
 
 
-def positions(account: Account, board: Board) -> list[Position]:
+def live_holdings(account: Account, board: Board) -> list[LiveHolding]:
     """Holdings with live figures, by symbol."""
     symbols = sorted(account.held_symbols)
-    return [_position(account.holdings[symbol], board) for symbol in symbols]
+    return [_live_holding(account.holdings[symbol], board) for symbol in symbols]
 
 
-def _position(holding: Holding, board: Board) -> Position:
+def _live_holding(holding: Holding, board: Board) -> LiveHolding:
     ltp = board.ltp(holding.symbol) or holding.ltp
     if ltp is None:
-        return Position(holding, None, None, None, None)
+        return LiveHolding(holding, None, None, None, None)
     value = ltp * holding.quantity
     if not holding.average_price:
-        return Position(holding, ltp, value, None, None)
+        return LiveHolding(holding, ltp, value, None, None)
     cost = holding.average_price * holding.quantity
-    return Position(holding, ltp, value, value - cost, (value - cost) * 100 / cost)
+    return LiveHolding(holding, ltp, value, value - cost, (value - cost) * 100 / cost)
+
+
+@dataclass(frozen=True, slots=True)
+class LivePosition:
+    """A position at the live price; `gain` is what was realised and what closing it would bring."""
+
+    position: Position
+    ltp: Decimal | None
+    gain: Decimal | None
+
+
+def live_positions(account: Account, board: Board) -> list[LivePosition]:
+    """The day's positions with live figures, by symbol and product."""
+    by_symbol = sorted(account.positions.values(), key=lambda each: (each.symbol, each.product))
+    return [_live_position(position, board) for position in by_symbol]
+
+
+def _live_position(position: Position, board: Board) -> LivePosition:
+    ltp = board.ltp(position.symbol) or position.ltp
+    if not position.quantity:
+        return LivePosition(position, ltp, position.realised_pnl)
+    if ltp is None or position.average_price is None:
+        return LivePosition(position, ltp, None)
+    opened = (ltp - position.average_price) * position.quantity
+    return LivePosition(position, ltp, position.realised_pnl + opened)
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over all positions; None when one of them can't be priced."""
+    """Sums over all holdings; None when one of them can't be priced."""
 
     value: Decimal | None
     gain: Decimal | None
 
 
-def totals(held: Iterable[Position]) -> Totals:
+def totals(held: Iterable[LiveHolding]) -> Totals:
     """What the holdings are worth and have gained together."""
     value, gain = Decimal(0), Decimal(0)
-    for position in held:
-        if position.value is None or position.gain is None:
+    for each in held:
+        if each.value is None or each.gain is None:
             return Totals(None, None)
-        value += position.value
-        gain += position.gain
+        value += each.value
+        gain += each.gain
     return Totals(value, gain)
 
 

@@ -9,7 +9,8 @@ from textual.widgets import Static
 
 from tui.client.broker import Link
 from tui.state import formats
-from tui.state.account import Account, Totals
+from tui.state.account import Account, live_holdings, totals
+from tui.state.quotes import Board
 from tui.widgets.live_table import tone
 
 LIGHTS = {
@@ -50,9 +51,10 @@ class TitleBar(Horizontal):
 
 
 class FundsBar(Static):
-    """Money that can be spent, cash, what orders hold, and what the holdings are worth."""
+    """Money that can be spent, cash, what orders hold, what of the day's sales can't be spent yet,
+    and what the holdings are worth."""
 
-    def show_funds(self, account: Account, totals: Totals, is_live: bool, trouble: str) -> None:
+    def show_funds(self, account: Account, board: Board, is_live: bool, trouble: str) -> None:
         """Show the account's money and the holdings' live sums, or what keeps it from loading."""
         funds = account.funds
         self.set_class(funds is None, "-loading")
@@ -61,15 +63,18 @@ class FundsBar(Static):
             failed = Content.styled(f"{trouble} · trying again", "$warning")
             self.update(failed if trouble else waiting)
             return
+        sums = totals(live_holdings(account, board))
         fields = [
             ("Available", f"[b]{formats.rupees(funds.available)}[/]"),
             ("Cash", formats.rupees(funds.cash)),
             ("Held", formats.rupees(funds.held)),
         ]
         if self.size.width >= 100:
-            fields.append(("Holdings", formats.rupees(totals.value)))
-        gain = _MARKUP[tone(totals.gain) if is_live else "faint"]
-        fields.append(("P&L", f"[{gain}]{formats.signed_rupees(totals.gain)}[/]"))
+            if funds.blocked:
+                fields.append(("Blocked", formats.rupees(funds.blocked)))
+            fields.append(("Holdings", formats.rupees(sums.value)))
+        gain = _MARKUP[tone(sums.gain) if is_live else "faint"]
+        fields.append(("P&L", f"[{gain}]{formats.signed_rupees(sums.gain)}[/]"))
         if funds.borrowed:
             fields.append(("Borrowed", f"[$error]{formats.rupees(funds.borrowed)}[/]"))
         space = "    " if self.size.width >= 100 else "  "

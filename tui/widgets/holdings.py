@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from tui.client.models import Holding
 from tui.state import formats
-from tui.state.account import Position
+from tui.state.account import LiveHolding
 from tui.widgets.live_table import Cell, Column, LiveTable, Row, tone
 
 COLUMNS = (
@@ -19,23 +20,42 @@ COLUMNS = (
 
 
 class Holdings(LiveTable):
-    """Holdings with profit and loss that follows the price."""
+    """Holdings with profit and loss that follows the price; the line under the table says what of
+    the selected one has settled."""
 
     BORDER_TITLE = "Holdings"
 
     def __init__(self) -> None:
         super().__init__(COLUMNS, "Nothing held yet")
+        self._held: dict[str, Holding] = {}
 
-    def show_positions(self, positions: Sequence[Position], is_live: bool) -> None:
-        """Show positions; without a live connection what follows the price is greyed."""
-        self.show([_row(position, is_live) for position in positions])
-        self.border_title = f"Holdings · {len(positions)}" if positions else "Holdings"
+    def show_holdings(self, holdings: Sequence[LiveHolding], is_live: bool) -> None:
+        """Show holdings; without a live connection what follows the price is greyed."""
+        self._held = {each.holding.symbol: each.holding for each in holdings}
+        self.show([_row(each, is_live) for each in holdings])
+        self.border_title = f"Holdings · {len(holdings)}" if holdings else "Holdings"
+        self.explain()
+
+    def explain(self) -> None:
+        """Put under the table what the selected holding is made of."""
+        holding = self._held.get(self.cursor_key or "")
+        self.border_subtitle = "" if holding is None else _explanation(holding)
 
 
-def _row(position: Position, is_live: bool) -> Row:
-    holding = position.holding
-    live = "plain" if is_live else "faint"
-    gain = tone(position.gain) if is_live else "faint"
+def _explanation(holding: Holding) -> str:
+    parts = [
+        (holding.settled, "settled"),
+        (holding.t1, "T1"),
+        (holding.bought_today, "today"),
+        (holding.free_quantity, "free"),
+    ]
+    return " · ".join(f"{formats.quantity(count)} {name}" for count, name in parts if count)
+
+
+def _row(live: LiveHolding, is_live: bool) -> Row:
+    holding = live.holding
+    plain = "plain" if is_live else "faint"
+    gain = tone(live.gain) if is_live else "faint"
     return Row(
         holding.symbol,
         (
@@ -43,9 +63,9 @@ def _row(position: Position, is_live: bool) -> Row:
             Cell(formats.quantity(holding.quantity)),
             Cell(formats.quantity(holding.free_quantity), "faint"),
             Cell(formats.amount(holding.average_price)),
-            Cell(formats.amount(position.ltp), live),
-            Cell(formats.amount(position.value), live),
-            Cell(formats.signed(position.gain), gain),
-            Cell(formats.percent(position.gain_percent), gain),
+            Cell(formats.amount(live.ltp), plain),
+            Cell(formats.amount(live.value), plain),
+            Cell(formats.signed(live.gain), gain),
+            Cell(formats.percent(live.gain_percent), gain),
         ),
     )

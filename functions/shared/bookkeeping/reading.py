@@ -13,7 +13,11 @@ from functions.shared.wire.events import (
     FundsFacts,
     HoldingFacts,
     OrderFacts,
+    PositionFacts,
+    decode_fill,
+    decode_holding,
     decode_order,
+    decode_position,
 )
 
 _ORDERS = (
@@ -35,10 +39,8 @@ _HISTORY = (
     " AND seq >= (SELECT placed_seq FROM ledger.orders WHERE order_id = :order_id) ORDER BY seq"
 )
 _FILLS = (
-    "SELECT x.order_id, x.exec_id, o.symbol, o.side, o.product, x.quantity, x.price, x.value,"
-    " x.charges, to_char(x.trade_date, 'YYYY-MM-DD'), to_char(x.settles_on, 'YYYY-MM-DD'),"
-    " ledger.micros(x.at)"
-    " FROM ledger.execution x JOIN ledger.orders o ON o.order_id = x.order_id"
+    "SELECT (e.body::json -> 'fill')::text FROM ledger.execution x"
+    " JOIN ledger.ledger_event e USING (user_id, seq)"
     " WHERE x.order_id = :order_id AND x.user_id = :user_id AND x.exec_type = 'F' ORDER BY x.seq"
 )
 _FUNDS = (
@@ -46,11 +48,37 @@ _FUNDS = (
     " FROM ledger.account_on(:user_id, :trade_date)"
 )
 _HOLDINGS = (
-    "SELECT f ->> 'symbol', (f ->> 'quantity')::bigint, (f ->> 'settled')::bigint,"
-    " (f ->> 't1')::bigint, (f ->> 'bought_today')::bigint, (f ->> 'open_sell')::bigint,"
-    " (f ->> 'pledged')::bigint, (f ->> 'cost')::bigint"
-    " FROM (SELECT ledger.holding_facts(h.user_id, h.symbol, :trade_date::date) AS f FROM ledger.holding h WHERE h.user_id = :user_id AND h.quantity > 0"
-    " AND h.symbol > :after ORDER BY h.symbol LIMIT :rows) x"
+    "SELECT ledger.holding_facts(h.user_id, h.symbol, :trade_date::date)::text"
+    " FROM ledger.holding h WHERE h.user_id = :user_id AND h.quantity > 0"
+    " AND h.symbol > :after ORDER BY h.symbol LIMIT :rows"
+)
+# Delivery: what was both bought and sold that day is closed against each other at its averages, as
+# a broker shows a day's trades; what a sale earned by the lots it took is the holding's affair.
+_POSITIONS = (
+    "WITH traded AS (SELECT o.symbol,"
+    "  coalesce(sum(x.quantity) FILTER (WHERE o.side = 'BUY'), 0)::bigint AS bought,"
+    "  coalesce(sum(x.value) FILTER (WHERE o.side = 'BUY'), 0)::bigint AS paid,"
+    "  coalesce(sum(x.quantity) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS sold,"
+    "  coalesce(sum(x.value) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS got"
+    "  FROM ledger.execution x JOIN ledger.orders o USING (order_id)"
+    "  WHERE x.trade_date = :trade_date::date AND x.user_id = :user_id AND x.exec_type = 'F'"
+    "   AND o.product = 'CNC' GROUP BY o.symbol),"
+    " closed AS (SELECT t.*,"
+    "  coalesce(round(t.paid * least(t.bought, t.sold) / nullif(t.bought::numeric, 0)), 0)::bigint"
+    "   AS entry,"
+    "  coalesce(round(t.got * least(t.bought, t.sold) / nullif(t.sold::numeric, 0)), 0)::bigint"
+    "   AS exit FROM traded t)"
+    " SELECT p.product, p.symbol, p.facts::text FROM ("
+    "  SELECT 'CNC' AS product, c.symbol, json_build_object('symbol', c.symbol, 'product', 'CNC',"
+    "   'trade_date', :trade_date::date, 'net', c.bought - c.sold,"
+    "   'open_value', c.paid - c.entry + c.got - c.exit, 'buy_quantity', c.bought,"
+    "   'buy_value', c.paid, 'sell_quantity', c.sold, 'sell_value', c.got,"
+    "   'realised', c.exit - c.entry, 'margin', 0) AS facts FROM closed c"
+    "  UNION ALL SELECT 'MIS', p.symbol, ledger.position_facts(p) FROM ledger.position p"
+    "  WHERE p.user_id = :user_id AND (p.trade_date = :trade_date::date OR p.net <> 0)"
+    "   AND p.buy_quantity + p.sell_quantity > 0) p"
+    " WHERE (p.product, p.symbol) > (:after_product, :after_symbol)"
+    " ORDER BY p.product, p.symbol LIMIT :rows"
 )
 _EVENTS = (
     "SELECT e.seq, ledger.micros(e.at), e.kind, e.ref, e.cash_change, e.held_change, e.cash,"
@@ -124,8 +152,7 @@ def history(shards: Shards, user_id: int, order_id: int) -> list[HistoryRow]:
 def fills(shards: Shards, user_id: int, order_id: int) -> list[FillFacts]:
     """The executions of one order of this user, oldest first."""
     rows = shards.of_user(user_id).run(_FILLS, user_id=user_id, order_id=order_id)
-    names = FillFacts.__struct_fields__
-    return [FillFacts(**dict(zip(names, row, strict=True))) for row in rows]
+    return [decode_fill(row[0]) for row in rows]
 
 
 def funds(shards: Shards, user_id: int, trade_date: date) -> FundsFacts:
@@ -144,8 +171,20 @@ def holdings(
     found = shards.of_user(user_id).run(
         _HOLDINGS, user_id=user_id, trade_date=trade_date, after=after, rows=rows
     )
-    names = HoldingFacts.__struct_fields__
-    return [HoldingFacts(**dict(zip(names, row, strict=True))) for row in found]
+    return [decode_holding(row[0]) for row in found]
+
+
+def positions(
+    shards: Shards, user_id: int, trade_date: date, after: tuple[str, str], rows: int
+) -> list[PositionFacts]:
+    """What the trades of a trade date come to by product and symbol, in that order, from the pair
+    behind `after`; and what is still open intraday of a day before."""
+    product, symbol = after
+    found = shards.of_user(user_id).run(
+        _POSITIONS, user_id=user_id, trade_date=trade_date, after_product=product,
+        after_symbol=symbol, rows=rows,
+    )  # fmt: skip
+    return [decode_position(facts) for _, _, facts in found]
 
 
 def events(shards: Shards, user_id: int, after: int, rows: int) -> list[LedgerRow]:

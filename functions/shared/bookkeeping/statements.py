@@ -9,11 +9,9 @@ statement join without a gap.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import msgspec
-
 from functions.shared.domain.errors import InvariantViolated, NotFound
 from functions.shared.stores.postgres import Row, Shards
-from functions.shared.wire.events import FillFacts
+from functions.shared.wire.events import FillFacts, decode_fill
 
 # The last event before each of two moments; 0 when there is none.
 _LAST_BEFORE = (
@@ -41,7 +39,6 @@ _LINES = (
     " WHERE p.user_id = :user_id AND p.seq > :after AND p.seq <= :last"
     " AND p.account = 'client:cash' AND p.asset = 'INR' ORDER BY p.seq LIMIT :rows"
 )
-_fill = msgspec.json.Decoder(FillFacts)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -129,5 +126,5 @@ def _last_before(shards: Shards, user_id: int, start: datetime, until: datetime)
 def _line(row: Row) -> StatementLine:
     seq, at, kind, ref, amount, balance, fill = row
     return StatementLine(
-        seq, at, kind, ref, amount, balance, None if fill is None else _fill.decode(fill)
+        seq, at, kind, ref, amount, balance, None if fill is None else decode_fill(fill)
     )

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from functions.shared.clock import from_micros
+from functions.shared.domain.charges import HEADS
 from functions.shared.domain.money import (
     divide_half_up,
     format_amount,
@@ -88,15 +89,13 @@ class HoldingFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PositionFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a day's trades in a symbol come to. `net` is signed; values, `realised` and `margin` in
-    paise. `open_quantity` (signed) was entered at `open_value`: intraday it is the net; of delivery
-    shares, what was bought that day and not sold since."""
+    """What a day's trades in a symbol come to: `net` shares, signed, entered at `open_value`, and
+    `realised` on what was closed; `margin` is what an intraday one and its orders hold. Paise."""
 
     symbol: str
     product: str
     trade_date: str
     net: int
-    open_quantity: int
     open_value: int
     buy_quantity: int
     buy_value: int
@@ -124,6 +123,7 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fill: FillFacts | None = None
     funds: FundsFacts | None = None
     holding: HoldingFacts | None = None
+    position: PositionFacts | None = None
 
 
 class _StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +139,9 @@ class _StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
 _body_decoder = msgspec.json.Decoder(EventBody)
 _event_decoder = msgspec.json.Decoder(UserEvent)
 _order_decoder = msgspec.json.Decoder(OrderFacts)
+_fill_decoder = msgspec.json.Decoder(FillFacts)
+_holding_decoder = msgspec.json.Decoder(HoldingFacts)
+_position_decoder = msgspec.json.Decoder(PositionFacts)
 _encoder = msgspec.json.Encoder()
 
 LEDGER_EVENTS_STREAM = "ledger-events"
@@ -155,6 +158,18 @@ def decode_body(text: str | bytes) -> EventBody:
 
 def decode_order(text: str | bytes) -> OrderFacts:
     return _order_decoder.decode(text)
+
+
+def decode_fill(text: str | bytes) -> FillFacts:
+    return _fill_decoder.decode(text)
+
+
+def decode_holding(text: str | bytes) -> HoldingFacts:
+    return _holding_decoder.decode(text)
+
+
+def decode_position(text: str | bytes) -> PositionFacts:
+    return _position_decoder.decode(text)
 
 
 def decode_event(data: bytes) -> UserEvent:
@@ -228,6 +243,9 @@ def render_fill(fill: FillFacts) -> dict[str, object]:
         "price": format_price(fill.price),
         "value": format_amount(fill.value),
         "charges": format_amount(fill.charges),
+        "charges_by_head": {
+            head: format_amount(paise) for head, paise in zip(HEADS, fill.heads, strict=True)
+        },
         "trade_date": fill.trade_date,
         "settles_on": fill.settles_on,
         "time": format_time(fill.at),
@@ -267,8 +285,33 @@ def render_holding(holding: HoldingFacts) -> dict[str, object]:
     }
 
 
+def render_position(position: PositionFacts) -> dict[str, object]:
+    """Without live figures; `GET /v1/positions` adds `ltp, value, day_pnl, unrealised_pnl`. A
+    position is all of its day: nothing of it is older, and a sale counts below zero."""
+    return {
+        "symbol": position.symbol,
+        "exchange": "NSE",
+        "product": position.product,
+        "trade_date": position.trade_date,
+        "quantity": position.net,
+        "settled": 0,
+        "t1": 0,
+        "bought_today": position.net,
+        "average_price": format_average(position.open_value, abs(position.net)),
+        "buy_quantity": position.buy_quantity,
+        "buy_average": format_average(position.buy_value, position.buy_quantity),
+        "buy_value": format_amount(position.buy_value),
+        "sell_quantity": position.sell_quantity,
+        "sell_average": format_average(position.sell_value, position.sell_quantity),
+        "sell_value": format_amount(position.sell_value),
+        "realised_pnl": format_amount(position.realised),
+        "margin": format_amount(position.margin),
+    }
+
+
 def render_event(event: UserEvent) -> list[dict[str, object]]:
-    """The stream's objects of one event: order, fill, funds, holding, each with `user_seq`."""
+    """The stream's objects of one event: order, fill, funds, holding, position, each with
+    `user_seq`."""
     body, seq = event.body, event.user_seq
     objects: list[dict[str, object]] = []
     if body.order is not None:
@@ -279,6 +322,8 @@ def render_event(event: UserEvent) -> list[dict[str, object]]:
         objects.append({"type": "funds", "user_seq": seq, **render_funds(body.funds)})
     if body.holding is not None:
         objects.append({"type": "holding", "user_seq": seq, **render_holding(body.holding)})
+    if body.position is not None:
+        objects.append({"type": "position", "user_seq": seq, **render_position(body.position)})
     return objects
 
 

@@ -21,8 +21,8 @@ def test_a_live_event_that_is_the_next_one_goes_at_once() -> None:
     assert link.said() == [
         {
             "type": "funds", "user_seq": 11, "cash": "1.00", "held": "0.00", "available": "1.00",
-            "borrowed": "0.00", "unsettled": "0.00", "withdrawable": "1.00", "currency": "INR",
-            "seq": 11,
+            "borrowed": "0.00", "unsettled": "0.00", "blocked": "0.00", "withdrawable": "1.00",
+            "currency": "INR", "seq": 11,
         }
     ]  # fmt: skip
     floor.private.live(7, payload(11))

@@ -4,9 +4,17 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.terminal import HOLDINGS, ORDERS, funds, order, quote
-from tui.client.models import Fill, Funds, Holding, PrivateEvent
-from tui.state.account import Account, apply, blotter, loaded, positions, totals
+from tests.support.terminal import HOLDINGS, ORDERS, POSITIONS, funds, order, quote
+from tui.client.models import Fill, Funds, Holding, Position, PrivateEvent
+from tui.state.account import (
+    Account,
+    apply,
+    blotter,
+    live_holdings,
+    live_positions,
+    loaded,
+    totals,
+)
 from tui.state.quotes import Board, apply_quotes
 
 
@@ -40,7 +48,13 @@ def _story() -> list[list[PrivateEvent]]:
         [at(2, "OPEN", 0)],
         [at(3, "PARTIALLY_FILLED", 4), _fill(3, 4), money(3, "970001.00"), held(3, 4)],
         [at(4, "FILLED", 10), _fill(4, 6), money(4, "970002.00"), held(4, 10)],
+        [_traded(5, -3)],
+        [_traded(6, 0)],
     ]
+
+
+def _traded(seq: int, quantity: int) -> Position:
+    return Position(symbol="TCS", product="MIS", quantity=quantity, user_seq=seq)
 
 
 def _told(groups: list[list[PrivateEvent]]) -> Account:
@@ -60,6 +74,7 @@ def test_events_repeated_and_in_any_order_end_in_the_same_account(
 
     assert told.orders == straight.orders
     assert told.holdings == straight.holdings
+    assert told.positions == straight.positions
     assert told.funds == straight.funds
     assert dict(told.fills) == dict(straight.fills)
 
@@ -71,7 +86,7 @@ def test_the_answer_to_a_placed_order_does_not_undo_what_the_stream_said_first()
 
 
 def test_an_account_loaded_over_http_is_as_of_the_seq_of_its_funds() -> None:
-    account = loaded(funds(seq=7), ORDERS, HOLDINGS)
+    account = loaded(funds(seq=7), ORDERS, HOLDINGS, [])
 
     assert account.funds is not None
     assert account.funds.user_seq == 7
@@ -82,16 +97,16 @@ def test_an_account_loaded_over_http_is_as_of_the_seq_of_its_funds() -> None:
 
 
 def test_working_orders_stand_above_finished_ones() -> None:
-    account = loaded(funds(), reversed(ORDERS), [])
+    account = loaded(funds(), reversed(ORDERS), [], [])
 
     assert [each.order_id for each in blotter(account)] == ["1004", "1003", "1002", "1001"]
 
 
 def test_profit_follows_the_price_exactly() -> None:
-    account = loaded(funds(), [], HOLDINGS)
+    account = loaded(funds(), [], HOLDINGS, [])
     board = apply_quotes(Board(), [quote("M&M", "2811.20"), quote("RELIANCE", "2950.50")], 0.0)
 
-    mahindra, reliance = positions(account, board)
+    mahindra, reliance = live_holdings(account, board)
 
     assert mahindra.gain == Decimal("-2880.0000")
     assert reliance.gain == Decimal("10.9998")
@@ -99,14 +114,37 @@ def test_profit_follows_the_price_exactly() -> None:
 
 
 def test_what_cannot_be_priced_is_not_called_zero() -> None:
-    account = loaded(funds(), [], HOLDINGS)
-    held = positions(account, Board())
+    account = loaded(funds(), [], HOLDINGS, [])
+    held = live_holdings(account, Board())
 
     assert [each.gain for each in held] == [None, None]
     assert totals(held).value is None
 
 
 def test_a_sold_out_holding_leaves_the_table() -> None:
-    account = apply(loaded(funds(), [], HOLDINGS), Holding(symbol="M&M", quantity=0, user_seq=8))
+    account = apply(
+        loaded(funds(), [], HOLDINGS, []), Holding(symbol="M&M", quantity=0, user_seq=8)
+    )
 
-    assert [each.holding.symbol for each in positions(account, Board())] == ["RELIANCE"]
+    assert [each.holding.symbol for each in live_holdings(account, Board())] == ["RELIANCE"]
+
+
+def test_a_position_gains_what_it_realised_and_what_closing_it_would_bring() -> None:
+    account = loaded(funds(), [], [], POSITIONS)
+    board = apply_quotes(Board(), [quote("TCS", "3921.70")], 0.0)
+
+    reliance, short = live_positions(account, board)
+
+    assert reliance.gain is None
+    assert short.gain == Decimal("142.50") + 20 * (Decimal("3925.50") - Decimal("3921.70"))
+    flat = apply(account, _traded(9, 0))
+    assert live_positions(flat, Board())[1].gain == 0
+
+
+def test_positions_are_known_by_product_and_replaced_as_a_whole() -> None:
+    account = loaded(funds(), [], HOLDINGS, POSITIONS)
+    both = apply(account, Position(symbol="TCS", product="CNC", quantity=1, user_seq=9))
+
+    assert sorted(both.positions) == ["CNC:RELIANCE", "CNC:TCS", "MIS:TCS"]
+    assert both.priced_symbols == {"RELIANCE", "M&M", "TCS"}
+    assert both.with_positions([]).positions == {}
