@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functions.shared.bookkeeping.payments import attempt_payment, end_payment
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import PeerProtocolError, Retryable
-from functions.shared.domain.ids import shard_of_slot, slot_of_user
 from functions.shared.domain.payments import Direction, PaymentHappening
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
@@ -48,7 +47,7 @@ def ask_bank(stores: Stores, user_id: int, payment: PaymentFacts) -> Asked:
         today,
         now,
     )
-    wake_relay(stores.valkey, shard_of_slot(slot_of_user(user_id), len(stores.shards)))
+    wake_relay(stores.valkey, stores.shards.number_of_user(user_id))
     return Asked(ended, answered=True)
 
 

@@ -13,7 +13,6 @@ from functions.shared.bookkeeping import reading
 from functions.shared.bookkeeping.payments import list_payments, request_payment
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Refused
-from functions.shared.domain.ids import shard_of_slot, slot_of_user
 from functions.shared.domain.payments import UNDER_WAY, Direction, PaymentState
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
@@ -34,7 +33,7 @@ def move_money(
     requested = request_payment(stores.shards, user_id, direction, client_id, amount, today, now)
     payment = requested.payment
     if not requested.replayed:
-        wake_relay(stores.valkey, shard_of_slot(slot_of_user(user_id), len(stores.shards)))
+        wake_relay(stores.valkey, stores.shards.number_of_user(user_id))
     if payment.state in UNDER_WAY:
         payment = ask_bank(stores, user_id, payment).payment
     _refuse(payment)

@@ -62,7 +62,7 @@ def request_payment(
 
     Raises Conflict when the id was used for another amount, NotFound when there is no account.
     """
-    outcome, payment = shards.of_user(user_id).run(
+    outcome, payment = shards.of_user(user_id).call(
         _REQUEST,
         user_id=user_id,
         direction=direction.value,
@@ -81,7 +81,7 @@ def attempt_payment(
     shards: Shards, user_id: int, payment_id: int, today: date, now: datetime
 ) -> PaymentFacts | None:
     """Says that the bank is about to be asked. None when that is not due: then don't ask."""
-    text = shards.of_user(user_id).run(
+    text = shards.of_user(user_id).call(
         _ATTEMPT,
         user_id=user_id,
         payment_id=payment_id,
@@ -102,7 +102,7 @@ def end_payment(
     now: datetime,
 ) -> PaymentFacts:
     """Books the bank's last word, once. Raises InvariantViolated when it contradicts the first."""
-    text = shards.of_user(user_id).run(
+    text = shards.of_user(user_id).call(
         _END,
         user_id=user_id,
         payment_id=payment_id,
