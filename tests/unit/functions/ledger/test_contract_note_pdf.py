@@ -1,0 +1,106 @@
+"""The printed note: it says what the JSON says, on as many pages as it takes."""
+
+import re
+import zlib
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.ledger.contract_note_pdf import draw_note, grouped
+from functions.shared.clock import micros
+from functions.shared.domain.contract_note import OrderTraded, contract_note
+from functions.shared.domain.orders import Product, Side
+from functions.shared.wire.contract_notes import (
+    HEAD_NAMES,
+    ORDERS_LISTED_MAX,
+    WrittenNote,
+    encode_note,
+    render_note,
+)
+
+DAY = date(2026, 7, 10)
+EVENING = datetime(2026, 7, 10, 10, 12, tzinfo=UTC)
+
+
+def rendered(orders: int, side: Side = Side.BUY) -> dict[str, object]:
+    numbers = count(4_398_046_511_104_000_000)
+    traded = [
+        OrderTraded(next(numbers), f"S{n % 7}&CO", Product.CNC, side, 1 + n, 101_25 * (1 + n))
+        for n in range(orders)
+    ]
+    body = encode_note(1_000_042, contract_note(DAY, traded))
+    return render_note(WrittenNote(2, body, 17, micros(EVENING)))
+
+
+def words_on(document: bytes) -> list[str]:
+    """Every text the document shows, in order."""
+    streams = re.findall(rb"stream\n(.*?)\nendstream", document, re.DOTALL)
+    shown = b"".join(zlib.decompress(stream) for stream in streams)
+    found = re.findall(rb"\(((?:\\.|[^\\()])*)\) ?Tj", shown)
+    return [re.sub(rb"\\(.)", rb"\1", text).decode("latin-1") for text in found]
+
+
+def pages_of(document: bytes) -> int:
+    return len(re.findall(rb"/Type /Page\b", document))
+
+
+def test_the_page_says_what_the_json_says() -> None:
+    note = rendered(3)
+    words = words_on(draw_note(note, EVENING))
+    text = " ".join(words)
+    assert {"1000042", "10 July 2026", "2", "10 July 2026, 15:42 IST"} <= set(words)
+    charges = note["charges"]
+    assert isinstance(charges, dict)
+    for head, name in HEAD_NAMES.items():
+        assert words[words.index(name) + 1] == grouped(charges[head])
+    assert words[words.index("All charges") + 1] == grouped(charges["total"])
+    assert words[words.index("Net payable by you") + 1] == grouped(str(note["net_amount"])[1:])
+    for kind in ("securities", "orders"):
+        lines = note[kind]
+        assert isinstance(lines, list)
+        for line in lines:
+            assert line["symbol"] in words
+            assert grouped(line.get("value") or line["buy_value"]) in words
+    assert str(note["number"]) in text
+
+
+def test_a_seller_is_told_what_is_receivable() -> None:
+    assert "Net receivable by you" in words_on(draw_note(rendered(1, Side.SELL), EVENING))
+
+
+def test_the_same_note_is_the_same_bytes() -> None:
+    note = rendered(5)
+    assert draw_note(note, EVENING) == draw_note(note, EVENING)
+    assert draw_note(note, EVENING) != draw_note(note, EVENING + timedelta(minutes=1))
+
+
+def test_a_long_day_takes_more_pages_and_each_has_its_head() -> None:
+    document = draw_note(rendered(120), EVENING)
+    assert pages_of(document) == 4
+    assert words_on(document).count("OUTCRY") == 4
+
+
+def test_orders_past_the_most_that_are_listed_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.shared.wire.contract_notes.ORDERS_LISTED_MAX", 10)
+    assert ORDERS_LISTED_MAX > 10
+    note = rendered(12)
+    assert isinstance(note["orders"], list)
+    assert (len(note["orders"]), note["orders_total"]) == (10, 12)
+    assert "2 more orders; the totals are of all of them." in words_on(draw_note(note, EVENING))
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("0.00", "0.00"), ("999.50", "999.50"), ("1000.00", "1,000.00"), ("-123456.7", "-1,23,456.7"),
+     ("1234567", "12,34,567"), ("22359340800.00", "22,35,93,40,800.00")],
+)  # fmt: skip
+def test_amounts_are_grouped_in_lakhs_and_crores(amount: str, text: str) -> None:
+    assert grouped(amount) == text
+
+
+@given(st.integers(-(10**15), 10**15))
+def test_grouping_changes_no_digit(number: int) -> None:
+    assert grouped(str(number)).replace(",", "") == str(number)
