@@ -1,52 +1,39 @@
-"""`outcry ledger verify`: proves the ledger from its rows alone.
+"""`outcry ledger verify`: proves the ledger from its rows and its signed anchors alone.
 
 Invariant: nothing here is shared with the program that writes the ledger. The questions, the hash
 and every rule are written a second time, so that one mistake can't hide itself. A check names the
 first row that is wrong and goes on with the next check.
 
 The database's owner is asked, in one read-only snapshot per shard: an order placed meanwhile is
-either wholly seen or not at all.
+either wholly seen or not at all. The anchors are read first, so none speaks of what comes later.
 """
 
-import hashlib
-import struct
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import pg8000.native
 
-from infra.command.ledger_checks import CHECKS, Check
+from infra.command import anchor_log
+from infra.command.book_checks import BOOK_CHECKS
+from infra.command.checks import Check
+from infra.command.day_checks import DAY_CHECKS
+from infra.command.event_log import Anchored, End, Walk, walk_log
+from infra.command.ledger_checks import LEDGER_CHECKS
 from infra.command.report import Report
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EVENTS_A_PAGE = 5_000
+SLOTS = 64
 
-_EVENTS = """
-SELECT user_id, seq, at, kind, ref, cash_change, held_change, cash, held, borrowed, body, hash
-FROM ledger.ledger_event
-WHERE (user_id, seq) > (CAST(:user AS bigint), CAST(:seq AS bigint))
-ORDER BY user_id, seq LIMIT :page
+_ACCOUNTS = """
+SELECT user_id, seq, head, (extract(epoch FROM at) * 1000000)::bigint, cash, held, borrowed,
+  unsettled, blocked FROM ledger.account ORDER BY user_id
 """
-_ACCOUNTS = "SELECT user_id, seq, head, cash, held, borrowed FROM ledger.account ORDER BY user_id"
-
-
-class Event(NamedTuple):
-    """One row of the log. Money in paise."""
-
-    user_id: int
-    seq: int
-    at: datetime
-    kind: str
-    ref: int | None
-    cash_change: int
-    held_change: int
-    cash: int
-    held: int
-    borrowed: int
-    body: str
-    hash: bytes
+_HOMES = "SELECT slot, epoch FROM ledger.slot WHERE state IN ('HERE', 'LEAVING')"
+_ANCHORS = "SELECT number, root FROM ledger.anchor ORDER BY number"
 
 
 class Account(NamedTuple):
@@ -55,29 +42,89 @@ class Account(NamedTuple):
     user_id: int
     seq: int
     head: bytes
+    at: int
     cash: int
     held: int
     borrowed: int
+    unsettled: int
+    blocked: int
 
 
-def run(postgres_owner_urls: Sequence[str]) -> Report:
-    """Checks every shard. Raises pg8000's errors when one can't be read."""
+class _Funds(msgspec.Struct):
+    """What an event tells of the account after it."""
+
+    cash: int
+    held: int
+    borrowed: int
+    unsettled: int
+    blocked: int
+    seq: int
+
+
+class _Body(msgspec.Struct):
+    funds: _Funds
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Where the anchors lie, as the write-once store's folder, and the key they are checked by."""
+
+    folder: Path
+    key: Path
+
+
+def run(postgres_owner_urls: Sequence[str], anchors: Anchors | None = None) -> Report:
+    """Checks every shard, and holds its log against the anchors when told where they are.
+
+    Raises pg8000's errors when a shard can't be read, OSError or ValueError when the key can't.
+    """
     report = Report()
-    for shard, url in enumerate(postgres_owner_urls):
-        connection = connect(url)
-        try:
+    signed = (
+        anchor_log.read_anchors(anchors.folder, anchor_log.load_key(anchors.key)) if anchors else []
+    )
+    with ExitStack() as opened:
+        connections = []
+        for url in postgres_owner_urls:
+            connection = connect(url)
+            opened.callback(connection.close)
             connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            check_shard(connection, shard, report)
+            connections.append(connection)
+        homes = find_homes(connections, report)
+        for shard, connection in enumerate(connections):
+            check_shard(connection, shard, report, homes, signed)
+            if anchors:
+                _check_anchor_rows(connection, shard, report, signed)
             connection.run("ROLLBACK")
-        finally:
-            connection.close()
     return report
 
 
-def check_shard(connection: pg8000.native.Connection, shard: int, report: Report) -> None:
-    """Every check, inside the transaction that the connection is in."""
-    _check_chains(connection, shard, report)
-    for check in CHECKS:
+def find_homes(connections: Sequence[pg8000.native.Connection], report: Report) -> dict[int, int]:
+    """Slot -> the shard it is at home on; a slot at home twice, or nowhere, is a finding."""
+    homes: dict[int, tuple[int, int]] = {}
+    for shard, connection in enumerate(connections):
+        for slot, epoch in connection.run(_HOMES):
+            report.checked["slots"] += 1
+            known = homes.get(slot)
+            if known is not None and known[0] == epoch:
+                _add(report, shard, "slots", f"slot {slot}: is at home on shard {known[1]} too")
+            if known is None or epoch > known[0]:
+                homes[slot] = (epoch, shard)
+    for slot in range(SLOTS):
+        if slot not in homes:
+            _add(report, 0, "slots", f"slot {slot}: is at home nowhere; is it being moved?")
+    return {slot: shard for slot, (_, shard) in homes.items()}
+
+
+def check_shard(
+    connection: pg8000.native.Connection,
+    shard: int,
+    report: Report,
+    homes: dict[int, int],
+    signed: Sequence[anchor_log.Shard] = (),
+) -> None:
+    """Every check of one shard, inside the transaction that the connection is in."""
+    _check_chains(connection, shard, report, homes, _anchored_at(signed, shard, homes))
+    for check in (*LEDGER_CHECKS, *BOOK_CHECKS, *DAY_CHECKS):
         _run_check(connection, shard, check, report)
 
 
@@ -94,76 +141,44 @@ def connect(url: str) -> pg8000.native.Connection:
     )
 
 
-def event_hash(previous: bytes, event: Event) -> bytes:
-    """sha256 of the previous hash and every field of the event, integers big-endian, the kind
-    behind its length, the body as stored."""
-    kind = event.kind.encode()
-    micros = (event.at - _EPOCH) // timedelta(microseconds=1)
-    head = struct.pack(">qqqh", event.user_id, event.seq, micros, len(kind))
-    state = struct.pack(
-        ">qqqqqq", event.ref or 0, event.cash_change, event.held_change,
-        event.cash, event.held, event.borrowed,
-    )  # fmt: skip
-    return hashlib.sha256(previous + head + kind + state + event.body.encode()).digest()
+def _anchored_at(
+    signed: Sequence[anchor_log.Shard], shard: int, homes: dict[int, int]
+) -> list[Anchored]:
+    """What any shard's anchors have signed of the users who are at home on this one."""
+    leaves = (leaf for one in signed for leaf in one.leaves)
+    return sorted(leaf for leaf in leaves if homes.get(leaf[0] & SLOTS - 1) == shard)
 
 
-def _check_chains(connection: pg8000.native.Connection, shard: int, report: Report) -> None:
+def _check_chains(
+    connection: pg8000.native.Connection,
+    shard: int,
+    report: Report,
+    homes: dict[int, int],
+    anchored: list[Anchored],
+) -> None:
     """Every user's log without a gap, each hash, each state from the one before, and its end."""
-    rows = connection.run(_ACCOUNTS)
-    accounts = {row[0]: Account(*row) for row in rows}
-    ends: dict[int, Event] = {}
-    broken: set[int] = set()
-    for event in _events(connection):
-        report.checked["events"] += 1
-        if event.user_id in broken:
-            continue
-        fault = _fault(event, ends.get(event.user_id))
-        if fault is not None:
-            broken.add(event.user_id)  # what follows in this log is wrong because of it
-            _add(report, shard, "events", f"user {event.user_id} seq {event.seq}: {fault}")
-        ends[event.user_id] = event
-    for user_id in sorted(set(ends) - set(accounts)):
-        _add(report, shard, "accounts", f"user {user_id}: has events but no account")
+
+    def found(check: str, user: int, seq: int, fault: str) -> None:
+        _add(report, shard, check, f"user {user} seq {seq}: {fault}")
+
+    walk = Walk(found, anchored)
+    walk_log(connection, walk)
+    report.checked["events"] += walk.events
+    report.checked["anchored heads"] += walk.anchors
+    rows = map(Account._make, connection.run(_ACCOUNTS))
+    accounts = {row.user_id: row for row in rows if homes.get(row.user_id & SLOTS - 1) == shard}
+    at_home = {user for user in walk.ends if homes.get(user & SLOTS - 1) == shard}
+    for user in sorted(at_home - accounts.keys()):
+        _add(report, shard, "accounts", f"user {user}: has events but no account")
     for account in accounts.values():
         report.checked["accounts"] += 1
-        if account.user_id not in broken:
-            fault = _snapshot_fault(account, ends.get(account.user_id))
+        if account.user_id not in walk.broken:
+            fault = _snapshot_fault(account, walk.ends.get(account.user_id))
             if fault is not None:
                 _add(report, shard, "accounts", f"user {account.user_id}: {fault}")
 
 
-def _events(connection: pg8000.native.Connection) -> Iterator[Event]:
-    """The whole log in the order of the chains, a page at a time."""
-    user, seq = -(2**63), 0
-    while page := connection.run(_EVENTS, user=user, seq=seq, page=_EVENTS_A_PAGE):
-        for row in page:
-            yield Event(*row)
-        user, seq = page[-1][0], page[-1][1]
-
-
-def _fault(event: Event, before: Event | None) -> str | None:
-    expected = 1 if before is None else before.seq + 1
-    if event.seq != expected:
-        return f"seq {expected} is missing before it"
-    cash, held, borrowed = (0, 0, 0)
-    previous = hashlib.sha256(struct.pack(">q", event.user_id)).digest()
-    if before is not None:
-        cash, held, borrowed = before.cash, before.held, before.borrowed
-        previous = before.hash
-        if event.at < before.at:
-            return "time runs backwards"
-    if event.hash != event_hash(previous, event):
-        return "the hash does not fit the row and the one before it"
-    if event.cash != cash + event.cash_change or event.held != held + event.held_change:
-        return "the state after it is not the state before it plus its changes"
-    if event.borrowed != borrowed and event.kind not in {"BORROWED", "REPAID"}:
-        return "it changes the loan and is no event of a loan"
-    if event.borrowed - borrowed != event.cash_change and event.kind in {"BORROWED", "REPAID"}:
-        return "the loan changes by another amount than the cash"
-    return None
-
-
-def _snapshot_fault(account: Account, last: Event | None) -> str | None:
+def _snapshot_fault(account: Account, last: End | None) -> str | None:
     """The account is what its last event says; None when it is. A cut tail shows here."""
     if last is None:
         return "has no events"
@@ -171,11 +186,37 @@ def _snapshot_fault(account: Account, last: Event | None) -> str | None:
         return f"the account is at seq {account.seq}, its log ends at {last.seq}"
     if account.head != last.hash:
         return "the head is not the hash of the last event"
-    for name in ("cash", "held", "borrowed"):
-        is_, should = getattr(account, name), getattr(last, name)
-        if is_ != should:
-            return f"{name} is {is_}, the log says {should}"
+    told = msgspec.json.decode(last.body, type=_Body).funds
+    for name in ("cash", "held", "borrowed", "at", "unsettled", "blocked"):
+        is_ = getattr(account, name)
+        for source in (last, told):
+            if is_ != getattr(source, name, is_):
+                return f"{name} is {is_}, the log says {getattr(source, name)}"
     return None
+
+
+def _check_anchor_rows(
+    connection: pg8000.native.Connection,
+    shard: int,
+    report: Report,
+    signed: Sequence[anchor_log.Shard],
+) -> None:
+    """The shard records exactly the anchors that are written; the last one it may be about to."""
+    written = next((one for one in signed if one.number == shard), anchor_log.Shard(shard))
+    report.checked["anchors"] += len(written.roots)
+    if written.fault is not None:
+        _add(report, shard, "anchors", written.fault)
+    rows = connection.run(_ANCHORS)
+    for place, (number, root) in enumerate(rows, start=1):
+        if number != place:
+            _add(report, shard, "anchors", f"anchor {place} is not recorded")
+        elif place <= len(written.roots) and root != written.roots[place - 1]:
+            _add(report, shard, "anchors", f"anchor {number}: recorded is another root than signed")
+    missing = len(written.roots) - len(rows)
+    if missing > 1:
+        _add(report, shard, "anchors",
+             f"{missing} anchors beyond anchor {len(rows)} are signed and not recorded: "
+             "the ledger is older than what it signed")  # fmt: skip
 
 
 def _run_check(

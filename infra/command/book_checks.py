@@ -1,0 +1,311 @@
+"""What an account is left with: its holdings and lots, intraday positions, holds and settlements,
+payments, contract notes, and the totals of its days."""
+
+from typing import Final
+
+from infra.command.checks import ACCOUNT, EVENT, EXECUTION, ORDERS, POSTING, Check, home, rows_of
+
+_HOLDING, _LOT, _SALE = home("holding"), home("holding_lot"), home("lot_sale")
+_POSITION, _DUE, _PAYMENT = home("position"), home("settlement_due"), home("payment")
+
+_HOLDINGS = Check(
+    "holdings",
+    rows_of("holding"),
+    f"""
+SELECT format('user %s %s: holds %s, its postings say %s', user_id, symbol,
+  coalesce(h.quantity, 0), coalesce(p.amount, 0))
+FROM {_HOLDING} h FULL JOIN (SELECT user_id, asset AS symbol, sum(amount) AS amount
+  FROM {POSTING} t WHERE account = 'client:holding' GROUP BY user_id, asset) p
+  USING (user_id, symbol)
+WHERE coalesce(h.quantity, 0) <> coalesce(p.amount, 0) ORDER BY user_id, symbol
+""",
+)
+
+_LOTS = Check(
+    "lots",
+    rows_of("holding_lot"),
+    f"""
+SELECT format('user %s %s: holds %s that cost %s, its lots are %s that cost %s', user_id, symbol,
+  coalesce(h.quantity, 0), coalesce(h.cost, 0), coalesce(l.quantity, 0), coalesce(l.cost, 0))
+FROM {_HOLDING} h FULL JOIN (SELECT user_id, symbol, sum(quantity) AS quantity, sum(cost) AS cost
+  FROM {_LOT} t GROUP BY user_id, symbol) l USING (user_id, symbol)
+WHERE coalesce(h.quantity, 0) <> coalesce(l.quantity, 0)
+  OR coalesce(h.cost, 0) <> coalesce(l.cost, 0)
+ORDER BY user_id, symbol
+""",
+)
+
+# A lot is what its event bought, less what sales took from it; a lot all sold is no row any more.
+_LOTS_OF_EVENTS = Check(
+    "lots bought",
+    rows_of("ledger_event", "kind IN ('FILL', 'POSITION_DELIVERED')"),
+    f"""
+SELECT format('user %s %s lot %s: %s are left that cost %s; bought less sold are %s that cost %s',
+  user_id, symbol, lot, coalesce(l.quantity, 0), coalesce(l.cost, 0), coalesce(b.quantity, 0),
+  coalesce(b.cost, 0))
+FROM {_LOT} l FULL JOIN (SELECT t.user_id, t.symbol, t.lot, max(t.trade_date) AS trade_date,
+    max(t.settles_on) AS settles_on, sum(t.quantity) AS quantity, sum(t.cost) AS cost
+  FROM (SELECT e.user_id, e.body::jsonb #>> '{{holding,symbol}}' AS symbol, x.lot,
+      x.trade_date, x.settles_on, x.quantity, x.cost
+    FROM {EVENT} e, jsonb_to_recordset(e.body::jsonb -> 'lots')
+      AS x (lot bigint, trade_date date, settles_on date, quantity bigint, cost bigint)
+    WHERE e.kind IN ('FILL', 'POSITION_DELIVERED') AND x.lot = e.seq
+    UNION ALL SELECT s.user_id, s.symbol, s.lot, NULL, NULL, -s.quantity, -s.cost
+    FROM {_SALE} s) t GROUP BY t.user_id, t.symbol, t.lot HAVING sum(t.quantity) <> 0
+      OR sum(t.cost) <> 0) b USING (user_id, symbol, lot)
+WHERE (l.quantity, l.cost, l.trade_date, l.settles_on)
+  IS DISTINCT FROM (b.quantity::bigint, b.cost::bigint, b.trade_date, b.settles_on)
+ORDER BY user_id, symbol, lot
+""",
+)
+
+_SALES = Check(
+    "lot sales",
+    rows_of("lot_sale"),
+    f"""
+SELECT format('user %s seq %s lot %s: the fill took %s that cost %s, the sale''s row says %s, %s',
+  user_id, seq, lot, coalesce(e.quantity, 0), coalesce(e.cost, 0), coalesce(s.quantity, 0),
+  coalesce(s.cost, 0))
+FROM {_SALE} s FULL JOIN (SELECT t.user_id, t.seq, x.lot, x.trade_date AS acquired, x.quantity,
+    x.cost, (t.body::jsonb #>> '{{fill,trade_date}}')::date AS trade_date,
+    t.body::jsonb #>> '{{fill,symbol}}' AS symbol,
+    sum(x.quantity) OVER (PARTITION BY t.user_id, t.seq) AS taken,
+    (t.body::jsonb #>> '{{fill,quantity}}')::bigint AS sold
+  FROM {EVENT} t, jsonb_to_recordset(t.body::jsonb -> 'lots')
+    AS x (lot bigint, trade_date date, quantity bigint, cost bigint)
+  WHERE t.kind = 'FILL' AND x.lot <> t.seq) e USING (user_id, seq, lot)
+WHERE (s.quantity, s.cost, s.acquired, s.trade_date, s.symbol)
+  IS DISTINCT FROM (e.quantity, e.cost, e.acquired, e.trade_date, e.symbol) OR e.taken <> e.sold
+ORDER BY user_id, seq, lot
+""",
+)
+
+_PROCEEDS = Check(
+    "sale proceeds",
+    rows_of("lot_sale"),
+    f"""
+SELECT format('user %s seq %s: sold for %s, its lots'' proceeds are %s', x.user_id, x.seq, x.value,
+  sum(s.proceeds))
+FROM {EXECUTION} x JOIN {_SALE} s ON s.user_id = x.user_id AND s.seq = x.seq
+WHERE x.exec_type = 'F' GROUP BY x.user_id, x.seq, x.value HAVING sum(s.proceeds) <> x.value
+ORDER BY x.user_id, x.seq
+""",
+)
+
+# The events of a position, each with what it posted; its shares are the postings' too.
+_POSITION_EVENTS = f"""
+  SELECT e.user_id, e.seq, e.kind, e.body::jsonb #>> '{{position,symbol}}' AS symbol,
+    (e.body::jsonb #>> '{{position,trade_date}}')::date AS trade_date, e.body::jsonb AS body
+  FROM {EVENT} e WHERE e.kind IN ('FILL', 'POSITION_DELIVERED', 'SHORT_CLOSED_OUT')
+    AND e.body::jsonb ? 'position'
+"""
+_POSITIONS = Check(
+    "positions",
+    rows_of("position"),
+    f"""
+SELECT format('user %s %s of %s: net %s entered at %s, realised %s; its postings say %s, %s and %s',
+  user_id, symbol, trade_date, p.net, p.open_value, p.realised, t.shares, abs(t.rupees), t.realised)
+FROM {_POSITION} p FULL JOIN (SELECT e.user_id, e.symbol, e.trade_date,
+    coalesce(sum(x.shares), 0) AS shares, coalesce(sum(x.rupees), 0) AS rupees,
+    coalesce(-sum(x.rupees) FILTER (WHERE e.kind <> 'POSITION_DELIVERED'), 0)
+      - coalesce(sum(CASE WHEN e.kind = 'SHORT_CLOSED_OUT'
+          THEN (e.body #>> '{{shortage,value}}')::bigint
+        WHEN e.kind = 'FILL' AND e.body #>> '{{fill,side}}' = 'BUY'
+          THEN (e.body #>> '{{fill,value}}')::bigint
+        WHEN e.kind = 'FILL' THEN -(e.body #>> '{{fill,value}}')::bigint END), 0) AS realised
+  FROM ({_POSITION_EVENTS}) e LEFT JOIN (SELECT user_id, seq,
+      sum(amount) FILTER (WHERE asset <> 'INR') AS shares,
+      sum(amount) FILTER (WHERE asset = 'INR') AS rupees
+    FROM {POSTING} y WHERE account = 'client:position' GROUP BY user_id, seq) x
+    ON x.user_id = e.user_id AND x.seq = e.seq
+  GROUP BY e.user_id, e.symbol, e.trade_date) t USING (user_id, symbol, trade_date)
+WHERE coalesce(p.net, 0) <> coalesce(t.shares, 0)
+  OR -sign(coalesce(p.net, 0)) * coalesce(p.open_value, 0) <> coalesce(t.rupees, 0)
+  OR coalesce(p.realised, 0) <> coalesce(t.realised, 0)
+ORDER BY user_id, symbol, trade_date
+""",
+)
+
+_POSITION_TRADES = Check(
+    "position trades",
+    rows_of("position"),
+    f"""
+SELECT format('user %s %s of %s: bought %s for %s and sold %s for %s; its executions say otherwise',
+  user_id, symbol, trade_date, p.buy_quantity, p.buy_value, p.sell_quantity, p.sell_value)
+FROM {_POSITION} p FULL JOIN (SELECT o.user_id, o.symbol, o.trade_date,
+    coalesce(sum(x.quantity) FILTER (WHERE o.side = 'BUY'), 0) AS buy_quantity,
+    coalesce(sum(x.value) FILTER (WHERE o.side = 'BUY'), 0) AS buy_value,
+    coalesce(sum(x.quantity) FILTER (WHERE o.side = 'SELL'), 0) AS sell_quantity,
+    coalesce(sum(x.value) FILTER (WHERE o.side = 'SELL'), 0) AS sell_value
+  FROM {EXECUTION} x JOIN {ORDERS} o USING (order_id)
+  WHERE x.exec_type = 'F' AND o.product = 'MIS' GROUP BY o.user_id, o.symbol, o.trade_date) t
+  USING (user_id, symbol, trade_date)
+WHERE coalesce(p.buy_quantity, 0) <> coalesce(t.buy_quantity, 0)
+  OR coalesce(p.buy_value, 0) <> coalesce(t.buy_value, 0)
+  OR coalesce(p.sell_quantity, 0) <> coalesce(t.sell_quantity, 0)
+  OR coalesce(p.sell_value, 0) <> coalesce(t.sell_value, 0)
+ORDER BY user_id, symbol, trade_date
+""",
+)
+
+# What each working order must keep reserved: its unfilled part, rounded up, of the dearer of what
+# it is and what it is asked to become.
+_WORKING = f"""
+  SELECT user_id, symbol, side, product, trade_date, greatest(
+      ceil(reserved::numeric * (quantity - filled_quantity) / quantity),
+      CASE WHEN pending_change = 'MODIFY' AND pending_quantity > filled_quantity
+        THEN ceil(pending_reserved::numeric * (pending_quantity - filled_quantity)
+          / pending_quantity) ELSE 0 END) AS cash,
+    greatest(quantity, coalesce(pending_quantity, 0)) - filled_quantity AS shares
+  FROM {ORDERS} t WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')
+"""
+
+_INTRADAY_ORDERS = Check(
+    "intraday orders",
+    rows_of("position", "open_buy + open_sell > 0"),
+    f"""
+SELECT format('user %s %s of %s: %s to buy for %s and %s to sell for %s; its orders say otherwise',
+  user_id, symbol, trade_date, p.open_buy, p.reserved_buy, p.open_sell, p.reserved_sell)
+FROM {_POSITION} p FULL JOIN (SELECT user_id, symbol, trade_date,
+    coalesce(sum(shares) FILTER (WHERE side = 'BUY'), 0) AS open_buy,
+    coalesce(sum(cash) FILTER (WHERE side = 'BUY'), 0) AS reserved_buy,
+    coalesce(sum(shares) FILTER (WHERE side = 'SELL'), 0) AS open_sell,
+    coalesce(sum(cash) FILTER (WHERE side = 'SELL'), 0) AS reserved_sell
+  FROM ({_WORKING}) o WHERE product = 'MIS' GROUP BY user_id, symbol, trade_date) w
+  USING (user_id, symbol, trade_date)
+WHERE coalesce(p.open_buy, 0) <> coalesce(w.open_buy, 0)
+  OR coalesce(p.open_sell, 0) <> coalesce(w.open_sell, 0)
+  OR coalesce(p.reserved_buy, 0) <> coalesce(w.reserved_buy, 0)
+  OR coalesce(p.reserved_sell, 0) <> coalesce(w.reserved_sell, 0)
+ORDER BY user_id, symbol, trade_date
+""",
+)
+
+# Margin on whichever side would stand larger if that side's orders filled; what only closes needs
+# none, so of orders larger than the position only the part beyond it counts.
+_MARGINS = f"""
+  SELECT user_id, greatest(margin,
+    CASE WHEN net >= 0 THEN margin + reserved_buy WHEN open_buy + net <= 0 THEN 0
+      ELSE ceil(reserved_buy::numeric * (open_buy + net) / open_buy) END,
+    CASE WHEN net <= 0 THEN margin + reserved_sell WHEN open_sell - net <= 0 THEN 0
+      ELSE ceil(reserved_sell::numeric * (open_sell - net) / open_sell) END) AS cash
+  FROM (SELECT *, ceil(open_value::numeric * margin_rate / 1000000000) AS margin
+    FROM {_POSITION} t) p
+"""
+
+_HOLDS = Check(
+    "holds",
+    rows_of("account"),
+    f"""
+SELECT format('user %s: holds %s for %s orders; its open orders and positions need %s and are %s',
+  a.user_id, a.held, a.open_orders, coalesce(w.cash, 0) + coalesce(m.cash, 0),
+  coalesce(w.orders, 0))
+FROM {ACCOUNT} a LEFT JOIN (SELECT user_id, count(*) AS orders,
+    coalesce(sum(cash) FILTER (WHERE product = 'CNC' AND side = 'BUY'), 0) AS cash
+  FROM ({_WORKING}) o GROUP BY user_id) w USING (user_id)
+LEFT JOIN (SELECT user_id, sum(cash) AS cash FROM ({_MARGINS}) p GROUP BY user_id) m USING (user_id)
+WHERE a.held <> coalesce(w.cash, 0) + coalesce(m.cash, 0) OR a.open_orders <> coalesce(w.orders, 0)
+ORDER BY a.user_id
+""",
+)
+
+_OPEN_SELLS = Check(
+    "open sells",
+    rows_of("holding", "open_sell > 0"),
+    f"""
+SELECT format('user %s %s: %s shares in open sells, its orders say %s', user_id, symbol,
+  coalesce(h.open_sell, 0), coalesce(w.shares, 0))
+FROM {_HOLDING} h FULL JOIN (SELECT user_id, symbol, sum(shares) AS shares
+  FROM ({_WORKING}) o WHERE side = 'SELL' AND product = 'CNC' GROUP BY user_id, symbol) w
+  USING (user_id, symbol)
+WHERE coalesce(h.open_sell, 0) <> coalesce(w.shares, 0)
+  OR coalesce(h.open_sell + h.pledged > h.quantity, false)
+ORDER BY user_id, symbol
+""",
+)
+
+_SETTLEMENTS = Check(
+    "settlements",
+    rows_of("account"),
+    f"""
+SELECT format('user %s: %s unsettled and %s blocked, next on %s; its settlements say %s, %s, %s',
+  user_id, a.unsettled, a.blocked, a.settles_next, coalesce(d.unsettled, 0),
+  coalesce(d.blocked, 0), coalesce(d.next, 'infinity'))
+FROM {ACCOUNT} a FULL JOIN (SELECT user_id, sum(unsettled) AS unsettled, sum(blocked) AS blocked,
+  min(settles_on) AS next FROM {_DUE} t GROUP BY user_id) d USING (user_id)
+WHERE a.unsettled IS DISTINCT FROM coalesce(d.unsettled, 0)
+  OR a.blocked IS DISTINCT FROM coalesce(d.blocked, 0)
+  OR a.settles_next IS DISTINCT FROM coalesce(d.next, 'infinity')
+ORDER BY user_id
+""",
+)
+
+_SHORTAGES = Check(
+    "shortages",
+    rows_of("shortage"),
+    f"""
+SELECT format('user %s seq %s: %s of %s short worth %s is not its events''', s.user_id, s.seq,
+  s.quantity, s.symbol, s.value)
+FROM {home("shortage")} s LEFT JOIN {EVENT} e ON e.user_id = s.user_id AND e.seq = s.seq
+LEFT JOIN {EVENT} c ON c.user_id = s.user_id AND c.seq = s.closed_seq
+WHERE e.kind IS DISTINCT FROM 'SHORT_VALUED' OR e.cash_change <> -s.value
+  OR s.closed_seq IS NOT NULL AND (c.kind IS DISTINCT FROM 'SHORT_CLOSED_OUT'
+    OR (c.body::jsonb #>> '{{shortage,returned}}')::bigint <> s.value)
+ORDER BY s.user_id, s.seq
+""",
+)
+
+_PAYMENTS = Check(
+    "payments",
+    rows_of("payment"),
+    f"""
+SELECT format('payment %s of user %s: %s of %s is %s, and its events say otherwise', p.payment_id,
+  p.user_id, p.direction, p.amount, p.state)
+FROM {_PAYMENT} p
+LEFT JOIN {EVENT} r ON r.user_id = p.user_id AND r.seq = p.requested_seq
+LEFT JOIN {EVENT} e ON e.user_id = p.user_id AND e.seq = p.ended_seq
+LEFT JOIN {home("deposit")} d
+  ON d.user_id = p.user_id AND d.client_id = 'payment:' || p.payment_id
+WHERE (p.direction = 'OUT' AND p.state <> 'REFUSED')
+    <> coalesce(r.kind = 'WITHDRAWAL_REQUESTED' AND r.cash_change = -p.amount
+      AND r.ref = p.payment_id, p.requested_seq IS NOT NULL)
+  OR coalesce(e.kind, '') <> CASE p.state WHEN 'PAID' THEN 'WITHDRAWAL_PAID'
+    WHEN 'RETURNED' THEN 'WITHDRAWAL_RETURNED' WHEN 'COLLECTED' THEN 'DEPOSITED'
+    WHEN 'REFUSED' THEN CASE p.direction WHEN 'OUT' THEN 'WITHDRAWAL_REFUSED'
+      ELSE 'DEPOSIT_REFUSED' END ELSE '' END
+  OR e.cash_change <> CASE WHEN p.state IN ('RETURNED', 'COLLECTED') THEN p.amount ELSE 0 END
+  OR (p.state = 'COLLECTED') <> coalesce(d.seq = p.ended_seq AND d.amount = p.amount, false)
+ORDER BY p.payment_id
+""",
+)
+
+_PAYOUTS = Check(
+    "payouts under way",
+    rows_of("payment", "direction = 'OUT'"),
+    f"""
+SELECT format('user %s: %s is in house:payouts, its withdrawals under way are %s', user_id,
+  coalesce(p.amount, 0), coalesce(w.amount, 0))
+FROM (SELECT user_id, sum(amount) AS amount FROM {POSTING} t WHERE account = 'house:payouts'
+  GROUP BY user_id) p
+FULL JOIN (SELECT user_id, sum(amount) AS amount FROM {_PAYMENT} t
+  WHERE direction = 'OUT' AND state IN ('REQUESTED', 'SENT') GROUP BY user_id) w USING (user_id)
+WHERE coalesce(p.amount, 0) <> coalesce(w.amount, 0) ORDER BY user_id
+""",
+)
+
+# The bank's last word never came, and nothing asks for it any more: a person must.
+_STUCK_PAYMENTS = Check(
+    "stuck payments",
+    rows_of("payment", "state IN ('REQUESTED', 'SENT')"),
+    f"""
+SELECT format('payment %s of user %s: %s of %s is %s after %s attempts', payment_id, user_id,
+  direction, amount, state, attempts)
+FROM {_PAYMENT} t WHERE state IN ('REQUESTED', 'SENT') AND due_at IS NULL ORDER BY payment_id
+""",
+)
+
+BOOK_CHECKS: Final = (
+    _HOLDINGS, _LOTS, _LOTS_OF_EVENTS, _SALES, _PROCEEDS, _POSITIONS, _POSITION_TRADES,
+    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _SETTLEMENTS, _SHORTAGES, _PAYMENTS, _PAYOUTS,
+    _STUCK_PAYMENTS,
+)  # fmt: skip
