@@ -17,10 +17,12 @@ from cyclopts import Parameter
 from functions.shared.domain.errors import Retryable
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
 from infra.command.place import home, running_stack
+from infra.command.shards import shards_app
 from infra.local.plan import API_PORT, STREAM_PORT, Options
 from infra.local.refusals import StartRefused
 
 RATE_LEAST, RATE_MOST = 10, 100_000
+SHARDS_MOST = 16
 _DOWN_SECONDS = 40.0
 
 app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
@@ -28,6 +30,7 @@ clock_app = cyclopts.App(name="clock", help="The business clock of the stack.")
 ledger_app = cyclopts.App(name="ledger", help="Checks of the ledger.")
 app.command(clock_app)
 app.command(ledger_app)
+app.command(shards_app)
 
 
 @app.command
@@ -35,6 +38,7 @@ def up(
     *,
     headless: bool = False,
     clock: str | None = None,
+    shards: Annotated[int | None, Parameter(help="databases of the embedded server")] = None,
     rate: Annotated[int, Parameter(help="market-data updates a second")] = 200,
     port: Annotated[int, Parameter(help="port of the API; 0 for any free one")] = API_PORT,
     stream_port: Annotated[int, Parameter(help="port of the stream")] = STREAM_PORT,
@@ -50,7 +54,9 @@ def up(
 
     if not RATE_LEAST <= rate <= RATE_MOST:
         raise Failure(f"--rate is {RATE_LEAST} to {RATE_MOST}", WRONG_USAGE)
-    options = Options(clock=clock, rate=rate, api_port=port, stream_port=stream_port)
+    if shards is not None and not 1 <= shards <= SHARDS_MOST:
+        raise Failure(f"--shards is 1 to {SHARDS_MOST}", WRONG_USAGE)
+    options = Options(clock=clock, shards=shards, rate=rate, api_port=port, stream_port=stream_port)
     if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return up_headless(home(), options)
     return up_with_terminal(home(), options)

@@ -139,6 +139,15 @@ class Home:
             self.write(path, secrets.token_urlsafe(24).encode())
         return path.read_text()
 
+    @property
+    def shards(self) -> int | None:
+        """How many databases the embedded server has; None until that was said."""
+        path = self.path / "shards"
+        return int(path.read_text()) if path.exists() else None
+
+    def write_shards(self, count: int) -> None:
+        self.write(self.path / "shards", str(count).encode())
+
     def read_stack(self) -> StackFile | None:
         """The running stack, or None when no supervisor holds this home."""
         if self.holder() is None or not self.stack_file.exists():

@@ -17,6 +17,7 @@ import msgspec
 from infra.local.clock_file import set_clock
 from infra.local.home import Home, HomeLock, StackFile, StoreAddresses
 from infra.local.plan import Options, OwnServers, Plan, make_plan
+from infra.local.postgres import keep_shards
 from infra.local.refusals import StartRefused
 from infra.local.supervisor import Supervisor
 
@@ -54,6 +55,8 @@ class Stack:
         Raises what kept it from starting or going on; all of them say so in words for people.
         """
         check_disk(self._home.path)
+        if self._own.postgres_urls is None:
+            keep_shards(self._home, self._options.shards)
         set_clock(self._home, self._options.clock)
         plan = self._plan = make_plan(self._home, self._options, self._own, self._prepare)
         supervisor = self._supervisor = Supervisor(

@@ -40,9 +40,11 @@ class OwnServers(Settings, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What `outcry up` was asked for. `rate` is market-data updates a second."""
+    """What `outcry up` was asked for. `rate` is market-data updates a second; `shards` None leaves
+    the home as it is."""
 
     clock: str | None = None
+    shards: int | None = None
     rate: int = 200
     api_port: int = API_PORT
     stream_port: int = STREAM_PORT

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: its data folder, its server's command line, its roles and databases.
 
-Invariant: two databases are two shards; every commit is on disk before it is answered; the server
-listens on the loopback alone and every role has a generated password.
+Invariant: each shard is a database, two at first; every commit is on disk before it is answered;
+the server listens on the loopback alone and every role has a generated password.
 """
 
 import signal
@@ -54,6 +54,10 @@ _CONFIGURATION = {
 
 class PostgresFailed(StartRefused):
     """initdb refused; the message is its own."""
+
+
+class ShardsRefused(StartRefused):
+    """A home's shards are more than were asked for."""
 
 
 class PostgresServer:
@@ -127,7 +131,7 @@ class PostgresServer:
         password = self._home.password(role)
         return [
             f"postgresql://{role}:{password}@{LOOPBACK}:{self.port}/{name}"
-            for name in shard_names()
+            for name in shard_names(self._home.shards or SHARDS)
         ]
 
     def answers(self) -> bool:
@@ -145,7 +149,7 @@ class PostgresServer:
             create_roles(
                 connection, {r: self._home.password(r) for r in (OWNER, APPLICATION, EDGE)}
             )
-            for name in shard_names():
+            for name in shard_names(self._home.shards or SHARDS):
                 try:
                     connection.run(f"CREATE DATABASE {name} OWNER {OWNER}")
                 except DatabaseError as error:
@@ -174,8 +178,21 @@ def _state_of(pid: int) -> str | None:
         return None
 
 
-def shard_names() -> Sequence[str]:
-    return tuple(f"outcry_{shard}" for shard in range(SHARDS))
+def shard_names(shards: int = SHARDS) -> Sequence[str]:
+    return tuple(f"outcry_{shard}" for shard in range(shards))
+
+
+def keep_shards(home: Home, wanted: int | None) -> None:
+    """Settles how many databases the home's server has; a number only grows: users live in them.
+
+    Raises ShardsRefused.
+    """
+    known = home.shards
+    if wanted is None or wanted == known:
+        return
+    if known is not None and wanted < known:
+        raise ShardsRefused(f"this home has {known} shards; their users can't do with {wanted}")
+    home.write_shards(wanted)
 
 
 def postgres_version() -> str:

@@ -51,6 +51,17 @@ def deal_slots(owner_urls: Sequence[str]) -> None:
         control.close()
 
 
+def shard_urls(owner_urls: Sequence[str]) -> list[str]:
+    """The owner's address of every shard: those given, and those that the directory has besides."""
+    control = connect(owner_urls[0])
+    try:
+        rows = control.run("SELECT address FROM ledger.shard ORDER BY shard")
+    finally:
+        control.close()
+    login = owner_urls[0].rpartition("@")[0]
+    return [*owner_urls, *(f"{login}@{row[0]}" for row in rows[len(owner_urls) :])]
+
+
 def address_of(url: str) -> str:
     """`HOST:PORT/DATABASE`, with the query if there is one: a shard's address for every role."""
     parts = urlsplit(url)

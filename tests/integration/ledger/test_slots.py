@@ -1,0 +1,213 @@
+"""A slot's home answers, other shards refuse, and a slot that moves takes everything along."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from functions.shared.bookkeeping import accounts, placing, reading
+from functions.shared.domain.errors import NotFound
+from functions.shared.domain.orders import Side
+from functions.shared.stores.postgres import Shards, SlotAway
+from infra.command import verify_ledger
+from infra.command.slot_move import Move, MoveRefused, Step
+from infra.local.migrations import migrate
+from infra.local.postgres import APPLICATION, EDGE, OWNER, connect
+from tests.support.ledger import LAKH, NOON, TODAY, Trader
+from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
+
+USER = 7
+"""Lives in slot 7, on shard 0 when the slots are dealt."""
+
+
+@pytest.fixture
+def books(postgres: PostgresUnderTest) -> Iterator[ShardsUnderTest]:
+    with fresh_databases(postgres) as made:
+        migrate(made.urls(OWNER))
+        yield made
+
+
+@pytest.fixture
+def shards(books: ShardsUnderTest) -> Iterator[Shards]:
+    opened = Shards(books.urls(APPLICATION), "test")
+    yield opened
+    opened.close()
+
+
+@contextlib.contextmanager
+def an_added_shard(books: ShardsUnderTest) -> Iterator[ShardsUnderTest]:
+    """One more, without any slot."""
+    name = f"{books.names[0]}_added"
+    books.postgres.admin.run(f"CREATE DATABASE {name} OWNER {OWNER}")
+    more = ShardsUnderTest(books.postgres, (*books.names, name))
+    migrate(more.urls(OWNER))
+    try:
+        yield more
+    finally:
+        books.postgres.admin.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def a_traders_day(shards: Shards, user_id: int) -> Trader:
+    """Fills, a sale, a cancel, a change in flight, open orders: rows in every table of a day."""
+    trader = Trader(shards, user_id, LAKH)
+    trader.own(10)
+    trader.fill(trader.sell(4, 101), 4, 101)
+    order = trader.buy(5)
+    trader.fill(order, 2)
+    trader.cancel(order)
+    trader.modify(trader.buy(2), 4, 99)
+    trader.sell(1)
+    return trader
+
+
+def drain(books: ShardsUnderTest) -> None:
+    """What the relay does, without it."""
+    for url in books.urls(EDGE):
+        connection = connect(url)
+        connection.run("DELETE FROM ledger.outbox")
+        connection.close()
+
+
+def move(books: ShardsUnderTest, slot: int, target: int, upto: str = "cleared") -> list[Step]:
+    """Moves until that step is done, as a run that is killed behind it."""
+    drain(books)
+    moving = Move(books.urls(OWNER), slot, target)
+    done = []
+    try:
+        for step in moving.steps():
+            done.append(step)
+            if step.name == upto:
+                break
+    finally:
+        moving.close()
+    return done
+
+
+def wrong(books: ShardsUnderTest) -> list[str]:
+    return verify_ledger.run(books.urls(OWNER)).problems
+
+
+def test_a_moved_account_is_the_same_account(books: ShardsUnderTest, shards: Shards) -> None:
+    trader = a_traders_day(shards, USER)
+    before = (trader.funds(), trader.holding(), trader.kinds())
+    steps = [step.name for step in move(books, USER, 1)]
+    assert steps == ["fenced", "arrived", "left", "opened", "told", "cleared"]
+    assert shards.number_of_user(USER) == 0  # what this process still believes
+    assert (trader.funds(), trader.holding(), trader.kinds()) == before
+    assert shards.number_of_user(USER) == 1
+    trader.own(3)
+    assert not wrong(books)
+
+
+def test_an_order_placed_before_the_move_is_replayed_after_it(
+    books: ShardsUnderTest, shards: Shards
+) -> None:
+    trader = Trader(shards, USER, LAKH)
+    first = trader.place(Side.BUY, 1, key="once")
+    move(books, USER, 1)
+    again = trader.place(Side.BUY, 1, key="once")
+    assert (again.outcome, again.order) == ("REPLAY", first.order)
+
+
+def test_a_fill_told_before_the_move_is_a_duplicate_after_it(
+    books: ShardsUnderTest, shards: Shards
+) -> None:
+    trader = Trader(shards, USER, LAKH)
+    report = trader.report(trader.buy(1), "F", last_quantity=1, last_price=1_000_000)
+    assert trader.apply(report).outcome == "APPLIED"
+    move(books, USER, 1)
+    assert trader.apply(report).outcome == "DUPLICATE"
+
+
+@pytest.mark.parametrize("killed_after", ["fenced", "arrived", "left", "opened", "told"])
+def test_a_move_killed_at_any_step_is_finished_by_the_next_run(
+    books: ShardsUnderTest, shards: Shards, killed_after: str
+) -> None:
+    trader = a_traders_day(shards, USER)
+    before = (trader.funds(), trader.kinds())
+    move(books, USER, 1, upto=killed_after)
+    if killed_after in {"fenced", "arrived", "left", "opened"}:
+        refused = shards if killed_after != "opened" else None
+        if refused is not None:
+            with pytest.raises(SlotAway):
+                trader.buy(1)
+            with pytest.raises(SlotAway):
+                trader.funds()
+    assert move(books, USER, 1)[-1].name == "cleared"
+    assert (trader.funds(), trader.kinds()) == before
+    trader.own(1)
+    assert not wrong(books)
+
+
+@pytest.mark.parametrize("killed_after", ["fenced", "arrived", "left", "opened"])
+def test_a_slot_on_its_way_is_sent_nowhere_else(books: ShardsUnderTest, killed_after: str) -> None:
+    with an_added_shard(books) as books:
+        shards = Shards(books.urls(APPLICATION), "test")
+        Trader(shards, USER, LAKH).own(1)
+        move(books, USER, 1, upto=killed_after)
+        if killed_after != "fenced":  # fenced alone binds it to no target
+            with pytest.raises(MoveRefused, match="on its way to shard 1"):
+                move(books, USER, 2)
+            move(books, USER, 1)
+        move(books, USER, 2)
+        Trader(shards, USER).own(1)
+        assert shards.number_of_user(USER) == 2
+        assert not wrong(books)
+        shards.close()
+
+
+def test_a_slot_comes_home_again(books: ShardsUnderTest, shards: Shards) -> None:
+    trader = a_traders_day(shards, USER)
+    for target in (1, 0, 1, 0):
+        move(books, USER, target)
+        trader.own(1)
+    assert trader.funds().seq == len(trader.kinds())
+    assert not wrong(books)
+
+
+def test_a_move_leaves_without_what_the_relay_has_not_handed_on_never(
+    books: ShardsUnderTest, shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.command.slot_move.DRAIN_SECONDS", 0.1)
+    trader = Trader(shards, USER, LAKH)
+    moving = Move(books.urls(OWNER), USER, 1)
+    with pytest.raises(MoveRefused, match="the slot stays there"):
+        list(moving.steps())
+    moving.close()
+    trader.own(1)  # and takes orders
+    assert shards.number_of_user(USER) == 0
+
+
+def test_two_moves_of_one_slot_exclude_each_other(books: ShardsUnderTest) -> None:
+    first, second = (Move(books.urls(OWNER), 7, 1) for _ in range(2))
+    assert next(first.steps()).name == "fenced"
+    with pytest.raises(MoveRefused, match="by another process"):
+        next(second.steps())
+    first.close()
+    second.close()
+
+
+def test_a_shard_that_is_not_the_home_says_neither_yes_nor_no(books: ShardsUnderTest) -> None:
+    """An old directory must never hear "no such account" or see half of a copy."""
+    fresh, old = (Shards(books.urls(APPLICATION), "test") for _ in range(2))
+    Trader(fresh, USER, LAKH).own(1)
+    old.number_of_user(USER)
+    move(books, USER, 1)
+    elsewhere = old.database(0)
+    with pytest.raises(SlotAway):
+        elsewhere.run("SELECT ledger.open_account(:u, now())", u=USER)
+    assert reading.funds(old, USER, TODAY).cash > 0
+    with pytest.raises(NotFound):
+        accounts.deposit(old, USER + 64, "x", 100, TODAY, NOON)
+    fresh.close()
+    old.close()
+
+
+def test_a_batch_with_a_moved_user_is_placed_all_the_same(
+    books: ShardsUnderTest, shards: Shards
+) -> None:
+    traders = [Trader(shards, user, LAKH) for user in (USER, USER + 1, USER + 40)]
+    move(books, USER, 1)
+    placed = placing.place_many(shards, [t.placement(Side.BUY, 1) for t in traders])
+    assert [answer.outcome for answer in placed] == ["ACCEPTED"] * 3
+    assert not wrong(books)
