@@ -1,0 +1,354 @@
+"""What an account must look like after anything that can happen to it, worked out a second time.
+
+One account in plain integers and exact fractions, written from the rules and not from the program:
+nothing of `functions` is imported. Where the ledger keeps running totals, the oracle keeps the
+orders, lots and days themselves and adds them up when asked, so that a mistake in one way of
+keeping the books is not repeated here. Every change appends the events that the ledger must have
+written.
+
+Money in paise, prices in ten-thousandths of a rupee, days as dates.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+from math import ceil
+from typing import NamedTuple
+
+from tests.support.oracle_order import MARGIN, Order, Position, half_up
+
+UNDER_WAY_MOST = 20
+"""Withdrawals that the bank has not answered yet."""
+USABLE_SAME_DAY = Fraction(80, 100)
+"""Of what settled shares were sold for: they are delivered early. The rest, and all of what shares
+bought the day before were sold for, must settle first. Shares bought and sold on one day: what they
+cost can be spent again, what they gained must settle."""
+
+
+class Entry(NamedTuple):
+    """One event: what it changed and the account after it."""
+
+    kind: str
+    ref: int | None
+    cash_change: int
+    held_change: int
+    cash: int
+    held: int
+    borrowed: int
+    unsettled: int
+    blocked: int
+
+
+class Report(NamedTuple):
+    """What the venue says of an order: `exec_type` is FIX tag 150, or "9" for a refused change."""
+
+    order: int
+    exec_id: str
+    exec_type: str
+    request: int
+    quantity: int
+    price: int
+    trade_date: date
+    settles_on: date
+
+
+@dataclass
+class Lot:
+    """What is left of one buy. `number` is the seq of the fill that made it."""
+
+    number: int
+    bought: date
+    settles: date
+    quantity: int
+    cost: int
+
+
+@dataclass
+class Due:
+    """Sale proceeds that settle on one day."""
+
+    unsettled: int = 0
+    blocked: int = 0
+
+
+@dataclass
+class Account:
+    """One user's account from its opening on. `log` is what the ledger must have written."""
+
+    cash: int = 0
+    borrowed: int = 0
+    dues: dict[date, Due] = field(default_factory=dict)
+    orders: dict[int, Order] = field(default_factory=dict)
+    live: list[Order] = field(default_factory=list)
+    lots: dict[str, list[Lot]] = field(default_factory=dict)
+    pledged: dict[str, int] = field(default_factory=dict)
+    positions: dict[tuple[str, date], Position] = field(default_factory=dict)
+    reports: dict[tuple[date, str], Report] = field(default_factory=dict)
+    log: list[Entry] = field(default_factory=list)
+    payouts: dict[int, int] = field(default_factory=dict)
+    under_review: bool = False
+
+    # What there is
+
+    def held(self) -> int:
+        """Cash that working delivery buys and intraday positions keep."""
+        working = self.working()
+        return sum(o.reserve() for o in working if o.delivery_buy) + sum(
+            self._margin(symbol, day) for symbol, day in self.positions
+        )
+
+    def unsettled(self) -> int:
+        return sum(due.unsettled for due in self.dues.values())
+
+    def blocked(self) -> int:
+        return sum(due.blocked for due in self.dues.values())
+
+    def available(self) -> int:
+        """What an order may still need; negative when a late fill took more than was there."""
+        return self.cash - self.held() - self.blocked()
+
+    def withdrawable(self) -> int:
+        return max(0, self.cash - self.held() - self.unsettled() - self.borrowed)
+
+    def quantity(self, symbol: str) -> int:
+        return sum(lot.quantity for lot in self.lots.get(symbol, []))
+
+    def cost(self, symbol: str) -> int:
+        return sum(lot.cost for lot in self.lots.get(symbol, []))
+
+    def open_sell(self, symbol: str) -> int:
+        return sum(o.shares() for o in self.working() if o.delivers(symbol))
+
+    def sellable(self, symbol: str) -> int:
+        return self.quantity(symbol) - self.open_sell(symbol) - self.pledged.get(symbol, 0)
+
+    def open_orders(self) -> int:
+        return len(self.working())
+
+    def working(self) -> list[Order]:
+        """The orders that may still trade; one that has ended never works again."""
+        self.live = [order for order in self.live if order.working]
+        return self.live
+
+    # What can happen
+
+    def opened(self) -> None:
+        self._append("ACCOUNT_OPENED", None)
+
+    def settle(self, today: date) -> None:
+        """What every visit to the account does first: proceeds due by today are the client's."""
+        due = [day for day in self.dues if day <= today]
+        for day in due:
+            del self.dues[day]
+        if due:
+            self._append("SETTLED", None)
+
+    def deposit(self, amount: int, today: date) -> None:
+        self.settle(today)
+        self._book("DEPOSITED", None, amount)
+
+    def withdraw(self, number: int, amount: int, today: date) -> bool:
+        """Whether it may leave: what is settled, held by nothing and owed to nobody."""
+        self.settle(today)
+        room = self.withdrawable() if len(self.payouts) < UNDER_WAY_MOST else 0
+        if self.under_review or amount > room:
+            self._append("WITHDRAWAL_REFUSED", number)
+            return False
+        self.payouts[number] = amount
+        self._book("WITHDRAWAL_REQUESTED", number, -amount)
+        return True
+
+    def payout_ended(self, number: int, paid: bool, today: date) -> None:
+        """The bank's last word: the money has arrived, or it comes back. Once."""
+        self.settle(today)
+        amount = self.payouts.pop(number, 0)
+        if amount and paid:
+            self._append("WITHDRAWAL_PAID", number)
+        elif amount:
+            self._book("WITHDRAWAL_RETURNED", number, amount)
+
+    def pledge(self, symbol: str, quantity: int, today: date) -> bool:
+        """Sets how many settled shares are pledged. Whether that is possible."""
+        self.settle(today)
+        settled = sum(x.quantity for x in self.lots.get(symbol, []) if x.settles <= today)
+        free = min(self.quantity(symbol) - self.open_sell(symbol), settled)
+        if not 0 <= quantity <= free or symbol not in self.lots:
+            return False
+        self.pledged[symbol] = quantity
+        self._append("PLEDGE_SET", None)
+        return True
+
+    def place(self, number: int, order: Order, today: date, open_orders_most: int = 1_000) -> bool:
+        """Whether the account can carry the order. A refusal is an event too."""
+        self.settle(today)
+        trusted = not self.under_review and self.open_orders() < open_orders_most
+        if order.product == "MIS":
+            self.positions.setdefault((order.symbol, order.trade_date), Position())
+        room = self._room(order)
+        held, self.orders[number] = self.held(), order
+        self.live.append(order)
+        accepted = trusted and self._needs(order, held) <= room
+        if not accepted:
+            order.status = "DENIED"
+        self._append("ORDER_PLACED" if accepted else "ORDER_DENIED", number, held_before=held)
+        return accepted
+
+    def request_cancel(self, number: int, today: date) -> bool:
+        """Whether the venue is asked: not when the order has ended or a change is on its way."""
+        self.settle(today)
+        order = self.orders[number]
+        if not order.working or order.change is not None:
+            return False
+        order.ask("CANCEL", 0, 0)
+        self._append("CANCEL_REQUESTED", number)
+        return True
+
+    def request_modify(self, number: int, quantity: int, price: int, today: date) -> bool:
+        """Whether the venue is asked. Both the old and the new terms are kept reserved until it
+        answers; only what the change adds must be free."""
+        self.settle(today)
+        order = self.orders[number]
+        if not order.working or order.change is not None or quantity <= order.filled:
+            return False
+        held, room, shares = self.held(), self._room(order), order.shares()
+        order.ask("MODIFY", quantity, price)
+        if self.under_review or self._needs(order, held, shares) > room:
+            order.take_back()
+            return False
+        self._append("MODIFY_REQUESTED", number, held_before=held)
+        return True
+
+    def report(self, report: Report, today: date) -> str:
+        """APPLIED, DUPLICATE, NOTHING (says nothing new) or PARKED, as the ledger must answer."""
+        self.settle(today)
+        order, key = self.orders[report.order], (report.trade_date, report.exec_id)
+        if self.under_review:
+            return "PARKED"
+        named = report.exec_type != "9"  # a refused change has no execution's number
+        if named and key in self.reports:
+            return self._parked() if self.reports[key] != report else "DUPLICATE"
+        happening = order.meaning(report.exec_type, report.request)
+        if happening is None:
+            return "NOTHING"
+        sold_short = order.delivers(order.symbol) and report.quantity > self.quantity(order.symbol)
+        if not order.can(happening, report.quantity) or (happening == "FILL" and sold_short):
+            return self._parked()
+        if named:
+            self.reports[key] = report
+        held = self.held()
+        if happening == "FILL":
+            self._fill(report, order, today, held)
+        else:
+            self._append(order.take(happening), report.order, held_before=held)
+        return "APPLIED"
+
+    # How it happens
+
+    def _room(self, order: Order) -> int:
+        """What is free of what the order needs: shares to deliver, or cash."""
+        if order.delivers(order.symbol):
+            return max(0, self.sellable(order.symbol))
+        return max(0, self.available())
+
+    def _needs(self, order: Order, held: int, shares: int = 0) -> int:
+        """How much more than before, with the order already among the account's."""
+        if order.delivers(order.symbol):
+            return order.shares() - shares
+        return self.held() - held
+
+    def _margin(self, symbol: str, day: date) -> int:
+        """What a day's intraday position and its working orders keep: each side is filled in
+        thought, and the larger exposure counts. What only closes the position is free."""
+        position = self.positions[symbol, day]
+        orders = [o for o in self.working() if o.intraday(symbol, day)]
+        margin = ceil(position.worth * MARGIN["MIS"])
+        needs = [margin]
+        for side, exposure in (("BUY", position.net), ("SELL", -position.net)):
+            reserved = sum(o.reserve() for o in orders if o.side == side)
+            shares = sum(o.shares() for o in orders if o.side == side)
+            if exposure >= 0:
+                needs.append(margin + reserved)
+            elif shares > -exposure:
+                needs.append(ceil(Fraction(reserved * (shares + exposure), shares)))
+        return max(needs)
+
+    def _fill(self, report: Report, order: Order, today: date, held: int) -> None:
+        value = half_up(Fraction(report.quantity * report.price, 100))
+        charge = order.fill(report.quantity, value)
+        number = len(self.log) + 1
+        if order.product == "MIS":
+            position = self.positions[order.symbol, order.trade_date]
+            gain = position.fill(order.side, report.quantity, value) - charge
+            blocked = gain
+        elif order.side == "BUY":
+            gain, blocked = -value - charge, 0
+            number += self.cash + gain < 0  # the loan is an event before it
+            self.lots.setdefault(order.symbol, []).append(
+                Lot(number, report.trade_date, report.settles_on, report.quantity, value)
+            )
+        else:
+            gain = value - charge
+            blocked = min(gain, self._sell(order.symbol, report, value))
+        if gain > 0 and report.settles_on > today:
+            due = self.dues.setdefault(report.settles_on, Due())
+            due.unsettled += gain
+            due.blocked += max(0, blocked)
+        self._book("FILL", report.order, gain, held)
+
+    def _sell(self, symbol: str, report: Report, value: int) -> int:
+        """Takes shares first in, first out. Returns what of the proceeds must settle first."""
+        blocked = sold = shared = 0
+        lots = sorted(self.lots[symbol], key=lambda lot: (lot.bought, lot.number))
+        for lot in lots:
+            quantity = min(lot.quantity, report.quantity - sold)
+            if quantity == 0:
+                break
+            cost = half_up(Fraction(lot.cost * quantity, lot.quantity))
+            sold += quantity
+            part = half_up(Fraction(value * sold, report.quantity)) - shared
+            shared += part
+            if lot.settles <= report.trade_date:
+                blocked += ceil(part * (1 - USABLE_SAME_DAY))
+            elif lot.bought < report.trade_date:
+                blocked += part
+            else:
+                blocked += max(0, part - cost)
+            lot.quantity -= quantity
+            lot.cost -= cost
+        self.lots[symbol] = [lot for lot in lots if lot.quantity]
+        return blocked
+
+    def _book(self, kind: str, ref: int | None, cash: int, held: int | None = None) -> None:
+        """Money moves: what lacks is lent before, and money that comes in repays after."""
+        if self.cash + cash < 0:
+            lent = -(self.cash + cash)
+            self.cash, self.borrowed = self.cash + lent, self.borrowed + lent
+            self._append("BORROWED", ref, cash_change=lent, held_now=held)
+        self.cash += cash
+        self._append(kind, ref, cash_change=cash, held_before=held)
+        repaid = min(self.borrowed, max(0, cash))
+        if repaid:
+            self.cash, self.borrowed = self.cash - repaid, self.borrowed - repaid
+            self._append("REPAID", ref, cash_change=-repaid)
+
+    def _parked(self) -> str:
+        """Nothing of the account can be trusted until a person has looked at the report."""
+        self.under_review = True
+        return "PARKED"
+
+    def _append(
+        self,
+        kind: str,
+        ref: int | None,
+        cash_change: int = 0,
+        held_before: int | None = None,
+        held_now: int | None = None,
+    ) -> None:
+        """`held_before`: what was held before this event, when the event changes it; `held_now`:
+        what is held at this event, when a later one changes it."""
+        held = self.held() if held_now is None else held_now
+        change = 0 if held_before is None else held - held_before
+        self.log.append(
+            Entry(kind, ref, cash_change, change, self.cash, held, self.borrowed,
+                  self.unsettled(), self.blocked())
+        )  # fmt: skip
