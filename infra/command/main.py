@@ -16,6 +16,7 @@ from cyclopts import Parameter
 
 from functions.shared.domain.errors import Retryable
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
+from infra.command.payments import bank, payments_app
 from infra.command.place import home, running_stack
 from infra.command.shards import shards_app
 from infra.local.plan import API_PORT, STREAM_PORT, Options
@@ -30,6 +31,8 @@ clock_app = cyclopts.App(name="clock", help="The business clock of the stack.")
 ledger_app = cyclopts.App(name="ledger", help="Checks of the ledger.")
 app.command(clock_app)
 app.command(ledger_app)
+app.command(payments_app)
+app.command(bank)
 app.command(shards_app)
 
 
@@ -247,11 +250,17 @@ def verify() -> int:
 
 @app.command
 def reconcile() -> int:
-    """Compare the ledger's orders and fills with the exchange's own book."""
+    """Compare the ledger's orders and fills with the exchange's own book, and its payments with
+    the bank's."""
     from infra.command import reconcile as reconciliation
+    from infra.command import reconcile_bank
+    from infra.local.bank import read_bank_token
 
-    stack = running_stack(home())
+    place = home()
+    stack = running_stack(place)
     report = reconciliation.run(stack.stores.postgres, stack.exchange)
+    token = read_bank_token(place)
+    report.add(reconcile_bank.run(stack.stores.postgres, stack.bank, token))
     print(report.text())
     return DONE if report.ok else CHECK_FAILED
 

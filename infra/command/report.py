@@ -18,6 +18,11 @@ class Report:
     def ok(self) -> bool:
         return not self.problems
 
+    def add(self, other: "Report") -> None:
+        """Takes in another check's findings."""
+        self.checked.update(other.checked)
+        self.problems += other.problems
+
     def text(self) -> str:
         """The report for a person: a line for each check, then the findings or that all is well."""
         lines = [f"{count:>10,}  {name}" for name, count in self.checked.items()]

@@ -180,11 +180,16 @@ END $$;
 
 -- A person lets the bank be asked again about a payment that nothing asks about any more.
 CREATE FUNCTION ledger.retry_payment(p_payment bigint, p_now timestamptz) RETURNS boolean
-LANGUAGE sql AS $$
-  WITH asked AS (UPDATE ledger.payment SET attempts = 0, due_at = p_now, updated_at = p_now
-    WHERE payment_id = p_payment AND due_at IS NULL AND state IN ('REQUESTED', 'SENT') RETURNING 1)
-  SELECT count(*) = 1 FROM asked
-$$;
+LANGUAGE plpgsql AS $$
+DECLARE v_user bigint;
+BEGIN
+  SELECT x.user_id INTO v_user FROM ledger.payment x WHERE x.payment_id = p_payment;
+  IF NOT FOUND THEN RETURN false; END IF;
+  PERFORM ledger.lock_account(v_user, '-infinity');
+  UPDATE ledger.payment x SET attempts = 0, due_at = p_now, updated_at = p_now
+    WHERE x.payment_id = p_payment AND x.due_at IS NULL AND x.state IN ('REQUESTED', 'SENT');
+  RETURN FOUND;
+END $$;
 
 CREATE FUNCTION ledger.payment_after(p ledger.payment, p_happening text) RETURNS text
 LANGUAGE plpgsql STABLE AS $$

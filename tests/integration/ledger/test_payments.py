@@ -231,7 +231,27 @@ def test_the_bank_is_asked_at_growing_pauses_and_then_a_person(new_trader: NewTr
     assert pauses[:-1] == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
     (stuck,) = payments.list_payments(who.shards, who.user_id, None, 10)
     assert (stuck.state, stuck.attempts, stuck.waits) == (PaymentState.SENT, ATTEMPTS_MOST, False)
+    assert payments.stuck_payments(who.shards.databases[home(who)], 10) == [payment.payment_id]
     assert end(who, payment, DONE).state is PaymentState.PAID  # its answer still counts
+
+
+def test_a_person_has_the_bank_asked_again_about_what_is_stuck_alone(
+    new_trader: NewTrader, ledger_databases: ShardsUnderTest
+) -> None:
+    who = new_trader()
+    payment = request(who, OUT, 300).payment
+    owner = ledger_databases.superuser(home(who))
+    retry = "SELECT ledger.retry_payment(:payment_id, :now)"
+    sure: dict[str, object] = {"payment_id": payment.payment_id, "now": who.now}
+    assert owner.run(retry, **sure) == [[False]]
+    for _ in range(ATTEMPTS_MOST):
+        who.now += timedelta(hours=1)
+        attempt(who, payment)
+    assert attempt(who, payment, timedelta(days=1)) is None
+    assert owner.run(retry, **sure) == [[True]]
+    owner.close()
+    assert (attempt(who, payment) or payment).attempts == 1
+    end(who, payment, DONE)
 
 
 def attempt_is_early(who: Trader, payment: PaymentFacts, after: timedelta) -> bool:
