@@ -1,8 +1,10 @@
-"""`python -m edge.relay.main`: one thread drains each shard, one listens for wake-up hints."""
+"""`python -m edge.relay.main`: one thread drains each shard, one listens for wake-up hints, and one
+looks whether a shard was added, whose drain then starts.
+"""
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from prometheus_client import REGISTRY
@@ -19,6 +21,9 @@ from functions.shared.stores.channels import OUTBOX_HINT, Channels
 from functions.shared.stores.outbox import Outbox
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import open_streams
+
+#: A shard is added by a person, and its outbox is empty at first.
+NEW_SHARD_SECONDS = 1.0
 
 
 class RelaySettings(Settings, frozen=True, kw_only=True):
@@ -46,31 +51,69 @@ def listen_for_hints(channels: Channels, drains: Sequence[Drain], stop: threadin
                 return
 
 
+class Drains:
+    """The drains of all shards, by number; each has a connection of its own."""
+
+    def __init__(self, open_drain: Callable[[int, Shards], Drain], urls: Sequence[str]) -> None:
+        self.running: list[Drain] = []
+        self._open_drain = open_drain
+        self._urls = urls
+        self._opened: list[Shards] = []
+
+    def extend(self, count: int, threads: Threads) -> None:
+        """Starts the drains that are missing to `count`."""
+        for number in range(len(self.running), count):
+            shards = Shards(self._urls, "relay")
+            self._opened.append(shards)
+            drain = self._open_drain(number, shards)
+            threads.start(f"drain-{number}", partial(drain.run, threads.stop))
+            self.running.append(drain)
+
+    def follow_shards(self, threads: Threads) -> None:
+        """Until the process stops. Raises nothing: without shard 0 no shard can be added."""
+        directory = Shards(self._urls, "relay-shards")
+        self._opened.append(directory)
+        backoff = Backoff()
+        while not threads.stop.wait(NEW_SHARD_SECONDS):
+            try:
+                self.extend(len(directory.databases), threads)
+                backoff.reset()
+            except Retryable as error:
+                logger(__name__).warning("the directory does not answer", detail=str(error))
+                if backoff.wait(threads.stop):
+                    return
+
+    def state(self) -> tuple[bool, str]:
+        """Ready while every shard is drained; if not, why."""
+        states = [drain.state() for drain in self.running]
+        return all(ready for ready, _ in states), "; ".join(d for ready, d in states if not ready)
+
+    def close(self) -> None:
+        for shards in self._opened:
+            shards.close()
+
+
 def main() -> int:
     settings = RelaySettings.from_environment()
     configure_logging("relay", settings.log_level)
-    shards = Shards(settings.postgres_urls, "relay")
     channels = Channels(settings.valkey_url)
     streams = open_streams(settings.streams_url)
     metrics = RelayMetrics(REGISTRY)
-    drains = [
-        Drain(number, Outbox(database), streams, channels, settings.order_sessions, metrics)
-        for number, database in enumerate(shards.databases)
-    ]
 
-    def state() -> tuple[bool, str]:
-        states = [drain.state() for drain in drains]
-        return all(ready for ready, _ in states), "; ".join(d for ready, d in states if not ready)
+    def open_drain(number: int, shards: Shards) -> Drain:
+        outbox = Outbox(shards.database(number))
+        return Drain(number, outbox, streams, channels, settings.order_sessions, metrics)
 
+    drains = Drains(open_drain, settings.postgres_urls)
     threads = Threads()
     threads.stop_on_signals()
-    health = serve_health(settings.health, "relay", state)
-    for number, drain in enumerate(drains):
-        threads.start(f"drain-{number}", partial(drain.run, threads.stop))
-    threads.start("hints", partial(listen_for_hints, channels, drains, threads.stop))
+    health = serve_health(settings.health, "relay", drains.state)
+    drains.extend(len(settings.postgres_urls), threads)
+    threads.start("hints", partial(listen_for_hints, channels, drains.running, threads.stop))
+    threads.start("shards", partial(drains.follow_shards, threads))
     code = threads.wait()
     health.close()
-    shards.close()
+    drains.close()
     return code
 
 
