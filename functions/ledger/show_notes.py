@@ -6,7 +6,6 @@ gives the same bytes.
 """
 
 from datetime import date
-from http import HTTPStatus
 from typing import Literal
 
 from aws_lambda_powertools.event_handler import Response
@@ -14,7 +13,7 @@ from aws_lambda_powertools.event_handler import Response
 from functions.shared.bookkeeping.contract_notes import find_note, latest_notes
 from functions.shared.clock import from_micros
 from functions.shared.runtime.composition import Stores
-from functions.shared.runtime.http import respond
+from functions.shared.runtime.http import respond, respond_file
 from functions.shared.wire.contract_notes import render_note, render_summary
 
 Format = Literal["json", "pdf"]
@@ -32,7 +31,7 @@ def list_notes(stores: Stores, user_id: int, before: date | None, limit: int) ->
 
 def show_note(
     stores: Stores, user_id: int, trade_date: date, version: int | None, form: Format
-) -> Response[str] | Response[bytes]:
+) -> Response[str]:
     """One version, the latest when none is named. Raises NotFound."""
     written = find_note(stores.shards, user_id, trade_date, version)
     note = render_note(written)
@@ -41,9 +40,5 @@ def show_note(
     # Drawing takes longer to import than all of a handler, and most requests never need it.
     from functions.ledger.contract_note_pdf import draw_note
 
-    return Response(
-        status_code=HTTPStatus.OK,
-        content_type="application/pdf",
-        body=draw_note(note, from_micros(written.at)),
-        headers={"Content-Disposition": f'inline; filename="contract-note-{note["number"]}.pdf"'},
-    )
+    name = f"contract-note-{note['number']}.pdf"
+    return respond_file(draw_note(note, from_micros(written.at)), "application/pdf", name)

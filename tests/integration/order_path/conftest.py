@@ -31,8 +31,9 @@ from tests.support.ledger import NOON
 from tests.support.postgres import PostgresUnderTest, fresh_databases
 from tests.support.valkey import valkey_server
 
-HANDLERS = {"orders": orders, "funds": ledger, "holdings": ledger, "ledger": ledger,
-            "portfolio": ledger, "positions": ledger, "statements": ledger}  # fmt: skip
+HANDLERS = {"orders": orders, "contract-notes": ledger, "funds": ledger, "holdings": ledger,
+            "ledger": ledger, "portfolio": ledger, "positions": ledger,
+            "statements": ledger}  # fmt: skip
 
 
 class SetClock:
