@@ -2,13 +2,12 @@
 
 Proceeds settle; what intraday trading left open is delivered, or valued and closed out; loans bear
 interest. It finds its work by date, so a missed day is caught up and a moved clock needs no help.
-Invariant: an account that can't be worked holds up nobody else, and is said aloud; what a run has
-no time for is still due when the next one comes.
+Invariant: money fails closed: a short delivery waits for a price, everything else goes on.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any
 
 from functions.shared.bookkeeping import settling
 from functions.shared.bookkeeping.settling import OpenPosition
@@ -20,7 +19,7 @@ from functions.shared.domain.calendar import (
     previous_trading_day,
     settlement_date,
 )
-from functions.shared.domain.errors import InvariantViolated, NotFound, Retryable
+from functions.shared.domain.errors import Retryable
 from functions.shared.domain.short_delivery import (
     close_out_price,
     settlement_price,
@@ -29,48 +28,32 @@ from functions.shared.domain.short_delivery import (
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
+from functions.shared.runtime.scheduled import ScheduledRun
 from functions.shared.stores.day_prices import DayPrices
 from functions.shared.stores.postgres import Database
-from functions.shared.stores.wake import wake_relay
-
-#: No step takes that long; a run with less time left ends by itself.
-_RESERVE_MILLISECONDS: Final = 5_000
-
-_Item = TypeVar("_Item")
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """How many accounts, positions or days each step did. Raises InvariantViolated at the end when
-    the books of some account contradict themselves."""
+    """How many accounts, positions or days each step did. Raises as `ScheduledRun.over_shards`."""
     stores = composition.stores()
-    run = _Run(stores, context)
-    run.record_prices()
-    for number, database in enumerate(stores.shards.databases):
-        try:
-            run.work(database)
-        except Retryable as error:  # the other shards' days end without this one
-            logger().warning("shard skipped", shard=number, why=str(error))
-        wake_relay(stores.valkey, number)
-    if run.broken:
-        raise InvariantViolated(f"not worked: {'; '.join(run.broken[:10])}")
-    return run.done
+    settlement = _Settlement(stores, context)
+    settlement.record_prices()
+    return settlement.run.over_shards(stores, settlement.work)
 
 
-class _Run:
-    """One run of the schedule, at one business time, over every shard."""
+class _Settlement:
+    """What is due at one business time."""
 
     def __init__(self, stores: Stores, context: Any) -> None:
         self._stores = stores
         self._shards = stores.shards
         self._prices = DayPrices(stores.shards.control)
-        self._context = context
+        self.run = ScheduledRun(context, "settled", "delivered", "valued", "closed_out", "charged")
         self._now = stores.clock.now()
         self._hours = stores.clock.hours
         self._status = market_status(self._now, self._hours)
         self._today = self._status.trade_date
         self._closed = closed_through(self._now, self._hours)
-        self.done = {"settled": 0, "delivered": 0, "valued": 0, "closed_out": 0, "charged": 0}
-        self.broken: list[str] = []
 
     def record_prices(self) -> None:
         """Keeps what the market says of today, while there is a session and after it."""
@@ -79,33 +62,20 @@ class _Run:
         )
         if self._status.phase is not Phase.OPEN and not after:
             return
-        listed = self._stores.instruments.by_symbol().values()
-        symbols = [each.symbol for each in listed if each.kind == "EQUITY"]
         try:
+            listed = self._stores.instruments.by_symbol().values()
+            symbols = [each.symbol for each in listed if each.kind == "EQUITY"]
             self._prices.record(self._today, self._stores.quotes.get(symbols).values())
         except Retryable as error:  # what needs no price goes on
             logger().warning("day prices not recorded", why=str(error))
 
     def work(self, database: Database) -> None:
         """Every step for one shard. Raises Retryable when the shard can't be asked."""
-        self._each("settled", self._users_due(database), self._settle)
-        self._each("delivered", self._left_open(database, long=True), self._deliver)
-        self._each("valued", self._left_open(database, long=False), self._value)
-        self._each("closed_out", self._shortages(database), self._close_out)
-        self._each("charged", self._borrowers(database), self._charge)
-
-    def _each(self, step: str, items: Iterator[_Item], act: Callable[[_Item], bool | int]) -> None:
-        for item in items:
-            if self._context.get_remaining_time_in_millis() < _RESERVE_MILLISECONDS:
-                logger().warning("run out of time", step=step)
-                return
-            try:
-                self.done[step] += int(act(item))
-            except (Retryable, NotFound) as error:  # busy, or moved away since it was listed
-                logger().warning("left to the next run", step=step, item=str(item), why=str(error))
-            except InvariantViolated as error:
-                logger().error("not worked", step=step, item=str(item), why=str(error))
-                self.broken.append(f"{step} {item}")
+        self.run.each("settled", self._users_due(database), self._settle)
+        self.run.each("delivered", self._left_open(database, long=True), self._deliver)
+        self.run.each("valued", self._left_open(database, long=False), self._value)
+        self.run.each("closed_out", self._shortages(database), self._close_out)
+        self.run.each("charged", self._borrowers(database), self._charge)
 
     # What is due, page by page. A page begins behind the last item, done or not.
 
@@ -171,7 +141,6 @@ class _Run:
         return settling.charge_interest(self._shards, user_id, through, self._today, self._now)
 
     def _without_price(self, position: OpenPosition) -> bool:
-        """Money fails closed: it waits until a price is known."""
         logger().error("no price of the day", symbol=position.symbol, item=str(position))
         return False
 

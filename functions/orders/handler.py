@@ -5,12 +5,13 @@ from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from functions.orders import change_order, place_order, read_orders
 from functions.shared.bookkeeping.reading import OrderQuery
 from functions.shared.domain.errors import NotFound, Refused
 from functions.shared.domain.orders import Status
+from functions.shared.domain.square_off import RESERVED_PREFIX
 from functions.shared.runtime import composition
 from functions.shared.runtime.fields import Integer, Request
 from functions.shared.runtime.http import new_app, principal
@@ -24,9 +25,17 @@ LIMIT_MAX = 500
 
 
 class NewOrderBody(OrderBody):
-    """An order with the id that makes it happen once, however often it is sent."""
+    """An order with the id that makes it happen once, however often it is sent. Ids that begin
+    with SQ- are the broker's own."""
 
     client_order_id: ClientId
+
+    @field_validator("client_order_id")
+    @classmethod
+    def _not_reserved(cls, value: str) -> str:
+        if value.startswith(RESERVED_PREFIX):
+            raise ValueError(f"ids that begin with {RESERVED_PREFIX} are reserved")
+        return value
 
 
 class ModifyBody(Request):

@@ -36,6 +36,7 @@ _UNCHARGED = (
     " AND o.status NOT IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')"
     " AND NOT EXISTS (SELECT FROM ledger.job_entry j WHERE j.job = 'SQUARE_OFF'"
     " AND j.day = o.trade_date AND j.user_id = o.user_id AND j.instrument = o.client_order_id)"
+    " AND (o.user_id, o.order_id) > (:user_id::bigint, :order_id::bigint)"
     " ORDER BY o.user_id, o.order_id LIMIT :rows"
 )
 _CHARGE = "SELECT ledger.charge_square_off(:user_id, :order_id, :fee, :tax, :today, :now)"
@@ -76,9 +77,12 @@ def used_keys(shards: Shards, user_id: int, keys: Sequence[str]) -> frozenset[st
     return frozenset(row[0] for row in rows)
 
 
-def uncharged(database: Database, since: date) -> list[OrderOf]:
+def uncharged(database: Database, since: date, after: OrderOf = FIRST) -> list[OrderOf]:
     """A page of the shard's square-off orders that traded, ended, and are not charged."""
-    return [OrderOf(*row) for row in database.run(_UNCHARGED, since=since, rows=PAGE)]
+    rows = database.run(
+        _UNCHARGED, since=since, user_id=after.user_id, order_id=after.order_id, rows=PAGE
+    )
+    return [OrderOf(*row) for row in rows]
 
 
 def charge(shards: Shards, order: OrderOf, fee: SquareOffFee, today: date, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 Who a token belongs to is decided by the test; the verifier has tests of its own.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -85,14 +86,21 @@ def bank() -> Iterator[BankProcess]:
         yield running
 
 
-@pytest.fixture(scope="package")
-def opened(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[OrderStores]:
+@contextlib.contextmanager
+def opened_stores(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[OrderStores]:
+    """Databases and a cache of the caller's own."""
     with fresh_databases(postgres) as databases, valkey_server() as server:
         shards = Shards(databases.urls(APPLICATION), "test")
         valkey = open_valkey(server.url)
         yield OrderStores(shards, valkey, bank.client(answer_seconds=0.3))
         valkey.close()
         shards.close()
+
+
+@pytest.fixture(scope="package")
+def opened(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[OrderStores]:
+    with opened_stores(postgres, bank) as made:
+        yield made
 
 
 @pytest.fixture
