@@ -11,11 +11,11 @@ from tests.support.postgres import ShardsUnderTest
 MONEY_TABLES = (
     "account", "orders", "ledger_event", "posting", "execution", "holding", "holding_lot",
     "lot_sale", "position", "settlement_due", "job_entry", "proceeds_rule",
-    "shortage", "loan", "interest_rate", "dividend",
+    "shortage", "loan", "interest_rate", "dividend", "contract_note", "contract_note_due",
     "deposit", "payment", "payment_transition", "parked_execution", "fix_applied",
     "fix_checkpoint", "charge_head", "order_transition",
 )  # fmt: skip
-FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry")
+FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry", "contract_note")
 REFUSED, APPEND_ONLY = "42501", "OC409"
 
 

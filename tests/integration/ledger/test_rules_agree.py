@@ -1,5 +1,7 @@
 """Rules that the database and the functions both know: they must be the same rules."""
 
+import itertools
+
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,11 +49,14 @@ def test_the_database_charges_what_the_domain_charges(ledger_databases: ShardsUn
     statement = connection.prepare(
         "SELECT ledger.charges_on(CAST(:v AS bigint), CAST(:r AS bigint[]))"
     )
-    delivery = [charge_rates(Product.CNC, "NSE", side, TODAY).rates for side in Side]
-    rates = st.sampled_from(delivery) | st.tuples(*[st.integers(0, 300_000_000)] * 7, st.just(0))
+    ours = [
+        charge_rates(product, exchange, side, TODAY).rates
+        for product, exchange, side in itertools.product(Product, ("NSE", "BSE"), Side)
+    ]
+    any_rates = st.tuples(*[st.integers(0, 300_000_000)] * 7, st.sampled_from([0, 1, 20_00]))
 
     @settings(max_examples=200, deadline=None)
-    @given(value=st.integers(0, 10**15), rates=rates)
+    @given(value=st.integers(0, 10**15), rates=st.sampled_from(ours) | any_rates)
     def same(value: int, rates: tuple[int, ...]) -> None:
         [[booked]] = statement.run(v=value, r=list(rates))
         assert tuple(booked) == charges_on(value, rates)  # type: ignore[arg-type]
