@@ -8,49 +8,61 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.shared.stores.postgres import Shards
 from infra.command import verify_ledger
-from infra.local.postgres import APPLICATION, OWNER
-from tests.support.ledger import LAKH, Trader
-from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
+from infra.command.anchor_log import load_key, read_anchors
+from infra.local.postgres import OWNER
+from tests.support.busy_books import BusyBooks, busy_books
+from tests.support.postgres import PostgresUnderTest
 
-USER = 7
-"""Lives on shard 0."""
+HOMES_OF_SHARD_0 = dict.fromkeys(range(32), 0)
 
 
 @pytest.fixture(scope="module")
-def books(postgres: PostgresUnderTest) -> Iterator[ShardsUnderTest]:
-    """Two traders with deposits, fills, a sale, a cancel, a change in flight and open orders."""
-    with fresh_databases(postgres) as made:
-        shards = Shards(made.urls(APPLICATION), "test")
-        for user in (USER, USER + 40):
-            trader = Trader(shards, user, LAKH)
-            trader.own(10)
-            trader.fill(trader.sell(4, 101), 4, 101)
-            order = trader.buy(5)
-            trader.fill(order, 2)
-            trader.cancel(order)
-            trader.told(order, "4", request=1)
-            trader.buy(3)
-            trader.modify(trader.buy(2), 4, 99)
-            trader.sell(1)
-        shards.close()
+def books(
+    postgres: PostgresUnderTest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BusyBooks]:
+    with busy_books(postgres, tmp_path_factory.mktemp("books")) as made:
         yield made
 
 
-def run(books: ShardsUnderTest) -> verify_ledger.Report:
-    return verify_ledger.run(books.urls(OWNER))
+def run(books: BusyBooks) -> verify_ledger.Report:
+    return verify_ledger.run(books.shards.urls(OWNER), books.anchors)
 
 
-def test_sound_books_have_no_problems_and_everything_was_looked_at(
-    books: ShardsUnderTest,
-) -> None:
+def test_sound_books_have_no_problems_and_everything_was_looked_at(books: BusyBooks) -> None:
     report = run(books)
     assert report.ok, report.text()
     empty = {name for name, count in report.checked.items() if count == 0}
     assert empty == {"parked reports"}
 
 
+# A person with every key to the database: what an order was judged on is changed, and the chain
+# after it is made anew.
+_REWRITTEN = """
+DO $$ DECLARE e ledger.ledger_event; v_head bytea; BEGIN
+  UPDATE ledger.ledger_event SET body = replace(body, '"context":{}', '"context":{"ltp":1}')
+    WHERE user_id = 7 AND seq = 3;
+  SELECT hash INTO v_head FROM ledger.ledger_event WHERE user_id = 7 AND seq = 2;
+  FOR e IN SELECT * FROM ledger.ledger_event WHERE user_id = 7 AND seq >= 3 ORDER BY seq LOOP
+    v_head := ledger.event_hash(v_head, e.user_id, e.seq, e.at, e.kind, e.ref, e.cash_change,
+      e.held_change, e.cash, e.held, e.borrowed, e.body);
+    UPDATE ledger.ledger_event SET hash = v_head WHERE user_id = e.user_id AND seq = e.seq;
+  END LOOP;
+  UPDATE ledger.account SET head = v_head WHERE user_id = 7;
+END $$
+"""
+# The same person undoes a customer's latest events, and sets the account back to before them.
+_REWOUND = """
+DO $$ DECLARE e ledger.ledger_event; BEGIN
+  SELECT * INTO e FROM ledger.ledger_event WHERE user_id = 13 AND seq = 2;
+  DELETE FROM ledger.ledger_event WHERE user_id = 13 AND seq > 2;
+  DELETE FROM ledger.posting WHERE user_id = 13 AND seq > 2;
+  DELETE FROM ledger.deposit WHERE user_id = 13 AND seq > 2;
+  DELETE FROM ledger.payment WHERE user_id = 13;
+  UPDATE ledger.account SET seq = e.seq, head = e.hash, at = e.at, cash = e.cash, held = e.held
+    WHERE user_id = 13;
+END $$
+"""
 # (what is damaged, SQL, the check that must name it, words of its finding)
 DAMAGE = {
     "an edited body": (
@@ -140,10 +152,6 @@ DAMAGE = {
         "INSERT INTO ledger.holding VALUES (7, 'GOLD', 5, 0, 0, 0)",
         "holdings", "user 7 GOLD: holds 5, its postings say 0",
     ),
-    "a lot that grew": (
-        "UPDATE ledger.holding_lot SET quantity = quantity + 1 WHERE user_id = 7",
-        "lots", "user 7 ACME: holds",
-    ),
     "an order whose hold nobody has": (
         ("UPDATE ledger.orders SET reserved = reserved * 2"
         " WHERE user_id = 7 AND side = 'BUY' AND status = 'PENDING'"),
@@ -168,25 +176,172 @@ DAMAGE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", DAMAGE)
-def test_planted_damage_is_found_and_named(books: ShardsUnderTest, kind: str) -> None:
-    sql, check, words = DAMAGE[kind]
+# Users: 7 invests, 9 trades days, 11 sells short, 13 pays, 15 borrows (support/busy_books.py).
+DAMAGE_TO_BOOKS = {
+    "a rewritten chain, with every hash computed anew": (
+        _REWRITTEN, "anchored heads", ": its hash is not the one that anchor 1",
+    ),
+    "a tail cut off together with its account": (
+        _REWOUND, "anchored heads", "the log does not",
+    ),
+    "a lot that grew": (
+        "UPDATE ledger.holding_lot SET quantity = quantity + 1 WHERE user_id = 7",
+        "lots", "user 7 ACME: holds",
+    ),
+    "a lot that became cheaper": (
+        "UPDATE ledger.holding_lot SET cost = cost - 1 WHERE user_id = 7",
+        "lots", "that cost",
+    ),
+    "two lots that swapped shares": (
+        ("UPDATE ledger.holding_lot SET quantity = quantity + CASE lot WHEN (SELECT min(lot) FROM"
+        " ledger.holding_lot WHERE user_id = 9) THEN 1 ELSE -1 END WHERE user_id = 9 AND lot IN"
+        " (SELECT lot FROM ledger.holding_lot WHERE user_id = 9 ORDER BY lot LIMIT 2)"),
+        "lots bought", "user 9 ACME lot",
+    ),
+    "a lot bought on another day": (
+        "UPDATE ledger.holding_lot SET trade_date = trade_date - 1 WHERE user_id = 7",
+        "lots bought", "user 7 ACME lot",
+    ),
+    "a sale that took more of a lot": (
+        "UPDATE ledger.lot_sale SET quantity = quantity + 1 WHERE user_id = 7",
+        "lot sales", "user 7 seq",
+    ),
+    "a sale without its row": (
+        "DELETE FROM ledger.lot_sale WHERE user_id = 7",
+        "lot sales", "the sale's row says 0, 0",
+    ),
+    "proceeds that are not what was sold": (
+        "UPDATE ledger.lot_sale SET proceeds = proceeds + 1 WHERE user_id = 7",
+        "sale proceeds", "user 7 seq",
+    ),
+    "a position that grew": (
+        "UPDATE ledger.position SET net = net + 1 WHERE user_id = 9 AND net > 0",
+        "positions", "user 9 ACME of",
+    ),
+    "a position entered at another value": (
+        "UPDATE ledger.position SET open_value = open_value + 1 WHERE user_id = 9 AND net > 0",
+        "positions", "entered at",
+    ),
+    "a loss forgotten": (
+        "UPDATE ledger.position SET realised = 0 WHERE user_id = 11 AND realised < 0",
+        "positions", "realised 0",
+    ),
+    "a position that forgot a sale": (
+        "UPDATE ledger.position SET sell_quantity = 0 WHERE user_id = 9 AND sell_quantity > 0",
+        "position trades", "user 9 ACME of",
+    ),
+    "intraday orders that nobody has": (
+        "UPDATE ledger.position SET open_sell = open_sell + 1 WHERE user_id = 9 AND open_sell > 0",
+        "intraday orders", "user 9 ACME of",
+    ),
+    "a margin too low": (
+        "UPDATE ledger.position SET margin_rate = margin_rate / 2 WHERE user_id = 9 AND net > 0",
+        "holds", "user 9: holds",
+    ),
+    "shares pledged and in an open sell": (
+        "UPDATE ledger.holding SET pledged = quantity WHERE user_id = 7",
+        "open sells", "user 7 ACME",
+    ),
+    "a settlement forgotten": (
+        "DELETE FROM ledger.settlement_due WHERE user_id = 7",
+        "settlements", "user 7:",
+    ),
+    "more blocked than settles": (
+        "UPDATE ledger.settlement_due SET blocked = blocked + 1 WHERE user_id = 7",
+        "settlements", "blocked",
+    ),
+    "a settlement on another day than the account expects": (
+        "UPDATE ledger.account SET settles_next = settles_next + 1 WHERE user_id = 7",
+        "settlements", "next on",
+    ),
+    "unsettled money of no event": (
+        ("UPDATE ledger.account SET unsettled = unsettled + 1 WHERE user_id = 7"),
+        "accounts", "user 7: unsettled is",
+    ),
+    "a shortage of another value": (
+        "UPDATE ledger.shortage SET value = value + 1 WHERE user_id = 11 AND closed_seq IS NULL",
+        "shortages", "user 11 seq",
+    ),
+    "a shortage closed out by nothing": (
+        "UPDATE ledger.shortage SET closed_seq = seq WHERE user_id = 11 AND closed_seq IS NULL",
+        "shortages", "user 11 seq",
+    ),
+    "a loan that is not charged": (
+        "DELETE FROM ledger.loan WHERE user_id = 15",
+        "loans", "user 15: owes",
+    ),
+    "a charge in another account": (
+        ("UPDATE ledger.posting SET account = 'charge:sebi' WHERE user_id = 7 AND seq = 4"
+        " AND account = 'charge:stt'"),
+        "charge heads", "user 7 seq 4",
+    ),
+    "a withdrawal that came back by itself": (
+        "UPDATE ledger.payment SET state = 'RETURNED' WHERE state = 'PAID'",
+        "payments", "of user 13: OUT",
+    ),
+    "a withdrawal of another amount": (
+        "UPDATE ledger.payment SET amount = amount + 1 WHERE direction = 'OUT' AND state = 'SENT'",
+        "payouts under way", "user 13:",
+    ),
+    "a deposit collected twice": (
+        "UPDATE ledger.payment SET state = 'COLLECTED' WHERE direction = 'IN' AND state = 'FAILED'",
+        "payments", "of user 13: IN",
+    ),
+    "a payment that nothing asks about": (
+        "UPDATE ledger.payment SET due_at = NULL WHERE state = 'SENT'",
+        "stuck payments", "of user 13",
+    ),
+    "an edited contract note": (
+        "UPDATE ledger.contract_note SET body = body || ' ' WHERE user_id = 9 AND version = 1",
+        "contract notes", "user 9 note of",
+    ),
+    "a note that charges something else": (
+        "UPDATE ledger.contract_note SET charges[2] = charges[2] + 100 WHERE user_id = 9",
+        "notes and postings", "for charge:stt",
+    ),
+    "a note nobody owes": (
+        "DELETE FROM ledger.contract_note_due WHERE user_id = 7",
+        "notes due", "user 7: traded on",
+    ),
+    "a job done and not booked": (
+        "INSERT INTO ledger.job_entry VALUES ('INTEREST', '2026-01-01', 7, '', 3)",
+        "jobs", "user 7 seq 3: INTEREST of",
+    ),
+    "a job booked twice": (
+        "DELETE FROM ledger.job_entry WHERE job = 'INTEREST'",
+        "jobs", "has the event INTEREST_CHARGED",
+    ),
+    "a day that was folded twice": (
+        "UPDATE ledger.day_total SET credits = credits * 2 WHERE account = 'client:cash'",
+        "day totals", "client:cash INR of",
+    ),
+}  # fmt: skip
+
+
+def test_only_the_anchors_can_tell_a_whole_chain_made_anew(books: BusyBooks) -> None:
+    problems = _problems_of_damage(books, _REWRITTEN)
+    assert [problem.partition(":")[0] for problem in problems] == ["shard 0, anchored heads"]
+
+
+@pytest.mark.parametrize("kind", DAMAGE | DAMAGE_TO_BOOKS)
+def test_planted_damage_is_found_and_named(books: BusyBooks, kind: str) -> None:
+    sql, check, words = (DAMAGE | DAMAGE_TO_BOOKS)[kind]
     problems = _problems_of_damage(books, sql)
     found = [p for p in problems if p.startswith(f"shard 0, {check}: ") and words in p]
     assert found, problems
 
 
-def _problems_of_damage(books: ShardsUnderTest, sql: str) -> list[str]:
+def _problems_of_damage(books: BusyBooks, sql: str) -> list[str]:
     """What the checks find inside a transaction that is never committed."""
-    connection = books.superuser(0)
+    signed = read_anchors(books.anchors.folder, load_key(books.anchors.key))
+    connection = books.shards.superuser(0)
     try:
         connection.run("BEGIN")
         connection.run("SET LOCAL session_replication_role = replica")  # past every trigger
         connection.run(sql)
-        assert connection.row_count > 0, "the damage touched nothing"
+        assert connection.row_count != 0, "the damage touched nothing"
         report = verify_ledger.Report()
-        homes = dict.fromkeys(range(32), 0)
-        verify_ledger.check_shard(connection, 0, report, homes)
+        verify_ledger.check_shard(connection, 0, report, HOMES_OF_SHARD_0, signed)
         connection.run("ROLLBACK")
     finally:
         connection.close()

@@ -1,0 +1,164 @@
+"""Books in which everything happened once: what a verifier must find sound, and every damage in."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from functions.ledger.anchor import anchor_shard
+from functions.ledger.write_notes import write_note
+from functions.shared.access.keys import ANCHOR_VERIFYING_KEY, anchor_key, make_keys
+from functions.shared.bookkeeping import payments, settling
+from functions.shared.bookkeeping.contract_notes import DueNote
+from functions.shared.bookkeeping.settling import OpenPosition
+from functions.shared.domain.orders import Product
+from functions.shared.domain.payments import Direction, PaymentHappening
+from functions.shared.domain.short_delivery import SHORTAGE_RATES
+from functions.shared.stores.objects import FileObjects
+from functions.shared.stores.postgres import Shards
+from functions.shared.stores.secrets import FileSecrets
+from infra.command.verify_ledger import Anchors
+from infra.local.postgres import APPLICATION
+from tests.support.eventually import wait_until
+from tests.support.ledger import ACME, LAKH, NOON, RUPEE, TODAY, Trader, price
+from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
+
+INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER = 7, 9, 11, 13, 15
+"""They live on shard 0."""
+_QUIET = """
+SELECT pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
+"""
+
+
+@dataclass(frozen=True)
+class BusyBooks:
+    """The shards, and the store and key of their anchors."""
+
+    shards: ShardsUnderTest
+    anchors: Anchors
+
+
+@contextlib.contextmanager
+def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]:
+    """Made anew, anchored twice on the way and once at the end."""
+    with fresh_databases(postgres) as made:
+        shards = Shards(made.urls(APPLICATION), "test")
+        try:
+            for user in (INVESTOR, INVESTOR + 40):
+                _invest(Trader(shards, user, LAKH))
+            anchor_everything(shards, folder)
+            _trade_days(Trader(shards, DAY_TRADER, LAKH))
+            _sell_short(Trader(shards, SHORT_SELLER, LAKH))
+            anchor_everything(shards, folder)
+            _pay(Trader(shards, PAYER, LAKH))
+            _fill_dearly(Trader(shards, BORROWER, LAKH))
+            anchor_everything(shards, folder)
+        finally:
+            shards.close()
+        key = folder / "secrets" / ANCHOR_VERIFYING_KEY
+        yield BusyBooks(made, Anchors(folder / "objects", key))
+
+
+def anchor_everything(shards: Shards, folder: Path) -> None:
+    """One anchor of each shard, over all that was written."""
+    secrets = FileSecrets(folder / "secrets")
+    make_keys(secrets)
+    for number, shard in enumerate(shards.databases):
+        wait_until(lambda shard=shard: bool(shard.run(_QUIET)[0][0]), seconds=10)  # type: ignore[misc]
+        anchor_shard(shard, FileObjects(folder / "objects"), anchor_key(secrets), number, NOON)
+
+
+def _invest(trader: Trader) -> None:
+    """A deposit, fills, a sale, a cancel, a change in flight and open orders."""
+    trader.own(10)
+    trader.fill(trader.sell(4, 101), 4, 101)
+    order = trader.buy(5)
+    trader.fill(order, 2)
+    trader.cancel(order)
+    trader.told(order, "4", request=1)
+    trader.buy(3)
+    trader.modify(trader.buy(2), 4, 99)
+    trader.sell(1)
+
+
+def _trade_days(trader: Trader) -> None:
+    """Delivery sold the next day, a position closed in part and delivered, notes, a dividend, a
+    loan and its interest, and an order and a position that are open."""
+    trader.own(20)
+    intraday = trader.buy(6, product=Product.MIS)
+    trader.fill(intraday, 6)
+    trader.fill(trader.sell(2, 102, product=Product.MIS), 2, 102)
+    _note(trader)
+    today = TODAY
+    trader.settle()
+    settling.deliver(
+        trader.shards, OpenPosition(trader.user_id, ACME.symbol, today, 4), trader.today,
+        trader.today, trader.now,
+    )  # fmt: skip
+    trader.fill(trader.sell(15, 103), 15, 103)
+    _note(trader)
+    database = trader.database()
+    settling.announce_dividend(database, ACME.symbol, trader.today, price(2))
+    settling.pay_dividend(
+        trader.shards, trader.user_id, ACME.symbol, trader.today, trader.today, trader.now
+    )
+    _fill_dearly(trader)
+    trader.now += timedelta(days=2)
+    settling.charge_interest(
+        trader.shards, trader.user_id, trader.today - timedelta(days=1), trader.today, trader.now
+    )
+    trader.deposit(30 * LAKH)
+    trader.fill(trader.buy(3, product=Product.MIS), 3)
+    trader.buy(2, product=Product.MIS)
+    trader.sell(4, product=Product.MIS)
+
+
+def _fill_dearly(trader: Trader) -> None:
+    """At a price far above the order's: what the account lacks is lent."""
+    trader.fill(trader.buy(500), 500, 4_000)
+
+
+def _sell_short(trader: Trader) -> None:
+    """A short position that is valued, closed out and paid for; another that is only valued."""
+    for quantity in (5, 3):
+        trader.fill(trader.sell(quantity, product=Product.MIS), quantity)
+        short = OpenPosition(trader.user_id, ACME.symbol, trader.today, -quantity)
+        trader.settle()
+        settling.value_shortage(trader.shards, short, price(110), trader.today, trader.now)
+        if quantity == 5:
+            trader.settle()
+            settling.close_out(
+                trader.shards, short, price(120), SHORTAGE_RATES[-1], trader.today, trader.now
+            )
+
+
+def _pay(trader: Trader) -> None:
+    """Money in that came and that didn't, money out in every state."""
+    happenings = {
+        "in": PaymentHappening.DONE, "refused": PaymentHappening.REFUSED, "waits": None,
+    }  # fmt: skip
+    for direction in Direction:
+        for name, happening in happenings.items():
+            payment = payments.request_payment(
+                trader.shards, trader.user_id, direction, name, 100 * RUPEE, trader.today,
+                trader.now,
+            ).payment  # fmt: skip
+            payments.attempt_payment(
+                trader.shards, trader.user_id, payment.payment_id, trader.today, trader.now
+            )
+            if happening is not None:
+                reason = "ACCOUNT_REFUSED" if happening is PaymentHappening.REFUSED else None
+                payments.end_payment(
+                    trader.shards, trader.user_id, payment.payment_id, happening, reason,
+                    trader.today, trader.now,
+                )  # fmt: skip
+    payments.request_payment(
+        trader.shards, trader.user_id, Direction.OUT, "too much", 10 * LAKH, trader.today,
+        trader.now,
+    )  # fmt: skip
+
+
+def _note(trader: Trader) -> None:
+    evening = trader.now + timedelta(hours=5)
+    assert write_note(trader.shards, DueNote(trader.today, trader.user_id), "nse", evening)
