@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +18,7 @@ from cyclopts import Parameter
 from functions.shared.domain.errors import Retryable
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
 from infra.command.payments import bank, payments_app
-from infra.command.place import home, running_stack
+from infra.command.place import home, owner_urls, running_stack
 from infra.command.shards import shards_app
 from infra.local.plan import API_PORT, STREAM_PORT, Options
 from infra.local.refusals import StartRefused
@@ -243,9 +244,34 @@ def verify() -> int:
     """Recompute every account from its events and compare."""
     from infra.command import verify_ledger
 
-    report = verify_ledger.run(running_stack(home()).stores.postgres)
+    report = verify_ledger.run(owner_urls(running_stack(home())))
     print(report.text())
     return DONE if report.ok else CHECK_FAILED
+
+
+@ledger_app.command
+def dividend(symbol: str, *, record_date: date, per_share: str) -> int:
+    """Pay a dividend to everybody who held the share at the end of the day before the record date.
+
+    Parameters
+    ----------
+    symbol: the share
+    record_date: the record date, which is the ex-date, as 2026-07-13
+    per_share: rupees a share, with at most four decimals
+    """
+    from functions.shared.domain.money import parse_price
+    from infra.command.dividend import pay_dividend
+
+    try:
+        units = parse_price(per_share)
+    except ValueError as error:
+        raise Failure(f"--per-share: {error}", WRONG_USAGE) from error
+    if units <= 0:
+        raise Failure("--per-share is above 0", WRONG_USAGE)
+    place = home()
+    done = pay_dividend(place, running_stack(place).stores, symbol, record_date, units)
+    print(f"{done.entitled} entitled, {done.paid} paid now")
+    return DONE
 
 
 @app.command
@@ -258,9 +284,10 @@ def reconcile() -> int:
 
     place = home()
     stack = running_stack(place)
-    report = reconciliation.run(stack.stores.postgres, stack.exchange)
+    urls = owner_urls(stack)
+    report = reconciliation.run(urls, stack.exchange)
     token = read_bank_token(place)
-    report.add(reconcile_bank.run(stack.stores.postgres, stack.bank, token))
+    report.add(reconcile_bank.run(urls, stack.bank, token))
     print(report.text())
     return DONE if report.ok else CHECK_FAILED
 

@@ -12,7 +12,7 @@ from functions.shared.clock import open_clock
 from functions.shared.domain.errors import NotFound
 from infra.bank.behaviour import Behaviour
 from infra.command.exits import DONE, NOT_REACHABLE, REFUSED, Failure
-from infra.command.place import home, running_stack
+from infra.command.place import home, owner_urls, running_stack
 
 payments_app = cyclopts.App(name="payments", help="Payments that wait for a person.")
 
@@ -28,7 +28,7 @@ def stuck() -> int:
     """List the payments that the bank gave no last word on, and that nobody asks it about."""
     from infra.local.postgres import connect
 
-    for url in running_stack(home()).stores.postgres:
+    for url in owner_urls(running_stack(home())):
         connection = connect(url)
         try:
             rows = connection.run(_STUCK)
@@ -53,7 +53,7 @@ def retry(payment_id: int) -> int:
 
     stack = running_stack(home())
     now = open_clock(stack.clock).now()
-    for url in stack.stores.postgres:
+    for url in owner_urls(stack):
         connection = connect(url)
         try:
             if connection.run(_RETRY, payment_id=payment_id, now=now)[0][0]:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pg8000.native
+
 from infra.command.exits import NOT_REACHABLE, Failure
 from infra.local.home import Home, StackFile, default_home
 
@@ -19,3 +21,16 @@ def running_stack(place: Home) -> StackFile:
     if stack is None:
         raise Failure(f"nothing runs in {place.path}; `outcry up` starts it", NOT_REACHABLE)
     return stack
+
+
+def owner_urls(stack: StackFile) -> list[str]:
+    """Every shard's address as the databases' owner, those added since the start too.
+
+    Ends the command with NOT_REACHABLE when shard 0 doesn't answer.
+    """
+    from infra.local.slots import shard_urls
+
+    try:
+        return shard_urls(stack.stores.postgres)
+    except (pg8000.native.InterfaceError, OSError) as error:
+        raise Failure(f"shard 0 does not answer: {error}", NOT_REACHABLE) from error

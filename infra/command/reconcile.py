@@ -33,14 +33,18 @@ _STATUS: Final[Mapping[str, str]] = {
     "EXPIRED": "EXPIRED",
 }
 
-# DENIED orders never left us; every other one was handed to the venue.
-_ORDERS = """
-SELECT order_id, user_id, symbol, side, quantity, filled_quantity, status
-FROM ledger.orders WHERE status <> 'DENIED'
+# A shard tells of the users who are at home on it; of others it may have an archive.
+_AT_HOME = """
+user_id & 63 IN (SELECT slot FROM ledger.slot WHERE state IN ('HERE', 'LEAVING'))
 """
-_FILLS = """
+# DENIED orders never left us; every other one was handed to the venue.
+_ORDERS = f"""
+SELECT order_id, user_id, symbol, side, quantity, filled_quantity, status
+FROM ledger.orders WHERE status <> 'DENIED' AND {_AT_HOME}
+"""
+_FILLS = f"""
 SELECT to_char(trade_date, 'YYYYMMDD'), exec_id, order_id, user_id, quantity, price
-FROM ledger.execution WHERE exec_type = 'F'
+FROM ledger.execution WHERE exec_type = 'F' AND {_AT_HOME}
 """
 
 

@@ -6,15 +6,14 @@ import cyclopts
 import pg8000.native
 from cyclopts import Parameter
 
-from functions.shared.domain.errors import Retryable
 from functions.shared.domain.ids import SLOTS
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.stores.wake import wake_relay
 from infra.command.exits import DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
-from infra.command.place import home, running_stack
+from infra.command.place import home, owner_urls, running_stack
 from infra.command.slot_move import Move, MoveRefused
 from infra.command.slot_tables import CopyDiffers, UnknownKind
-from infra.local.home import Home, StackFile
+from infra.local.home import Home
 from infra.local.refusals import StartRefused
 
 shards_app = cyclopts.App(name="shards", help="The ledger's shards and the slots on them.")
@@ -32,7 +31,7 @@ def list_shards() -> int:
     from infra.local.postgres import connect
     from infra.local.slots import address_of
 
-    for number, url in enumerate(_urls(running_stack(home()))):
+    for number, url in enumerate(owner_urls(running_stack(home()))):
         connection = connect(url)
         try:
             rows = connection.run(_COUNTS)
@@ -60,7 +59,7 @@ def add(url: str | None = None) -> int:
 
     place = home()
     stack = running_stack(place)
-    urls = _urls(stack)
+    urls = owner_urls(stack)
     new = _own_database(urls, url) if url else _embedded_database(place, urls)
     if address_of(new) in {address_of(known) for known in urls}:
         raise Failure(f"{address_of(new)} is a shard already", REFUSED)
@@ -83,7 +82,7 @@ def move(slot: int, *, to: Annotated[int, Parameter(help="the number of the shar
     Killed at any moment and run again, it finishes.
     """
     stack = running_stack(home())
-    urls = _urls(stack)
+    urls = owner_urls(stack)
     if not 0 <= slot < SLOTS:
         raise Failure(f"a slot is 0 to {SLOTS - 1}", WRONG_USAGE)
     if not 0 <= to < len(urls):
@@ -123,15 +122,6 @@ def add_shard(urls: list[str], new: str) -> None:
     finally:
         source.close()
         target.close()
-
-
-def _urls(stack: StackFile) -> list[str]:
-    from infra.local.slots import shard_urls
-
-    try:
-        return shard_urls(stack.stores.postgres)
-    except (pg8000.native.InterfaceError, OSError) as error:
-        raise Retryable(f"shard 0 does not answer: {error}") from error
 
 
 def _embedded_database(place: Home, urls: list[str]) -> str:

@@ -100,6 +100,20 @@ class Stack:
             check=False,
         )
 
+    @contextlib.contextmanager
+    def started(self, *words: str) -> "Iterator[subprocess.Popen[str]]":
+        """An `outcry` command while it runs; it has ended when this returns."""
+        with subprocess.Popen(
+            [*_COMMAND, *words],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=die_with_parent(signal.SIGKILL),
+        ) as process:
+            yield process
+
     def status(self) -> Any:
         done = self.outcry("status", "--json")
         assert done.returncode == 0, done.stderr
