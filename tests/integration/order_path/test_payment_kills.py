@@ -124,10 +124,10 @@ def serve(parts: Parts, user_id: int, direction: Direction, step: int, parent: C
         killer.before_step()
         return ask(self, *arguments)
 
-    Database.run = counted_run  # type: ignore[method-assign]
-    HttpBank._ask = counted_ask  # type: ignore[method-assign]
+    setattr(Database, "run", counted_run)  # noqa: B010  a type checker knows it as a method
+    setattr(HttpBank, "_ask", counted_ask)  # noqa: B010
     opened = parts.stores()
-    composition.stores = lambda: opened  # type: ignore[assignment,return-value]
+    composition.stores = lambda: opened  # type: ignore[assignment]
     answer = send(user_id, direction)
     killer.before_step()
     parent.send(answer.status)
