@@ -140,6 +140,11 @@ WHERE l.facts IS NULL OR l.facts ->> 'status' <> o.status
   OR (l.facts ->> 'version')::integer <> o.version
   OR (l.facts ->> 'quantity')::bigint <> o.quantity
   OR (l.facts ->> 'filled_quantity')::bigint <> o.filled_quantity
+  OR (l.facts ->> 'reserved')::bigint <> o.reserved
+  OR (l.facts ->> 'margin_rate')::bigint <> o.margin_rate
+  OR (l.facts ->> 'trade_date')::date <> o.trade_date
+  OR ((l.facts ->> 'pending_quantity')::bigint, (l.facts ->> 'pending_reserved')::bigint)
+    IS DISTINCT FROM (o.pending_quantity, o.pending_reserved)
 ORDER BY o.order_id
 """,
 )
