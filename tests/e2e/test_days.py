@@ -1,0 +1,131 @@
+"""Days pass on a running stack because its clock is moved, and the jobs of the day's end run."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.support.stack import Stack, own_stack
+from tests.support.trader import Trader, eventually
+
+INDIA = ZoneInfo("Asia/Kolkata")
+#: A schedule looks at the clock five times a second; the job itself takes milliseconds.
+JOB_SECONDS = 20.0
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack of this module's own: it moves the clock."""
+    with own_stack() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def trader(stack: Stack) -> Trader:
+    return stack.trader()
+
+
+def trade(trader: Trader, side: str, quantity: int, **more: Any) -> None:
+    """A market order of INFY, filled."""
+    answer = trader.place(symbol="INFY", side=side, type="MARKET", quantity=quantity, **more)
+    assert answer.status_code == 202, answer.text
+    trader.wait_for(answer.json()["order_id"], {"FILLED"})
+
+
+def holding(trader: Trader) -> Any:
+    items = trader.get("/v1/holdings")["items"]
+    return next((item for item in items if item["symbol"] == "INFY"), None)
+
+
+def kinds(trader: Trader) -> list[str]:
+    return [event["kind"] for event in trader.get("/v1/ledger", limit=500)["items"]]
+
+
+def advance(stack: Stack, span: str) -> datetime:
+    """Moves the business clock; gives the time it then is, in India."""
+    done = stack.outcry("clock", "advance", span)
+    assert done.returncode == 0, done.stderr
+    return datetime.fromisoformat(done.stdout.strip()).astimezone(INDIA)
+
+
+def to_time(stack: Stack, hour: int, minute: int) -> None:
+    """The next time the clock of India shows that."""
+    now = advance(stack, "0m")
+    wanted = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if wanted <= now:
+        wanted += timedelta(days=1)
+    advance(stack, f"{int((wanted - now).total_seconds()) // 60 + 1}m")
+
+
+def test_a_day_later_shares_are_settled_and_blocked_proceeds_are_free(
+    stack: Stack, trader: Trader
+) -> None:
+    to_time(stack, 10, 0)
+    trade(trader, "BUY", 10)
+    bought = holding(trader)
+    assert (bought["bought_today"], bought["settled"]) == (10, 0)
+    advance(stack, "1d")
+    there = holding(trader)
+    assert (there["bought_today"], there["t1"], there["settled"]) == (0, 0, 10)
+    trade(trader, "SELL", 5)
+    assert Decimal(trader.get("/v1/funds")["blocked"]) > 0
+    with trader.stream() as stream:
+        advance(stack, "1d")
+        # Nobody asks for anything: the schedule settles, and says so.
+        told = stream.until(lambda o: o["type"] == "funds", JOB_SECONDS)
+    assert (told["blocked"], told["unsettled"]) == ("0.00", "0.00")
+    assert "SETTLED" in kinds(trader)
+    assert stack.outcry("ledger", "verify").returncode == 0
+
+
+def test_an_intraday_position_is_squared_off_at_the_market_and_charged_for(
+    stack: Stack, trader: Trader
+) -> None:
+    to_time(stack, 22, 0)
+    trade(trader, "BUY", 10, product="MIS")
+    answer = trader.place(
+        symbol="INFY",
+        side="BUY",
+        quantity=1,
+        product="MIS",
+        price=str((trader.price("INFY") * Decimal("0.97")).quantize(Decimal(1))),
+    )
+    assert answer.status_code == 202, answer.text
+    to_time(stack, 23, 49)
+    trader.wait_for(answer.json()["order_id"], {"CANCELLED"}, JOB_SECONDS)
+    advance(stack, "1m")
+    orders = eventually(
+        lambda: trader.get("/v1/orders", limit=5)["items"],
+        lambda found: (
+            found[0]["client_order_id"].startswith("SQ-") and found[0]["status"] == "FILLED"
+        ),
+        JOB_SECONDS,
+    )
+    assert (orders[0]["side"], orders[0]["quantity"]) == ("SELL", 10)
+    refused = trader.place(symbol="INFY", side="BUY", type="MARKET", quantity=1, product="MIS")
+    assert [rule["code"] for rule in refused.json()["rules"]] == ["MIS_CUT_OFF"]
+    advance(stack, "1m")
+    eventually(lambda: kinds(trader), lambda seen: "SQUARE_OFF_CHARGED" in seen, JOB_SECONDS)
+    assert Decimal(trader.get("/v1/funds")["held"]) == 0
+    assert stack.outcry("ledger", "verify").returncode == 0
+
+
+def test_what_nobody_squared_off_is_delivered_when_the_day_is_over(
+    stack: Stack, trader: Trader
+) -> None:
+    to_time(stack, 10, 0)
+    before = (holding(trader) or {"quantity": 0})["quantity"]
+    trade(trader, "BUY", 3, product="MIS")
+    advance(stack, "1d")  # past the cut-off and the close in one move
+    after = eventually(
+        lambda: holding(trader),
+        lambda found: found is not None and found["quantity"] == before + 3,
+        JOB_SECONDS,
+    )
+    assert after["settled"] == after["quantity"]
+    assert "POSITION_DELIVERED" in kinds(trader)
+    assert stack.outcry("ledger", "verify").returncode == 0
+    assert stack.outcry("reconcile").returncode == 0
