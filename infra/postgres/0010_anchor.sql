@@ -52,11 +52,14 @@ BEGIN
       USING ERRCODE = 'OC409';
   END IF;
   SELECT max(x.xact) INTO v_last FROM (SELECT e.xact FROM ledger.ledger_event e
-    WHERE e.xact >= p_after AND e.xact < v_oldest ORDER BY e.xact LIMIT p_most) x;
+    WHERE e.xact >= greatest(p_after, 1) AND e.xact < v_oldest ORDER BY e.xact LIMIT p_most) x;
   through := coalesce(v_last + 1, p_after);
-  SELECT string_agg(int8send(a.user_id) || int8send(a.seq) || a.head, '' ORDER BY a.user_id)
-    INTO heads FROM ledger.account a WHERE a.user_id IN (SELECT e.user_id FROM ledger.ledger_event e
-      WHERE e.xact >= p_after AND e.xact < changed_heads.through);
+  -- The head is the end of the log that is here: an account whose slot has left since has no row.
+  SELECT string_agg(int8send(u.user_id) || int8send(h.seq) || h.hash, '' ORDER BY u.user_id)
+    INTO heads FROM (SELECT DISTINCT e.user_id FROM ledger.ledger_event e
+      WHERE e.xact >= greatest(p_after, 1) AND e.xact < changed_heads.through) u,
+    LATERAL (SELECT x.seq, x.hash FROM ledger.ledger_event x WHERE x.user_id = u.user_id
+      ORDER BY x.seq DESC LIMIT 1) h;
   heads := coalesce(heads, '');
   RETURN NEXT;
 END $$;
@@ -81,7 +84,7 @@ BEGIN
       coalesce(sum(p.amount) FILTER (WHERE p.amount > 0), 0),
       coalesce(-sum(p.amount) FILTER (WHERE p.amount < 0), 0), count(*)
     FROM ledger.ledger_event e JOIN ledger.posting p USING (user_id, seq)
-    WHERE e.xact >= p_after AND e.xact < p_through GROUP BY 1, 2, 3
+    WHERE e.xact >= greatest(p_after, 1) AND e.xact < p_through GROUP BY 1, 2, 3
     ON CONFLICT (asset, day, account) DO UPDATE SET debits = d.debits + excluded.debits,
       credits = d.credits + excluded.credits, lines = d.lines + excluded.lines;
   RETURN true;

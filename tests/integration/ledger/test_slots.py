@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,15 @@ from infra.command import verify_ledger
 from infra.command.slot_move import Move, MoveRefused, Step
 from infra.local.migrations import migrate
 from infra.local.postgres import APPLICATION, EDGE, OWNER, connect
+from tests.support.busy_books import (
+    BORROWER,
+    DAY_TRADER,
+    INVESTOR,
+    PAYER,
+    SHORT_SELLER,
+    anchor_everything,
+    busy_books,
+)
 from tests.support.ledger import LAKH, NOON, TODAY, Trader
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 
@@ -211,3 +221,25 @@ def test_a_batch_with_a_moved_user_is_placed_all_the_same(
     placed = placing.place_many(shards, [t.placement(Side.BUY, 1) for t in traders])
     assert [answer.outcome for answer in placed] == ["ACCEPTED"] * 3
     assert not wrong(books)
+
+
+def test_books_where_everything_happened_move_whole(
+    postgres: PostgresUnderTest, tmp_path: Path
+) -> None:
+    """Every table of users, there and back, with anchors on the way."""
+    with busy_books(postgres, tmp_path) as busy:
+        shards = Shards(busy.shards.urls(APPLICATION), "test")
+
+        def report() -> verify_ledger.Report:
+            return verify_ledger.run(busy.shards.urls(OWNER), busy.anchors)
+
+        before = report()
+        empty = {"parked reports"}
+        assert {name for name, count in before.checked.items() if count == 0} <= empty
+        for target in (1, 0):
+            for user in (INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER):
+                move(busy.shards, user & 63, target)
+                Trader(shards, user).deposit(LAKH, f"after the move to {target}")
+            anchor_everything(shards, tmp_path)
+            assert report().problems == before.problems
+        shards.close()
