@@ -5,8 +5,6 @@ come, or makes no sense, changes nothing; the payment waits and is asked about a
 reference.
 """
 
-from dataclasses import dataclass
-
 from functions.shared.bookkeeping.payments import attempt_payment, end_payment
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import PeerProtocolError, Retryable
@@ -18,25 +16,22 @@ from functions.shared.stores.wake import wake_relay
 from functions.shared.wire.payments import PaymentFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The payment after the question; `answered` is False when the bank said nothing usable."""
+def ask_bank(stores: Stores, user_id: int, payment: PaymentFacts) -> PaymentFacts:
+    """Asks the bank if that is due, for at most two seconds, and gives the payment as it is then.
 
-    payment: PaymentFacts
-    answered: bool
-
-
-def ask_bank(stores: Stores, user_id: int, payment: PaymentFacts) -> Asked:
-    """Asks the bank if that is due, for at most two seconds. Raises Retryable when the ledger can't
-    be asked; what the bank did then is learned by asking again."""
+    A bank that rests is not asked, and the payment is as due as before. Raises Retryable when the
+    ledger can't be asked; what the bank did then is learned by asking again.
+    """
+    if stores.bank.rests:
+        return payment
     now = stores.clock.now()
     today = market_status(now, stores.clock.hours).trade_date
     due = attempt_payment(stores.shards, user_id, payment.payment_id, today, now)
     if due is None:
-        return Asked(payment, answered=True)
+        return payment
     answer = _answer(stores, user_id, due)
     if answer is None or answer.status == "PENDING":
-        return Asked(due, answered=answer is not None)
+        return due
     done = answer.status == "DONE"
     ended = end_payment(
         stores.shards,
@@ -48,7 +43,7 @@ def ask_bank(stores: Stores, user_id: int, payment: PaymentFacts) -> Asked:
         now,
     )
     wake_relay(stores.valkey, stores.shards.number_of_user(user_id))
-    return Asked(ended, answered=True)
+    return ended
 
 
 def _answer(stores: Stores, user_id: int, payment: PaymentFacts) -> BankAnswer | None:

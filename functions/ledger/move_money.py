@@ -35,7 +35,7 @@ def move_money(
     if not requested.replayed:
         wake_relay(stores.valkey, stores.shards.number_of_user(user_id))
     if payment.state in UNDER_WAY:
-        payment = ask_bank(stores, user_id, payment).payment
+        payment = ask_bank(stores, user_id, payment)
     _refuse(payment)
     funds = reading.funds(stores.shards, user_id, today)
     return respond(

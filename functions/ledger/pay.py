@@ -2,7 +2,7 @@
 
 It finds what is due by itself: what the API recorded and did not send, what the bank did not
 answer, what the bank decides later. Invariant: run twice at once or cut off anywhere, it moves no
-money twice; a bank that is away holds it up for SILENCE_MOST payments a run, and no payment ends.
+money twice; a bank that stays silent ends the run, and no payment.
 """
 
 from datetime import datetime
@@ -18,14 +18,12 @@ from functions.shared.stores.postgres import Database
 
 #: Payments a run takes of one shard; the rest are due still when the next run comes.
 PAYMENTS_MOST: Final = 200
-#: Unanswered questions after which the bank is left alone until the next run.
-SILENCE_MOST: Final = 3
 #: A question needs less; a run with less time left ends by itself.
 _RESERVE_MILLISECONDS: Final = 5_000
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """How many payments were asked about, and how many questions stayed unanswered."""
+    """How many payments the bank was asked about."""
     stores = composition.stores()
     run = _Run(stores, context, stores.clock.now())
     for shard, database in enumerate(stores.shards.databases):
@@ -34,7 +32,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
             _tell_stuck(database)
         except Retryable as error:  # the others' payments don't wait for this one
             logger().warning("shard skipped", shard=shard, why=str(error))
-    return {"asked": run.asked, "unanswered": run.silences}
+    return {"asked": run.asked}
 
 
 def _tell_stuck(database: Database) -> None:
@@ -55,16 +53,14 @@ class _Run:
         self._context = context
         self._now = now
         self.asked = 0
-        self.silences = 0
 
     def drive(self, database: Database) -> None:
         """Asks about what is due on one shard. Raises Retryable when the shard can't be asked."""
         for user_id, payment in due_payments(database, self._now, PAYMENTS_MOST):
-            if self.silences >= SILENCE_MOST or self._is_late():
+            if self._stores.bank.rests or self._is_late():
                 return
+            ask_bank(self._stores, user_id, payment)
             self.asked += 1
-            if not ask_bank(self._stores, user_id, payment).answered:
-                self.silences += 1
 
     def _is_late(self) -> bool:
         left: int = self._context.get_remaining_time_in_millis()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from functions.shared.domain.errors import PeerProtocolError, Retryable
 from functions.shared.settings import SettingsError
-from functions.shared.stores.bank import BankAnswer, HttpBank, open_bank
+from functions.shared.stores.bank import SILENCES_MOST, BankAnswer, HttpBank, open_bank
 from infra.bank.behaviour import AMOUNTS
 from tests.support.bank import BankProcess, bank
 
@@ -119,6 +119,25 @@ def test_a_bank_that_is_away_is_retryable(bank: BankProcess, reference: str) -> 
         HttpBank("http://127.0.0.1:9", "token").pay(reference, "7", 500)
 
 
+def test_a_bank_that_stays_silent_is_left_alone_for_a_while(
+    bank: BankProcess, reference: str
+) -> None:
+    client = bank.client(rest_seconds=0.1)
+    bank.behave("away", times=SILENCES_MOST)
+    for _ in range(SILENCES_MOST):
+        assert not client.rests
+        with pytest.raises(Retryable):
+            client.pay(reference, "7", 500)
+    assert client.rests
+    time.sleep(0.1)
+    assert not client.rests
+    assert client.pay(reference, "7", 500) == done(reference, "OUT")
+    bank.behave("away", times=1)
+    with pytest.raises(Retryable):
+        client.pay(reference, "7", 500)
+    assert not client.rests
+
+
 def test_a_wrong_token_moves_nothing(bank: BankProcess, reference: str) -> None:
     with pytest.raises(PeerProtocolError):
         HttpBank(bank.url, "wrong").pay(reference, "7", 500)
@@ -162,7 +181,8 @@ def test_an_answer_that_makes_no_sense_is_never_taken_for_done(answer: bytes) ->
 
         thread = threading.Thread(target=serve)
         thread.start()
-        client = HttpBank(f"http://127.0.0.1:{server.getsockname()[1]}", "t", 0.5)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        client = HttpBank(url, "t", answer_seconds=0.5)
         with pytest.raises((Retryable, PeerProtocolError)):
             client.collect("R", "7", 500)
         thread.join()

@@ -60,9 +60,9 @@ class BankProcess:
         """Asks it to end; gives its exit code."""
         return self._stop(signal.SIGTERM)
 
-    def client(self, answer_seconds: float = 2.0) -> HttpBank:
-        """The adapter, as the functions have it."""
-        return HttpBank(self.url, TOKEN, answer_seconds)
+    def client(self, answer_seconds: float = 2.0, rest_seconds: float = 0.0) -> HttpBank:
+        """The adapter, as the functions have it, but for its rest."""
+        return HttpBank(self.url, TOKEN, answer_seconds=answer_seconds, rest_seconds=rest_seconds)
 
     def behave(self, behaviour: str, times: int | None = None, seconds: float = 1.0) -> None:
         """Tells it how to behave from now on."""

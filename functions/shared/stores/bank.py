@@ -2,7 +2,8 @@
 
 Invariant: a reference names one payment. Asked twice with it the bank moves money once, so a caller
 that got no answer asks again with the same reference, and never with another one. Each question
-has a connection of its own: a second answer on a connection reaches nobody's question.
+has a connection of its own: a second answer on a connection reaches nobody's question. A bank that
+stays silent is left alone for a while, so that it holds up nobody who wants something else.
 """
 
 import http.client
@@ -19,6 +20,9 @@ from functions.shared.settings import SettingsError
 #: From the first byte sent to the last one read.
 ANSWER_SECONDS: Final = 2.0
 _ANSWER_MOST: Final = 4_096
+#: After so many questions in a row without an answer the bank rests for so long.
+SILENCES_MOST: Final = 3
+REST_SECONDS: Final = 10.0
 
 
 class BankAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +44,10 @@ class Bank(Protocol):
     done or not), PeerProtocolError when the answer makes no sense.
     """
 
+    @property
+    def rests(self) -> bool:
+        """Whether it was silent lately: what can wait is better asked later."""
+
     def collect(self, reference: str, account: str, amount: int) -> BankAnswer:
         """Takes money in from the customer."""
 
@@ -53,7 +61,14 @@ _decoder = msgspec.json.Decoder(BankAnswer)
 class HttpBank:
     """A bank behind HTTP; every request carries the bearer token."""
 
-    def __init__(self, url: str, token: str, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        answer_seconds: float = ANSWER_SECONDS,
+        rest_seconds: float = REST_SECONDS,
+    ) -> None:
         """Raises SettingsError when `url` is no address of a bank."""
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -67,6 +82,13 @@ class HttpBank:
             "Connection": "close",
         }
         self._answer_seconds = answer_seconds
+        self._rest_seconds = rest_seconds
+        self._silences = 0
+        self._rests_until = float("-inf")
+
+    @property
+    def rests(self) -> bool:
+        return time.monotonic() < self._rests_until
 
     def collect(self, reference: str, account: str, amount: int) -> BankAnswer:
         return self._ask(reference, "IN", account, amount)
@@ -78,9 +100,12 @@ class HttpBank:
         self, reference: str, direction: Literal["IN", "OUT"], account: str, amount: int
     ) -> BankAnswer:
         body = json.dumps({"direction": direction, "account": account, "amount": amount})
-        status, data = self._exchange(f"{self._path}/payments/{reference}", body)
-        if status >= http.client.INTERNAL_SERVER_ERROR:
-            raise Retryable(f"the bank answered {status}")
+        try:
+            status, data = self._exchange(f"{self._path}/payments/{reference}", body)
+        except Retryable:
+            self._count_silence()
+            raise
+        self._silences = 0
         if status != http.client.OK:
             raise PeerProtocolError(f"the bank answered {status} to payment {reference}")
         try:
@@ -102,11 +127,19 @@ class HttpBank:
             connection.request("PUT", path, body, self._headers)
             connection.sock.settimeout(_left(deadline))
             answer = connection.getresponse()
-            return answer.status, answer.read(_ANSWER_MOST)
+            data = answer.read(_ANSWER_MOST)
         except (OSError, http.client.HTTPException) as error:
             raise Retryable(f"the bank did not answer: {type(error).__name__}") from error
         finally:
             connection.close()
+        if answer.status >= http.client.INTERNAL_SERVER_ERROR:
+            raise Retryable(f"the bank answered {answer.status}")
+        return answer.status, data
+
+    def _count_silence(self) -> None:
+        self._silences += 1
+        if self._silences >= SILENCES_MOST:
+            self._rests_until = time.monotonic() + self._rest_seconds
 
 
 def _left(deadline: float) -> float:
