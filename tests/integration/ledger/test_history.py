@@ -1,0 +1,92 @@
+"""Clients and venue on the same few accounts while they, and PostgreSQL, are killed: whatever they
+were answered, the books explain it."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.command import verify_ledger
+from infra.local.postgres import APPLICATION, OWNER, connect
+from tests.history import workload
+from tests.support.killable_postgres import KillablePostgres, killable_postgres
+
+SECONDS = 18.0
+WORKERS = ("client-0", "client-1", "client-2", "client-3", "venue-0", "venue-1")
+
+
+@pytest.fixture
+def seed() -> int:
+    """Decides who asks for what and whom it hits; HISTORY_SEED repeats one. Printed on failure."""
+    return int(os.environ.get("HISTORY_SEED") or random.randrange(2**32))
+
+
+@pytest.mark.timeout(180)
+def test_a_history_with_kills_is_explained_by_the_books(tmp_path: Path, seed: int) -> None:
+    print(f"HISTORY_SEED={seed}")
+    rng = random.Random(seed)
+    with killable_postgres() as postgres:
+        owner_urls = postgres.server.urls(OWNER)
+        workers = workload.Processes(
+            tmp_path, postgres.server.urls(APPLICATION), [1, 2, 3, 40], seed, WORKERS
+        )
+        try:
+            workers.start(SECONDS)
+            strike(rng, postgres, workers, tmp_path)
+            workers.join(60)
+        finally:
+            workers.close()
+        judgement = workload.judge(tmp_path, owner_urls)
+        report = verify_ledger.run(owner_urls)
+    print(judgement.text(), dict(workers.killed))
+    assert judgement.problems == []
+    assert report.problems == []
+    assert judgement.calls["ok"] > 500
+    assert judgement.calls["info"] > 0, "nothing was in doubt: the kills hit nobody"
+
+
+def kill_one_backend(rng: random.Random, postgres: KillablePostgres) -> None:
+    """The process of one connection dies; the server throws all others out and recovers."""
+    connection = connect(postgres.server.urls(OWNER)[0])
+    try:
+        found = connection.run(
+            "SELECT pid FROM pg_stat_activity WHERE usename = :name", name=APPLICATION
+        )
+    finally:
+        connection.close()
+    if found:
+        os.kill(rng.choice(found)[0], signal.SIGKILL)
+    eventually(postgres.server.answers)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be in time"
+        time.sleep(0.02)
+
+
+def strike(
+    rng: random.Random, postgres: KillablePostgres, workers: workload.Processes, folder: Path
+) -> None:
+    """Kills one thing after the other, and lets two settlement days pass meanwhile."""
+    start = time.monotonic()
+    days = list(workload.DAYS[1:])
+    for at in workload.moments(rng, SECONDS - 3, (0.7, 1.6)):
+        time.sleep(max(0.0, start + at - time.monotonic()))
+        if days and at > SECONDS * (3 - len(days)) / 3:
+            workload.set_day(folder, days.pop(0))
+        match rng.choices(("worker", "server", "backend"), (6, 2, 2))[0]:
+            case "worker":
+                workers.kill(rng.choice(WORKERS))
+            case "server":
+                postgres.kill()
+                postgres.start()
+                workers.killed["postgres"] += 1
+            case "backend":
+                kill_one_backend(rng, postgres)
+                workers.killed["backend"] += 1
