@@ -39,6 +39,10 @@ _DESCRIPTIONS: Final[Mapping[str, str]] = {
     "REPAID": "Loan repaid",
     "CONTRACT_NOTE": "Charges brought to the contract note",
     "DP_CHARGED": "Depository charge for shares sold",
+    "POSITION_DELIVERED": "Intraday shares kept and paid for",
+    "SQUARE_OFF_CHARGED": "Fee for squaring a position off",
+    "SHORT_VALUED": "Shares not delivered, valued",
+    "SHORT_CLOSED_OUT": "Shares not delivered, closed out",
 }
 
 
