@@ -18,6 +18,8 @@ from functions.shared.stores.postgres import Database
 
 #: Payments a run takes of one shard; the rest are due still when the next run comes.
 PAYMENTS_MOST: Final = 200
+#: Payments of one shard that may be put off in a run before the shard itself is taken to be away.
+PUT_OFF_MOST: Final = 3
 #: A question needs less; a run with less time left ends by itself.
 _RESERVE_MILLISECONDS: Final = 5_000
 
@@ -55,12 +57,23 @@ class _Run:
         self.asked = 0
 
     def drive(self, database: Database) -> None:
-        """Asks about what is due on one shard. Raises Retryable when the shard can't be asked."""
+        """Asks about what is due on one shard. A payment whose account is busy, or on its way to
+        another shard, is put off to the next run. Raises Retryable when the shard can't be asked.
+        """
+        put_off = 0
         for user_id, payment in due_payments(database, self._now, PAYMENTS_MOST):
             if self._stores.bank.rests or self._is_late():
                 return
-            ask_bank(self._stores, user_id, payment)
-            self.asked += 1
+            try:
+                ask_bank(self._stores, user_id, payment)
+            except Retryable as error:
+                put_off += 1
+                if put_off > PUT_OFF_MOST:
+                    raise
+                why = str(error)
+                logger().warning("payment put off", payment_id=str(payment.payment_id), why=why)
+            else:
+                self.asked += 1
 
     def _is_late(self) -> bool:
         left: int = self._context.get_remaining_time_in_millis()

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from functions.ledger import pay
+from functions.shared.domain.errors import Retryable
 from functions.shared.domain.payments import ATTEMPTS_MOST
+from functions.shared.runtime.composition import Stores
 from functions.shared.stores.bank import SILENCES_MOST
+from functions.shared.wire.payments import PaymentFacts
 from infra.bank.behaviour import AMOUNTS
 from tests.integration.order_path.conftest import Client, OrderStores
 from tests.support.api_events import Answer
@@ -180,6 +183,27 @@ def test_a_silent_bank_holds_up_neither_clients_nor_the_job(
     monkeypatch.setattr(stores, "bank", bank.client())
     assert run_job(stores, 3) == {"asked": 9}
     assert cash(client) == "100009.00"
+
+
+def test_a_busy_account_puts_off_its_own_payments_alone(
+    client: Client, bank: BankProcess, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank.behave("away")
+    deposit(client, "1.00", "busy")
+    deposit(client, "1.00", "free")
+    bank.behave("normal")
+    ask_bank = pay.ask_bank
+
+    def ask(stores: Stores, user_id: int, payment: PaymentFacts) -> PaymentFacts:
+        if payment.client_id == "busy":
+            raise Retryable("the account is locked")
+        return ask_bank(stores, user_id, payment)
+
+    monkeypatch.setattr(pay, "ask_bank", ask)
+    assert run_job(stores) == {"asked": 1}
+    monkeypatch.setattr(pay, "ask_bank", ask_bank)
+    assert run_job(stores) == {"asked": 1}
+    assert cash(client) == "100002.00"
 
 
 def test_payments_are_listed_newest_first_by_page(client: Client) -> None:
