@@ -1,5 +1,7 @@
 """What follows a session on a real PostgreSQL: delivery, close-out, interest, dividends."""
 
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from datetime import date, timedelta
 
 from hypothesis import HealthCheck, given, settings
@@ -9,12 +11,16 @@ from functions.shared.bookkeeping import settling, squaring_off
 from functions.shared.bookkeeping.settling import OpenPosition
 from functions.shared.bookkeeping.squaring_off import OrderOf
 from functions.shared.domain.calendar import settlement_date
+from functions.shared.domain.charges import RATE_UNIT
+from functions.shared.domain.money import divide_half_up
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.short_delivery import shortage_rates
 from functions.shared.domain.square_off import square_off_fee
-from functions.shared.stores.postgres import Database
+from functions.shared.stores.postgres import Database, Shards
+from infra.local.postgres import APPLICATION
 from tests.integration.ledger.conftest import NewTrader
 from tests.support.ledger import ACME, LAKH, RUPEE, TODAY, Trader, price
+from tests.support.postgres import ShardsUnderTest
 
 DAY = timedelta(days=1)
 RATES = shortage_rates(TODAY)
@@ -207,6 +213,85 @@ def test_a_close_out_beyond_the_cash_is_lent(new_trader: NewTrader) -> None:
     after = trader.funds()
     assert (after.cash, after.held) == (0, 0)
     assert after.borrowed > 7_500 * RUPEE
+
+
+@given(
+    fills=st.lists(
+        st.tuples(st.sampled_from(Side), st.integers(1, 40), st.integers(1_600, 2_400)),
+        min_size=1,
+        max_size=8,
+    ),
+    valued=st.integers(1, 500),
+    closed=st.integers(1, 500),
+)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_however_a_day_ends_cash_is_what_was_traded_for(
+    new_trader: NewTrader, fills: list[tuple[Side, int, int]], valued: int, closed: int
+) -> None:
+    """The whole day in one sum, without averages: what came in, less what went out."""
+    trader = new_trader(funds=10 * LAKH)
+    expected, net = 10 * LAKH, 0
+    for side, quantity, twentieths in fills:
+        order = intraday(trader, side, quantity, twentieths / 20)
+        sign = 1 if side is Side.BUY else -1
+        net += sign * quantity
+        expected -= sign * quantity * twentieths * RUPEE // 20 + charged(trader, order)
+    if net > 0:
+        assert deliver(trader)
+    elif net < 0:
+        assert value_shortage(trader, valued)
+        assert close_out(trader, closed)
+        value = -net * closed * RUPEE
+        penalty = divide_half_up(value * RATES.penalty, RATE_UNIT)
+        expected -= value + penalty + divide_half_up(penalty * RATES.tax, RATE_UNIT)
+    funds, holding = trader.funds(), trader.holding()
+    assert (funds.cash - funds.borrowed, funds.held) == (expected, 0)
+    assert (holding.quantity if holding else 0) == max(0, net)
+    assert left_by(trader).net == 0
+
+
+def charged(trader: Trader, order_id: int) -> int:
+    """What an order's fills were charged."""
+    rows = trader.database().run(
+        "SELECT coalesce(sum(charges), 0)::bigint FROM ledger.execution WHERE order_id = :o",
+        o=order_id,
+    )
+    return int(rows[0][0])
+
+
+def test_two_runs_at_once_do_each_thing_once(
+    new_trader: NewTrader, ledger_databases: ShardsUnderTest
+) -> None:
+    longs = [new_trader() for _ in range(6)]
+    shorts = [new_trader() for _ in range(6)]
+    for trader in longs:
+        intraday(trader, Side.BUY, 10)
+    for trader in shorts:
+        intraday(trader, Side.SELL, 10)
+
+    def run(_: int) -> list[bool]:
+        shards = Shards(ledger_databases.urls(APPLICATION), "run")
+        try:
+            return [
+                *(deliver(as_seen(trader, shards)) for trader in longs),
+                *(value_shortage(as_seen(trader, shards), 100) for trader in shorts),
+                *(close_out(as_seen(trader, shards), 120) for trader in shorts),
+            ]
+        finally:
+            shards.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(run, range(4)))
+    assert [sum(done) for done in zip(*runs, strict=True)] == [1] * 18
+
+
+def as_seen(trader: Trader, shards: Shards) -> Trader:
+    """The same trader over connections of another run."""
+    seen = copy(trader)
+    seen.shards = shards
+    return seen
 
 
 # The fee for squaring off
