@@ -5,8 +5,10 @@ CREATE FUNCTION ledger.open_account(p_user bigint, p_now timestamptz) RETURNS bi
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account;
 BEGIN
-  INSERT INTO ledger.account VALUES (p_user, 0, sha256(int8send(p_user)), p_now, 0, 0, 0, 0, 0,
-    'infinity', 0, 'ACTIVE') ON CONFLICT (user_id) DO NOTHING;
+  IF ledger.enter_slot(p_user) THEN
+    INSERT INTO ledger.account VALUES (p_user, 0, sha256(int8send(p_user)), p_now, 0, 0, 0, 0, 0,
+      'infinity', 0, 'ACTIVE') ON CONFLICT (user_id) DO NOTHING;
+  END IF;
   a := ledger.lock_account(p_user, '-infinity');
   IF a.seq = 0 THEN
     a := ledger.append_event(a, 'ACCOUNT_OPENED', NULL, 0, 0, 0, p_now, '', NULL, NULL);
@@ -141,12 +143,6 @@ DECLARE a ledger.account; o ledger.orders; b ledger.orders; j record; v_rules js
 BEGIN
   IF p_write THEN
     a := ledger.lock_account(p_user, p_trade_date);
-    SELECT * INTO o FROM ledger.orders x
-      WHERE x.user_id = p_user AND x.client_order_id = p_client_order_id;
-    IF FOUND THEN
-      RETURN QUERY SELECT * FROM ledger.first_answer(o, p_fingerprint);
-      RETURN;
-    END IF;
   ELSIF ledger.enter_slot(p_user) THEN
     a := ledger.account_on(p_user, p_trade_date);
   END IF;
@@ -161,7 +157,7 @@ BEGIN
   b := o;
   b.status := 'DENIED';
   o.status := 'PENDING';
-  SELECT * INTO j FROM ledger.judge(a, b, o, p_open_orders_max);
+  j := ledger.judge(a, b, o, p_open_orders_max);
   v_rules := p_verdict::jsonb || j.rules;
   IF v_rules <> '[]' THEN
     o.status := 'DENIED'; o.rules := v_rules;
@@ -175,7 +171,7 @@ BEGIN
   o.order_id := ledger.new_order_id(p_user);
   o.placed_seq := a.seq + 1;
   INSERT INTO ledger.orders SELECT (o).* ON CONFLICT (user_id, client_order_id) DO NOTHING;
-  IF NOT FOUND THEN  -- never under the lock; the key decides whatever else fails
+  IF NOT FOUND THEN  -- the key was used: its first answer stands, whatever the rules say by now
     SELECT * INTO o FROM ledger.orders x
       WHERE x.user_id = p_user AND x.client_order_id = p_client_order_id;
     RETURN QUERY SELECT * FROM ledger.first_answer(o, p_fingerprint);
@@ -189,8 +185,12 @@ BEGIN
   a := ledger.append_event(a, CASE o.status WHEN 'PENDING' THEN 'ORDER_PLACED' ELSE 'ORDER_DENIED' END,
     o.order_id, 0, v_held, 0, p_now, '"order":' || v_facts || ',"context":' || p_context, p_symbol,
     CASE o.status WHEN 'PENDING' THEN ledger.order_command(o) END);
-  RETURN QUERY SELECT CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'ACCEPTED' END, v_facts,
-    v_rules::text, a.cash - a.held - a.blocked, j.largest;
+  outcome := CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'ACCEPTED' END;
+  order_facts := v_facts;
+  rules := v_rules::text;
+  available := a.cash - a.held - a.blocked;
+  largest := j.largest;
+  RETURN NEXT;
 END $$;
 
 -- The account as a lock would find it on a day, for questions that write nothing.

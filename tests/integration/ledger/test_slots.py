@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pg8000.exceptions import DatabaseError
 
 from functions.shared.bookkeeping import accounts, placing, reading
 from functions.shared.domain.errors import NotFound
@@ -12,6 +13,7 @@ from functions.shared.domain.orders import Side
 from functions.shared.stores.postgres import Shards, SlotAway
 from infra.command import verify_ledger
 from infra.command.slot_move import Move, MoveRefused, Step
+from infra.command.slot_tables import common_tables, slot_tables
 from infra.local.migrations import migrate
 from infra.local.postgres import APPLICATION, EDGE, OWNER, connect
 from tests.support.busy_books import (
@@ -28,6 +30,18 @@ from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_dat
 
 USER = 7
 """Lives in slot 7, on shard 0 when the slots are dealt."""
+
+
+# User 7, and NULL for everything else: the fence comes before any other question.
+_CALLS = """
+SELECT p.proname, (SELECT string_agg(CASE WHEN n.name = 'p_user' THEN '7'
+    ELSE 'NULL::' || format_type(n.type, NULL) END, ', ' ORDER BY n.place)
+  FROM unnest(trim_array(p.proargnames, cardinality(p.proargnames) - p.pronargs),
+    p.proargtypes::oid[]) WITH ORDINALITY AS n (name, type, place))
+FROM pg_proc p WHERE p.pronamespace = 'ledger'::regnamespace AND p.provolatile = 'v'
+  AND p.prosecdef AND 'p_user' = ANY (p.proargnames)
+  AND has_function_privilege(CAST(:role AS text), p.oid, 'EXECUTE') ORDER BY 1
+"""
 
 
 @pytest.fixture
@@ -243,3 +257,39 @@ def test_books_where_everything_happened_move_whole(
             anchor_everything(shards, tmp_path)
             assert report().problems == before.problems
         shards.close()
+
+
+def test_whatever_the_application_may_call_for_a_user_asks_whether_the_slot_is_here(
+    books: ShardsUnderTest,
+) -> None:
+    """Every function that writes and names its user, those that nobody has thought of yet too."""
+    connection = books.superuser(1)
+    calls = connection.run(_CALLS, role=APPLICATION)
+    codes = {}
+    for name, arguments in calls:
+        try:
+            connection.run(f"SELECT ledger.{name}({arguments})")
+            codes[name] = "answered"
+        except DatabaseError as error:
+            codes[name] = error.args[0]["C"]
+    connection.close()
+    assert len(codes) > 10
+    assert {name: code for name, code in codes.items() if code != "OC421"} == {}
+
+
+def test_every_table_of_the_ledger_moves_or_is_the_same_everywhere(books: ShardsUnderTest) -> None:
+    connection = books.superuser(0)
+    tables = {row[0] for row in connection.run(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'ledger'::regnamespace"
+        " AND relkind IN ('r', 'p')"
+    )}  # fmt: skip
+    moving = {table.name: table for table in slot_tables(connection)}
+    common = set(common_tables(connection))
+    connection.close()
+    of_the_shard = tables - moving.keys() - common
+    assert of_the_shard == {
+        "migration", "shard", "slot", "slot_home", "fix_applied", "fix_checkpoint", "anchor",
+        "day_total", "outbox",
+    }  # fmt: skip
+    logs = {name for name, table in moving.items() if table.is_log}
+    assert {"ledger_event", "posting", "execution", "lot_sale", "job_entry"} <= logs
