@@ -49,15 +49,22 @@ Found = Callable[[str, int, int, str], None]
 """Told of a check, a user, a seq and what is wrong there."""
 
 
+Each = Callable[[int, str, End], None]
+"""Told of a user, an event's kind, and the log's end once the event is in it."""
+
+
 class Walk:
     """Takes the rows of COPY one by one, through `write`, as the driver hands them on."""
 
-    def __init__(self, found: Found, anchored: Iterable[Anchored] = ()) -> None:
+    def __init__(
+        self, found: Found, anchored: Iterable[Anchored] = (), each: Each | None = None
+    ) -> None:
         self.events = 0
         self.anchors = 0
         self.ends: dict[int, End] = {}
         self.broken: set[int] = set()
         self._found = found
+        self._each = each
         self._anchored = iter(anchored)
         self._next = next(self._anchored, None)
         self._header = True
@@ -100,6 +107,8 @@ class Walk:
                 self.broken.add(user)
                 self._found("events", user, seq, fault)
         self._before = End(seq, own_hash, at, cash, held, borrowed, body)
+        if self._each is not None:
+            self._each(user, kind.decode(), self._before)
         if self._next is not None and (user, seq) >= self._next[:2]:
             self._check_anchored(user, seq, own_hash)
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import sys
 import time
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +16,7 @@ from cyclopts import Parameter
 
 from functions.shared.domain.errors import Retryable
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
+from infra.command.ledger_app import ledger_app
 from infra.command.payments import bank, payments_app
 from infra.command.place import home, owner_urls, running_stack
 from infra.command.shards import shards_app
@@ -29,7 +29,6 @@ _DOWN_SECONDS = 40.0
 
 app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
 clock_app = cyclopts.App(name="clock", help="The business clock of the stack.")
-ledger_app = cyclopts.App(name="ledger", help="Checks of the ledger.")
 app.command(clock_app)
 app.command(ledger_app)
 app.command(payments_app)
@@ -237,41 +236,6 @@ def tui(*, url: str, stream: str | None = None, username: str | None = None) -> 
             totp_secret=secret,
         )
     )
-
-
-@ledger_app.command
-def verify() -> int:
-    """Recompute every account from its events and compare."""
-    from infra.command import verify_ledger
-
-    report = verify_ledger.run(owner_urls(running_stack(home())))
-    print(report.text())
-    return DONE if report.ok else CHECK_FAILED
-
-
-@ledger_app.command
-def dividend(symbol: str, *, record_date: date, per_share: str) -> int:
-    """Pay a dividend to everybody who held the share at the end of the day before the record date.
-
-    Parameters
-    ----------
-    symbol: the share
-    record_date: the record date, which is the ex-date, as 2026-07-13
-    per_share: rupees a share, with at most four decimals
-    """
-    from functions.shared.domain.money import parse_price
-    from infra.command.dividend import pay_dividend
-
-    try:
-        units = parse_price(per_share)
-    except ValueError as error:
-        raise Failure(f"--per-share: {error}", WRONG_USAGE) from error
-    if units <= 0:
-        raise Failure("--per-share is above 0", WRONG_USAGE)
-    place = home()
-    done = pay_dividend(place, running_stack(place).stores, symbol, record_date, units)
-    print(f"{done.entitled} entitled, {done.paid} paid now")
-    return DONE
 
 
 @app.command

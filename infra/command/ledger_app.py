@@ -1,0 +1,104 @@
+"""`outcry ledger ...`: the ledger's checks, its accounts by day, and what is booked by hand."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import msgspec
+from cyclopts import Parameter
+
+from functions.shared.settings import file_url_path
+from infra.command.exits import CHECK_FAILED, DONE, WRONG_USAGE, Failure
+from infra.command.place import home, owner_urls, running_stack
+
+VERIFYING_KEY = "anchor-verifying-key"
+
+ledger_app = cyclopts.App(
+    name="ledger", help="The ledger: checks, balances, dividends."
+)
+
+
+@ledger_app.command
+def verify(*, anchors: Path | None = None, key: Path | None = None) -> int:
+    """Recompute every account from its events and compare; hold the log against its anchors.
+
+    Parameters
+    ----------
+    anchors: folder of the write-once store or of a copy of it; the stack's own when not given
+    key: public key, as PEM, that the anchors are checked by; the stack's own when not given
+    """
+    from infra.command import verify_ledger
+
+    stack = running_stack(home())
+    store = anchors or file_url_path(stack.stores.objects)
+    secrets = file_url_path(stack.stores.secrets)
+    pinned = key or (secrets / VERIFYING_KEY if secrets else None)
+    if store is None or pinned is None:
+        raise Failure("say where a copy of the anchors and their key are: --anchors and --key",
+                      WRONG_USAGE)  # fmt: skip
+    try:
+        report = verify_ledger.run(owner_urls(stack), verify_ledger.Anchors(store, pinned))
+    except (OSError, ValueError) as error:
+        raise Failure(f"the key can't be read: {error}", WRONG_USAGE) from error
+    print(report.text())
+    return DONE if report.ok else CHECK_FAILED
+
+
+@ledger_app.command
+def rebuild() -> int:
+    """Make every snapshot again from the events alone, and compare; nothing is written."""
+    from infra.command import rebuild_ledger
+
+    report = rebuild_ledger.run(owner_urls(running_stack(home())))
+    print(report.text())
+    return DONE if report.ok else CHECK_FAILED
+
+
+@ledger_app.command(name="trial-balance")
+def trial_balance(
+    *,
+    day: Annotated[date | None, Parameter(name="--date")] = None,
+    json_: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Show each shard's accounts on a day: opening, debits, credits, closing.
+
+    Parameters
+    ----------
+    day: the day, as 2026-07-13; the latest one when not given
+    json_: every account and asset, as JSON
+    """
+    from infra.command import trial_balance as balance
+
+    balances = balance.read_balances(owner_urls(running_stack(home())), day)
+    if json_:
+        print(json.dumps(msgspec.to_builtins(balances)))
+    else:
+        print(balance.text(balances))
+    return CHECK_FAILED if any(one.unbalanced() for one in balances) else DONE
+
+
+@ledger_app.command
+def dividend(symbol: str, *, record_date: date, per_share: str) -> int:
+    """Pay a dividend to everybody who held the share at the end of the day before the record date.
+
+    Parameters
+    ----------
+    symbol: the share
+    record_date: the record date, which is the ex-date, as 2026-07-13
+    per_share: rupees a share, with at most four decimals
+    """
+    from functions.shared.domain.money import parse_price
+    from infra.command.dividend import pay_dividend
+
+    try:
+        units = parse_price(per_share)
+    except ValueError as error:
+        raise Failure(f"--per-share: {error}", WRONG_USAGE) from error
+    if units <= 0:
+        raise Failure("--per-share is above 0", WRONG_USAGE)
+    place = home()
+    done = pay_dividend(place, running_stack(place).stores, symbol, record_date, units)
+    print(f"{done.entitled} entitled, {done.paid} paid now")
+    return DONE

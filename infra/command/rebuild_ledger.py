@@ -1,0 +1,182 @@
+"""`outcry ledger rebuild`: every snapshot made again from the events alone, and held against the
+tables.
+
+Invariant: it only reads, in one snapshot per shard. There is no `--write`: a table that differs
+from its log is damage, and what was told to customers and the venue came from that table. It has to
+be looked at beside the log it contradicts, not painted over.
+
+The log is streamed; what is kept in memory are the tables, and one account being made.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pg8000.native
+
+from infra.command.event_log import End, Walk, walk_log
+from infra.command.replayed_account import Key, ReplayedAccount, ReplayFault, Row
+from infra.command.report import Report
+from infra.command.verify_ledger import SLOTS, connect, find_homes
+
+DIFFERENCES_SHOWN = 50
+
+
+class _Table(NamedTuple):
+    """A snapshot table: its key behind the user, and the columns that the log decides."""
+
+    key: tuple[str, ...]
+    columns: Mapping[str, str]
+
+
+def _same(*columns: str) -> dict[str, str]:
+    return {column: column for column in columns}
+
+
+_MICROS = "(extract(epoch FROM at) * 1000000)::bigint"
+# An account's `state` is set by people and is no event.
+_TABLES = {
+    "account": _Table(
+        (),
+        _same("seq", "head", "cash", "held", "borrowed", "unsettled", "blocked", "open_orders")
+        | {"at": _MICROS, "settles_next": "settles_next::text"},
+    ),
+    "settlement_due": _Table(("settles_on::text",), _same("unsettled", "blocked")),
+    "holding": _Table(("symbol",), _same("quantity", "open_sell", "pledged", "cost")),
+    "holding_lot": _Table(
+        ("symbol", "lot"),
+        _same("quantity", "cost")
+        | {"trade_date": "trade_date::text", "settles_on": "settles_on::text"},
+    ),
+    "position": _Table(
+        ("symbol", "trade_date::text"),
+        _same(
+            "margin_rate", "net", "open_value", "buy_quantity", "buy_value", "sell_quantity",
+            "sell_value", "realised", "open_buy", "open_sell", "reserved_buy", "reserved_sell",
+        ),
+    ),
+}  # fmt: skip
+
+_Rows = dict[Key, Row]
+
+
+def run(postgres_owner_urls: Sequence[str]) -> Report:
+    """Rebuilds every account and names each difference, up to `DIFFERENCES_SHOWN` of them.
+
+    Raises pg8000's errors when a shard can't be read.
+    """
+    report = Report()
+    connections = [connect(url) for url in postgres_owner_urls]
+    try:
+        for connection in connections:
+            connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        homes = find_homes(connections, report)
+        for shard, connection in enumerate(connections):
+            rebuild_shard(connection, shard, report, homes)
+            connection.run("ROLLBACK")
+    finally:
+        for connection in connections:
+            connection.close()
+    if len(report.problems) > DIFFERENCES_SHOWN:
+        more = len(report.problems) - DIFFERENCES_SHOWN
+        report.problems[DIFFERENCES_SHOWN:] = [f"and {more} more"]
+    return report
+
+
+def rebuild_shard(
+    connection: pg8000.native.Connection, shard: int, report: Report, homes: Mapping[int, int]
+) -> None:
+    """Rebuilds the accounts at home on one shard, in the transaction that the connection is in."""
+    rebuilding = _Rebuilding(shard, report, homes, _read_tables(connection, shard, homes))
+    walk = Walk(rebuilding.fault, each=rebuilding.event)
+    walk_log(connection, walk)
+    rebuilding.finish()
+    report.checked["events"] += walk.events
+
+
+class _Rebuilding:
+    """Takes the log's events one by one; each account is compared when its log is at its end."""
+
+    def __init__(
+        self,
+        shard: int,
+        report: Report,
+        homes: Mapping[int, int],
+        tables: dict[int, dict[str, _Rows]],
+    ) -> None:
+        self._shard = shard
+        self._report = report
+        self._homes = homes
+        self._tables = tables
+        self._user: int | None = None
+        self._account = ReplayedAccount()
+        self._skipped = False
+
+    def event(self, user: int, kind: str, end: End) -> None:
+        if user != self._user:
+            self._compare()
+            self._user = user
+            self._account = ReplayedAccount()
+            self._skipped = self._homes.get(user & SLOTS - 1) != self._shard
+        if self._skipped:
+            return
+        try:
+            self._account.apply(kind, end)
+        except ReplayFault as fault:
+            self.fault("events", user, end.seq, str(fault))
+
+    def fault(self, _check: str, user: int, seq: int, text: str) -> None:
+        """The log itself is wrong there: what it says of this user can't be rebuilt."""
+        self._report.problems.append(f"shard {self._shard}, user {user} seq {seq}: {text}")
+        self._skipped = True
+        self._tables.pop(user, None)
+
+    def finish(self) -> None:
+        """Compares the last account, and names rows of users without a log."""
+        self._compare()
+        for user in sorted(self._tables):
+            self._report.problems.append(f"shard {self._shard}, user {user}: has rows but no log")
+
+    def _compare(self) -> None:
+        if self._user is None or self._skipped:
+            return
+        kept = self._tables.pop(self._user, {})
+        for table, rebuilt in self._account.tables().items():
+            rows = kept.get(table, {})
+            self._report.checked[table] += len(rebuilt)
+            for key in sorted(rows.keys() | rebuilt.keys(), key=str):
+                for difference in _differences(rows.get(key), rebuilt.get(key)):
+                    place = " ".join(map(str, (table, *key)))
+                    self._report.problems.append(
+                        f"shard {self._shard}, user {self._user} {place}: {difference}"
+                    )
+
+
+def _differences(row: Row | None, rebuilt: Row | None) -> list[str]:
+    if row is None or rebuilt is None:
+        return ["the log has it, the table does not" if row is None
+                else "the table has it, the log does not"]  # fmt: skip
+    return [
+        f"{column} is {_shown(row[column])}, the log says {_shown(rebuilt[column])}"
+        for column in row
+        if row[column] != rebuilt[column]
+    ]
+
+
+def _shown(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _read_tables(
+    connection: pg8000.native.Connection, shard: int, homes: Mapping[int, int]
+) -> dict[int, dict[str, _Rows]]:
+    """user -> table -> key -> row, of the users at home on the shard."""
+    found: dict[int, dict[str, _Rows]] = defaultdict(lambda: defaultdict(dict))
+    for name, table in _TABLES.items():
+        wanted = ", ".join(("user_id", *table.key, *table.columns.values()))
+        for row in connection.run(f"SELECT {wanted} FROM ledger.{name}"):
+            if homes.get(row[0] & SLOTS - 1) == shard:
+                split = 1 + len(table.key)
+                values = dict(zip(table.columns, row[split:], strict=True))
+                found[row[0]][name][tuple(row[1:split])] = values
+    return found

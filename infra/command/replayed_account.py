@@ -1,0 +1,313 @@
+"""One account, worked out again from its events: money, lots, positions, holds and settlements.
+
+Invariant: nothing is taken from a table, and of an event only what happened is taken, not what came
+of it where that can be worked out: sales take lots first in, first out again, and a position's
+profit is computed again. Nothing here is shared with the program that wrote the events.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from infra.command.event_log import End
+
+WORKING = frozenset({"PENDING", "OPEN", "PARTIALLY_FILLED"})
+NEVER = "infinity"
+
+Row = dict[str, object]
+"""A table's columns, those of its key apart."""
+Key = tuple[object, ...]
+
+
+class _Order(msgspec.Struct):
+    order_id: int
+    symbol: str
+    side: str
+    product: str
+    trade_date: str
+    status: str
+    quantity: int
+    filled_quantity: int
+    reserved: int
+    margin_rate: int
+    pending_quantity: int | None
+    pending_reserved: int | None
+
+    def shares(self) -> int:
+        """What is still to be filled, of the larger of what it is and is asked to become."""
+        return max(0, max(self.quantity, self.pending_quantity or 0) - self.filled_quantity)
+
+    def cash(self) -> int:
+        """What that needs, rounded up: the dearer of what it is and is asked to become."""
+        now = _up(self.reserved * (self.quantity - self.filled_quantity), self.quantity)
+        if self.pending_quantity is None or self.pending_quantity <= self.filled_quantity:
+            return now
+        rest = self.pending_quantity - self.filled_quantity
+        return max(now, _up((self.pending_reserved or 0) * rest, self.pending_quantity))
+
+
+class _Fill(msgspec.Struct):
+    symbol: str
+    side: str
+    product: str
+    quantity: int
+    value: int
+    trade_date: str
+    settles_on: str
+
+
+class _Place(msgspec.Struct):
+    """Which holding or position an event is about."""
+
+    symbol: str
+    trade_date: str = ""
+    pledged: int = 0
+
+
+class _Shortage(msgspec.Struct):
+    quantity: int
+    value: int
+
+
+class _Due(msgspec.Struct):
+    settles_on: str
+    unsettled: int
+    blocked: int
+
+
+class _Lot(msgspec.Struct):
+    lot: int
+    trade_date: str
+    settles_on: str
+    quantity: int
+    cost: int
+
+
+class _Funds(msgspec.Struct):
+    unsettled: int
+    blocked: int
+
+
+class _Body(msgspec.Struct):
+    funds: _Funds
+    order: _Order | None = None
+    fill: _Fill | None = None
+    holding: _Place | None = None
+    position: _Place | None = None
+    shortage: _Shortage | None = None
+    lots: list[_Lot] = []
+    settled: list[_Due] = []
+
+
+_body = msgspec.json.Decoder(_Body)
+
+
+@dataclass
+class _Holding:
+    pledged: int = 0
+    lots: list[_Lot] = field(default_factory=list)
+
+
+@dataclass
+class _Position:
+    margin_rate: int = 0
+    net: int = 0
+    open_value: int = 0
+    buy_quantity: int = 0
+    buy_value: int = 0
+    sell_quantity: int = 0
+    sell_value: int = 0
+    realised: int = 0
+
+
+class ReplayFault(Exception):
+    """An event that can't follow from those before it."""
+
+
+class ReplayedAccount:
+    """Fed one user's events in their order; `tables` then says what its rows must be."""
+
+    def __init__(self) -> None:
+        self._end: End | None = None
+        self._funds = _Funds(0, 0)
+        self._due: dict[str, list[int]] = {}
+        self._orders: dict[int, _Order] = {}
+        self._holdings: dict[str, _Holding] = {}
+        self._positions: dict[tuple[str, str], _Position] = {}
+
+    def apply(self, kind: str, end: End) -> None:
+        """Adds an event. Raises ReplayFault for one that can't be."""
+        body = _body.decode(end.body)
+        self._end = end
+        if body.order is not None and kind != "ORDER_DENIED":
+            self._take_order(body.order)
+        if body.fill is not None and body.fill.product == "MIS":
+            self._trade(body.order, body.fill)
+        elif body.fill is not None:
+            self._take_delivery(body.fill, end.seq)
+        elif kind == "POSITION_DELIVERED":
+            self._deliver(body)
+        elif kind == "SHORT_CLOSED_OUT":
+            self._close_out(body)
+        elif kind == "PLEDGE_SET" and body.holding is not None:
+            self._holdings[body.holding.symbol].pledged = body.holding.pledged
+        self._take_dues(body)
+
+    def tables(self) -> Mapping[str, dict[Key, Row]]:
+        """By table: the rows' keys behind the user, and the other columns of each."""
+        return {
+            "account": {(): self._account()},
+            "settlement_due": {
+                (day,): {"unsettled": unsettled, "blocked": blocked}
+                for day, (unsettled, blocked) in self._due.items()
+            },
+            "holding": {
+                (symbol,): self._holding(symbol, holding)
+                for symbol, holding in self._holdings.items()
+            },
+            "holding_lot": {
+                (symbol, lot.lot): {
+                    "trade_date": lot.trade_date, "settles_on": lot.settles_on,
+                    "quantity": lot.quantity, "cost": lot.cost,
+                }
+                for symbol, holding in self._holdings.items() for lot in holding.lots
+            },
+            "position": {
+                place: self._position(place, position)
+                for place, position in self._positions.items()
+            },
+        }  # fmt: skip
+
+    def _take_order(self, order: _Order) -> None:
+        if order.product == "MIS":
+            position = self._position_at(order.symbol, order.trade_date)
+            position.margin_rate = max(position.margin_rate, order.margin_rate)
+        if order.status in WORKING:
+            self._orders[order.order_id] = order
+        else:
+            self._orders.pop(order.order_id, None)
+
+    def _take_delivery(self, fill: _Fill, seq: int) -> None:
+        holding = self._holdings.setdefault(fill.symbol, _Holding())
+        if fill.side == "BUY":
+            bought = _Lot(seq, fill.trade_date, fill.settles_on, fill.quantity, fill.value)
+            holding.lots.append(bought)
+        else:
+            _take_lots(holding.lots, fill.quantity)
+
+    def _trade(self, order: _Order | None, fill: _Fill) -> None:
+        """An intraday fill: what closes is realised against the average entry, the rest opens."""
+        if order is None:
+            raise ReplayFault("a fill of no order")
+        position = self._position_at(order.symbol, order.trade_date)
+        sign = 1 if fill.side == "BUY" else -1
+        closing = min(fill.quantity, max(0, -sign * position.net))
+        entry = _half_up(position.open_value * closing, abs(position.net)) if closing else 0
+        exit_ = _half_up(fill.value * closing, fill.quantity)
+        position.realised += sign * (entry - exit_)
+        position.open_value += fill.value - exit_ - entry
+        position.net += sign * fill.quantity
+        if fill.side == "BUY":
+            position.buy_quantity += fill.quantity
+            position.buy_value += fill.value
+        else:
+            position.sell_quantity += fill.quantity
+            position.sell_value += fill.value
+
+    def _deliver(self, body: _Body) -> None:
+        if body.position is None:
+            raise ReplayFault("a delivery of no position")
+        position = self._position_at(body.position.symbol, body.position.trade_date)
+        holding = self._holdings.setdefault(body.position.symbol, _Holding())
+        [lot] = body.lots
+        holding.lots.append(
+            msgspec.structs.replace(lot, quantity=position.net, cost=position.open_value)
+        )
+        position.net = position.open_value = 0
+
+    def _close_out(self, body: _Body) -> None:
+        if body.position is None or body.shortage is None:
+            raise ReplayFault("a close-out of no shortage")
+        if body.shortage.quantity:
+            position = self._position_at(body.position.symbol, body.position.trade_date)
+            position.realised += position.open_value - body.shortage.value
+            position.net = position.open_value = 0
+
+    def _take_dues(self, body: _Body) -> None:
+        unsettled = body.funds.unsettled - self._funds.unsettled
+        blocked = body.funds.blocked - self._funds.blocked
+        self._funds = body.funds
+        for due in body.settled:
+            if self._due.pop(due.settles_on, None) != [due.unsettled, due.blocked]:
+                raise ReplayFault(f"what settles on {due.settles_on} is not what was due")
+            unsettled, blocked = unsettled + due.unsettled, blocked + due.blocked
+        if unsettled or blocked:
+            if body.fill is None:
+                raise ReplayFault("unsettled money of no trade")
+            due_then = self._due.setdefault(body.fill.settles_on, [0, 0])
+            due_then[0] += unsettled
+            due_then[1] += blocked
+
+    def _position_at(self, symbol: str, trade_date: str) -> _Position:
+        return self._positions.setdefault((symbol, trade_date), _Position())
+
+    def _account(self) -> Row:
+        end = self._end
+        if end is None:
+            raise ReplayFault("no events")
+        return {
+            "seq": end.seq, "head": end.hash, "at": end.at, "cash": end.cash, "held": end.held,
+            "borrowed": end.borrowed, "unsettled": self._funds.unsettled,
+            "blocked": self._funds.blocked, "settles_next": min(self._due, default=NEVER),
+            "open_orders": len(self._orders),
+        }  # fmt: skip
+
+    def _holding(self, symbol: str, holding: _Holding) -> Row:
+        sells = (
+            order.shares() for order in self._orders.values()
+            if (order.symbol, order.side, order.product) == (symbol, "SELL", "CNC")
+        )  # fmt: skip
+        return {
+            "quantity": sum(lot.quantity for lot in holding.lots),
+            "open_sell": sum(sells),
+            "pledged": holding.pledged,
+            "cost": sum(lot.cost for lot in holding.lots),
+        }
+
+    def _position(self, place: tuple[str, str], position: _Position) -> Row:
+        row: dict[str, Any] = {**vars(position)}
+        for side in ("BUY", "SELL"):
+            orders = [
+                order for order in self._orders.values()
+                if (order.symbol, order.trade_date) == place
+                and (order.side, order.product) == (side, "MIS")
+            ]  # fmt: skip
+            row[f"open_{side.lower()}"] = sum(order.shares() for order in orders)
+            row[f"reserved_{side.lower()}"] = sum(order.cash() for order in orders)
+        return row
+
+
+def _take_lots(lots: list[_Lot], quantity: int) -> None:
+    """First in, first out; a part of a lot takes its part of the cost, half a paisa up."""
+    lots.sort(key=lambda lot: (lot.trade_date, lot.lot))
+    while quantity:
+        if not lots:
+            raise ReplayFault("more was sold than was held")
+        lot = lots[0]
+        taken = min(quantity, lot.quantity)
+        quantity -= taken
+        if taken == lot.quantity:
+            del lots[0]
+        else:
+            lot.cost -= _half_up(lot.cost * taken, lot.quantity)
+            lot.quantity -= taken
+
+
+def _half_up(part: int, whole: int) -> int:
+    return (part * 2 + whole) // (whole * 2)
+
+
+def _up(part: int, whole: int) -> int:
+    return -(-part // whole)
