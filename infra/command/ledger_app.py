@@ -15,9 +15,7 @@ from infra.command.place import home, owner_urls, running_stack
 
 VERIFYING_KEY = "anchor-verifying-key"
 
-ledger_app = cyclopts.App(
-    name="ledger", help="The ledger: checks, balances, dividends."
-)
+ledger_app = cyclopts.App(name="ledger", help="The ledger: checks, balances, dividends.")
 
 
 @ledger_app.command
