@@ -129,3 +129,32 @@ def test_what_nobody_squared_off_is_delivered_when_the_day_is_over(
     assert "POSITION_DELIVERED" in kinds(trader)
     assert stack.outcry("ledger", "verify").returncode == 0
     assert stack.outcry("reconcile").returncode == 0
+
+
+def test_a_contract_note_is_there_after_the_close_and_agrees_with_the_ledger(
+    stack: Stack, trader: Trader
+) -> None:
+    to_time(stack, 10, 0)
+    trade(trader, "BUY", 10)
+    trade(trader, "SELL", 4)
+    day = advance(stack, "0m").date().isoformat()
+    assert trader.http.get(f"/v1/contract-notes/{day}").status_code == 404
+    advance(stack, "1d")
+    listed = eventually(
+        lambda: trader.get("/v1/contract-notes")["items"],
+        lambda found: bool(found) and found[0]["trade_date"] == day,
+        JOB_SECONDS,
+    )
+    note = trader.get(f"/v1/contract-notes/{day}")
+    assert note["number"] == listed[0]["number"]
+    (line,) = note["securities"]
+    assert (line["squared_off"], line["delivered"]) == (4, 6)
+    event = trader.get("/v1/ledger", cursor=note["seq"] - 1, limit=1)["items"][0]
+    assert event["kind"] == "CONTRACT_NOTE"
+    page = trader.http.get(
+        f"/v1/contract-notes/{day}",
+        params={"format": "pdf"},
+        headers={"Accept": "application/pdf"},
+    )
+    assert page.content.startswith(b"%PDF-")
+    assert stack.outcry("ledger", "verify").returncode == 0
