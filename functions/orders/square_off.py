@@ -8,8 +8,7 @@ run places nothing twice; only one that traded is charged for, once.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from functions.shared.bookkeeping import squaring_off
 from functions.shared.bookkeeping.changing import request_cancel
@@ -22,7 +21,7 @@ from functions.shared.bookkeeping.checking import (
 from functions.shared.bookkeeping.placing import place
 from functions.shared.bookkeeping.settling import OpenPosition
 from functions.shared.bookkeeping.squaring_off import FIRST, OrderOf
-from functions.shared.domain.calendar import Phase, market_status
+from functions.shared.domain.calendar import Phase, market_status, previous_trading_day
 from functions.shared.domain.errors import Conflict
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import OrderIntent
@@ -37,9 +36,6 @@ from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
 from functions.shared.runtime.scheduled import ScheduledRun
 from functions.shared.stores.postgres import Database
-
-#: An order that ended so long ago and isn't charged never will be.
-_CHARGED_WITHIN: Final = timedelta(days=7)
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
@@ -80,7 +76,8 @@ class _SquareOff:
             after = page[-1]
 
     def _uncharged(self, database: Database) -> Iterator[OrderOf]:
-        after, since = FIRST, self._today - _CHARGED_WITHIN
+        """Of this session and the one before: later than that, nobody is charged any more."""
+        after, since = FIRST, previous_trading_day(self._today, self._stores.clock.hours)
         while page := squaring_off.uncharged(database, since, after):
             yield from page
             after = page[-1]

@@ -4,6 +4,7 @@ A job lists what a shard has to do, page by page, and asks for each item by itse
 call locks one account and does a thing once; a list read a moment ago is only where to look.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -44,12 +45,9 @@ _BORROWERS = (
 )
 _INTEREST = "SELECT ledger.charge_interest(:user_id, :through, :today, :now)"
 _ANNOUNCE = "SELECT ledger.announce_dividend(:symbol, :record_date, :per_share)"
-_HOLDERS = (
-    "SELECT x.user_id FROM (SELECT user_id FROM ledger.holding_lot"
-    " WHERE symbol = :symbol AND trade_date < :record_date"
-    " UNION SELECT user_id FROM ledger.lot_sale"
-    " WHERE symbol = :symbol AND acquired < :record_date AND trade_date >= :record_date) x"
-    " JOIN ledger.account a USING (user_id) ORDER BY x.user_id"
+_HELD_BEFORE = (
+    "SELECT a.user_id, ledger.held_before(a.user_id, :symbol, :record_date) FROM (SELECT user_id"
+    " FROM ledger.account WHERE user_id > :after ORDER BY user_id LIMIT :rows) a ORDER BY a.user_id"
 )
 _DIVIDEND = "SELECT ledger.pay_dividend(:user_id, :symbol, :record_date, :today, :now)"
 
@@ -157,10 +155,15 @@ def announce_dividend(database: Database, symbol: str, record_date: date, per_sh
     return bool(rows[0][0])
 
 
-def holders_before(database: Database, symbol: str, record_date: date) -> list[int]:
-    """The shard's accounts that held the symbol at the end of the day before the record date. One
-    scan of the shard's lots and sales: a few times a year for a symbol."""
-    return [row[0] for row in database.run(_HOLDERS, symbol=symbol, record_date=record_date)]
+def holders_before(database: Database, symbol: str, record_date: date) -> Iterator[int]:
+    """The shard's accounts that held the symbol at the end of the day before the record date. It
+    looks at every account, a page at a time: a few times a year for a symbol."""
+    after = 0
+    while page := database.run(
+        _HELD_BEFORE, symbol=symbol, record_date=record_date, after=after, rows=PAGE
+    ):
+        yield from (user_id for user_id, held in page if held > 0)
+        after = page[-1][0]
 
 
 def pay_dividend(
