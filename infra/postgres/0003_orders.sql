@@ -85,7 +85,8 @@ DECLARE
   v_quantity bigint := coalesce(n.pending_quantity, n.quantity);
 BEGIN
   rules := '[]';
-  IF a.state = 'HALTED' OR (a.state = 'REDUCING' AND n.side = 'BUY') THEN
+  IF (a.state = 'HALTED' OR (a.state = 'REDUCING' AND n.side = 'BUY'))
+      AND n.client_order_id NOT LIKE 'SQ-%' THEN  -- the broker squares off whatever the client may do
     rules := rules || ledger.rule('ACCOUNT_' || a.state, 'the account takes no such orders', a.state,
       'ACTIVE', 0);
   END IF;

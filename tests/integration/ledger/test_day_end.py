@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -316,6 +317,23 @@ def test_a_square_off_order_that_traded_is_charged_once(new_trader: NewTrader) -
         "SELECT job, day, instrument FROM ledger.job_entry WHERE user_id = :u", u=trader.user_id
     )
     assert rows == [["SQUARE_OFF", TODAY, "SQ-20260710-1-1"]]
+
+
+@pytest.mark.parametrize("state", ["HALTED", "REDUCING"])
+def test_an_account_that_may_not_trade_is_squared_off_all_the_same(
+    new_trader: NewTrader, ledger_databases: ShardsUnderTest, state: str
+) -> None:
+    trader = new_trader()
+    intraday(trader, Side.SELL, 10)
+    shard = ledger_databases.superuser(trader.shards.number_of_user(trader.user_id))
+    change = "UPDATE ledger.account SET state = :s WHERE user_id = :u"
+    shard.run(change, s=state, u=trader.user_id)
+    own = trader.place(Side.BUY, 10, key="own", product=Product.MIS)
+    broker = trader.place(Side.BUY, 10, key="SQ-20260710-1-1", product=Product.MIS)
+    shard.run(change, s="ACTIVE", u=trader.user_id)
+    shard.close()
+    assert [rule["code"] for rule in own.rules] == [f"ACCOUNT_{state}"]
+    assert broker.outcome == "ACCEPTED"
 
 
 # Interest
