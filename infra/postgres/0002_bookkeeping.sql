@@ -4,8 +4,10 @@
 -- the state after it; nothing else writes these tables. Functions that the application may call run
 -- as their owner (SECURITY DEFINER), so its role can't write a money table in any other way.
 
+-- These are planned into what calls them, which PostgreSQL does only for a body at least as stable as
+-- the function says it is: the epoch of a timestamptz is not immutable, that of a UTC timestamp is.
 CREATE FUNCTION ledger.micros(t timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT (extract(epoch FROM t) * 1000000)::bigint
+  SELECT (extract(epoch FROM t AT TIME ZONE 'UTC') * 1000000)::bigint
 $$;
 
 CREATE FUNCTION ledger.rupees(paise bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -15,7 +17,7 @@ $$;
 -- hash(n) = sha256(hash(n-1) || user || seq || at || kind || ref || changes || state after || body)
 CREATE FUNCTION ledger.event_hash(previous bytea, u bigint, n bigint, t timestamptz, k text, r bigint,
     dc bigint, dh bigint, c bigint, h bigint, b bigint, body text)
-RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT sha256(previous || int8send(u) || int8send(n) || int8send(ledger.micros(t))
     || int2send(length(k)::smallint) || convert_to(k, 'UTF8') || int8send(coalesce(r, 0))
     || int8send(dc) || int8send(dh) || int8send(c) || int8send(h) || int8send(b)
