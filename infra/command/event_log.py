@@ -7,7 +7,7 @@ Nothing is kept of an event but what the next one is held against, so a log of a
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Final, NamedTuple
 
 import pg8000.native
@@ -54,7 +54,7 @@ Each = Callable[[int, str, End], None]
 
 
 class Walk:
-    """Takes the rows of COPY one by one, through `write`, as the driver hands them on."""
+    """One pass over a log. The rows of COPY are taken by `write`, as the driver hands them on."""
 
     def __init__(
         self, found: Found, anchored: Iterable[Anchored] = (), each: Each | None = None
@@ -67,59 +67,82 @@ class Walk:
         self._each = each
         self._anchored = iter(anchored)
         self._next = next(self._anchored, None)
-        self._header = True
-        self._user = -(2**63)
-        self._before = End(0, b"", 0, 0, 0, 0, b"")
-
-    def write(self, row: bytes) -> None:
-        """One tuple, the first one behind the format's header; anything shorter is the trailer."""
-        if self._header:
-            row = row[_COPY_HEADER_BYTES:]
-            self._header = False
-        if len(row) < _TUPLE.size:
-            return
-        (_, _, user, _, seq, _, at, _, ref, _, cash_change, _, held_change, _, cash, _, held, _,
-            borrowed, _, own_hash, kind_bytes) = _TUPLE.unpack_from(row)  # fmt: skip
-        split = _TUPLE.size + kind_bytes
-        kind = row[_TUPLE.size : split]
-        body = row[split + _LENGTH_BYTES :]
-        at += _EPOCH_MICROS
-        self.events += 1
-        if user != self._user:
-            self._end_user()
-            self._user = user
-            self._before = End(0, hashlib.sha256(_NUMBER.pack(user)).digest(), at, 0, 0, 0, b"")
-        before = self._before
-        place = _PLACE.pack(user, seq, at, kind_bytes)
-        state = _STATE.pack(ref, cash_change, held_change, cash, held, borrowed)
-        right = hashlib.sha256(b"".join((before.hash, place, kind, state, body))).digest()
-        if (
-            seq != before.seq + 1
-            or own_hash != right
-            or at < before.at
-            or cash != before.cash + cash_change
-            or held != before.held + held_change
-            or (borrowed != before.borrowed or kind in _LOAN_KINDS)
-        ) and user not in self.broken:
-            fault = _fault(before, seq, own_hash == right, at, kind, cash_change, held_change,
-                           cash, held, borrowed)  # fmt: skip
-            if fault is not None:
-                self.broken.add(user)
-                self._found("events", user, seq, fault)
-        self._before = End(seq, own_hash, at, cash, held, borrowed, body)
-        if self._each is not None:
-            self._each(user, kind.decode(), self._before)
-        if self._next is not None and (user, seq) >= self._next[:2]:
-            self._check_anchored(user, seq, own_hash)
+        steps = self._steps()
+        next(steps)
+        self.write: Callable[[bytes], None] = steps.send
 
     def finish(self) -> None:
         """After the last row: the last user's end, and what is anchored beyond it."""
-        self._end_user()
+        self.write(b"")
         self._check_anchored(2**63, 0, b"")
 
-    def _end_user(self) -> None:
-        if self._before.seq:
-            self.ends[self._user] = self._before
+    def _steps(self) -> Generator[None, bytes, None]:
+        """Takes one tuple a step, the first one behind the format's header; a row that is shorter
+        is the trailer. A generator, because what it keeps from event to event stays in locals: of
+        all that is done for an event, reaching for attributes would cost the most."""
+        unpack, pack_place, pack_state = _TUPLE.unpack_from, _PLACE.pack, _STATE.pack
+        sha256, join, fixed = hashlib.sha256, b"".join, _TUPLE.size
+        owner = before_seq = before_at = before_cash = before_held = before_borrowed = 0
+        before_hash = body = b""
+        row = (yield)[_COPY_HEADER_BYTES:]
+        while True:
+            if len(row) < fixed:
+                if before_seq:
+                    self.ends[owner] = End(before_seq, before_hash, before_at, before_cash,
+                                           before_held, before_borrowed, body)  # fmt: skip
+                    before_seq = 0
+                row = yield
+                continue
+            (_, _, user, _, seq, _, at, _, ref, _, cash_change, _, held_change, _, cash, _, held, _,
+                borrowed, _, own_hash, kind_bytes) = unpack(row)  # fmt: skip
+            if user != owner or not before_seq:
+                if before_seq:
+                    self.ends[owner] = End(before_seq, before_hash, before_at, before_cash,
+                                           before_held, before_borrowed, body)  # fmt: skip
+                owner, before_seq, before_at = user, 0, at + _EPOCH_MICROS
+                before_cash = before_held = before_borrowed = 0
+                before_hash = sha256(_NUMBER.pack(user)).digest()
+            at += _EPOCH_MICROS
+            split = fixed + kind_bytes
+            kind = row[fixed:split]
+            body = row[split + _LENGTH_BYTES :]
+            place = pack_place(user, seq, at, kind_bytes)
+            state = pack_state(ref, cash_change, held_change, cash, held, borrowed)
+            right = sha256(join((before_hash, place, kind, state, body))).digest()
+            if (
+                own_hash != right
+                or seq != before_seq + 1
+                or cash != before_cash + cash_change
+                or held != before_held + held_change
+                or at < before_at
+                or borrowed != before_borrowed
+                or kind in _LOAN_KINDS
+            ):
+                before = End(before_seq, before_hash, before_at, before_cash, before_held,
+                             before_borrowed, b"")  # fmt: skip
+                now = End(seq, own_hash, at, cash, held, borrowed, body)
+                self._look_closer(user, kind, before, now, cash_change, held_change, right)
+            before_seq, before_at, before_hash = seq, at, own_hash
+            before_cash, before_held, before_borrowed = cash, held, borrowed
+            self.events += 1
+            if self._each is not None:
+                end = End(seq, own_hash, at, cash, held, borrowed, body)
+                self._each(user, kind.decode(), end)
+            if self._next is not None and (user, seq) >= self._next[:2]:
+                self._check_anchored(user, seq, own_hash)
+            row = yield
+
+    def _look_closer(
+        self, user: int, kind: bytes, before: End, now: End, cash_change: int, held_change: int,
+        right: bytes,
+    ) -> None:  # fmt: skip
+        """An event that is not simply the next one: a loan's, or one that is wrong."""
+        if user in self.broken:
+            return
+        fault = _fault(before, now, kind, cash_change, held_change, right)
+        if fault is not None:
+            self.broken.add(user)
+            self._found("events", user, now.seq, fault)
 
     def _check_anchored(self, user: int, seq: int, own_hash: bytes) -> None:
         """Everything anchored up to this event: it must be here, and be what was signed."""
@@ -142,20 +165,19 @@ def walk_log(connection: pg8000.native.Connection, walk: Walk) -> None:
 
 
 def _fault(
-    before: End, seq: int, hash_fits: bool, at: int, kind: bytes, cash_change: int,
-    held_change: int, cash: int, held: int, borrowed: int,
-) -> str | None:  # fmt: skip
+    before: End, now: End, kind: bytes, cash_change: int, held_change: int, right: bytes
+) -> str | None:
     """What is wrong with an event behind `before`; None when nothing is."""
-    if seq != before.seq + 1:
+    if now.seq != before.seq + 1:
         return f"seq {before.seq + 1} is missing before it"
-    if at < before.at:
+    if now.at < before.at:
         return "time runs backwards"
-    if not hash_fits:
+    if now.hash != right:
         return "the hash does not fit the row and the one before it"
-    if cash != before.cash + cash_change or held != before.held + held_change:
+    if now.cash != before.cash + cash_change or now.held != before.held + held_change:
         return "the state after it is not the state before it plus its changes"
-    if borrowed != before.borrowed and kind not in _LOAN_KINDS:
+    if now.borrowed != before.borrowed and kind not in _LOAN_KINDS:
         return "it changes the loan and is no event of a loan"
-    if borrowed - before.borrowed != cash_change and kind in _LOAN_KINDS:
+    if now.borrowed - before.borrowed != cash_change and kind in _LOAN_KINDS:
         return "the loan changes by another amount than the cash"
     return None

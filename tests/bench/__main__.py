@@ -21,6 +21,7 @@ OUT = ROOT / "build" / "bench"
 #: Stage -> module with `run(seconds) -> {"name", "figure", "unit", "baselines": [...], ...}`.
 STAGES = {
     "place_order": "tests.bench.place_order",
+    "replay": "tests.bench.replay",
     "cold_import": "tests.bench.cold_import",
     "fix_round_trip": "tests.bench.fix_round_trip",
     "ingest": "tests.bench.ingest",
