@@ -51,7 +51,7 @@ class Client(Worker):
     def send(self, user: int, asked: Facts) -> Facts | None:
         """Places the order, now and then twice at a time, as an impatient client does."""
         answers = self.at_once(lambda shards: self._place(shards, user, asked), 0.1)
-        answer = answers[0]
+        answer = next((known for known in answers if known is not None), None)
         if answer is not None and answer["status"] != "DENIED":
             self._orders.append((user, answer["order"], asked))
         return answer
@@ -114,8 +114,12 @@ class Client(Worker):
         self.at_once(lambda shards: self.ask("deposit", user, asked, lambda: call(shards)), 0.3)
 
     def withdraw(self, user: int, today: date) -> None:
-        asked: Facts = {"key": self.key(), "amount": self.rng.randint(1, 40_000_00),
-                 "today": today.isoformat()}  # fmt: skip
+        """Some of the cash, or all: more than may leave while anything is held or unsettled."""
+        seen = self.look(user, today)
+        if seen is None or not seen["cash"]:
+            return
+        amount = max(1, seen["cash"] // self.rng.choice((1, 10, 50)))
+        asked: Facts = {"key": self.key(), "amount": amount, "today": today.isoformat()}
 
         def call() -> Facts:
             done = payments.request_payment(
@@ -146,10 +150,10 @@ class Client(Worker):
 
         self.ask("payout", user, asked, call)
 
-    def look(self, user: int, today: date) -> None:
+    def look(self, user: int, today: date) -> Facts | None:
         def call() -> Facts:
             funds = reading.funds(self.shards, user, today)
             return {"seq": funds.seq, "cash": funds.cash, "held": funds.held,
                     "borrowed": funds.borrowed}  # fmt: skip
 
-        self.ask("funds", user, {}, call)
+        return self.ask("funds", user, {}, call)

@@ -1,6 +1,7 @@
 """The venue's reports, as the stream delivers them: at least once, sometimes twice at a time."""
 
 import time
+from collections.abc import Callable
 from datetime import date
 
 from functions.shared.bookkeeping import applying
@@ -28,11 +29,11 @@ class Venue(Worker):
         super().__init__(setting, name, seed)
         self._unknown = unknown
 
-    def run(self) -> None:
+    def run(self, done: Callable[[], bool] = lambda: False) -> None:
         # What a killed predecessor said may yet be on its way: it is said again before more.
         for operation in self._unknown:
             self._tell(self.shards, operation.user, operation.asked)
-        super().run()
+        super().run(done)
 
     def step(self) -> None:
         user = self.rng.choice(self.setting.users)
@@ -53,7 +54,7 @@ class Venue(Worker):
             done = self.tell(user, order, kind, request)
         elif not known and self.rng.random() < 0.6:
             done = self.tell(user, order, "8" if self.rng.random() < 0.05 else "0")
-        elif self.rng.random() < 0.1:
+        elif self.rng.random() < (0.25 if filled else 0.1):
             done = self.tell(user, order, self.rng.choice("4C"))
         else:
             better = self.rng.choice((0, 0, 10_000)) * (-1 if side == "BUY" else 1)

@@ -45,6 +45,7 @@ class Worker:
         self.shards = Shards(setting.urls, name)
         self.recorder = Recorder(setting.folder / f"{name}.jsonl", name)
         self.numbers = 0
+        self.steps = 0
         self._twin = Shards(setting.urls, f"{name}-twin")
         self._pool = ThreadPoolExecutor(1)
 
@@ -52,10 +53,12 @@ class Worker:
         self.numbers += 1
         return f"{self.name}-{self.numbers}"
 
-    def run(self) -> None:
+    def run(self, done: Callable[[], bool] = lambda: False) -> None:
+        """Goes on until the time is up, or it is done."""
         try:
-            while time.monotonic() < self.setting.until:
+            while time.monotonic() < self.setting.until and not done():
                 self.step()
+                self.steps += 1
         finally:
             self.close()
 

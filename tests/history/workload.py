@@ -30,6 +30,7 @@ DAYS = (date(2026, 7, 10), date(2026, 7, 13), date(2026, 7, 14))
 """A Friday and the two settlement days behind it."""
 FUNDS = 250_000_00
 SHARES = 500
+THREADS_SECONDS = 30.0
 
 
 def set_day(folder: Path, day: date) -> None:
@@ -56,25 +57,31 @@ def open_accounts(folder: Path, urls: Sequence[str], users: Sequence[int]) -> No
     set_day(folder, DAYS[0])
 
 
-def run_in_threads(folder: Path, urls: Sequence[str], seconds: float, seed: int) -> None:
-    """Four clients and two venues on two accounts, over two settlement days. Raises what any of
-    them raised."""
+def run_in_threads(folder: Path, urls: Sequence[str], steps: int, seed: int) -> None:
+    """Four clients and two venues on two accounts, over two settlement days, until the clients
+    have made so many steps together. Raises what any of them raised."""
     users = [1, 2]
     open_accounts(folder, urls, users)
-    start = time.monotonic()
-    setting = Setting(folder, list(urls), users, start + seconds)
-    workers = [
-        *(Client(setting, f"client-{n}.1", seed) for n in range(4)),
-        *(Venue(Setting(folder, list(urls), [user], setting.until), f"venue-{user}.1", seed, [])
-          for user in users),
-    ]  # fmt: skip
-    with ThreadPoolExecutor(len(workers)) as pool:
-        running = [pool.submit(worker.run) for worker in workers]
-        for passed, day in enumerate(DAYS[1:], 1):
-            wait(running, start + seconds * passed / len(DAYS) - time.monotonic())
-            set_day(folder, day)
-    for done in running:
-        done.result()
+    setting = Setting(folder, list(urls), users, time.monotonic() + THREADS_SECONDS)
+    clients = [Client(setting, f"client-{n}.1", seed) for n in range(4)]
+    venues = [
+        Venue(Setting(folder, list(urls), [user], setting.until), f"venue-{user}.1", seed, [])
+        for user in users
+    ]
+    days = list(DAYS[1:])
+
+    def done() -> bool:
+        return sum(client.steps for client in clients) >= steps
+
+    with ThreadPoolExecutor(len(clients) + len(venues)) as pool:
+        running = [pool.submit(worker.run, done) for worker in (*clients, *venues)]
+        while not all(worker.done() for worker in running):
+            wait(running, 0.02)
+            made = sum(client.steps for client in clients)
+            if days and made > steps * (len(DAYS) - len(days)) / len(DAYS):
+                set_day(folder, days.pop(0))
+    for worker in running:
+        worker.result()
 
 
 @dataclass
