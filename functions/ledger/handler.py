@@ -4,10 +4,10 @@ from datetime import date
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from pydantic import AwareDatetime, Field
 
-from functions.ledger import read_books, show_notes, show_statement
+from functions.ledger import read_books, show_statement
 from functions.ledger.move_money import move_money, show_payments
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.payments import Direction
@@ -18,8 +18,6 @@ from functions.shared.runtime.http import new_app, principal
 app = new_app("ledger")
 
 LIMIT_MAX = 500
-#: More versions than a trade date will ever have.
-NOTE_VERSION_MAX = 1_000
 #: One payment: 10 crore rupees.
 PAYMENT_MAX = 10**10
 
@@ -27,7 +25,6 @@ PAYMENT_MAX = 10**10
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 SymbolCursor = Annotated[str | None, Query(max_length=40)]
 PositionCursor = Annotated[str | None, Query(pattern=r"^(CNC|MIS):.{1,36}$")]
-DayCursor = Annotated[date | None, Query()]
 SeqCursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")]
 
 
@@ -119,35 +116,6 @@ def statements(
     after = 0 if cursor is None else int(cursor)
     return show_statement.show_statement(
         composition.stores(), principal(app).user_id, start, until, after, limit, form
-    )
-
-
-@app.get("/v1/contract-notes")
-def contract_notes(limit: Limit = 50, cursor: DayCursor = None) -> Response[str]:
-    """Your contract notes, the latest version of each trade date's."""
-    return show_notes.list_notes(composition.stores(), principal(app).user_id, cursor, limit)
-
-
-@app.get(
-    "/v1/contract-notes/<trade_date>",
-    responses={
-        200: {
-            "description": "The note; ask for a PDF with `Accept: application/pdf` too",
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "application/pdf": {"schema": {"type": "string", "format": "binary"}},
-            },
-        }
-    },
-)
-def contract_note(
-    trade_date: Annotated[date, Path()],
-    version: Annotated[int | None, Query(ge=1, le=NOTE_VERSION_MAX)] = None,
-    form: Annotated[show_notes.Format, Query(alias="format")] = "json",
-) -> Response[str]:
-    """What a trade date's trades cost in the end."""
-    return show_notes.show_note(
-        composition.stores(), principal(app).user_id, trade_date, version, form
     )
 
 

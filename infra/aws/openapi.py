@@ -15,7 +15,12 @@ from typing import Any, Final
 
 from functions.shared.runtime.http import PUBLIC, Api
 
-FUNCTIONS: Final = ("auth", "orders", "risk", "ledger", "search", "market")
+#: Every module whose `app` has routes.
+HANDLERS: Final = (
+    "functions.auth.handler", "functions.orders.handler", "functions.risk.handler",
+    "functions.ledger.handler", "functions.ledger.notes_handler", "functions.search.handler",
+    "functions.market.handler",
+)  # fmt: skip
 TARGET: Final = Path(__file__).parents[2] / "functions" / "market" / "openapi.json"
 _VERSION: Final = "1.0.0"
 #: Powertools describes its own error bodies; ours are problems (RFC 9457).
@@ -44,9 +49,9 @@ def document() -> dict[str, Any]:
     """The merged OpenAPI 3.1 document. Raises ValueError when two functions claim one name."""
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {"Problem": _PROBLEM}
-    for name in FUNCTIONS:
-        app: Api = import_module(f"functions.{name}.handler").app
-        part = json.loads(app.get_openapi_json_schema(title=name, version=_VERSION))
+    for name in HANDLERS:
+        app: Api = import_module(name).app
+        part = json.loads(app.get_openapi_json_schema(title=app.name, version=_VERSION))
         for path, operations in _operations(app, part).items():
             for method, operation in operations.items():
                 _claim(paths.setdefault(path, {}), method, operation)

@@ -61,6 +61,8 @@ HEAVY = {
     "tui.client": {"textual", "boto3", "pg8000", "quickfix", "functions", "edge"},
     "tui.state": {"textual", "boto3", "pg8000", "quickfix", "functions", "edge"},
     "functions.orders.handler": {"boto3", "quickfix", "textual", "numpy", "argon2", "uvloop"},
+    "functions.ledger.notes_handler": {"boto3", "fpdf", "PIL", "fontTools", "quickfix"},
+    "functions.ledger.write_notes": {"boto3", "fpdf", "pydantic", "quickfix", "textual"},
     "functions.ledger.apply_execution": {"boto3", "quickfix", "textual", "numpy", "pydantic"},
     "edge.fanout.main": {"boto3", "aws_lambda_powertools", "pydantic", "quickfix", "textual"},
     "edge.gateway.main": {"boto3", "aws_lambda_powertools", "pydantic", "textual"},

@@ -81,7 +81,7 @@ def test_every_function_has_a_recorded_event() -> None:
     assert {path.stem for path in EVENTS.glob("*.json")} == FUNCTIONS.keys()
 
 
-@pytest.mark.parametrize("name", ["orders", "risk", "ledger"])
+@pytest.mark.parametrize("name", ["orders", "risk", "ledger", "contract-notes"])
 def test_a_private_route_refuses_whoever_sends_no_token(
     built: dict[str, Function], python: Path, name: str
 ) -> None:
@@ -126,6 +126,14 @@ def test_an_execution_is_handed_back_while_the_ledger_is_away(
     answer = answer_of(python, built["apply-execution"])
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": SEQUENCE_NUMBER}]}
+
+
+def test_one_artifact_alone_can_draw_a_pdf(built: dict[str, Function], python: Path) -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import functions.ledger.contract_note_pdf"
+    folder = built["contract-notes"].folder
+    subprocess.run([python, "-I", "-S", "-c", code, folder], cwd="/", check=True)
+    carrying = {name for name, function in built.items() if (function.folder / "fpdf").exists()}
+    assert carrying == {"contract-notes"}
 
 
 def test_an_artifact_holds_bytecode_and_nothing_of_the_machine(built: dict[str, Function]) -> None:

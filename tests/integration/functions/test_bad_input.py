@@ -17,7 +17,7 @@ from functions.shared.access.tokens import issue_token
 from functions.shared.clock import wall_now
 from functions.shared.runtime.codes import CODES
 from functions.shared.runtime.composition import Stores
-from infra.aws.openapi import FUNCTIONS, document
+from infra.aws.openapi import HANDLERS, document
 from tests.support.api_events import Answer, Handler, api_event, call
 
 NONSENSE: list[object] = [
@@ -43,8 +43,8 @@ def operations() -> list[Operation]:
 
 
 def handler_of(method: str, path: str) -> Handler:
-    for name in FUNCTIONS:
-        module = import_module(f"functions.{name}.handler")
+    for name in HANDLERS:
+        module = import_module(name)
         for route in module.app.routes():
             if (route.method, route.openapi_path) == (method, path):
                 handler: Handler = module.lambda_handler

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from functions.ledger import handler as ledger
+from functions.ledger import notes_handler as notes
 from functions.orders import handler as orders
 from functions.risk import handler as risk
 from functions.shared.access.principal import Principal
@@ -32,7 +33,7 @@ from tests.support.ledger import NOON
 from tests.support.postgres import PostgresUnderTest, fresh_databases
 from tests.support.valkey import valkey_server
 
-HANDLERS = {"orders": orders, "contract-notes": ledger, "funds": ledger, "holdings": ledger,
+HANDLERS = {"orders": orders, "contract-notes": notes, "funds": ledger, "holdings": ledger,
             "ledger": ledger, "portfolio": ledger, "positions": ledger,
             "statements": ledger}  # fmt: skip
 

@@ -1,0 +1,53 @@
+"""The routes of contract notes, in a function of its own: no other carries what draws a PDF."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from functions.ledger import show_notes
+from functions.shared.runtime import composition
+from functions.shared.runtime.http import new_app, principal
+
+app = new_app("contract-notes")
+
+LIMIT_MAX = 500
+#: More versions than a trade date will ever have.
+VERSION_MAX = 1_000
+
+
+@app.get("/v1/contract-notes")
+def contract_notes(
+    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
+    cursor: Annotated[date | None, Query()] = None,
+) -> Response[str]:
+    """Your contract notes, the latest version of each trade date's."""
+    return show_notes.list_notes(composition.stores(), principal(app).user_id, cursor, limit)
+
+
+@app.get(
+    "/v1/contract-notes/<trade_date>",
+    responses={
+        200: {
+            "description": "The note; ask for a PDF with `Accept: application/pdf` too",
+            "content": {
+                "application/json": {"schema": {"type": "object"}},
+                "application/pdf": {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    },
+)
+def contract_note(
+    trade_date: Annotated[date, Path()],
+    version: Annotated[int | None, Query(ge=1, le=VERSION_MAX)] = None,
+    form: Annotated[show_notes.Format, Query(alias="format")] = "json",
+) -> Response[str]:
+    """What a trade date's trades cost in the end."""
+    return show_notes.show_note(
+        composition.stores(), principal(app).user_id, trade_date, version, form
+    )
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return app.resolve(event, context)
