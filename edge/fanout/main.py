@@ -24,6 +24,7 @@ from edge.fanout.server import StreamServer
 from edge.runtime.backoff import Backoff
 from edge.runtime.health import serve_health
 from edge.runtime.log import configure_logging, logger
+from functions.shared.access.regions import Regions
 from functions.shared.access.sessions import ENDED_CHANNEL
 from functions.shared.access.verifier import Verifier
 from functions.shared.clock import micros, wall_now
@@ -51,6 +52,8 @@ class FanoutSettings(Settings, frozen=True, kw_only=True):
     secrets_url: str
     listen: str
     health: str
+    region: str = "IN"
+    regions: tuple[str, ...] = ()
     fanout_connections: int = 12_000
     fanout_connections_per_user: int = 100
 
@@ -60,6 +63,7 @@ class Fanout:
 
     def __init__(self, settings: FanoutSettings) -> None:
         self._settings = settings
+        self._regions = Regions.parse(settings.region, settings.regions)
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._hub = Hub({})
@@ -161,7 +165,8 @@ class Fanout:
         secrets = open_secrets(self._settings.secrets_url)
         shards = Shards(self._settings.postgres_urls, "fanout-verify")
         try:
-            return Verifier.from_stores(secrets, open_valkey(self._settings.valkey_url), shards)
+            valkey = open_valkey(self._settings.valkey_url)
+            return Verifier.from_stores(secrets, valkey, shards, self._regions)
         except NotFound as error:
             raise Retryable(f"the signing key is not there yet: {error}") from error
 

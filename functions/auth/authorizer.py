@@ -31,6 +31,9 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         principal = composition.stores().verifier.verify(bearer_of(_header(event)))
     except Refused as refusal:
         logger().info("refused", code=refusal.code)
+        if refusal.code == "WRONG_REGION":
+            # The function answers 421 with where to go; from here the client would get no address.
+            return _policy("elsewhere", "Allow", event["methodArn"], {})
         raise Unauthorized from None
     return _policy(
         str(principal.user_id),

@@ -16,7 +16,7 @@ from functions.auth.answers import (
 from functions.auth.issue import tokens_for
 from functions.auth.log_in import log_in
 from functions.shared.access.accounts import read_profile
-from functions.shared.access.sessions import Sessions
+from functions.shared.access.sessions import Sessions, region_of_refresh
 from functions.shared.clock import micros, wall_now
 from functions.shared.runtime import composition
 from functions.shared.runtime.http import PUBLIC, client_address, new_app, no_content, principal
@@ -42,6 +42,9 @@ def post_login(body: LoginRequest) -> Tokens:
 def post_refresh(body: RefreshRequest) -> Tokens:
     """A refresh token counts once; using it again ends its session."""
     stores, now = composition.stores(), wall_now()
+    region = region_of_refresh(body.refresh_token)
+    if stores.regions.is_elsewhere(region):
+        stores.regions.require_home(region)
     session, following = _sessions().refresh(body.refresh_token, now)
     return tokens_for(stores, session, following, now)
 

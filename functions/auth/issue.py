@@ -17,6 +17,7 @@ def tokens_for(stores: Stores, session: Session, refresh: str, now: datetime) ->
         session_id=session.session_id,
         roles=session.roles,
         mode=session.mode,
+        region=stores.regions.home,
         now=now,
     )
     return Tokens(

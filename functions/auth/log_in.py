@@ -17,6 +17,7 @@ from functions.shared.access.accounts import (
 )
 from functions.shared.access.one_time_codes import matching_step
 from functions.shared.access.passwords import needs_rehash, password_matches
+from functions.shared.access.regions import region_of_login
 from functions.shared.access.sessions import Session, Sessions
 from functions.shared.access.throttle import LOGIN, Throttle, network_of
 from functions.shared.domain.errors import Refused
@@ -26,11 +27,19 @@ from functions.shared.runtime.composition import Stores
 def log_in(
     stores: Stores, username: str, password: str, code: str, address: str, now: datetime
 ) -> Tokens:
-    """Opens a session. Raises Refused: 401 INVALID_CREDENTIALS, 429 TOO_MANY_REQUESTS."""
+    """Opens a session.
+
+    Raises Refused: 401 INVALID_CREDENTIALS, 421 WRONG_REGION for a user name that another region
+    told us of, 429 TOO_MANY_REQUESTS.
+    """
     throttle = Throttle(stores.valkey)
     subject = (normal_username(username), network_of(address))
     throttle.take(LOGIN, *subject)
     login = find_login(stores.shards, username)
+    if login is None:
+        region = region_of_login(stores.shards, stores.secrets, normal_username(username))
+        if region is not None:
+            stores.regions.require_home(region)
     # The password comes first in every case, so that all refusals cost the same hash.
     if not password_matches(login.password_hash if login else None, password) or login is None:
         raise _wrong()
@@ -39,7 +48,9 @@ def log_in(
     throttle.give_back(LOGIN, *subject)
     if needs_rehash(login.password_hash):
         replace_password_hash(stores.shards, login, password)
-    session_id, refresh = Sessions(stores.shards.control, stores.valkey).open(login.user_id, now)
+    session_id, refresh = Sessions(stores.shards.control, stores.valkey).open(
+        login.user_id, stores.regions.home, now
+    )
     session = Session(session_id, login.user_id, login.roles, login.mode)
     return tokens_for(stores, session, refresh, now)
 

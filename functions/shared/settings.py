@@ -30,6 +30,8 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_VENUE_ORDERS": "HOST:PORT of the venue's FIX order sessions",
     "OUTCRY_VENUE_FEED": "HOST:PORT of the venue's FIX market-data sessions",
     "OUTCRY_FIX_STATE": "folder of the FIX engine's sequence files",
+    "OUTCRY_REGION": "the region whose users are at home here (default IN)",
+    "OUTCRY_REGIONS": "NAME=ADDRESS of the API in each region, separated by commas",
     "OUTCRY_LISTEN": "HOST:PORT this process serves its clients on",
     "OUTCRY_HEALTH": "HOST:PORT this process answers /health and /metrics on",
     "OUTCRY_STREAM_URL": "address clients open for the quote and event stream",
@@ -85,6 +87,8 @@ class StoreSettings(Settings, frozen=True, kw_only=True):
     objects_url: str | None = None
     clock: str = "real"
     bank_url: str | None = None
+    region: str = "IN"
+    regions: tuple[str, ...] = ()
 
 
 def _variable_of(message: str) -> str:

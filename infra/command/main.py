@@ -19,6 +19,7 @@ from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRON
 from infra.command.ledger_app import ledger_app
 from infra.command.payments import bank, payments_app
 from infra.command.place import home, owner_urls, running_stack
+from infra.command.regions import regions_app
 from infra.command.shards import shards_app
 from infra.local.plan import API_PORT, STREAM_PORT, Options
 from infra.local.refusals import StartRefused
@@ -34,6 +35,7 @@ app.command(ledger_app)
 app.command(payments_app)
 app.command(bank)
 app.command(shards_app)
+app.command(regions_app)
 
 
 @app.command
@@ -199,7 +201,8 @@ def demo_user(
             raise Failure("there is no demo user yet; `outcry up` makes one", NOT_REACHABLE)
         users = [user]
     elif 1 <= count <= COUNT_MOST:
-        users = create_demo_users(place, running_stack(place).stores, count)
+        stack = running_stack(place)
+        users = create_demo_users(place, stack.stores, stack.region, count)
     else:
         raise Failure(f"--count is 1 to {COUNT_MOST}", WRONG_USAGE)
     if json_:

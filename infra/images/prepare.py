@@ -16,7 +16,6 @@ from functions.shared.stores.secrets import open_secrets
 from infra.local.bank import make_bank_token
 from infra.local.clock_file import set_clock
 from infra.local.databases import prepare_databases
-from infra.local.demo import ensure_demo_user
 from infra.local.home import Home, StoreAddresses
 from infra.local.postgres import APPLICATION, EDGE, connect, create_roles, shard_names
 
@@ -33,6 +32,7 @@ class PrepareSettings(Settings, frozen=True, kw_only=True):
     valkey_url: str
     streams_url: str
     stream_url: str
+    region: str = "IN"
     bank_url: str
 
 
@@ -44,8 +44,7 @@ def prepare(settings: PrepareSettings) -> None:
     stores = _stores(settings, home)
     make_bank_token(open_secrets(stores.secrets))
     _create_shards(settings.postgres_urls[0])
-    prepare_databases(home, stores, embedded=False)
-    ensure_demo_user(home, stores)
+    prepare_databases(home, stores, embedded=False, region=settings.region)
     told = {
         "stream": settings.stream_url,
         "bank": settings.bank_url,

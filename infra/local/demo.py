@@ -23,13 +23,13 @@ COUNT_MOST = 10_000
 _DEMO = "demo"
 
 
-def ensure_demo_user(home: Home, stores: StoreAddresses) -> DemoUser:
+def ensure_demo_user(home: Home, stores: StoreAddresses, region: str) -> DemoUser:
     """The home's demo user, made at the first start."""
     user = home.read_demo_user()
     if user is None:
         user = _new_credentials(_DEMO)
         home.write(home.demo_user_file, msgspec.json.encode(user))
-    with_stores = _Opened(home, stores)
+    with_stores = _Opened(home, stores, region)
     try:
         with_stores.create(user)
     finally:
@@ -37,10 +37,12 @@ def ensure_demo_user(home: Home, stores: StoreAddresses) -> DemoUser:
     return user
 
 
-def create_demo_users(home: Home, stores: StoreAddresses, count: int) -> list[DemoUser]:
+def create_demo_users(
+    home: Home, stores: StoreAddresses, region: str, count: int
+) -> list[DemoUser]:
     """New paper users with names of their own; their credentials are told once, here."""
     users = [_new_credentials(f"{_DEMO}-{secrets.token_hex(5)}") for _ in range(count)]
-    opened = _Opened(home, stores)
+    opened = _Opened(home, stores, region)
     try:
         for user in users:
             opened.create(user)
@@ -52,7 +54,8 @@ def create_demo_users(home: Home, stores: StoreAddresses, count: int) -> list[De
 class _Opened:
     """The stores an account is made in, as the databases' owner."""
 
-    def __init__(self, home: Home, stores: StoreAddresses) -> None:
+    def __init__(self, home: Home, stores: StoreAddresses, region: str) -> None:
+        self._region = region
         self._shards = Shards(stores.postgres, "demo-user")
         self._secrets: Secrets = open_secrets(stores.secrets)
         self._now: datetime = open_clock(f"file://{home.clock}").now()
@@ -71,6 +74,7 @@ class _Opened:
             username=user.username,
             password=user.password,
             totp_secret=user.totp_secret,
+            region=self._region,
             mode="PAPER",
         )
 

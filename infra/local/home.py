@@ -59,6 +59,7 @@ class StackFile(msgspec.Struct, frozen=True, kw_only=True):
     exchange: str
     bank: str
     clock: str
+    region: str
     stores: StoreAddresses
     parts: list[PartState]
 

@@ -78,7 +78,8 @@ class Stack:
         # Imported on this thread, while the processes that need no database start.
         from infra.local.databases import prepare_databases
 
-        prepare_databases(self._home, stores, self._own.postgres_urls is None)
+        embedded = self._own.postgres_urls is None
+        prepare_databases(self._home, stores, embedded, self._own.region)
 
     def _describe(self) -> StackFile:
         """Writes and gives what runs now."""
@@ -93,6 +94,7 @@ class Stack:
             exchange=self._plan.exchange,
             bank=self._plan.bank,
             clock=f"file://{self._home.clock}",
+            region=self._own.region,
             stores=self._plan.stores,
             parts=[running.show() for running in self._supervisor.running],
         )

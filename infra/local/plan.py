@@ -30,12 +30,15 @@ _FOREIGN_SECRETS = {"AWS_SECRET_ACCESS_KEY": "local"}
 
 
 class OwnServers(Settings, frozen=True, kw_only=True):
-    """Servers of the user's own, by the address of each; None starts the embedded one."""
+    """Servers of the user's own, by the address of each, None to start the embedded one; and the
+    region that the stack is."""
 
     home: str | None = None
     postgres_urls: tuple[str, ...] | None = None
     valkey_url: str | None = None
     streams_url: str | None = None
+    region: str = "IN"
+    regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def make_plan(
     venue = _Venue(ports.take(), ports.take(), ports.take())
     stream = f"ws://{LOOPBACK}:{ports.stream}/v1/stream"
     step = Step(name="databases", run=lambda: prepare(stores), after=ready)
-    processes = _Processes(home, options, stores, venue, ports, stream, ports.take())
+    processes = _Processes(home, options, own, stores, venue, ports, stream, ports.take())
     parts = [*servers, processes.exchange(), processes.bank()]
     parts += [replace(p, after=frozenset({"databases"})) for p in processes.brokers()]
     return Plan(
@@ -185,6 +188,7 @@ class _Processes:
 
     home: Home
     options: Options
+    own: OwnServers
     stores: StoreAddresses
     venue: _Venue
     ports: _Ports
@@ -250,8 +254,10 @@ class _Processes:
             "VENUE_FEED": f"{LOOPBACK}:{self.venue.feed}",
             "FEED_SESSIONS": str(FEED_SESSIONS),
         }
-        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}"}
+        region = {"REGION": self.own.region, "REGIONS": ",".join(self.own.regions)}
+        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region}
         api = {
+            **region,
             "LISTEN": f"{LOOPBACK}:{self.ports.api}",
             "STREAM_URL": self.stream,
             "OBJECTS_URL": stores.objects,

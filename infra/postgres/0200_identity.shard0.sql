@@ -45,6 +45,18 @@ CREATE TABLE identity.refresh_token (
 );
 CREATE INDEX refresh_token_session ON identity.refresh_token (session_id);
 
+-- User names of other regions, as keyed digests: a login here of a user who lives there is sent there.
+CREATE TABLE identity.login_elsewhere (
+  digest bytea PRIMARY KEY CHECK (length(digest) = 32),
+  region text NOT NULL
+);
+
+CREATE FUNCTION identity.learn_logins(p_digests bytea[], p_region text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+  INSERT INTO identity.login_elsewhere SELECT d, p_region FROM unnest(p_digests) d
+    ON CONFLICT (digest) DO UPDATE SET region = excluded.region
+$$;
+
 -- A person, a login and nothing else; false when the user name or the number is taken.
 CREATE FUNCTION identity.create_login(
   p_user_id bigint, p_username text, p_password_hash text, p_wrapped_key bytea,

@@ -39,7 +39,8 @@ def payload(user_seq: int, user_id: int = 7) -> bytes:
 
 
 def principal(user_id: int = 7, session_id: str = "s1", seconds: float = 900) -> Principal:
-    return Principal(user_id, session_id, ("TRADER",), "PAPER", WALL + timedelta(seconds=seconds))
+    ends = WALL + timedelta(seconds=seconds)
+    return Principal(user_id, session_id, ("TRADER",), "PAPER", "IN", ends)
 
 
 def read_frames(data: bytes) -> list[Any]:

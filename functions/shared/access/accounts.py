@@ -14,11 +14,11 @@ from functions.shared.access.keys import identity_key
 from functions.shared.access.passwords import hash_password
 from functions.shared.access.personal_keys import PersonalKey
 from functions.shared.access.principal import Mode
+from functions.shared.access.regions import region_of_login
 from functions.shared.domain.errors import Conflict, InvariantViolated, Refused
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.secrets import Secrets
 
-REGION: Final = "IN"
 USER_ROLE: Final = "user"
 _USERNAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{2,31}")
 _TOTP_FIELD: Final = "totp"
@@ -67,16 +67,19 @@ def create_user(
     username: str,
     password: str,
     totp_secret: str,
+    region: str = "IN",
     mode: Mode = "PAPER",
     roles: Sequence[str] = (USER_ROLE,),
 ) -> int:
-    """A new person with a login; returns the user's number.
+    """A new person with a login, at home in `region`; returns the user's number.
 
     Raises Refused 400 for a user name or password out of bounds, Conflict (USERNAME_TAKEN).
     """
     name = normal_username(username)
     if _USERNAME.fullmatch(name) is None:
         raise Refused(400, "INVALID_REQUEST", "a user name has 3 to 32 of a-z, 0-9, . _ and -")
+    if region_of_login(shards, secrets, name) is not None:
+        raise Conflict("USERNAME_TAKEN", f"the user name {name} is taken")
     user_id = entropy.randbelow(2**_USER_ID_BITS - 1) + 1
     key = PersonalKey.new(user_id)
     rows = shards.control.run(
@@ -88,7 +91,7 @@ def create_user(
         totp_secret=key.encrypt(_TOTP_FIELD, totp_secret),
         mode=mode,
         roles=list(roles),
-        region=REGION,
+        region=region,
     )
     if not rows[0][0]:
         raise Conflict("USERNAME_TAKEN", f"the user name {name} is taken")

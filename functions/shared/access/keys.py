@@ -1,4 +1,5 @@
-"""The keys: one signs tokens, one anchors, each with its public half; one wraps each person's key.
+"""The keys: one signs tokens, one anchors, each with its public half; one wraps each person's
+key, one hides user names from other regions.
 
 Invariant: a key is made once, at the first start, and never leaves the secrets store but to the
 process that uses it. The two halves are secrets apart, so that who may check tokens can't make
@@ -24,6 +25,7 @@ VERIFYING_KEY: Final = "token-verifying-key"
 ANCHOR_SIGNING_KEY: Final = "anchor-signing-key"
 ANCHOR_VERIFYING_KEY: Final = "anchor-verifying-key"
 IDENTITY_KEY: Final = "identity-key"
+DIRECTORY_KEY: Final = "directory-key"
 IDENTITY_KEY_BYTES: Final = 32
 
 
@@ -37,7 +39,8 @@ class AnchorKey:
 
 def make_keys(secrets: Secrets) -> None:
     """Makes whichever key is missing; of two callers at once, one key wins for both."""
-    _make(secrets, IDENTITY_KEY, _new_identity_key)
+    _make(secrets, IDENTITY_KEY, _new_secret_key)
+    _make(secrets, DIRECTORY_KEY, _new_secret_key)
     _make(secrets, SIGNING_KEY, _new_signing_key)
     _make(secrets, VERIFYING_KEY, lambda: _public_half(secrets, SIGNING_KEY))
     _make(secrets, ANCHOR_SIGNING_KEY, _new_signing_key)
@@ -73,6 +76,14 @@ def identity_key(secrets: Secrets) -> bytes:
     return key
 
 
+def directory_key(secrets: Secrets) -> bytes:
+    """The key of the regions' directory of user names. Raises NotFound before `make_keys`.
+
+    It is one key for all regions: a second region is given the first one's before its start.
+    """
+    return base64.b64decode(secrets.get(DIRECTORY_KEY))
+
+
 def _make(secrets: Secrets, name: str, new: Callable[[], str]) -> None:
     try:
         secrets.get(name)
@@ -97,5 +108,5 @@ def _new_signing_key() -> str:
     return OKPKey.generate_key("Ed25519").as_pem(private=True).decode()
 
 
-def _new_identity_key() -> str:
+def _new_secret_key() -> str:
     return base64.b64encode(os.urandom(IDENTITY_KEY_BYTES)).decode()

@@ -15,4 +15,5 @@ class Principal:
     session_id: str
     roles: tuple[str, ...]
     mode: Mode
+    region: str
     expires_at: datetime

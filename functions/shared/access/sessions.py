@@ -56,9 +56,9 @@ class Sessions:
         self._database = database
         self._valkey = valkey
 
-    def open(self, user_id: int, now: datetime) -> tuple[str, str]:
-        """A new session: (session_id, its first refresh token)."""
-        session_id, refresh = str(uuid.uuid4()), entropy.token_urlsafe(_REFRESH_BYTES)
+    def open(self, user_id: int, region: str, now: datetime) -> tuple[str, str]:
+        """A new session: (session_id, its first refresh token, which names the region)."""
+        session_id, refresh = str(uuid.uuid4()), _new_refresh(region)
         self._database.run(
             "SELECT identity.open_session(:sid::uuid, :user::bigint, :hash::bytea,"
             " :now::timestamptz, :ends::timestamptz)",
@@ -76,7 +76,7 @@ class Sessions:
         Raises Refused 401: REFRESH_INVALID for one that is unknown or whose session has ended,
         REFRESH_REUSED for one used before, which ends its session (RFC 9700, 4.14.2).
         """
-        following = entropy.token_urlsafe(_REFRESH_BYTES)
+        following = _new_refresh(region_of_refresh(token))
         rows = self._database.run(
             "SELECT outcome, session_id::text, user_id, roles, mode FROM"
             " identity.rotate_refresh(:hash::bytea, :next::bytea, :now::timestamptz)",
@@ -160,6 +160,15 @@ class Sessions:
             # Outlives every token of the session and every alive copy.
             self._valkey.set(_key(session_id), _ENDED, ex=int(LIFETIME.total_seconds()) + 60)
             self._valkey.publish(ENDED_CHANNEL, session_id)
+
+
+def region_of_refresh(token: str) -> str:
+    """The region whose session a refresh token belongs to."""
+    return token.partition(".")[0]
+
+
+def _new_refresh(region: str) -> str:
+    return f"{region}.{entropy.token_urlsafe(_REFRESH_BYTES)}"
 
 
 def _key(session_id: str) -> str:

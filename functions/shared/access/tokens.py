@@ -41,6 +41,13 @@ class _Claims(msgspec.Struct, frozen=True):
     exp: int
     roles: tuple[str, ...]
     mode: Mode
+    region: str
+
+
+class _Unproven(msgspec.Struct, frozen=True):
+    """What a token that isn't ours says of itself."""
+
+    region: str
 
 
 class _OnlyEdDSA(JWSRegistry):
@@ -63,9 +70,10 @@ def issue_token(
     session_id: str,
     roles: tuple[str, ...],
     mode: Mode,
+    region: str,
     now: datetime,
 ) -> str:
-    """A signed token that ends LIFETIME after `now`."""
+    """A signed token that ends LIFETIME after `now`; `region`: where the user is at home."""
     claims = _Claims(
         iss=ISSUER,
         aud=AUDIENCE,
@@ -76,6 +84,7 @@ def issue_token(
         exp=int((now + LIFETIME).timestamp()),
         roles=roles,
         mode=mode,
+        region=region,
     )
     header = _header(key)
     return jws.serialize_compact(header, msgspec.json.encode(claims), key, registry=_REGISTRY)
@@ -104,8 +113,21 @@ def read_token(token: str, key: OKPKey, now: datetime) -> Principal:
         session_id=claims.sid,
         roles=claims.roles,
         mode=claims.mode,
+        region=claims.region,
         expires_at=datetime.fromtimestamp(claims.exp, UTC),
     )
+
+
+def unproven_region(token: str) -> str | None:
+    """The region that a token claims, whoever signed it: no more than a hint."""
+    if len(token) > _TOKEN_CHARACTERS_MAX:
+        return None
+    try:
+        return msgspec.json.decode(
+            jws.extract_compact(token.encode()).payload, type=_Unproven
+        ).region
+    except (JoseError, msgspec.MsgspecError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _header(key: OKPKey) -> dict[str, Any]:

@@ -28,6 +28,7 @@ CODES: Final[Mapping[str, str]] = {
     "USERNAME_TAKEN": "The user name is taken",
     "MAIL_REFUSED": "The mail was refused",
     "FORBIDDEN": "Not allowed",
+    "WRONG_REGION": "The user is at home in another region",
     "TOO_MANY_REQUESTS": "Too many requests",
     # Orders and money.
     "ORDER_REFUSED": "The order breaks a rule",

@@ -8,6 +8,7 @@ import functools
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from functions.shared.access.regions import Regions
 from functions.shared.access.verifier import Verifier
 from functions.shared.clock import Clock, open_clock
 from functions.shared.settings import SettingsError, StoreSettings
@@ -72,7 +73,12 @@ class Stores:
 
     @cached_property
     def verifier(self) -> Verifier:
-        return Verifier.from_stores(self.secrets, self.valkey, self.shards)
+        return Verifier.from_stores(self.secrets, self.valkey, self.shards, self.regions)
+
+    @cached_property
+    def regions(self) -> Regions:
+        """Raises SettingsError when OUTCRY_REGION or OUTCRY_REGIONS is malformed."""
+        return Regions.parse(self.settings.region, self.settings.regions)
 
 
 @functools.lru_cache(maxsize=1)

@@ -248,7 +248,7 @@ def test_a_session_that_is_not_there_is_a_4xx(user: User, session_id: str) -> No
 def test_a_session_ends_by_itself(stores: Stores, user: User) -> None:
     sessions = Sessions(stores.shards.control, stores.valkey)
     now = wall_now()
-    session_id, refresh = sessions.open(user.user_id, now - SESSION_LIFETIME)
+    session_id, refresh = sessions.open(user.user_id, "IN", now - SESSION_LIFETIME)
     assert not sessions.is_alive(session_id, now)
     with pytest.raises(Refused):
         sessions.refresh(refresh, now)
@@ -336,7 +336,7 @@ def test_the_edge_role_can_check_a_session_and_read_no_login(
     token = log_in(user).body["access_token"]
     edge = Shards(edge_urls, "test")
     stores.valkey.flushall()
-    verifier = Verifier.from_stores(stores.secrets, stores.valkey, edge)
+    verifier = Verifier.from_stores(stores.secrets, stores.valkey, edge, stores.regions)
     assert verifier.verify(token).user_id == user.user_id
     with pytest.raises(InvariantViolated):
         edge.control.run("SELECT * FROM identity.login")
@@ -348,7 +348,8 @@ def test_the_edge_role_can_check_a_session_and_read_no_login(
 def test_a_token_ends_ten_minutes_after_it_was_made(stores: Stores, user: User) -> None:
     token = log_in(user).body["access_token"]
     sessions = Sessions(stores.shards.control, stores.valkey)
-    later = Verifier(verifying_key(stores.secrets), sessions, lambda: wall_now() + LIFETIME)
+    key = verifying_key(stores.secrets)
+    later = Verifier(key, sessions, stores.regions, lambda: wall_now() + LIFETIME)
     with pytest.raises(Refused) as refusal:
         later.verify(token)
     assert refusal.value.code == "TOKEN_EXPIRED"

@@ -63,13 +63,14 @@ def token(stores: Stores) -> str:
         password="long enough",
         totp_secret=new_secret(),
     )
-    session_id, _ = Sessions(stores.shards.control, stores.valkey).open(user_id, now)
+    session_id, _ = Sessions(stores.shards.control, stores.valkey).open(user_id, "IN", now)
     return issue_token(
         signing_key(stores.secrets),
         user_id=user_id,
         session_id=session_id,
         roles=("user",),
         mode="PAPER",
+        region="IN",
         now=now,
     )
 

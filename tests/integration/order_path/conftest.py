@@ -58,7 +58,7 @@ class NamedVerifier:
         if name not in {"user", "live"} or not number.isdecimal():
             raise Refused(401, "TOKEN_INVALID", "not a token")
         mode: Any = "PAPER" if name == "user" else "LIVE"
-        return Principal(int(number), "s", ("user",), mode, wall_now() + timedelta(minutes=5))
+        return Principal(int(number), "s", ("user",), mode, "IN", wall_now() + timedelta(minutes=5))
 
 
 class OrderStores:

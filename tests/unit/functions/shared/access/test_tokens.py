@@ -37,6 +37,7 @@ CLAIMS: dict[str, Any] = {
     "exp": int((NOW + LIFETIME).timestamp()),
     "roles": ["user"],
     "mode": "PAPER",
+    "region": "IN",
 }
 
 
@@ -65,13 +66,14 @@ def refusal(token: str, now: datetime = NOW) -> str:
 
 def test_a_token_says_what_it_was_issued_for() -> None:
     token = issue_token(
-        KEY, user_id=2**53 - 1, session_id="s", roles=("user", "auditor"), mode="LIVE", now=NOW
-    )
+        KEY, user_id=2**53 - 1, session_id="s", roles=("user", "auditor"), mode="LIVE",
+        region="SG", now=NOW,
+    )  # fmt: skip
     principal = read_token(token, PUBLIC, NOW)
     assert principal.user_id == 2**53 - 1
     assert principal.session_id == "s"
     assert principal.roles == ("user", "auditor")
-    assert principal.mode == "LIVE"
+    assert (principal.mode, principal.region) == ("LIVE", "SG")
     assert principal.expires_at == NOW + LIFETIME
     header = json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
     assert header == HEADER

@@ -70,7 +70,7 @@ class Verifier:
     def verify(self, token: str) -> Principal:
         if token != "good":
             raise Refused(401, "TOKEN_INVALID", "no")
-        return Principal(7, "s", ("user",), "PAPER", datetime.now(UTC))
+        return Principal(7, "s", ("user",), "PAPER", "IN", datetime.now(UTC))
 
 
 @pytest.fixture(autouse=True)
