@@ -110,7 +110,7 @@ def test_a_function_may_do_only_what_is_listed_by_name(name: str) -> None:
             assert re.search(resources, resource), resource
 
 
-@pytest.mark.parametrize("secret", ["identity-key", "token-signing-key"])
+@pytest.mark.parametrize("secret", ["identity-key", "directory-key", "token-signing-key"])
 def test_only_signing_in_reads_the_keys_that_make_identities(secret: str) -> None:
     readers = {name for name in FUNCTIONS if secret in json.dumps(statements(name))}
 
