@@ -9,7 +9,8 @@ from tests.integration.order_path.conftest import Client, OrderStores, order_bod
 
 HUGE = 10**9
 BEFORE_THE_LIMITS = datetime(2025, 7, 10, 6, tzinfo=UTC)
-BEFORE_THE_CHARGES = datetime(2026, 2, 10, 6, tzinfo=UTC)
+BETWEEN_THE_CHARGES = datetime(2024, 7, 10, 6, tzinfo=UTC)
+"""Neither limits nor the exchange's charges are written for that day."""
 
 
 def assert_problem(answer, status: int, code: str) -> None:
@@ -74,7 +75,7 @@ def test_a_market_order_without_a_fresh_price_is_refused(
     assert_problem(client.order("a", type="MARKET", price=...), 503, "NO_PRICE")
 
 
-@pytest.mark.parametrize("day", [BEFORE_THE_LIMITS, BEFORE_THE_CHARGES])
+@pytest.mark.parametrize("day", [BEFORE_THE_LIMITS, BETWEEN_THE_CHARGES])
 def test_a_business_date_without_rules_takes_no_order_and_says_so(
     client: Client, stores: OrderStores, day: datetime
 ) -> None:
