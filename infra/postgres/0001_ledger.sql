@@ -65,7 +65,7 @@ CREATE TABLE ledger.orders (
   pending_quantity bigint,
   pending_price    bigint,
   pending_reserved bigint,
-  change_key       text,                      -- request_id of the latest change asked for
+  change_keys      text[],                    -- request_ids of changes asked for, the latest 100 first
   request          integer NOT NULL DEFAULT 0,   -- number of the latest change asked for
   accepted_request integer NOT NULL DEFAULT 0,   -- number of the latest one the venue accepted
   venue_order_id   text,

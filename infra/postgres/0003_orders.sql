@@ -241,7 +241,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Asks the venue to cancel (p_quantity null) or to replace. Idempotent on the order's request_id.
+-- Asks the venue to cancel (p_quantity null) or to replace. Idempotent on the order's request_ids.
 -- outcome: ACCEPTED, REPLAY, NOT_FOUND, NOT_WORKING, IN_FLIGHT, VERSION_MOVED, DENIED, BELOW_FILLED.
 CREATE FUNCTION ledger.request_change(p_user bigint, p_order bigint, p_request_id text,
     p_version integer, p_quantity bigint, p_price bigint, p_reserved bigint, p_verdict text,
@@ -257,22 +257,26 @@ BEGIN
     RETURN QUERY SELECT 'NOT_FOUND'::text, NULL::text, '[]'::text;
     RETURN;
   END IF;
-  v_outcome := CASE WHEN b.change_key = p_request_id THEN 'REPLAY'
+  v_outcome := CASE WHEN p_request_id = ANY (b.change_keys) THEN 'REPLAY'
     WHEN v_cancel AND b.pending_change = 'CANCEL' THEN 'REPLAY'
     WHEN NOT ledger.is_working(b.status) THEN 'NOT_WORKING'
     WHEN b.pending_change IS NOT NULL THEN 'IN_FLIGHT'
     WHEN p_version IS NOT NULL AND p_version <> b.version THEN 'VERSION_MOVED'
     WHEN NOT v_cancel AND p_quantity <= b.filled_quantity THEN 'BELOW_FILLED' END;
+  o := b;
+  o.change_keys := (array_prepend(p_request_id, b.change_keys))[1:100];
   IF v_outcome IS NOT NULL THEN
+    IF v_outcome = 'REPLAY' AND p_request_id <> ALL (b.change_keys) THEN
+      -- It was answered with the cancel that is on its way: asked again, it is no cancel of its own.
+      UPDATE ledger.orders x SET change_keys = o.change_keys WHERE x.order_id = p_order;
+    END IF;
     RETURN QUERY SELECT v_outcome, ledger.order_facts(b)::text, '[]'::text;
     RETURN;
   END IF;
-  o := b;
   o.pending_change := CASE WHEN v_cancel THEN 'CANCEL' ELSE 'MODIFY' END;
   o.pending_quantity := p_quantity;
   o.pending_price := p_price;
   o.pending_reserved := p_reserved;
-  o.change_key := p_request_id;
   o.request := o.request + 1;
   o.updated_at := p_now;
   o.version := o.version + 1;
@@ -284,7 +288,7 @@ BEGIN
     RETURN;
   END IF;
   UPDATE ledger.orders x SET pending_change = o.pending_change, pending_quantity = o.pending_quantity,
-    pending_price = o.pending_price, pending_reserved = o.pending_reserved, change_key = o.change_key,
+    pending_price = o.pending_price, pending_reserved = o.pending_reserved, change_keys = o.change_keys,
     request = o.request, updated_at = o.updated_at, version = o.version, touched_at = clock_timestamp()
     WHERE x.order_id = p_order;
   a := ledger.append_event(a, CASE WHEN v_cancel THEN 'CANCEL_REQUESTED' ELSE 'MODIFY_REQUESTED' END,

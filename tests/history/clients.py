@@ -23,6 +23,7 @@ class Client(Worker):
         super().__init__(setting, name, seed)
         self._placed: list[tuple[int, Facts]] = []
         self._orders: list[tuple[int, int, Facts]] = []
+        self._changes: list[tuple[str, int, Facts, Facts]] = []
 
     def step(self) -> None:
         user, today = self.rng.choice(self.setting.users), self.setting.today()
@@ -81,21 +82,32 @@ class Client(Worker):
         return self.ask("place", user, asked, call)
 
     def change(self, user: int, today: date) -> None:
-        if not self._orders:
+        """Cancels or modifies one of its last orders, or asks again for what it asked before."""
+        if self._changes and self.rng.random() < 0.2:
+            self._change(*self.rng.choice(self._changes[-10:]))
+        elif self._orders:
+            user, order, terms = self.rng.choice(self._orders[-10:])
+            asked: Facts = {"order": order, "key": self.key(), "today": today.isoformat()}
+            what = self.rng.choice(("cancel", "modify"))
+            if what == "modify":
+                asked |= {"quantity": self.rng.randint(1, 400),
+                          "price": self.rng.randint(90, 110) * 10_000}  # fmt: skip
+            self._changes.append((what, user, asked, terms))
+            self._change(what, user, asked, terms)
+
+    def _change(self, what: str, user: int, asked: Facts, terms: Facts) -> None:
+        today = date.fromisoformat(asked["today"])
+        which = (self.shards, user, asked["order"], asked["key"], None, today, noon(today))
+        if what == "cancel":
+            self.ask("cancel", user, asked, lambda: self._answer(changing.request_cancel(*which)))
             return
-        user, order, terms = self.rng.choice(self._orders[-10:])
-        asked: Facts = {"order": order, "key": self.key(), "today": today.isoformat()}
-        if self.rng.random() < 0.5:
-            self.ask("cancel", user, asked, lambda: self._answer(changing.request_cancel(
-                self.shards, user, order, asked["key"], None, today, noon(today))))  # fmt: skip
-            return
-        side, product = Side(terms["side"]), Product(terms["product"])
-        asked |= {"quantity": self.rng.randint(1, 400),
-                  "price": self.rng.randint(90, 110) * 10_000}  # fmt: skip
-        judged = verdict(side, asked["quantity"], asked["price"] / 10_000, product=product)
-        self.ask("modify", user, asked, lambda: self._answer(changing.request_modify(
-            self.shards, user, order, asked["key"], None, today, noon(today), asked["quantity"],
-            judged)))  # fmt: skip
+        side, product, quantity = Side(terms["side"]), Product(terms["product"]), asked["quantity"]
+        judged = verdict(side, quantity, asked["price"] / 10_000, product=product)
+
+        def call() -> Facts:
+            return self._answer(changing.request_modify(*which, quantity, judged))
+
+        self.ask("modify", user, asked, call)
 
     @staticmethod
     def _answer(changed: changing.Changed) -> Facts:

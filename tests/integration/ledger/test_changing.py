@@ -1,0 +1,44 @@
+"""A change that is asked for again is the same change, however much has happened since."""
+
+from functions.shared.bookkeeping import changing
+from functions.shared.domain.orders import Side
+from tests.integration.ledger.conftest import NewTrader
+from tests.support.ledger import Trader, verdict
+
+
+def modify(trader: Trader, order: int, key: str, quantity: int) -> changing.Changed:
+    return changing.request_modify(
+        trader.shards, trader.user_id, order, key, None, trader.today, trader.now, quantity,
+        verdict(Side.BUY, quantity, 100),
+    )  # fmt: skip
+
+
+def cancel(trader: Trader, order: int, key: str) -> changing.Changed:
+    return changing.request_cancel(
+        trader.shards, trader.user_id, order, key, None, trader.today, trader.now
+    )
+
+
+def test_a_change_asked_for_again_behind_a_later_one_is_not_made_anew(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    for number, quantity in enumerate((20, 30), 1):
+        modify(trader, order, f"key {number}", quantity)
+        trader.told(order, "5", request=number)
+    again = modify(trader, order, "key 1", 20)
+    assert (again.rules, again.order.quantity, again.order.pending_change) == ([], 30, None)
+    assert trader.kinds().count("MODIFY_REQUESTED") == 2
+
+
+def test_a_cancel_answered_with_one_under_way_is_no_cancel_of_its_own(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    cancel(trader, order, "key 1")
+    assert cancel(trader, order, "key 2").order.pending_change == "CANCEL"
+    trader.told(order, "9", request=1, exec_id="", reject_code=0)
+    assert cancel(trader, order, "key 2").order.pending_change is None
+    assert trader.kinds().count("CANCEL_REQUESTED") == 1
