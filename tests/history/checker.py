@@ -52,7 +52,7 @@ def _broken_logs(books: Books) -> Iterator[str]:
             if event.seq != expected:
                 yield f"user {user}: seq {expected} is missing"
                 break
-            head = _hash(head, event)
+            head = event_hash(head, event)
             if event.hash != head:
                 yield f"user {user} seq {event.seq}: the hash is not that of the row"
                 break
@@ -61,7 +61,8 @@ def _broken_logs(books: Books) -> Iterator[str]:
             yield f"user {user}: the account is not at the end of its log, seq {last.seq}"
 
 
-def _hash(previous: bytes, e: Event) -> bytes:
+def event_hash(previous: bytes, e: Event) -> bytes:
+    """sha256 of the hash before and every field of the event, integers big-endian."""
     kind, micros = e.kind.encode(), (e.at - _EPOCH) // timedelta(microseconds=1)
     fixed = struct.pack(">qqqh", e.user, e.seq, micros, len(kind)) + kind
     state = struct.pack(
