@@ -1,84 +1,33 @@
-"""What follows a session on a real PostgreSQL: delivery, close-out, interest, dividends."""
+"""What a session leaves open, on a real PostgreSQL: delivery, close-out, the square-off fee."""
 
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from datetime import date, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.shared.bookkeeping import settling, squaring_off
-from functions.shared.bookkeeping.settling import OpenPosition
 from functions.shared.bookkeeping.squaring_off import OrderOf
-from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.charges import RATE_UNIT
 from functions.shared.domain.money import divide_half_up
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.short_delivery import shortage_rates
 from functions.shared.domain.square_off import square_off_fee
-from functions.shared.stores.postgres import Database, Shards
+from functions.shared.stores.postgres import Shards
 from infra.local.postgres import APPLICATION
 from tests.integration.ledger.conftest import NewTrader
-from tests.support.ledger import ACME, LAKH, RUPEE, TODAY, Trader, price
+from tests.support.day_end import deliver, intraday, left_by, posted, shard_of, value_shortage
+from tests.support.ledger import LAKH, RUPEE, TODAY, Trader, price
 from tests.support.postgres import ShardsUnderTest
 
-DAY = timedelta(days=1)
 RATES = shortage_rates(TODAY)
-
-
-def intraday(trader: Trader, side: Side, quantity: int, rupees: float = 100) -> int:
-    place = trader.buy if side is Side.BUY else trader.sell
-    order = place(quantity, rupees, Product.MIS)
-    assert trader.fill(order, quantity, rupees).outcome == "APPLIED"
-    return order
-
-
-def left_by(trader: Trader, day: date = TODAY) -> OpenPosition:
-    (net,) = trader.database().run(
-        "SELECT net FROM ledger.position WHERE user_id = :u AND trade_date = :d",
-        u=trader.user_id, d=day,
-    )[0]  # fmt: skip
-    return OpenPosition(trader.user_id, ACME.symbol, day, net)
-
-
-def deliver(trader: Trader, day: date = TODAY) -> bool:
-    settles_on = settlement_date(day, "nse")
-    position = left_by(trader, day)
-    return settling.deliver(trader.shards, position, settles_on, trader.today, trader.now)
-
-
-def value_shortage(trader: Trader, rupees: float) -> bool:
-    return settling.value_shortage(
-        trader.shards, left_by(trader), price(rupees), trader.today, trader.now
-    )
 
 
 def close_out(trader: Trader, rupees: float) -> bool:
     return settling.close_out(
         trader.shards, left_by(trader), price(rupees), RATES, trader.today, trader.now
     )
-
-
-def charge_interest(trader: Trader, through: date) -> int:
-    return settling.charge_interest(
-        trader.shards, trader.user_id, through, trader.today, trader.now
-    )
-
-
-def shard_of(trader: Trader) -> Database:
-    return trader.shards.databases[trader.shards.number_of_user(trader.user_id)]
-
-
-def posted(trader: Trader, kind: str) -> dict[tuple[str, str], int]:
-    """What the events of a kind posted, by account and asset."""
-    rows = trader.database().run(
-        "SELECT p.account, p.asset, sum(p.amount)::bigint FROM ledger.posting p"
-        " JOIN ledger.ledger_event e USING (user_id, seq)"
-        " WHERE p.user_id = :u AND e.kind = :k GROUP BY 1, 2",
-        u=trader.user_id, k=kind,
-    )  # fmt: skip
-    return {(account, asset): amount for account, asset, amount in rows}
 
 
 # Delivery
@@ -334,115 +283,3 @@ def test_an_account_that_may_not_trade_is_squared_off_all_the_same(
     shard.close()
     assert [rule["code"] for rule in own.rules] == [f"ACCOUNT_{state}"]
     assert broker.outcome == "ACCEPTED"
-
-
-# Interest
-
-
-def test_interest_is_charged_for_each_calendar_day_of_the_loan_once(new_trader: NewTrader) -> None:
-    trader = new_trader(funds=2_500 * RUPEE)
-    intraday(trader, Side.BUY, 100)
-    deliver(trader)
-    loan = trader.funds().borrowed
-    assert charge_interest(trader, TODAY - DAY) == 0  # nothing was owed then
-    trader.now += 3 * DAY  # Monday: Friday, Saturday and Sunday are over
-    assert charge_interest(trader, TODAY + 2 * DAY) == 3
-    assert charge_interest(trader, TODAY + 2 * DAY) == 0
-    a_day = (loan * 1200 * 2 + 3_650_000) // 7_300_000
-    assert trader.funds().borrowed == loan + 3 * a_day
-    assert posted(trader, "INTEREST_CHARGED")["house:interest", "INR"] == 3 * a_day
-    days = trader.database().run(
-        "SELECT day FROM ledger.job_entry WHERE user_id = :u AND job = 'INTEREST' ORDER BY day",
-        u=trader.user_id,
-    )
-    assert [row[0] for row in days] == [TODAY, TODAY + DAY, TODAY + 2 * DAY]
-
-
-def test_a_loan_repaid_before_the_job_ran_still_bears_its_days(new_trader: NewTrader) -> None:
-    trader = new_trader(funds=2_500 * RUPEE)
-    intraday(trader, Side.BUY, 100)
-    deliver(trader)
-    trader.now += 2 * DAY
-    trader.deposit(LAKH)
-    assert trader.funds().borrowed == 0
-    trader.now += 5 * DAY
-    assert charge_interest(trader, trader.today - DAY) == 2
-    assert trader.user_id not in borrowers(trader)
-
-
-def test_a_loan_of_a_few_hours_bears_nothing(new_trader: NewTrader) -> None:
-    trader = new_trader(funds=2_500 * RUPEE)
-    intraday(trader, Side.BUY, 100)
-    deliver(trader)
-    trader.deposit(LAKH)
-    trader.now += 2 * DAY
-    assert trader.user_id in borrowers(trader)
-    assert charge_interest(trader, trader.today - DAY) == 0
-    assert trader.user_id not in borrowers(trader)
-
-
-def borrowers(trader: Trader) -> list[int]:
-    return settling.borrowers(shard_of(trader), trader.today - DAY, trader.user_id - 1)
-
-
-@given(rupees=st.integers(500, 10**7), gaps=st.lists(st.integers(1, 4), min_size=1, max_size=4))
-@settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_every_run_charges_its_days_on_the_loan_that_stood_then(
-    new_trader: NewTrader, rupees: int, gaps: list[int]
-) -> None:
-    trader = new_trader(funds=100 * RUPEE)
-    intraday(trader, Side.SELL, 1)
-    value_shortage(trader, rupees)
-    for gap in gaps:
-        trader.now += gap * DAY
-        loan = trader.funds().borrowed
-        a_day = (loan * 1200 * 2 + 3_650_000) // 7_300_000
-        assert charge_interest(trader, trader.today - DAY) == (gap if a_day else 0)
-        assert trader.funds().borrowed == loan + gap * a_day
-
-
-# Dividends
-
-
-def test_a_dividend_is_paid_on_what_was_held_before_the_record_date(new_trader: NewTrader) -> None:
-    trader = new_trader(funds=3 * LAKH)
-    trader.own(100)
-    trader.settle()
-    trader.own(7)  # bought on the record date itself: too late
-    trader.fill(trader.sell(40), 40)  # sold on the record date: still entitled
-    record = trader.today
-    before = trader.funds().cash
-    assert pay(trader, record, price(2.5))
-    assert trader.funds().cash == before + 250 * RUPEE
-    assert not pay(trader, record, price(2.5))
-    assert trader.funds().cash == before + 250 * RUPEE
-    assert posted(trader, "DIVIDEND_PAID") == {
-        ("client:cash", "INR"): 250 * RUPEE,
-        ("house:dividends", "INR"): -250 * RUPEE,
-    }
-
-
-def test_who_held_nothing_before_the_record_date_gets_none(new_trader: NewTrader) -> None:
-    trader = new_trader()
-    trader.own(100)
-    database = shard_of(trader)
-    assert trader.user_id not in settling.holders_before(database, ACME.symbol, TODAY)
-    assert trader.user_id in settling.holders_before(database, ACME.symbol, TODAY + DAY)
-    assert not pay(trader, TODAY, price(2.5))
-
-
-def test_a_dividend_is_announced_with_one_amount(new_trader: NewTrader) -> None:
-    database = new_trader().shards.databases[0]
-    on = date(2026, 8, 3)
-    assert settling.announce_dividend(database, "BETA", on, price(1.25))
-    assert settling.announce_dividend(database, "BETA", on, price(1.25))
-    assert not settling.announce_dividend(database, "BETA", on, price(1.5))
-
-
-def pay(trader: Trader, record_date: date, per_share: int) -> bool:
-    settling.announce_dividend(shard_of(trader), ACME.symbol, record_date, per_share)
-    return settling.pay_dividend(
-        trader.shards, trader.user_id, ACME.symbol, record_date, trader.today, trader.now
-    )
