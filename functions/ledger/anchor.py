@@ -18,7 +18,7 @@ from functions.shared.bookkeeping.anchoring import (
     record_anchor,
 )
 from functions.shared.clock import micros
-from functions.shared.domain.errors import Conflict, InvariantViolated, Retryable
+from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Retryable
 from functions.shared.runtime import composition
 from functions.shared.runtime.logs import logger
 from functions.shared.stores.objects import Objects
@@ -61,13 +61,28 @@ def anchor_shard(
 ) -> int:
     """Anchors what moved in shard `number`. Returns how many anchors that took.
 
-    Raises Retryable, and InvariantViolated when what is written under the next anchor's name does
-    not follow from the shard's latest one.
+    Raises Retryable, and InvariantViolated when the store is not the one that the shard's anchors
+    are in, or what is written under the next one's name does not follow from the latest.
     """
+    _check_store(shard, objects, number)
     for made in range(ANCHORS_PER_RUN):
         if not _anchor_next(shard, objects, key, number, now):
             return made
     return ANCHORS_PER_RUN
+
+
+def _check_store(shard: Database, objects: Objects, number: int) -> None:
+    """A store without the latest anchor must not be given the next one: one log, one store."""
+    latest = latest_anchor(shard)
+    if latest.number == 0:
+        return
+    key = key_of_anchor(number, latest.number, "checkpoint")
+    try:
+        checkpoint = read_checkpoint(objects.get(key))
+    except (NotFound, ValueError) as error:
+        raise InvariantViolated(f"{key} can't be read from this store: {error}") from error
+    if (checkpoint.size, checkpoint.root) != (latest.tree.size, latest.tree.root()):
+        raise InvariantViolated(f"{key} is the root of another tree")
 
 
 def _anchor_next(

@@ -98,6 +98,7 @@ def deploy_local(endpoint: str, home: Path, build: Path) -> str:
         "StoresSecretVersion": _put_stores(secrets, running),
         "StreamUrl": running.stream,
         "Clock": running.clock,
+        "Anchors": "no",  # the stack it stands beside does, into its own store
     }
     outputs = deploy_stack(
         client("cloudformation"), STACK, template_url, parameters, _NOT_UPDATABLE

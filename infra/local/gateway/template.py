@@ -107,7 +107,9 @@ def read_template(path: Path = TEMPLATE) -> Template:
                 case "Kinesis":
                     streams.append(_stream(function, properties, resources))
                 case "Schedule":
-                    schedules.append(_schedule(f"{name}.{event_name}", function, properties))
+                    schedule = _schedule(f"{name}.{event_name}", function, properties)
+                    if properties.get("State") != "DISABLED":
+                        schedules.append(schedule)
                 case other:
                     raise TemplateError(f"{name}.{event_name}: no {other} events are served here")
     return Template(
@@ -214,7 +216,7 @@ def _stream(
 
 
 def _schedule(name: str, function: Function, properties: Mapping[str, Any]) -> Schedule:
-    unknown = properties.keys() - {"Schedule", "Description"}
+    unknown = properties.keys() - {"Schedule", "Description", "State"}
     if unknown:
         raise TemplateError(f"{name}: {', '.join(sorted(unknown))} of a schedule is not known here")
     rate = _RATE.fullmatch(str(properties["Schedule"]))

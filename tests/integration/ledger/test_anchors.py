@@ -224,6 +224,19 @@ def test_anchors_of_another_ledger_are_refused(
         anchor_now(shard, objects, key, 0, NOON)
 
 
+def test_a_store_without_the_latest_anchor_is_not_given_the_next(
+    shards: Shards, shard: Database, objects: FileObjects, key: AnchorKey, tmp_path: Path
+) -> None:
+    """Two deployments on one ledger would share its anchors out between two stores."""
+    trader = Trader(shards, 1, LAKH)
+    anchor_now(shard, objects, key, 0, NOON)
+    trader.deposit(1)
+
+    with pytest.raises(InvariantViolated, match="can't be read from this store"):
+        anchor_now(shard, FileObjects(tmp_path / "another"), key, 0, NOON)
+    assert anchor_now(shard, objects, key, 0, NOON) == 1
+
+
 def test_a_server_that_counts_its_transactions_anew_is_noticed(
     shards: Shards, shard: Database
 ) -> None:

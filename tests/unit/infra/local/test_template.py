@@ -144,6 +144,11 @@ def test_a_property_of_a_schedule_that_does_nothing_here_stops_the_start(tmp_pat
         read_template(path)
 
 
+def test_a_schedule_that_is_disabled_is_not_fired(tmp_path: Path) -> None:
+    path = scheduled(tmp_path, "{Schedule: rate(1 minute), State: DISABLED}")
+    assert read_template(path).schedules == ()
+
+
 def test_the_projects_own_template_is_understood() -> None:
     template = read_template()
     paths = {(route.method, route.path) for route in template.routes}
