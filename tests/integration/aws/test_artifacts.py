@@ -128,6 +128,15 @@ def test_an_execution_is_handed_back_while_the_ledger_is_away(
     assert answer == {"batchItemFailures": [{"itemIdentifier": SEQUENCE_NUMBER}]}
 
 
+@pytest.mark.parametrize("name", ["settle", "square-off"])
+def test_a_job_fails_aloud_while_the_ledger_is_away(
+    built: dict[str, Function], python: Path, name: str
+) -> None:
+    answer = answer_of(python, built[name])
+
+    assert "did not answer" in answer["raised"]
+
+
 def test_one_artifact_alone_can_draw_a_pdf(built: dict[str, Function], python: Path) -> None:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import functions.ledger.contract_note_pdf"
     folder = built["contract-notes"].folder
