@@ -6,12 +6,13 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from infra.command import verify_ledger
-from infra.local.postgres import APPLICATION, OWNER, connect
+from infra.local.postgres import APPLICATION, OWNER, connect, shard_names
 from tests.history import workload
 from tests.support.killable_postgres import KillablePostgres, killable_postgres
 
@@ -47,6 +48,39 @@ def test_a_history_with_kills_is_explained_by_the_books(tmp_path: Path, seed: in
     assert report.problems == []
     assert judgement.calls["ok"] > 500
     assert judgement.calls["info"] > 0, "nothing was in doubt: the kills hit nobody"
+
+
+@pytest.mark.timeout(120)
+def test_answers_given_before_the_disk_has_them_are_caught(tmp_path: Path) -> None:
+    """The checker's teeth for what no edit of a function shows: commits that a kill takes back."""
+    with killable_postgres() as postgres, ThreadPoolExecutor(1) as pool:
+        answer_early(postgres)
+        running = pool.submit(
+            workload.run_in_threads, tmp_path, postgres.server.urls(APPLICATION), 600, 1
+        )
+        eventually(lambda: running.done() or asked(tmp_path) > 400)
+        postgres.kill()
+        postgres.start()
+        running.result()
+        judgement = workload.judge(tmp_path, postgres.server.urls(OWNER))
+    assert any("but there is no such order" in p or "but nothing is booked" in p
+               for p in judgement.problems), judgement.problems[:5]  # fmt: skip
+
+
+def answer_early(postgres: KillablePostgres) -> None:
+    """From now on commits are answered at once and written down seconds later."""
+    connection = connect(postgres.server.urls("postgres")[0])
+    for setting in ("wal_writer_delay = '10s'", "wal_writer_flush_after = '1GB'"):
+        connection.run(f"ALTER SYSTEM SET {setting}")
+    for name in shard_names():
+        connection.run(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    connection.run("SELECT pg_reload_conf()")
+    connection.close()
+
+
+def asked(folder: Path) -> int:
+    """How many lines the history has."""
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("*.jsonl"))
 
 
 def kill_one_backend(rng: random.Random, postgres: KillablePostgres) -> None:
