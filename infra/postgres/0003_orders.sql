@@ -81,14 +81,27 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_available bigint := a.cash - a.held - a.blocked;
   v_had bigint := ledger.reserve_of(b); v_need bigint; p ledger.position; v_closing bigint := 0;
+  v_opens boolean := n.side = 'BUY';          -- what a delivery order does; intraday the position says
   v_reserved bigint := coalesce(n.pending_reserved, n.reserved);
   v_quantity bigint := coalesce(n.pending_quantity, n.quantity);
 BEGIN
   rules := '[]';
-  IF (a.state = 'HALTED' OR (a.state = 'REDUCING' AND n.side = 'BUY'))
-      AND n.client_order_id NOT LIKE 'SQ-%' THEN  -- the broker squares off whatever the client may do
+  IF n.product = 'MIS' THEN
+    p := ledger.position_of(n);
+    v_closing := greatest(0, ledger.shares_of(b) + CASE n.side WHEN 'BUY' THEN -p.net - p.open_buy
+      ELSE p.net - p.open_sell END);
+    v_opens := ledger.shares_of(n) > v_closing;
+  END IF;
+  IF n.client_order_id LIKE 'SQ-%' THEN
+    -- The broker squares off whatever the client may do, and never beyond what is open by now: of
+    -- two runs at once the one that comes second finds the position closed.
+    IF v_opens THEN
+      rules := rules || ledger.rule('NOTHING_TO_SQUARE_OFF', 'more than the position has open',
+        ledger.shares_of(n)::text, v_closing::text, v_closing);
+    END IF;
+  ELSIF a.state = 'HALTED' OR (a.state = 'REDUCING' AND v_opens) THEN
     rules := rules || ledger.rule('ACCOUNT_' || a.state, 'the account takes no such orders', a.state,
-      'ACTIVE', 0);
+      'ACTIVE', CASE a.state WHEN 'REDUCING' THEN v_closing ELSE 0 END);
   END IF;
   IF EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id) THEN
     -- What the venue said of this account is not booked yet: its cash and shares can't be trusted.
@@ -114,9 +127,6 @@ BEGIN
   END IF;
   v_need := ledger.reserve_of(n) - v_had;
   IF n.product = 'MIS' THEN
-    p := ledger.position_of(n);
-    v_closing := greatest(0, CASE n.side WHEN 'BUY' THEN -p.net - p.open_buy
-      ELSE p.net - p.open_sell END);
     v_need := -ledger.position_hold(p);
     p := ledger.with_order(p, b, n);
     v_need := v_need + ledger.position_hold(p);

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.shared.bookkeeping import settling, squaring_off
+from functions.shared.bookkeeping.placing import Placed
 from functions.shared.bookkeeping.squaring_off import OrderOf
 from functions.shared.domain.charges import RATE_UNIT
 from functions.shared.domain.money import divide_half_up
@@ -277,9 +278,45 @@ def test_an_account_that_may_not_trade_is_squared_off_all_the_same(
     shard = ledger_databases.superuser(trader.shards.number_of_user(trader.user_id))
     change = "UPDATE ledger.account SET state = :s WHERE user_id = :u"
     shard.run(change, s=state, u=trader.user_id)
-    own = trader.place(Side.BUY, 10, key="own", product=Product.MIS)
+    own = trader.place(Side.SELL, 10, key="own", product=Product.MIS)
     broker = trader.place(Side.BUY, 10, key="SQ-20260710-1-1", product=Product.MIS)
     shard.run(change, s="ACTIVE", u=trader.user_id)
     shard.close()
     assert [rule["code"] for rule in own.rules] == [f"ACCOUNT_{state}"]
     assert broker.outcome == "ACCEPTED"
+
+
+def test_a_second_run_at_once_squares_off_only_what_is_still_open(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    intraday(trader, Side.BUY, 10)
+
+    def attempt(number: int, quantity: int) -> Placed:
+        key = f"SQ-20260710-1-{number}"
+        return trader.place(Side.SELL, quantity, key=key, product=Product.MIS)
+
+    first = attempt(1, 10)
+    assert first.order is not None
+    assert [rule["code"] for rule in attempt(2, 10).rules] == ["NOTHING_TO_SQUARE_OFF"]
+    trader.fill(first.order.order_id, 6)
+    trader.told(first.order.order_id, "4")
+    assert [rule["largest_quantity"] for rule in attempt(3, 10).rules] == [4]
+    assert attempt(4, 4).outcome == "ACCEPTED"
+
+
+def test_an_account_that_only_reduces_closes_on_either_side(
+    new_trader: NewTrader, ledger_databases: ShardsUnderTest
+) -> None:
+    trader = new_trader()
+    intraday(trader, Side.SELL, 10)
+    shard = ledger_databases.superuser(trader.shards.number_of_user(trader.user_id))
+    change = "UPDATE ledger.account SET state = :s WHERE user_id = :u"
+    shard.run(change, s="REDUCING", u=trader.user_id)
+    deeper = trader.place(Side.SELL, 1, product=Product.MIS)
+    beyond = trader.place(Side.BUY, 11, product=Product.MIS)
+    cover = trader.place(Side.BUY, 10, product=Product.MIS)
+    delivery = trader.place(Side.BUY, 1)
+    shard.run(change, s="ACTIVE", u=trader.user_id)
+    shard.close()
+    refused = [[rule["code"] for rule in each.rules] for each in (deeper, beyond, delivery)]
+    assert refused == [["ACCOUNT_REDUCING"]] * 3
+    assert cover.outcome == "ACCEPTED"
