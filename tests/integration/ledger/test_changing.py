@@ -42,3 +42,15 @@ def test_a_cancel_answered_with_one_under_way_is_no_cancel_of_its_own(
     trader.told(order, "9", request=1, exec_id="", reject_code=0)
     assert cancel(trader, order, "key 2").order.pending_change is None
     assert trader.kinds().count("CANCEL_REQUESTED") == 1
+
+
+def test_a_cancel_under_the_id_of_a_change_is_asked_for_all_the_same(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    modify(trader, order, "key", 20)
+    trader.told(order, "5", request=1)
+    assert cancel(trader, order, "key").order.pending_change == "CANCEL"
+    assert cancel(trader, order, "key").order.version == 4
+    assert trader.kinds().count("CANCEL_REQUESTED") == 1
