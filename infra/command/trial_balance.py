@@ -10,6 +10,7 @@ three a day for each security that moved), however many postings they were made 
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import date
 from typing import Any
 
@@ -72,28 +73,32 @@ class ShardBalance(msgspec.Struct, frozen=True):
 
 
 def read_balances(postgres_owner_urls: Sequence[str], day: date | None) -> list[ShardBalance]:
-    """The balance of each shard on that day; on the latest day anything happened when None.
+    """The balance of each shard on that day; on the latest day anything happened when None, and
+    none when nothing ever did.
 
     Raises pg8000's errors when a shard can't be read.
     """
-    balances = []
-    for shard, url in enumerate(postgres_owner_urls):
-        connection = connect(url)
-        try:
+    balances: list[ShardBalance] = []
+    with ExitStack() as opened:
+        connections = []
+        for url in postgres_owner_urls:
+            connection = connect(url)
+            opened.callback(connection.close)
             connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            of_day = day or connection.run(_LATEST)[0][0] or date.min
-            rows: list[list[Any]] = connection.run(_BALANCE, day=of_day)
-            connection.run("ROLLBACK")
-        finally:
-            connection.close()
-        lines = [Line(account, asset, *amounts) for asset, account, *amounts in rows]
-        balances.append(ShardBalance(shard, of_day.isoformat(), lines))
+            connections.append(connection)
+        if day is None:
+            days = [connection.run(_LATEST)[0][0] for connection in connections]
+            day = max((latest for latest in days if latest), default=None)
+        for shard, connection in enumerate(connections if day else ()):
+            rows: list[list[Any]] = connection.run(_BALANCE, day=day)
+            lines = [Line(account, asset, *amounts) for asset, account, *amounts in rows]
+            balances.append(ShardBalance(shard, str(day), lines))
     return balances
 
 
 def text(balances: Sequence[ShardBalance]) -> str:
     """The rupee accounts for a person, and in one line what the securities come to."""
-    out: list[str] = []
+    out: list[str] = [] if balances else ["nothing was posted yet"]
     for balance in balances:
         out.append(f"shard {balance.shard}, {balance.day}")
         out.append(f"{'':<22}{'opening':>20}{'debits':>20}{'credits':>20}{'closing':>20}")

@@ -102,6 +102,7 @@ def test_a_balance_is_read_by_a_person(shards: Shards, databases: ShardsUnderTes
     assert shown[-1] == "every asset sums to zero"
 
 
-def test_a_ledger_of_nobody_has_an_empty_balance(databases: ShardsUnderTest) -> None:
-    assert [balance.lines for balance in balances(databases)] == [[], []]
-    assert trial_balance.text(balances(databases))
+def test_a_ledger_of_nobody_has_no_balance(databases: ShardsUnderTest) -> None:
+    assert balances(databases) == []
+    assert trial_balance.text([]) == "nothing was posted yet"
+    assert [balance.lines for balance in balances(databases, TODAY)] == [[], []]
