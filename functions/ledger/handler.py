@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from functions.ledger import read_books, show_statement
 from functions.ledger.move_money import move_money, show_payments
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.payments import Direction
 from functions.shared.runtime import composition
-from functions.shared.runtime.fields import Amount, Request
+from functions.shared.runtime.fields import Amount, Instant, Request
 from functions.shared.runtime.http import new_app, principal
 
 app = new_app("ledger")
@@ -91,7 +91,7 @@ def ledger(limit: Limit = 50, cursor: SeqCursor = None) -> Response[str]:
 
 
 @app.get("/v1/ledger/at")
-def ledger_at(time: Annotated[AwareDatetime, Query()]) -> Response[str]:
+def ledger_at(time: Annotated[Instant, Query()]) -> Response[str]:
     """Your account as it was at an instant."""
     return show_statement.show_state_at(composition.stores(), principal(app).user_id, time)
 
@@ -106,8 +106,8 @@ def ledger_at(time: Annotated[AwareDatetime, Query()]) -> Response[str]:
     },
 )
 def statements(
-    start: Annotated[AwareDatetime | date | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | date | None, Query(alias="to")] = None,
+    start: Annotated[Instant | date | None, Query(alias="from")] = None,
+    until: Annotated[Instant | date | None, Query(alias="to")] = None,
     form: Annotated[show_statement.Format, Query(alias="format")] = "json",
     limit: Limit = 50,
     cursor: SeqCursor = None,

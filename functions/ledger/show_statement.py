@@ -7,7 +7,7 @@ is listed is closing, on each page.
 import csv
 import io
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Final, Literal
 from urllib.parse import urlencode
@@ -103,13 +103,19 @@ def show_statement(
 
 
 def _first_moment(bound: Bound) -> datetime:
-    return bound if isinstance(bound, datetime) else datetime.combine(bound, time(), INDIA)
+    return bound if isinstance(bound, datetime) else _midnight(bound, timedelta())
 
 
 def _end(bound: Bound) -> datetime:
-    if isinstance(bound, datetime):
-        return bound
-    return datetime.combine(bound + timedelta(days=1), time(), INDIA)
+    return bound if isinstance(bound, datetime) else _midnight(bound, timedelta(days=1))
+
+
+def _midnight(day: date, later: timedelta) -> datetime:
+    try:
+        return datetime.combine(day + later, time(), INDIA).astimezone(UTC)
+    except OverflowError as error:
+        message = f"from, to: {day} is at the end of the calendar"
+        raise Refused(400, "INVALID_REQUEST", message) from error
 
 
 def render_entry(line: StatementLine) -> dict[str, str | int | None]:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from functions.orders import change_order, place_order, read_orders
 from functions.shared.bookkeeping.reading import OrderQuery
@@ -13,7 +13,7 @@ from functions.shared.domain.errors import NotFound, Refused
 from functions.shared.domain.orders import Status
 from functions.shared.domain.square_off import RESERVED_PREFIX
 from functions.shared.runtime import composition
-from functions.shared.runtime.fields import Integer, Request
+from functions.shared.runtime.fields import Instant, Integer, Request
 from functions.shared.runtime.http import new_app, principal
 from functions.shared.runtime.order_request import OrderBody, OrderPrice, Quantity
 
@@ -73,8 +73,8 @@ def place(body: Annotated[NewOrderBody, Body()]) -> Response[str]:
 def list_orders(
     status: Annotated[Status | None, Query()] = None,
     symbol: Annotated[str | None, Query(max_length=40)] = None,
-    start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    start: Annotated[Instant | None, Query(alias="from")] = None,
+    until: Annotated[Instant | None, Query(alias="to")] = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,19}$")] = None,
 ) -> Response[str]:

@@ -4,10 +4,19 @@ Invariant: a price or an amount arrives as a JSON string or number and leaves as
 a quantity is a JSON integer. An unknown field is refused by name.
 """
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from functions.shared.domain.money import parse_decimal, parse_price
 
@@ -35,10 +44,19 @@ def _amount(value: object) -> int:
     return parse_decimal(_text_of(value), 2)
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must lie in the years 1 to 9999 of UTC") from error
+
+
 #: Rupees in the request, ten-thousandths of a rupee for the rules.
 Price = Annotated[int, BeforeValidator(_price), WithJsonSchema(_DECIMAL_SCHEMA)]
 #: Rupees in the request, paise for the rules.
 Amount = Annotated[int, BeforeValidator(_amount), WithJsonSchema(_DECIMAL_SCHEMA)]
+#: A time with its zone in the request, UTC inside.
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 #: A whole number; `10.0` and `"10"` are refused.
 Integer = Annotated[int, Field(strict=True)]
 

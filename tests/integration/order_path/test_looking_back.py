@@ -155,3 +155,16 @@ def test_a_trade_is_told_in_words_and_its_charges_are_in_the_amount(
     assert bought["ref"] is not None
     assert bought["credit"] is None
     assert 400 < Decimal(sold["credit"]) < 404
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "0001-01-01T00:00:00%2B05:30",
+                                 "9999-12-31T23:59:59.999999-05:30"])  # fmt: skip
+@pytest.mark.parametrize(
+    "route", ["/v1/statements?from=", "/v1/statements?to=", "/v1/ledger/at?time=",
+              "/v1/orders?from=", "/v1/orders?to="]
+)  # fmt: skip
+def test_a_moment_at_the_end_of_the_calendar_is_refused_or_answered(
+    client: Client, route: str, day: str
+) -> None:
+    answer = client.ask("GET", route + day)
+    assert answer.status in (200, 400, 404), answer.body
