@@ -45,6 +45,32 @@ def verify(*, anchors: Path | None = None, key: Path | None = None) -> int:
 
 
 @ledger_app.command
+def prove(user: int, *, anchors: Path | None = None, since: Path | None = None) -> int:
+    """Print, as JSON, the proof that a user's latest anchored event is under a signed root.
+
+    Parameters
+    ----------
+    user: the user's number
+    anchors: folder of the write-once store or of a copy of it; the stack's own when not given
+    since: file with an older checkpoint, to prove that the tree only grew since
+    """
+    from infra.command import prove_anchor
+
+    store = anchors or file_url_path(running_stack(home()).stores.objects)
+    if store is None:
+        raise Failure("say where a copy of the anchors is: --anchors", WRONG_USAGE)
+    try:
+        before = since.read_bytes() if since else None
+        proof = prove_anchor.prove(store / "anchors", user, before)
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise Failure(f"the anchors can't be read: {error}", WRONG_USAGE) from error
+    except prove_anchor.NoProof as error:
+        raise Failure(str(error), CHECK_FAILED) from error
+    print(json.dumps(msgspec.to_builtins(proof)))
+    return DONE
+
+
+@ledger_app.command
 def rebuild() -> int:
     """Make every snapshot again from the events alone, and compare; nothing is written."""
     from infra.command import rebuild_ledger

@@ -68,6 +68,12 @@ def pack_head(user_id: int, seq: int, head: bytes) -> bytes:
     return _HEAD.pack(user_id, seq, head)
 
 
+def unpack_head(leaf: bytes) -> tuple[int, int, bytes]:
+    """User, seq and hash of a leaf."""
+    user_id, seq, head = _HEAD.unpack(leaf)
+    return user_id, seq, head
+
+
 def encode_heads(header: AnchorHeader, heads: bytes) -> bytes:
     return msgspec.json.encode(header) + b"\n" + heads
 

@@ -13,7 +13,7 @@ MONEY_TABLES = (
     "lot_sale", "position", "settlement_due", "job_entry", "proceeds_rule",
     "shortage", "loan", "interest_rate", "dividend", "contract_note", "contract_note_due",
     "deposit", "payment", "payment_transition", "parked_execution", "fix_applied",
-    "fix_checkpoint", "charge_head", "order_transition",
+    "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
 )  # fmt: skip
 FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry", "contract_note")
 REFUSED, APPEND_ONLY = "42501", "OC409"
@@ -70,6 +70,11 @@ def test_not_even_the_owner_edits_a_fact(
     a_traders_books: ShardsUnderTest, table: str, verb: str
 ) -> None:
     assert code_of(a_traders_books, OWNER, verb.format(table)) == APPEND_ONLY
+
+
+@pytest.mark.parametrize("sql", ["UPDATE ledger.anchor SET root = ''", "DELETE FROM ledger.anchor"])
+def test_not_even_the_owner_edits_an_anchor(a_traders_books: ShardsUnderTest, sql: str) -> None:
+    assert code_of(a_traders_books, OWNER, sql) == APPEND_ONLY
 
 
 @pytest.mark.parametrize(
