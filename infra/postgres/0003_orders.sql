@@ -154,7 +154,7 @@ DECLARE a ledger.account; o ledger.orders; b ledger.orders; j record; v_rules js
 BEGIN
   IF p_write THEN
     a := ledger.lock_account(p_user, p_trade_date);
-  ELSIF ledger.enter_slot(p_user) THEN
+  ELSE
     a := ledger.account_on(p_user, p_trade_date);
   END IF;
   o.user_id := p_user; o.client_order_id := p_client_order_id; o.fingerprint := p_fingerprint;
@@ -209,7 +209,9 @@ CREATE FUNCTION ledger.account_on(p_user bigint, p_today date) RETURNS ledger.ac
 LANGUAGE plpgsql STABLE AS $$
 DECLARE a ledger.account; d record;
 BEGIN
-  SELECT * INTO a FROM ledger.account x WHERE x.user_id = p_user;
+  IF ledger.at_home((p_user & 63)::integer) THEN
+    SELECT * INTO a FROM ledger.account x WHERE x.user_id = p_user;
+  END IF;
   IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
   IF a.settles_next <= p_today THEN
     SELECT sum(x.unsettled)::bigint AS unsettled, sum(x.blocked)::bigint AS blocked INTO d

@@ -21,6 +21,10 @@ OUT = ROOT / "build" / "bench"
 #: Stage -> module with `run(seconds) -> {"name", "figure", "unit", "baselines": [...], ...}`.
 STAGES = {
     "place_order": "tests.bench.place_order",
+    "hot_account": "tests.bench.hot_account",
+    "balance_check": "tests.bench.balance_check",
+    "portfolio": "tests.bench.portfolio",
+    "open_loop": "tests.bench.open_loop",
     "replay": "tests.bench.replay",
     "cold_import": "tests.bench.cold_import",
     "fix_round_trip": "tests.bench.fix_round_trip",

@@ -159,7 +159,7 @@ def funds(shards: Shards, user_id: int, trade_date: date) -> FundsFacts:
     """The account on a trade date: what is due by then counts as settled.
 
     Raises NotFound when there is no account."""
-    row = shards.of_user(user_id).run(_FUNDS, user_id=user_id, trade_date=trade_date)[0]
+    row = shards.of_user(user_id).call(_FUNDS, user_id=user_id, trade_date=trade_date)[0]
     return FundsFacts(**dict(zip(FundsFacts.__struct_fields__, row, strict=True)))
 
 

@@ -264,7 +264,7 @@ class SlotHome:
         return self._ask(_guarded(sql), {**parameters, "home_slot": self.slot})
 
     def call(self, sql: str, **parameters: object) -> list[Row]:
-        """As `run`, for a function of the ledger that itself enters the slot: the hot paths."""
+        """As `run`, for a function of the ledger that itself looks whether the slot is at home."""
         return self._ask(sql, parameters)
 
     def _ask(self, sql: str, parameters: dict[str, object]) -> list[Row]:

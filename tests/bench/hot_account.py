@@ -1,0 +1,76 @@
+"""`hot_account`: orders a second of one account, which everybody waits for.
+
+The account is locked until its commit is on disk, so one order to a commit goes no faster than the
+disk; the batched form places many under one lock and one commit. Both are told, beside fdatasync's
+own speed. Baseline in the same run: the five-statement transaction on that one account.
+"""
+
+import itertools
+import time
+
+from functions.shared.bookkeeping.placing import place, place_many
+from functions.shared.stores.postgres import Shards
+from tests.bench.fsync import measure_fsync
+from tests.bench.order_load import FiveStatements, fund, placement, rates
+from tests.bench.servers import durable_postgres
+
+WORKERS = 4
+BATCH = 16
+USER = 1
+
+
+def _batched(urls: list[str], worker: int, until: float) -> int:
+    shards = Shards(urls, "bench")
+    for count in itertools.count():
+        if time.monotonic() >= until:
+            break
+        keys = [f"b{worker}-{count}-{number}" for number in range(BATCH)]
+        placed = place_many(shards, [placement(USER, key) for key in keys])
+        if any(answer.outcome != "ACCEPTED" for answer in placed):
+            raise RuntimeError(f"not accepted: {placed}")
+    shards.close()
+    return count * BATCH
+
+
+def _one_by_one(urls: list[str], worker: int, until: float) -> int:
+    shards = Shards(urls, "bench")
+    for count in itertools.count():
+        if time.monotonic() >= until:
+            break
+        placed = place(shards, placement(USER, f"o{worker}-{count}"))
+        if placed.outcome != "ACCEPTED":
+            raise RuntimeError(f"{placed.outcome}: {placed.rules}")
+    shards.close()
+    return count
+
+
+def _five_statements(urls: list[str], worker: int, until: float) -> int:
+    baseline = FiveStatements(urls, worker)
+    for count in itertools.count():
+        if time.monotonic() >= until:
+            break
+        baseline.place(USER, f"{worker}-{count}")
+    baseline.close()
+    return count
+
+
+def run(seconds: float) -> dict[str, object]:
+    fsync = measure_fsync()
+    with durable_postgres() as server:
+        urls = list(server.app_urls)
+        fund(urls, server.owner_urls, [USER])
+        loads = [_batched, _one_by_one, _five_statements]
+        batched, single, baseline = rates(loads, urls, WORKERS, seconds)
+    return {
+        "name": "hot_account",
+        "figure": round(batched, 1),
+        "unit": f"orders/s, one account, {BATCH} a call",
+        "baselines": [
+            {"name": "five-statement transaction", "figure": round(baseline, 1)},
+            {"name": "one order a call", "figure": round(single, 1)},
+        ],
+        "one_order_a_call": round(single, 1),
+        "one_order_a_call_ratio": round(single / baseline, 3),
+        "workers": WORKERS,
+        **fsync.report(),
+    }

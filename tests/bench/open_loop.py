@@ -1,0 +1,145 @@
+"""`open_loop`: how long an order takes to be accepted when orders come at their own pace.
+
+Users come by a zipf law over spread accounts, and one hot user on top. Each order has its moment in
+a schedule made before; its time counts from that moment, whether or not the load was free to send
+it then (corrected for coordinated omission by construction). Baseline in the same run: the
+five-statement transaction under the same schedule. Five minutes of each:
+`.venv/bin/python -m tests.bench open_loop --seconds 300`.
+"""
+
+import multiprocessing
+import random
+import time
+from bisect import bisect
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+
+from hdrh.histogram import HdrHistogram
+
+from functions.shared.bookkeeping.placing import place
+from functions.shared.stores.postgres import Shards
+from tests.bench.fsync import measure_fsync
+from tests.bench.order_load import FiveStatements, fund, placement
+from tests.bench.servers import durable_postgres
+
+WORKERS = 8
+ACCOUNTS = 1_000
+#: Of all workers together: the others' orders by zipf, and the hot user's.
+SPREAD_PER_SECOND = 100.0
+HOT_PER_SECOND = 50.0
+HOT_USER = ACCOUNTS + 1
+_LEAD_SECONDS = 0.5
+_MICROSECONDS_MAX = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An order of the schedule: seconds after the start, and whose it is."""
+
+    at: float
+    user: int
+
+
+def schedule(seconds: float, seed: int) -> list[Due]:
+    """Poisson arrivals of one worker's share, by time; zipf exponent 1 over the spread accounts."""
+    chance = random.Random(seed)
+    weights = list(accumulate(1 / rank for rank in range(1, ACCOUNTS + 1)))
+    due: list[Due] = []
+    for per_second, hot in ((SPREAD_PER_SECOND, False), (HOT_PER_SECOND, True)):
+        at = chance.expovariate(per_second / WORKERS)
+        while at < seconds:
+            drawn = bisect(weights, chance.random() * weights[-1])
+            due.append(Due(at, HOT_USER if hot else 1 + min(drawn, ACCOUNTS - 1)))
+            at += chance.expovariate(per_second / WORKERS)
+    return sorted(due, key=lambda each: each.at)
+
+
+def _histogram() -> HdrHistogram:
+    return HdrHistogram(1, _MICROSECONDS_MAX, 3)
+
+
+def _keep_to(due: list[Due], started: float, send: Callable[[int, str], None]) -> bytes:
+    """Sends each order at its moment or, behind it, at once; returns the encoded times."""
+    taken = _histogram()
+    for number, each in enumerate(due):
+        moment = started + each.at
+        if (wait := moment - time.monotonic()) > 0:
+            time.sleep(wait)
+        send(each.user, str(number))
+        micros = int((time.monotonic() - moment) * 1_000_000)
+        taken.record_value(max(1, min(micros, _MICROSECONDS_MAX)))
+    encoded: bytes = taken.encode()
+    return encoded
+
+
+def _ours(urls: list[str], worker: int, started: float, seconds: float) -> bytes:
+    shards = Shards(urls, "bench")
+
+    def send(user: int, key: str) -> None:
+        placed = place(shards, placement(user, f"{worker}-{key}"))
+        if placed.outcome != "ACCEPTED":
+            raise RuntimeError(f"{placed.outcome}: {placed.rules}")
+
+    try:
+        return _keep_to(schedule(seconds, worker), started, send)
+    finally:
+        shards.close()
+
+
+def _five_statements(urls: list[str], worker: int, started: float, seconds: float) -> bytes:
+    baseline = FiveStatements(urls, worker)
+    try:
+        return _keep_to(
+            schedule(seconds, worker),
+            started,
+            lambda user, key: baseline.place(user, f"{worker}-{key}"),
+        )
+    finally:
+        baseline.close()
+
+
+Load = Callable[[list[str], int, float, float], bytes]
+
+
+def _measure(load: Load, urls: list[str], seconds: float) -> HdrHistogram:
+    taken = _histogram()
+    with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
+        pool.map(time.sleep, [0.2] * WORKERS)  # every process is up and has imported
+        started = time.monotonic() + _LEAD_SECONDS
+        for encoded in pool.starmap(
+            load, [(urls, worker, started, seconds) for worker in range(WORKERS)]
+        ):
+            taken.decode_and_add(encoded)
+    return taken
+
+
+def _milliseconds(taken: HdrHistogram, percentile: float) -> float:
+    micros: int = taken.get_value_at_percentile(percentile)
+    return round(micros / 1_000, 3)
+
+
+def run(seconds: float) -> dict[str, object]:
+    fsync = measure_fsync()
+    with durable_postgres() as server:
+        urls = list(server.app_urls)
+        fund(urls, server.owner_urls, range(1, HOT_USER + 1))
+        ours = _measure(_ours, urls, seconds)
+        baseline = _measure(_five_statements, urls, seconds)
+    rate = SPREAD_PER_SECOND + HOT_PER_SECOND
+    return {
+        "name": "open_loop",
+        "figure": _milliseconds(ours, 99),
+        "unit": f"ms, p99 at {rate:.0f} orders/s, {HOT_PER_SECOND:.0f} hot",
+        "baselines": [
+            {"name": "five-statement transaction", "figure": _milliseconds(baseline, 99)}
+        ],
+        "p50_ms": _milliseconds(ours, 50),
+        "p99_ms": _milliseconds(ours, 99),
+        "p99_9_ms": _milliseconds(ours, 99.9),
+        "baseline_p50_ms": _milliseconds(baseline, 50),
+        "baseline_p99_9_ms": _milliseconds(baseline, 99.9),
+        "orders": ours.get_total_count(),
+        "seconds": seconds,
+        **fsync.report(),
+    }
