@@ -10,7 +10,7 @@ Money in paise, prices in ten-thousandths of a rupee, days as dates.
 """
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from math import ceil
 from typing import NamedTuple
@@ -86,6 +86,10 @@ class Account:
     reports: dict[tuple[date, str], Report] = field(default_factory=dict)
     log: list[Entry] = field(default_factory=list)
     payouts: dict[int, int] = field(default_factory=dict)
+    shortages: dict[tuple[str, date], int] = field(default_factory=dict)
+    loans: dict[date, int] = field(default_factory=dict)
+    charged_through: date | None = None
+    today: date = date.min
     under_review: bool = False
 
     # What there is
@@ -109,6 +113,11 @@ class Account:
 
     def withdrawable(self) -> int:
         return max(0, self.cash - self.held() - self.unsettled() - self.borrowed)
+
+    def loan_at_end(self, day: date) -> int:
+        """What was lent when that day had ended."""
+        known = [written for written in self.loans if written <= day]
+        return self.loans[max(known)] if known else 0
 
     def quantity(self, symbol: str) -> int:
         return sum(lot.quantity for lot in self.lots.get(symbol, []))
@@ -137,6 +146,7 @@ class Account:
 
     def settle(self, today: date) -> None:
         """What every visit to the account does first: proceeds due by today are the client's."""
+        self.today = max(self.today, today)
         due = [day for day in self.dues if day <= today]
         for day in due:
             del self.dues[day]
@@ -145,7 +155,7 @@ class Account:
 
     def deposit(self, amount: int, today: date) -> None:
         self.settle(today)
-        self._book("DEPOSITED", None, amount)
+        self.book("DEPOSITED", None, amount)
 
     def withdraw(self, number: int, amount: int, today: date) -> bool:
         """Whether it may leave: what is settled, held by nothing and owed to nobody."""
@@ -155,7 +165,7 @@ class Account:
             self._append("WITHDRAWAL_REFUSED", number)
             return False
         self.payouts[number] = amount
-        self._book("WITHDRAWAL_REQUESTED", number, -amount)
+        self.book("WITHDRAWAL_REQUESTED", number, -amount)
         return True
 
     def payout_ended(self, number: int, paid: bool, today: date) -> None:
@@ -165,7 +175,7 @@ class Account:
         if amount and paid:
             self._append("WITHDRAWAL_PAID", number)
         elif amount:
-            self._book("WITHDRAWAL_RETURNED", number, amount)
+            self.book("WITHDRAWAL_RETURNED", number, amount)
 
     def pledge(self, symbol: str, quantity: int, today: date) -> bool:
         """Sets how many settled shares are pledged. Whether that is possible."""
@@ -293,7 +303,7 @@ class Account:
             due = self.dues.setdefault(report.settles_on, Due())
             due.unsettled += gain
             due.blocked += max(0, blocked)
-        self._book("FILL", report.order, gain, held)
+        self.book("FILL", report.order, gain, held)
 
     def _sell(self, symbol: str, report: Report, value: int) -> int:
         """Takes shares first in, first out. Returns what of the proceeds must settle first."""
@@ -318,12 +328,14 @@ class Account:
         self.lots[symbol] = [lot for lot in lots if lot.quantity]
         return blocked
 
-    def _book(self, kind: str, ref: int | None, cash: int, held: int | None = None) -> None:
+    def book(self, kind: str, ref: int | None, cash: int, held: int | None = None) -> None:
         """Money moves: what lacks is lent before, and money that comes in repays after."""
         if self.cash + cash < 0:
             lent = -(self.cash + cash)
             self.cash, self.borrowed = self.cash + lent, self.borrowed + lent
             self._append("BORROWED", ref, cash_change=lent, held_now=held)
+            if self.charged_through is None:
+                self.charged_through = self.today - timedelta(days=1)
         self.cash += cash
         self._append(kind, ref, cash_change=cash, held_before=held)
         repaid = min(self.borrowed, max(0, cash))
@@ -346,6 +358,7 @@ class Account:
     ) -> None:
         """`held_before`: what was held before this event, when the event changes it; `held_now`:
         what is held at this event, when a later one changes it."""
+        self.loans[self.today] = self.borrowed
         held = self.held() if held_now is None else held_now
         change = 0 if held_before is None else held - held_before
         self.log.append(

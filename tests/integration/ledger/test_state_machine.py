@@ -6,7 +6,7 @@ and proceeds due must be what the oracle says; at the end `ledger verify` must f
 
 import contextlib
 import itertools
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -22,15 +22,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from functions.shared.bookkeeping import payments, pledging
+from functions.shared.bookkeeping import payments, pledging, settling
 from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.errors import Conflict, Refused
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.payments import Direction, PaymentHappening
+from functions.shared.domain.short_delivery import shortage_rates
 from functions.shared.wire.executions import ExecutionReport
 from infra.command import verify_ledger
 from infra.local.postgres import OWNER
 from tests.integration.ledger.conftest import NewTrader
+from tests.support import oracle_day_end
 from tests.support.ledger import ACME, price
 from tests.support.ledger_oracle import Account, Entry, Report
 from tests.support.oracle_order import Order
@@ -222,6 +224,32 @@ class LedgerMachine(RuleBasedStateMachine):
         for _ in range(2):
             payments.end_payment(*where, word, None, self.today, trader.now)  # type: ignore[arg-type]
         self.oracle.payout_ended(facts.payment_id, paid, self.today)
+
+    @precondition(lambda self: self.left_open() or self.oracle.charged_through)
+    @rule(rupees=st.integers(80, 900), close_out=st.booleans())
+    def the_day_has_ended(self, rupees: int, close_out: bool) -> None:
+        """What the day's jobs do, as often as they are asked."""
+        trader, today = self.trader, self.today
+        for symbol, day in self.left_open():
+            open_ = settling.OpenPosition(trader.user_id, symbol, day, 0)
+            settles, at = settlement_date(day, "nse"), (today, trader.now)
+            done = settling.deliver(trader.shards, open_, settles, *at)
+            assert done is oracle_day_end.deliver(self.oracle, symbol, day, settles, today)
+            done = settling.value_shortage(trader.shards, open_, price(rupees), *at)
+            where = (self.oracle, symbol, day, price(rupees), today)
+            assert done is oracle_day_end.value_shortage(*where)
+            if close_out:
+                rates = shortage_rates(day)
+                done = settling.close_out(trader.shards, open_, price(rupees), rates, *at)
+                assert done is oracle_day_end.close_out(*where)
+        through = today - timedelta(days=1)
+        days = settling.charge_interest(trader.shards, trader.user_id, through, today, trader.now)
+        assert days == oracle_day_end.charge_interest(self.oracle, through, today)
+
+    def left_open(self) -> list[tuple[str, date]]:
+        """Positions of days gone by."""
+        kept = self.oracle.positions.items()
+        return [key for key, position in kept if position.traded and key[1] < self.today]
 
     @precondition(lambda self: self.oracle.lots.get(ACME.symbol))
     @rule(quantity=st.integers(0, 40))
