@@ -24,10 +24,9 @@ from infra.command.slot_tables import (
     CopyDiffers,
     Span,
     Table,
+    compare_logs,
     copy_log,
     copy_state,
-    count_rows,
-    counted,
     remove_state,
     slot_tables,
 )
@@ -255,10 +254,7 @@ class Move:
     def _check_arrived(self, tables: Sequence[Table]) -> None:
         for (user_id,) in self._to.run(_HEADS_DIFFER, slot=self._slot):
             raise CopyDiffers(f"user {user_id}: the log that arrived does not end in its head")
-        for table in counted(tables):
-            left, arrived = (count_rows(c, table, self._slot) for c in (self._from, self._to))
-            if left != arrived:
-                raise CopyDiffers(f"ledger.{table.name}: {left} rows left and {arrived} arrived")
+        compare_logs(self._from, self._to, tables, self._slot)
         last = int(self._from.run(_LAST_ORDER, slot=self._slot)[0][0])
         ahead = last - int(self._to.run(_NOW)[0][0])
         if ahead >= CLOCKS_APART_MS:

@@ -26,7 +26,7 @@ SLOTS = (3, 7, 40, 50)
 MOVED, NEW_SHARD = SLOTS[:3], 2
 USERS_A_SLOT = 4
 STEPS = ("copied", "fenced", "arrived", "left", "opened", "told")
-RETRY_SECONDS = 20.0
+RETRY_SECONDS = 60.0
 T = TypeVar("T")
 
 
@@ -85,7 +85,7 @@ class Load:
             applied = self._until_taken(partial(trader.apply, report))
             assert applied.outcome in {"APPLIED", "DUPLICATE"}, applied
             assert self._until_taken(trader.funds).seq >= applied.seq
-            self._stop.wait(0.02)
+            self._stop.wait(0.04)
         shards.close()
 
     def _until_taken(self, ask: Callable[[], T]) -> T:
@@ -113,9 +113,9 @@ class Load:
 
 
 def run_move(urls: list[str], slot: int, step: str | None) -> int | None:
-    process = multiprocessing.get_context("spawn").Process(
-        target=move_and_die, args=(urls, slot, step)
-    )
+    processes = multiprocessing.get_context("forkserver")  # imports once, then forks
+    processes.set_forkserver_preload([__name__])
+    process = processes.Process(target=move_and_die, args=(urls, slot, step))
     process.start()
     process.join(30)
     return process.exitcode
