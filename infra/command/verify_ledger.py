@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 import pg8000.native
+from pg8000.exceptions import DatabaseError
 
 from infra.command import anchor_log
 from infra.command.book_checks import BOOK_CHECKS
@@ -27,6 +28,8 @@ from infra.command.ledger_checks import LEDGER_CHECKS
 from infra.command.report import Report
 
 SLOTS = 64
+#: SQLSTATE class of values that a question can't work with.
+_DATA_EXCEPTION = "22"
 
 _ACCOUNTS = """
 SELECT user_id, seq, head, (extract(epoch FROM at) * 1000000)::bigint, cash, held, borrowed,
@@ -161,32 +164,38 @@ def _check_chains(
     def found(check: str, user: int, seq: int, fault: str) -> None:
         _add(report, shard, check, f"user {user} seq {seq}: {fault}")
 
-    walk = Walk(found, anchored)
+    def ended(user: int, last: End) -> None:
+        account = accounts.pop(user, None)
+        if homes.get(user & SLOTS - 1) != shard:
+            return  # a slot that has left, or is arriving: its account is elsewhere
+        if account is None:
+            _add(report, shard, "accounts", f"user {user}: has events but no account")
+        elif user not in walk.broken:
+            fault = _snapshot_fault(account, last)
+            if fault is not None:
+                _add(report, shard, "accounts", f"user {user}: {fault}")
+
+    rows = map(Account._make, connection.run(_ACCOUNTS))
+    accounts = {row.user_id: row for row in rows if homes.get(row.user_id & SLOTS - 1) == shard}
+    report.checked["accounts"] += len(accounts)
+    walk = Walk(found, anchored=anchored, ended=ended)
     walk_log(connection, walk)
     report.checked["events"] += walk.events
     report.checked["anchored heads"] += walk.anchors
-    rows = map(Account._make, connection.run(_ACCOUNTS))
-    accounts = {row.user_id: row for row in rows if homes.get(row.user_id & SLOTS - 1) == shard}
-    at_home = {user for user in walk.ends if homes.get(user & SLOTS - 1) == shard}
-    for user in sorted(at_home - accounts.keys()):
-        _add(report, shard, "accounts", f"user {user}: has events but no account")
-    for account in accounts.values():
-        report.checked["accounts"] += 1
-        if account.user_id not in walk.broken:
-            fault = _snapshot_fault(account, walk.ends.get(account.user_id))
-            if fault is not None:
-                _add(report, shard, "accounts", f"user {account.user_id}: {fault}")
+    for user in accounts:
+        _add(report, shard, "accounts", f"user {user}: has no events")
 
 
-def _snapshot_fault(account: Account, last: End | None) -> str | None:
+def _snapshot_fault(account: Account, last: End) -> str | None:
     """The account is what its last event says; None when it is. A cut tail shows here."""
-    if last is None:
-        return "has no events"
     if account.seq != last.seq:
         return f"the account is at seq {account.seq}, its log ends at {last.seq}"
     if account.head != last.hash:
         return "the head is not the hash of the last event"
-    told = msgspec.json.decode(last.body, type=_Body).funds
+    try:
+        told = msgspec.json.decode(last.body, type=_Body).funds
+    except msgspec.MsgspecError as error:
+        return f"its last event can't be read: {error}"
     for name in ("cash", "held", "borrowed", "at", "unsettled", "blocked"):
         is_ = getattr(account, name)
         for source in (last, told):
@@ -222,8 +231,17 @@ def _check_anchor_rows(
 def _run_check(
     connection: pg8000.native.Connection, shard: int, check: Check, report: Report
 ) -> None:
+    """A row that PostgreSQL can't work with is damage too, and the other checks go on."""
     report.checked[check.name] += int(connection.run(check.rows)[0][0])
-    rows: list[list[Any]] = connection.run(f"{check.wrong} LIMIT 1")
+    connection.run("SAVEPOINT one_check")
+    try:
+        rows: list[list[Any]] = connection.run(f"{check.wrong} LIMIT 1")
+    except DatabaseError as error:
+        told = error.args[0]
+        if not told["C"].startswith(_DATA_EXCEPTION):
+            raise
+        connection.run("ROLLBACK TO SAVEPOINT one_check")
+        rows = [[f"a row can't be read: {told['M']} {told.get('D', '')}".rstrip()]]
     for row in rows:
         _add(report, shard, check.name, str(row[0]))
 

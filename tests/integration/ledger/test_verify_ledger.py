@@ -70,6 +70,11 @@ DAMAGE = {
         " WHERE user_id = 7 AND seq = 3"),
         "events", "user 7 seq 3: the hash does not fit",
     ),
+    "a body cut in half": (
+        ("UPDATE ledger.ledger_event SET body = left(body, length(body) / 2)"
+        " WHERE user_id = 7 AND kind = 'FILL'"),
+        "events", "user 7 seq 4: the hash does not fit",
+    ),
     "an edited amount": (
         ("UPDATE ledger.ledger_event SET cash_change = cash_change + 1, cash = cash + 1"
         " WHERE user_id = 7 AND seq = 2"),
