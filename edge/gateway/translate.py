@@ -38,9 +38,12 @@ _SIDES_BACK: Final[dict[str, Literal["BUY", "SELL"]]] = {"1": "BUY", "2": "SELL"
 _TYPES: Final = {"MARKET": "1", "LIMIT": "2"}
 _VALIDITIES: Final = {"DAY": "0", "IOC": "3"}
 
-#: ExecType(150) that the ledger judges; the pending ones (6, E) tell it nothing.
+#: ExecType(150) that the ledger judges. The pending ones (6, E) tell it nothing, nor does a
+#: restatement (D): the venue's auctions turn a market order that is left over into a limit order.
 _EXEC_TYPES: Final = frozenset("0458CFI")
-_PENDING: Final = frozenset("6E")
+_UNJUDGED: Final = frozenset("6ED")
+#: MsgType(35) of what the venue announces: phases, states of securities, listings, mass cancels.
+_ANNOUNCEMENTS: Final = frozenset("hfdr")
 
 _UTC_TIMESTAMP: Final = re.compile(
     r"([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?"
@@ -129,8 +132,11 @@ def is_unknown_order(fields: Mapping[int, str]) -> bool:
 
 
 def says_nothing_new(fields: Mapping[int, str]) -> bool:
-    """A pending cancel or replace: the venue has our request and has yet to decide it."""
-    return fields.get(35) == "8" and fields.get(150) in _PENDING
+    """Whether a message says nothing about an order that the ledger could book: an announcement, a
+    restatement, or that the venue has our request and has yet to decide it."""
+    if fields.get(35) in _ANNOUNCEMENTS:
+        return True
+    return fields.get(35) == "8" and fields.get(150) in _UNJUDGED
 
 
 def execution_of(session: str, fields: Mapping[int, str]) -> ExecutionReport:

@@ -1,12 +1,13 @@
 """The limit order book of one symbol: price first, then time of arrival.
 
-Pure and in memory. Invariants: no level is empty; a level's quantity is the sum of its orders;
-after `match` has taken what it may, the remainder can rest without crossing the other side.
-The market makers' quotes are resting orders like any other, so a client's order queues and trades
-with them by the same rule.
+Pure and in memory. Invariants: no level is empty; a level's quantity is the sum of what its orders
+show; after `match` has taken what it may, the remainder can rest without crossing the other side.
+(A call auction's book may cross until its matching.) The market makers' quotes are resting orders
+like any other, so a client's order queues and trades with them by the same rule.
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -26,19 +27,42 @@ class Side(StrEnum):
 
 
 class RestingOrder:
-    """A quantity waiting at a price. `order_id` names the client's order; 0 is a market maker's."""
+    """A quantity waiting at a price. `order_id` names the client's order; 0 is a market maker's.
 
-    __slots__ = ("leaves", "order_id", "price", "side")
+    `leaves` is what the book shows. A disclosed-quantity order keeps the rest in `reserve` and
+    shows `display` of it at a time. `owner` is whom it may not trade with: itself.
+    """
 
-    def __init__(self, side: Side, price: int, leaves: int, order_id: int = 0) -> None:
+    __slots__ = ("display", "leaves", "order_id", "owner", "price", "reserve", "side")
+
+    def __init__(
+        self,
+        side: Side,
+        price: int,
+        leaves: int,
+        order_id: int = 0,
+        owner: str = "",
+        display: int = 0,
+        reserve: int = 0,
+    ) -> None:
         self.side = side
         self.price = price
         self.leaves = leaves
         self.order_id = order_id
+        self.owner = owner
+        self.display = display
+        self.reserve = reserve
+
+    @property
+    def total(self) -> int:
+        """All that is open, shown or not."""
+        return self.leaves + self.reserve
 
 
 class Fill(NamedTuple):
-    """What an arriving order took from one resting order, at the resting order's price."""
+    """What an arriving order took from one resting order, at the resting order's price. A quantity
+    of 0: the two are one owner's, and the resting order left the book instead of trading.
+    """
 
     maker: RestingOrder
     price: int
@@ -75,13 +99,18 @@ class _BookSide:
 
 
 class Book:
-    """One symbol's bids and offers."""
+    """One symbol's bids and offers.
 
-    __slots__ = ("_asks", "_bids")
+    `refresh_keeps_place`: whether the next shown part of a disclosed-quantity order stays at the
+    front of its price. Brokers' pages disagree on NSE's rule, so it is a flag of the venue.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_asks", "_bids", "_refresh_keeps_place")
+
+    def __init__(self, *, refresh_keeps_place: bool = False) -> None:
         self._bids = _BookSide(Side.BUY)
         self._asks = _BookSide(Side.SELL)
+        self._refresh_keeps_place = refresh_keeps_place
 
     def _side(self, side: Side) -> _BookSide:
         return self._bids if side is Side.BUY else self._asks
@@ -121,11 +150,29 @@ class Book:
             level.queue[order] = None
         order.leaves = leaves
 
-    def match(self, side: Side, limit: int | None, quantity: int) -> list[Fill]:
+    def reduce(self, order: RestingOrder, total: int) -> None:
+        """Lower the whole open quantity, what is not shown first; 0 takes the order out."""
+        if not total:
+            self.remove(order)
+            order.leaves = order.reserve = 0
+        elif total > order.leaves:
+            order.reserve = total - order.leaves
+        else:
+            order.reserve = 0
+            self.resize(order, total)
+
+    def orders(self, side: Side) -> Iterator[RestingOrder]:
+        """Iterate over a side's orders, best price first and oldest first."""
+        half = self._side(side)
+        prices = reversed(half.prices) if half.best_at else iter(half.prices)
+        for price in prices:
+            yield from half.levels[price].queue
+
+    def match(self, side: Side, limit: int | None, quantity: int, owner: str = "") -> list[Fill]:
         """Trade an arriving order against the other side, best price first and oldest first.
 
         `limit` None is a market order. Returns the fills; their sum is at most `quantity`. Resting
-        orders that are used up leave the book.
+        orders that are used up leave the book, and so do those of the same `owner` that it meets.
         """
         fills: list[Fill] = []
         half = self._side(side.other)
@@ -137,16 +184,33 @@ class Book:
             level = half.levels[price]
             while quantity and level.queue:
                 maker = next(iter(level.queue))
+                if owner and maker.owner == owner:
+                    del level.queue[maker]
+                    level.quantity -= maker.leaves
+                    fills.append(Fill(maker, price, 0))
+                    continue
                 traded = min(quantity, maker.leaves)
                 quantity -= traded
                 maker.leaves -= traded
                 level.quantity -= traded
                 if not maker.leaves:
                     del level.queue[maker]
+                    if maker.reserve:
+                        self._refresh(level, maker)
                 fills.append(Fill(maker, price, traded))
             if not level.queue:
                 half.drop_level(price)
         return fills
+
+    def _refresh(self, level: _Level, maker: RestingOrder) -> None:
+        """Show the next part of a disclosed-quantity order."""
+        maker.leaves = min(maker.display, maker.reserve)
+        maker.reserve -= maker.leaves
+        level.quantity += maker.leaves
+        if self._refresh_keeps_place:
+            level.queue = {maker: None, **level.queue}
+        else:
+            level.queue[maker] = None
 
     def depth(self, side: Side, levels: int = DEPTH) -> list[LevelView]:
         """Return the best levels of a side, best first."""

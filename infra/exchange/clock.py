@@ -1,26 +1,20 @@
-"""The business clock: which instant, trade date and session phase it is at the venue.
+"""The business clock: which instant it is at the venue, and which hours it keeps.
 
 Every process of one installation reads the same small file (`--clock`), so that they agree on the
 trade date and a test can move all of them. Invariant: business time is
 `business + (wall_now - wall) * speed`; FIX SendingTime stays on the wall clock.
 """
 
-import csv
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
-from datetime import time as time_of_day
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
-HOLIDAYS_FILE = Path(__file__).with_name("holidays.csv")
 LOOK_EVERY_S = 0.2
-
-_NSE_OPEN, _NSE_CLOSE = time_of_day(9, 15), time_of_day(15, 30)
-_LAST_MINUTE = time_of_day(23, 59)
 
 
 class ClockError(Exception):
@@ -29,11 +23,10 @@ class ClockError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at the clock. `trade_date` is the IST date; `open` says whether orders trade now."""
+    """One look at the clock. `hours` is `nse` or `always-open`."""
 
     now: datetime
-    trade_date: date
-    open: bool
+    hours: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +37,10 @@ class _Setting:
     speed: float
 
 
-def read_holidays(path: Path = HOLIDAYS_FILE) -> dict[date, str]:
-    """Return `closed` or `open` (a special session at the weekend) by date."""
-    with path.open(newline="", encoding="utf-8") as rows:
-        return {date.fromisoformat(row["date"]): row["kind"] for row in csv.DictReader(rows)}
+def utc_timestamp(now: datetime) -> str:
+    """Return an instant as FIX's UTCTimestamp with milliseconds."""
+    utc = now.astimezone(UTC)
+    return f"{utc:%Y%m%d-%H:%M:%S}.{utc.microsecond // 1000:03d}"
 
 
 class BusinessClock:
@@ -63,30 +56,20 @@ class BusinessClock:
         *,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
-        holidays: dict[date, str] | None = None,
     ) -> None:
         self._path = path
         self._wall = wall
         self._monotonic = monotonic
-        self._holidays = read_holidays() if holidays is None else holidays
         self.errors = 0
         self._looked_at = monotonic()
         self._mtime_ns, self._setting = self._load()
 
     def read(self) -> Reading:
-        """Return the business instant with its trade date and whether the market is open."""
+        """Return the business instant and the hours in force."""
         self._look()
         setting = self._setting
         now = setting.business + (self._wall() - setting.wall) * setting.speed
-        local = now.astimezone(IST)
-        return Reading(now, local.date(), self._is_open(setting.hours, local))
-
-    def _is_open(self, hours: str, local: datetime) -> bool:
-        if hours == "always-open":
-            return local.time() < _LAST_MINUTE
-        special = self._holidays.get(local.date())
-        trading_day = special == "open" if special else local.weekday() < 5
-        return trading_day and _NSE_OPEN <= local.time() < _NSE_CLOSE
+        return Reading(now, setting.hours)
 
     def _look(self) -> None:
         now = self._monotonic()

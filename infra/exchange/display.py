@@ -70,9 +70,14 @@ class Display:
             entries.append(f"{self._heads['1', '8']}270={self._texts[tape.low]}\x01")
         return entries
 
-    def roll(self) -> list[str]:
+    def listed(self) -> list[str]:
+        """Return the entries that introduce a new symbol."""
+        close = self._texts[self.tape.previous_close]
+        return [f"{self._heads['1', '5']}270={close}\x01"]
+
+    def roll(self, closing_price: int) -> list[str]:
         """Begin a trade date: return the new previous close and volume as entries of 35=X."""
-        self.tape.roll()
+        self.tape.roll(closing_price)
         self._high = self._low = self._open = 0
         close = self._texts[self.tape.previous_close]
         entries = [f"{self._heads['1', '5']}270={close}\x01"]

@@ -1,18 +1,28 @@
 """Drafts the reports of the engine's decisions, each with all that FIX 4.4 requires."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
+from infra.exchange.book import Side
 from infra.exchange.register import Order
 from infra.exchange.reports import (
     CancelReject,
     ExecType,
     ExecutionReport,
+    MassStatus,
     OrdRejReason,
     OrdStatus,
     OrdType,
+    Restatement,
     TimeInForce,
 )
-from infra.exchange.requests import CancelRequest, NewOrder, ReplaceRequest, StatusRequest
+from infra.exchange.requests import (
+    CancelRequest,
+    MassStatusRequest,
+    NewOrder,
+    ReplaceRequest,
+    StatusRequest,
+)
 
 
 class Stamp(NamedTuple):
@@ -40,6 +50,29 @@ class Change(NamedTuple):
     cl_ord_id: str
     orig_cl_ord_id: str = ""
     text: str = ""
+    display: int = 0
+    restatement: int = Restatement.NONE
+
+
+class Execution(NamedTuple):
+    """One side's part of a trade. `number` is the trade's, the same for both sides."""
+
+    number: int
+    price: int
+    quantity: int
+    liquidity: int
+
+
+class Amendment(NamedTuple):
+    """What a bust or correction makes of a trade: its price and quantity now (0 for a bust), and
+    the order's status after it.
+    """
+
+    trade: ExecutionReport
+    price: int
+    quantity: int
+    status: OrdStatus
+    text: str
 
 
 def first_report(
@@ -70,6 +103,7 @@ def first_report(
         transact_time=stamp.time,
         reason=refusal.reason if refusal else None,
         text=refusal.text if refusal else "",
+        display=request.display,
     )
 
 
@@ -86,7 +120,7 @@ def change_report(session: str, order: Order, stamp: Stamp, change: Change) -> E
         account=order.account,
         symbol=order.symbol,
         side=order.side,
-        ord_type=order.ord_type,
+        ord_type=order.ord_type if change.price is None else OrdType.LIMIT,
         time_in_force=order.time_in_force,
         quantity=change.quantity,
         price=change.price,
@@ -99,17 +133,26 @@ def change_report(session: str, order: Order, stamp: Stamp, change: Change) -> E
         transact_time=stamp.time,
         reason=None,
         text=change.text,
+        display=change.display,
+        restatement=change.restatement,
     )
 
 
-def trade_report(order: Order, stamp: Stamp, price: int, quantity: int) -> ExecutionReport:
-    """Report that `quantity` of an order traded at `price`."""
-    cum = order.cum + quantity
+def trade_report(order: Order, stamp: Stamp, part: Execution) -> ExecutionReport:
+    """Report a trade of an order. A late one, after the order's end, leaves its status as it is
+    unless it fills it.
+    """
+    cum = order.cum + part.quantity
+    status = OrdStatus.PARTIALLY_FILLED
+    if cum >= order.quantity:
+        status = OrdStatus.FILLED
+    elif order.status.final:
+        status = order.status
     return ExecutionReport(
         session=order.session,
         exec_id=stamp.exec_id,
         exec_type=ExecType.TRADE,
-        ord_status=OrdStatus.FILLED if cum == order.quantity else OrdStatus.PARTIALLY_FILLED,
+        ord_status=status,
         order_id=order.order_id,
         cl_ord_id=order.cl_ord_id,
         orig_cl_ord_id="",
@@ -121,14 +164,54 @@ def trade_report(order: Order, stamp: Stamp, price: int, quantity: int) -> Execu
         quantity=order.quantity,
         price=order.price,
         cum=cum,
-        leaves=order.quantity - cum,
-        value=order.value + price * quantity,
-        last_quantity=quantity,
-        last_price=price,
+        leaves=0 if status.final else order.quantity - cum,
+        value=order.value + part.price * part.quantity,
+        last_quantity=part.quantity,
+        last_price=part.price,
         trade_date=stamp.trade_date,
         transact_time=stamp.time,
         reason=None,
         text="",
+        display=order.display,
+        trade=part.number,
+        liquidity=part.liquidity,
+    )
+
+
+def amendment_report(order: Order, stamp: Stamp, amended: Amendment) -> ExecutionReport:
+    """Report a bust (150=H) or correction (150=G). LastQty and LastPx are the trade's of old for a
+    bust and the new ones for a correction (FIX 4.4 volume 4, ExecRefID); TradeDate is the trade's.
+    """
+    trade, bust = amended.trade, not amended.quantity
+    cum = order.cum - trade.last_quantity + amended.quantity
+    old, new = trade.last_price * trade.last_quantity, amended.price * amended.quantity
+    return ExecutionReport(
+        session=order.session,
+        exec_id=stamp.exec_id,
+        exec_type=ExecType.BUST if bust else ExecType.CORRECT,
+        ord_status=amended.status,
+        order_id=order.order_id,
+        cl_ord_id=order.cl_ord_id,
+        orig_cl_ord_id="",
+        account=order.account,
+        symbol=order.symbol,
+        side=order.side,
+        ord_type=order.ord_type,
+        time_in_force=order.time_in_force,
+        quantity=order.quantity,
+        price=order.price,
+        cum=cum,
+        leaves=0 if amended.status.final else order.quantity - cum,
+        value=order.value - old + new,
+        last_quantity=trade.last_quantity if bust else amended.quantity,
+        last_price=trade.last_price if bust else amended.price,
+        trade_date=trade.trade_date,
+        transact_time=stamp.time,
+        reason=None,
+        text=amended.text,
+        display=order.display,
+        trade=trade.trade,
+        exec_ref_id=trade.exec_id,
     )
 
 
@@ -159,6 +242,13 @@ def unknown_order_report(request: StatusRequest | NewOrder, stamp: Stamp) -> Exe
         reason=OrdRejReason.UNKNOWN_ORDER,
         text="unknown order",
     )
+
+
+def no_orders_report(request: MassStatusRequest, stamp: Stamp) -> ExecutionReport:
+    """Answer a mass status request of a session without such orders: one report of none (911=0)."""
+    nobody = StatusRequest(request.session, "", request.account, request.symbol or "*", Side.BUY)
+    report = unknown_order_report(nobody, stamp)
+    return replace(report, text="no open orders", mass=MassStatus(request.req_id, 0, True))
 
 
 def cancel_reject(

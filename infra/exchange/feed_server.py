@@ -10,12 +10,14 @@ picture with a hole.
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from infra.exchange.feed_session import FeedSession, Subscribe, sending_time
+from infra.exchange.clock import utc_timestamp
+from infra.exchange.feed_session import FeedSession, Subscribe
+from infra.exchange.notices import MSG_TYPES, Notice
 
 MAX_UNSENT_BYTES = 8 * 1024 * 1024
 MAX_BATCHES_BEHIND = 100
@@ -123,7 +125,7 @@ class FeedServer:
 
     def publish(self, batch: Batch) -> None:
         """Send entries to those who asked for their symbols."""
-        at = sending_time(datetime.now(UTC))
+        at = utc_timestamp(datetime.now(UTC))
         if self._behind > MAX_BATCHES_BEHIND:
             self._loop.call_soon_threadsafe(self._cut_all)
             return
@@ -131,11 +133,20 @@ class FeedServer:
         self._loop.call_soon_threadsafe(self._publish, batch, at)
 
     def answer(
-        self, connection: Connection, request: Subscribe, snapshots: list[tuple[str, list[str]]]
+        self,
+        connection: Connection,
+        request: Subscribe,
+        snapshots: Batch,
+        notices: Sequence[Notice] = (),
     ) -> None:
-        """Send one 35=W per symbol and begin the updates of that request."""
-        at = sending_time(datetime.now(UTC))
-        self._loop.call_soon_threadsafe(self._answer, connection, request, snapshots, at)
+        """Send how the market stands and one 35=W per symbol, and begin that request's updates."""
+        at = utc_timestamp(datetime.now(UTC))
+        self._loop.call_soon_threadsafe(self._answer, connection, request, notices, snapshots, at)
+
+    def announce(self, notices: list[Notice]) -> None:
+        """Send announcements to everyone who is logged on."""
+        at = utc_timestamp(datetime.now(UTC))
+        self._loop.call_soon_threadsafe(self._announce, notices, at)
 
     def refuse(self, connection: Connection, request: Subscribe, text: str) -> None:
         """Refuse a request: 281=0, a symbol is unknown."""
@@ -213,13 +224,26 @@ class FeedServer:
                     self.figures.messages_sent += 1
             connection.flush()
 
+    def _announce(self, notices: Sequence[Notice], at: str) -> None:
+        for connection in list(self._connections):
+            self._tell(connection, notices, at)
+            connection.flush()
+
+    def _tell(self, connection: Connection, notices: Sequence[Notice], at: str) -> None:
+        for notice in notices:
+            body = "".join(f"{tag}={text}\x01" for tag, text in notice.fields())
+            kind, data = MSG_TYPES[type(notice)], body.encode("latin-1")
+            connection.session.send_market_data(kind, data, at, self.now_s())
+
     def _answer(
         self,
         connection: Connection,
         request: Subscribe,
-        snapshots: list[tuple[str, list[str]]],
+        notices: Sequence[Notice],
+        snapshots: Batch,
         at: str,
     ) -> None:
+        self._tell(connection, notices, at)
         for symbol, entries in snapshots:
             body = f"262={request.req_id}\x0155={symbol}\x01268={len(entries)}\x01" + "".join(
                 entries

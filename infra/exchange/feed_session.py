@@ -12,6 +12,8 @@ from datetime import datetime
 
 import numpy as np
 
+from infra.exchange.clock import utc_timestamp
+
 BEGIN = b"8=FIX.4.4\x019="
 MAX_MESSAGE_BYTES = 65_536
 LOGON_TIMEOUT_S = 10.0
@@ -42,11 +44,6 @@ Pairs = list[tuple[int, str]]
 
 class ProtocolError(Exception):
     """The peer broke the session's rules; its text goes into the Logout."""
-
-
-def sending_time(now: datetime) -> str:
-    """Return SendingTime(52): UTC with milliseconds."""
-    return f"{now:%Y%m%d-%H:%M:%S}.{now.microsecond // 1000:03d}"
 
 
 def checksum(data: bytes) -> int:
@@ -155,7 +152,7 @@ class FeedSession:
         return data
 
     def send_market_data(self, msg_type: str, body: bytes, at: str, now_s: float) -> None:
-        """Send a W or X whose entries are of the time `at` (52)."""
+        """Send a W, X or announcement of the time `at` (52)."""
         if self.logged_on and not self.closed:
             self._said_at = now_s
             self._frame(msg_type, body, at)
@@ -171,7 +168,7 @@ class FeedSession:
             self.closed = True
 
     def _send(self, msg_type: str, body: str) -> None:
-        self._frame(msg_type, body.encode("latin-1"), sending_time(self._wall()))
+        self._frame(msg_type, body.encode("latin-1"), utc_timestamp(self._wall()))
 
     def _frame(self, msg_type: str, body: bytes, at: str, sequence: int | None = None) -> None:
         number = self._next_out if sequence is None else sequence
@@ -233,7 +230,7 @@ class FeedSession:
                 self._send("0", f"112={message.get(112, '')}\x01")
             case "2":
                 first = _number(message, 7)
-                at = sending_time(self._wall())
+                at = utc_timestamp(self._wall())
                 body = f"43=Y\x01122={at}\x01123=Y\x0136={self._next_out}\x01"
                 self._frame("4", body.encode(), at, sequence=max(1, min(first, self._next_out)))
             case "4":

@@ -1,21 +1,25 @@
 """What the exchange lists: one row of market.csv per symbol, checked when it is read.
 
-Invariant: every reference price is a multiple of its tick, and the band's two ends are too, so that
-a price inside the band and on the tick is always one the book accepts.
+Invariant: every reference price is a positive multiple of its tick, and each symbol is listed once.
 """
 
 import csv
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 from infra.exchange.prices import parse_price
+from infra.exchange.schedule import SecurityClass
 
 MARKET_FILE = Path(__file__).with_name("market.csv")
 
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """A tradable share. Prices in 1/10,000 rupee; `index_weight` in 1/10 per cent of the index."""
+    """A tradable share. Prices in 1/10,000 rupee; `index_weight` in 1/10 per cent of the index.
+
+    A share that has `derivatives` has a dynamic price band and a closing auction.
+    """
 
     symbol: str
     name: str
@@ -26,17 +30,12 @@ class Instrument:
     band_percent: int
     lot: int
     index_weight: int
+    derivatives: bool
 
-    def band(self, previous_close: int) -> tuple[int, int]:
-        """Return the lowest and highest price allowed on a day that follows `previous_close`.
-
-        The ends are rounded inwards to the tick. NSE starts the dynamic band of shares that have
-        derivatives at 10 per cent (SEBI circular of 24 May 2024); it does not flex here.
-        """
-        width = previous_close * self.band_percent // 100
-        low = -(-(previous_close - width) // self.tick) * self.tick
-        high = (previous_close + width) // self.tick * self.tick
-        return max(low, self.tick), high
+    @property
+    def security_class(self) -> SecurityClass:
+        """Which sessions the share has."""
+        return SecurityClass.CLOSING_AUCTION if self.derivatives else SecurityClass.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,16 @@ class Listing:
 
     instruments: tuple[Instrument, ...]
     index: Index
+
+
+def instrument_row(share: Instrument) -> list[Any]:
+    """Return a share as JSON values, for the journal."""
+    return list(astuple(share))
+
+
+def instrument_of(row: list[Any]) -> Instrument:
+    """Read what `instrument_row` wrote."""
+    return Instrument(*row)
 
 
 def read_listing(path: Path = MARKET_FILE) -> Listing:
@@ -80,6 +89,7 @@ def read_listing(path: Path = MARKET_FILE) -> Listing:
                     band_percent=int(row["band_percent"]),
                     lot=int(row["lot"]),
                     index_weight=parse_price(row["index_weight"]) // 1000,
+                    derivatives=row["derivatives"] == "Y",
                 )
             )
     if index is None or not instruments:

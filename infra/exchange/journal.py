@@ -1,13 +1,15 @@
 """The append-only journal: what the venue must still know after a kill -9.
 
-One JSON array a line. Invariant: a report's line is in the file (a completed `write(2)`, so the
-kernel has it) before the report is handed to a FIX session, and a `sent` line follows once the
-session's own store has it. So on a restart every report without a `sent` line may not have left,
-and is sent again with PossResend=Y and its first ExecID. There is no fsync: a killed process loses
-nothing, a machine that loses power may lose the last seconds.
+One JSON array a line, and one line a turn of the venue. Invariants: all that a turn decided is in
+the file together or not at all, so an auction is never half matched after a kill; and it is there
+(a completed `write(2)`, so the kernel has it) before a report is handed to a FIX session, while a
+`sent` entry follows once the session's own store has the report. So on a restart every report
+without one may not have left, and is sent again with PossResend=Y and its first ExecID. There is no
+fsync: a killed process loses nothing, a machine that loses power may lose the last seconds.
 
-Lines: ["report", class, fields...], ["sent", session, count], ["received", session, MsgSeqNum],
-["boot", n], ["market", trade date, {symbol: [previous close, open, high, low, last, volume]}].
+Entries: ["report", class, fields...], ["sent", session, count], ["received", session, MsgSeqNum],
+["boot", n], ["market", trade date, {symbol: [previous close, open, high, low, last, volume]}],
+["floor", state]; several of one turn: ["turn", [entry, ...]].
 """
 
 import fcntl
@@ -48,13 +50,14 @@ class Recovered:
     boot: int = 0
     market_date: str = ""
     market: dict[str, SymbolDay] = field(default_factory=dict)
+    floor: dict[str, Any] = field(default_factory=dict)
     truncated_bytes: int = 0
 
 
 class Journal:
     """Opens, recovers and appends. One process at a time holds the folder (an advisory lock)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, refresh_keeps_place: bool = False) -> None:
         path = folder / JOURNAL
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -66,8 +69,8 @@ class Journal:
         except OSError as error:
             os.close(self._file)
             raise JournalError(f"another exchange uses the state folder {folder}") from error
-        self._pending: list[str] = []
-        self.recovered = _recover(path)
+        self._pending: list[list[Any]] = []
+        self.recovered = _recover(path, Register(refresh_keeps_place=refresh_keeps_place))
         if self.recovered.truncated_bytes:
             os.ftruncate(self._file, path.stat().st_size - self.recovered.truncated_bytes)
         self.recovered.boot += 1
@@ -80,7 +83,7 @@ class Journal:
         os.close(self._file)
 
     def add_report(self, report: Report) -> None:
-        """Queue a report's line; it is written by the next `flush`."""
+        """Queue a report; it is written by the next `flush`."""
         self._add(["report", type(report).__name__, *astuple(report)])
 
     def add_sent(self, session: str, count: int) -> None:
@@ -95,25 +98,30 @@ class Journal:
         """Queue the day's public figures by symbol."""
         self._add(["market", trade_date, market])
 
+    def add_floor(self, state: dict[str, Any]) -> None:
+        """Queue the state of the floor: phases, halts, bands, listings."""
+        self._add(["floor", state])
+
     def flush(self) -> None:
-        """Write all queued lines; JournalError when the disk refuses them."""
+        """Write all that is queued as one line; JournalError when the disk refuses it."""
         if not self._pending:
             return
-        data = memoryview("".join(self._pending).encode())
-        self._pending.clear()
+        turn = self._pending[0] if len(self._pending) == 1 else ["turn", self._pending]
+        data = memoryview((json.dumps(turn, separators=(",", ":")) + "\n").encode())
+        self._pending = []
         try:
             while data:
                 data = data[os.write(self._file, data) :]
         except OSError as error:
             raise JournalError(f"cannot write the journal: {error}") from error
 
-    def _add(self, line: list[Any]) -> None:
-        self._pending.append(json.dumps(line, separators=(",", ":")) + "\n")
+    def _add(self, entry: list[Any]) -> None:
+        self._pending.append(entry)
 
 
-def _recover(path: Path) -> Recovered:
+def _recover(path: Path, register: Register) -> Recovered:
     """Fold the journal. Only its last line may be incomplete: it was never acted on, and is cut."""
-    recovered = Recovered()
+    recovered = Recovered(register)
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
@@ -128,6 +136,9 @@ def _recover(path: Path) -> Recovered:
 
 def _apply(recovered: Recovered, line: list[Any]) -> None:
     match line:
+        case ["turn", entries]:
+            for entry in entries:
+                _apply(recovered, entry)
         case ["report", name, *values]:
             report = _report(name, values)
             recovered.register.apply(report)
@@ -142,6 +153,8 @@ def _apply(recovered: Recovered, line: list[Any]) -> None:
             recovered.boot = boot
         case ["market", trade_date, market]:
             recovered.market_date, recovered.market = trade_date, market
+        case ["floor", state]:
+            recovered.floor = state
         case _:
             raise ValueError("a line of an unknown kind")
 

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from infra.exchange.instruments import Listing
+from infra.exchange.instruments import Instrument, Listing
 
 STEP_S = 0.05
 MEAN_REVERSION = 2e-5
@@ -62,6 +62,25 @@ class Market:
         self._anchor = np.array(previous_closes, dtype=float)
         self._x = np.log(np.array(last_prices, dtype=float) / self._anchor)
         self._publish()
+
+    def move(self, place: int, price: float) -> None:
+        """Put a share's fair value somewhere, to revert to from here on; in 1/10,000 rupee."""
+        self._anchor[place] = price
+        self._x[place] = 0.0
+        self.fair_values[place] = price
+
+    def add(self, share: Instrument) -> None:
+        """Take a newly listed share up, outside the index."""
+        yearly = self._rng.uniform(*VOLATILITY_RANGE)
+        scale = yearly / math.sqrt(TRADING_SECONDS_PER_YEAR) * math.sqrt(STEP_S)
+        price = float(share.reference_price)
+        self._scale = np.append(self._scale, scale)
+        self._base = np.append(self._base, price)
+        self._anchor = np.append(self._anchor, price)
+        self._limit = np.append(self._limit, share.band_percent / 100 * BAND_SHARE)
+        self._x = np.append(self._x, 0.0)
+        self._weights = np.append(self._weights, 0.0)
+        self.fair_values.append(price)
 
     def index_level(self) -> int:
         """Return the index in 1/10,000 point, on the index's tick."""

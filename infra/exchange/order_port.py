@@ -14,11 +14,16 @@ from typing import Any
 import quickfix as fix
 
 from infra.exchange.inbox import AdminMessage, Inbox, OrderMessage
+from infra.exchange.notices import MSG_TYPES, Notice, PhaseNotice
 from infra.exchange.reports import (
+    CancelReject,
     ExecutionReport,
+    Fields,
+    MassCancelReport,
     Report,
     cancel_reject_fields,
     execution_fields,
+    mass_cancel_fields,
 )
 from infra.exchange.requests import MESSAGE_TYPES, tags
 
@@ -38,10 +43,16 @@ def order_brokers(count: int) -> tuple[str, ...]:
 
 def encode(report: Report) -> str:
     """Return a report as a FIX message for quickfix to complete: it sets the header and sums."""
-    if isinstance(report, ExecutionReport):
-        msg_type, fields = "8", execution_fields(report)
-    else:
-        msg_type, fields = "9", cancel_reject_fields(report)
+    match report:
+        case ExecutionReport():
+            return _message("8", execution_fields(report))
+        case CancelReject():
+            return _message("9", cancel_reject_fields(report))
+        case MassCancelReport():
+            return _message("r", mass_cancel_fields(report))
+
+
+def _message(msg_type: str, fields: Fields) -> str:
     body = "".join(f"{tag}={value}\x01" for tag, value in fields)
     return f"8=FIX.4.4\x019=0\x0135={msg_type}\x01{body}10=000\x01"
 
@@ -168,6 +179,16 @@ class OrderPort:
         if poss_resend:
             message.getHeader().setField(97, "Y")
         fix.Session.sendToTarget(message, self._sessions[report.session])
+
+    def announce(self, notice: Notice) -> None:
+        """Number, store and send an announcement to the sessions it is for."""
+        text = _message(MSG_TYPES[type(notice)], notice.fields())
+        only = notice.session if isinstance(notice, PhaseNotice) else ""
+        for broker, session_id in self._sessions.items():
+            if only in {"", broker}:
+                message = fix.Message()
+                message.setString(text, False)
+                fix.Session.sendToTarget(message, session_id)
 
     @property
     def logged_on(self) -> list[str]:

@@ -6,12 +6,15 @@ dates stays in memory for that (about 1 KB an order).
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from infra.exchange.book import RestingOrder, Side
 from infra.exchange.reports import (
     CancelReject,
     ExecType,
     ExecutionReport,
+    Liquidity,
+    MassCancelReport,
     OrdStatus,
     OrdType,
     Report,
@@ -19,12 +22,29 @@ from infra.exchange.reports import (
 )
 
 
+class Terms(Protocol):
+    """What a replace changes."""
+
+    @property
+    def price(self) -> int | None:
+        """Price(44) in 1/10,000 rupee."""
+
+    @property
+    def quantity(self) -> int:
+        """OrderQty(38)."""
+
+    @property
+    def display(self) -> int:
+        """MaxFloor(111); 0 shows all."""
+
+
 @dataclass(slots=True)
 class Order:
     """One client order as it stands. `cl_ord_id` is that of the last accepted D, F or G.
 
     `priority` orders the queue of a price level when the book is rebuilt. `value` is the sum of
-    price x quantity of its trades.
+    price x quantity of its trades. A disclosed-quantity order shows `display` shares at a time, of
+    which `shown` are left.
     """
 
     order_id: int
@@ -44,6 +64,8 @@ class Order:
     value: int = 0
     last_exec_id: str = ""
     text: str = ""
+    display: int = 0
+    shown: int = 0
     resting: RestingOrder | None = None
 
     @property
@@ -53,13 +75,20 @@ class Order:
 
 
 class Register:
-    """Orders by OrderID and by each ClOrdID they had; trades in the order they happened."""
+    """Orders by OrderID and by each ClOrdID they had; trades in the order they happened, and by
+    ExecID what became of those that were busted or corrected.
 
-    def __init__(self) -> None:
+    `refresh_keeps_place` is the book's flag: the queue is rebuilt by the same rule it was made by.
+    """
+
+    def __init__(self, *, refresh_keeps_place: bool = False) -> None:
         self.orders: dict[int, Order] = {}
         self.open: dict[int, Order] = {}
         self.trades: list[ExecutionReport] = []
+        self.amendments: dict[str, ExecutionReport] = {}
         self.last_execution = 0
+        self.last_trade = 0
+        self.refresh_keeps_place = refresh_keeps_place
         self._by_cl_ord_id: dict[str, int] = {}
         self._events = 0
 
@@ -79,28 +108,53 @@ class Register:
     def apply(self, report: Report) -> None:
         """Make a report part of the state."""
         self._events += 1
+        if isinstance(report, MassCancelReport):
+            return
         if isinstance(report, CancelReject):
             self._by_cl_ord_id.setdefault(report.cl_ord_id, report.order_id)
             return
         self.last_execution = max(self.last_execution, int(report.exec_id.rpartition("-")[2]))
         if not report.order_id:
             return  # a duplicate: the order that has the ClOrdID stays as it is
+        self.last_trade = max(self.last_trade, report.trade)
         order = self.orders.get(report.order_id)
         if order is None:
             order = self._create(report)
-        elif report.exec_type is ExecType.REPLACED and not _keeps_priority(order, report):
+        elif report.exec_type is ExecType.REPLACED and not keeps_place(order, report):
             order.priority = self._events
-        order.status = report.ord_status
+        self._fold_shown(order, report)
+        order.status, order.ord_type = report.ord_status, report.ord_type
         order.quantity, order.price = report.quantity, report.price
-        order.cum, order.value = report.cum, report.value
+        order.cum, order.value, order.display = report.cum, report.value, report.display
         order.last_exec_id, order.text = report.exec_id, report.text
-        if report.exec_type is not ExecType.TRADE:
+        if report.exec_type is ExecType.TRADE:
+            self.trades.append(report)
+        else:
             order.cl_ord_id = report.cl_ord_id
             self._by_cl_ord_id[report.cl_ord_id] = order.order_id
-        else:
-            self.trades.append(report)
+        if report.exec_ref_id:
+            self.amendments[report.exec_ref_id] = report
         if order.status.final:
             self.open.pop(order.order_id, None)
+
+    def _fold_shown(self, order: Order, report: ExecutionReport) -> None:
+        """Follow what a disclosed-quantity order shows, as the book does."""
+        if not report.display:
+            order.shown = 0
+            return
+        left = min(order.shown, report.leaves)
+        kind = report.exec_type
+        stays = kind is ExecType.REPLACED and keeps_place(order, report)
+        if kind is ExecType.TRADE and report.liquidity == Liquidity.ADDED:
+            order.shown -= report.last_quantity
+            if order.shown:
+                return
+            if not self.refresh_keeps_place:
+                order.priority = self._events
+        elif stays or (kind is ExecType.TRADE and report.liquidity == Liquidity.NONE):
+            order.shown = left
+            return
+        order.shown = min(report.display, report.leaves)
 
     def _create(self, report: ExecutionReport) -> Order:
         order = Order(
@@ -122,5 +176,10 @@ class Register:
         return order
 
 
-def _keeps_priority(order: Order, report: ExecutionReport) -> bool:
-    return report.price == order.price and report.quantity <= order.quantity
+def keeps_place(order: Order, change: Terms) -> bool:
+    """Whether a replaced order stays where it is in its queue: nothing but less quantity."""
+    return (
+        change.price == order.price
+        and change.quantity <= order.quantity
+        and change.display == order.display
+    )

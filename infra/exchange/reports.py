@@ -7,6 +7,7 @@ exactly these values, so the book is the fold of the reports.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from infra.exchange.book import Side
 from infra.exchange.prices import average_price, format_price
@@ -36,7 +37,10 @@ class ExecType(StrEnum):
     REPLACED = "5"
     REJECTED = "8"
     EXPIRED = "C"
+    RESTATED = "D"
     TRADE = "F"
+    CORRECT = "G"
+    BUST = "H"
     STATUS = "I"
 
 
@@ -64,6 +68,7 @@ class OrdRejReason:
     EXCEEDS_LIMIT = 3
     UNKNOWN_ORDER = 5
     DUPLICATE = 6
+    UNSUPPORTED = 11
     INCORRECT_QUANTITY = 13
     OTHER = 99
 
@@ -73,8 +78,35 @@ class CxlRejReason:
 
     TOO_LATE = 0
     UNKNOWN_ORDER = 1
+    EXCHANGE_OPTION = 2
     DUPLICATE = 6
     OTHER = 99
+
+
+class Liquidity:
+    """FIX LastLiquidityInd(851): whose order waited for the other."""
+
+    NONE = 0
+    ADDED = 1
+    REMOVED = 2
+
+
+class Restatement:
+    """FIX ExecRestatementReason(378): why the venue changed or ended an order unasked."""
+
+    NONE = -1
+    REPRICED = 3
+    MARKET_OPTION = 8
+
+
+class MassStatus(NamedTuple):
+    """Which mass status request (584) a status answers, of how many (911), and whether it is the
+    last (912).
+    """
+
+    req_id: str
+    total: int
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +114,9 @@ class ExecutionReport:
     """35=8. Prices in 1/10,000 rupee; `value` is the sum of price x quantity of the order's trades.
 
     `session` is the broker session (its SenderCompID) that the report goes to; `trade_date` is
-    YYYYMMDD; `transact_time` is FIX UTC with milliseconds, on the business clock.
+    YYYYMMDD; `transact_time` is FIX UTC with milliseconds, on the business clock. `display` is
+    MaxFloor(111), 0 for an order that shows all. `trade` numbers a trade (527), the same on both
+    sides' reports; a bust or correction names the ExecID it is about in `exec_ref_id` (19).
     """
 
     session: str
@@ -108,6 +142,12 @@ class ExecutionReport:
     transact_time: str
     reason: int | None
     text: str
+    display: int = 0
+    trade: int = 0
+    liquidity: int = Liquidity.NONE
+    exec_ref_id: str = ""
+    restatement: int = Restatement.NONE
+    mass: MassStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +166,19 @@ class CancelReject:
     text: str
 
 
-Report = ExecutionReport | CancelReject
+@dataclass(frozen=True, slots=True)
+class MassCancelReport:
+    """35=r: how many orders a mass cancel (35=q) ended; each has an ExecutionReport too."""
+
+    session: str
+    cl_ord_id: str
+    kind: str
+    symbol: str
+    affected: int
+    transact_time: str
+
+
+Report = ExecutionReport | CancelReject | MassCancelReport
 
 
 def order_id_text(order_id: int) -> str:
@@ -140,7 +192,6 @@ def execution_fields(report: ExecutionReport) -> Fields:
     """
     fields: Fields = [
         (37, order_id_text(report.order_id)),
-        (11, report.cl_ord_id),
         (17, report.exec_id),
         (150, report.exec_type.value),
         (39, report.ord_status.value),
@@ -155,18 +206,45 @@ def execution_fields(report: ExecutionReport) -> Fields:
         (75, report.trade_date),
         (60, report.transact_time),
     ]
-    if report.orig_cl_ord_id:
-        fields.append((41, report.orig_cl_ord_id))
-    if report.account:
-        fields.append((1, report.account))
-    if report.price is not None:
-        fields.append((44, format_price(report.price)))
-    if report.exec_type is ExecType.TRADE:
+    fields += [(tag, text) for tag, text in _optional_fields(report) if text]
+    if report.trade:
         fields += [(32, str(report.last_quantity)), (31, format_price(report.last_price))]
-    if report.reason is not None:
-        fields.append((103, str(report.reason)))
-    if report.text:
-        fields.append((58, report.text))
+        fields.append((527, str(report.trade)))
+    if report.mass is not None:
+        last = "Y" if report.mass.last else "N"
+        fields += [(584, report.mass.req_id), (911, str(report.mass.total)), (912, last)]
+    return fields
+
+
+def _optional_fields(report: ExecutionReport) -> Fields:
+    """Return the tags that are left out when they are empty."""
+    restatement = report.restatement
+    return [
+        (11, report.cl_ord_id),
+        (41, report.orig_cl_ord_id),
+        (1, report.account),
+        (44, "" if report.price is None else format_price(report.price)),
+        (111, str(report.display or "")),
+        (851, str(report.liquidity or "")),
+        (19, report.exec_ref_id),
+        (378, "" if restatement == Restatement.NONE else str(restatement)),
+        (103, "" if report.reason is None else str(report.reason)),
+        (58, report.text),
+    ]
+
+
+def mass_cancel_fields(report: MassCancelReport) -> Fields:
+    """Return the body of an OrderMassCancelReport as tag and value."""
+    fields: Fields = [
+        (37, "NONE"),
+        (11, report.cl_ord_id),
+        (530, report.kind),
+        (531, report.kind),
+        (533, str(report.affected)),
+        (60, report.transact_time),
+    ]
+    if report.symbol:
+        fields.append((55, report.symbol))
     return fields
 
 

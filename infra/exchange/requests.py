@@ -1,4 +1,4 @@
-"""What a broker asks of the venue: the order messages D, F, G and H, read from their raw bytes.
+"""What a broker asks of the venue, read from the raw bytes of its order messages.
 
 Quantities and prices are read as text and become integers here; a value that is none does not raise
 but is carried as `fault`, because FIX wants it answered with a reject that names the order.
@@ -29,6 +29,7 @@ class NewOrder:
     poss_dup: bool
     poss_resend: bool
     fault: str
+    display: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ class CancelRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceRequest:
-    """35=G: the whole order as it should be. `quantity` is the new total, not the open part."""
+    """35=G: the whole order as it should be. `quantity` is the new total, not the open part;
+    `display` 0 makes all of it visible.
+    """
 
     session: str
     cl_ord_id: str
@@ -59,6 +62,7 @@ class ReplaceRequest:
     poss_dup: bool
     poss_resend: bool
     fault: str
+    display: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,45 @@ class StatusRequest:
     side: Side
 
 
-Request = NewOrder | CancelRequest | ReplaceRequest | StatusRequest
-MESSAGE_TYPES = frozenset("DFGH")
+@dataclass(frozen=True, slots=True)
+class MassStatusRequest:
+    """35=AF: the open orders of the session; empty `symbol` or `account` means all."""
+
+    session: str
+    req_id: str
+    symbol: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class MassCancelRequest:
+    """35=q: cancel the session's open orders; `kind` is MassCancelRequestType(530)."""
+
+    session: str
+    cl_ord_id: str
+    kind: str
+    symbol: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRequest:
+    """35=g: which phase it is (the answer is a TradingSessionStatus)."""
+
+    session: str
+    req_id: str
+
+
+Request = (
+    NewOrder
+    | CancelRequest
+    | ReplaceRequest
+    | StatusRequest
+    | MassStatusRequest
+    | MassCancelRequest
+    | PhaseRequest
+)
+MESSAGE_TYPES = frozenset({"D", "F", "G", "H", "AF", "q", "g"})
 
 
 def tags(raw: str) -> dict[int, str]:
@@ -88,54 +129,89 @@ def parse_request(session: str, raw: str) -> Request:
     ValueError or KeyError means it did not pass that check.
     """
     message = tags(raw)
-    kind, cl_ord_id = message[35], message[11]
-    symbol, side = message[55], Side(message[54])
-    poss_dup, poss_resend = message.get(43) == "Y", message.get(97) == "Y"
-    if kind == "H":
-        return StatusRequest(session, cl_ord_id, message.get(1, ""), symbol, side)
-    if kind == "F":
-        original = message[41]
-        return CancelRequest(session, cl_ord_id, original, symbol, side, poss_dup, poss_resend)
-    if kind not in MESSAGE_TYPES:
-        raise ValueError(f"message type {kind!r} is not an order message")
+    match message[35]:
+        case "D":
+            return _new_order(session, message)
+        case "G":
+            return _replace(session, message)
+        case "F":
+            return CancelRequest(
+                session,
+                message[11],
+                message[41],
+                message[55],
+                Side(message[54]),
+                *_repeats(message),
+            )
+        case "H":
+            account = message.get(1, "")
+            return StatusRequest(session, message[11], account, message[55], Side(message[54]))
+        case "AF":
+            symbol, account = message.get(55, ""), message.get(1, "")
+            return MassStatusRequest(session, message[584], symbol, account)
+        case "q":
+            symbol, account = message.get(55, ""), message.get(1, "")
+            return MassCancelRequest(session, message[11], message[530], symbol, account)
+        case "g":
+            return PhaseRequest(session, message[335])
+        case kind:
+            raise ValueError(f"message type {kind!r} is not an order message")
+
+
+def _new_order(session: str, message: dict[int, str]) -> NewOrder:
     ord_type = OrdType(message[40])
     quantity, quantity_fault = _quantity(message[38])
     price, price_fault = _price(ord_type, message.get(44))
-    fault = quantity_fault or price_fault
-    if kind == "G":
-        return ReplaceRequest(
-            session=session,
-            cl_ord_id=cl_ord_id,
-            orig_cl_ord_id=message[41],
-            symbol=symbol,
-            side=side,
-            ord_type=ord_type,
-            quantity=quantity,
-            price=price,
-            poss_dup=poss_dup,
-            poss_resend=poss_resend,
-            fault=fault,
-        )
+    display, display_fault = _quantity(message.get(111, "0"), "MaxFloor")
+    poss_dup, poss_resend = _repeats(message)
     return NewOrder(
         session=session,
-        cl_ord_id=cl_ord_id,
+        cl_ord_id=message[11],
         account=message.get(1, ""),
-        symbol=symbol,
-        side=side,
+        symbol=message[55],
+        side=Side(message[54]),
         ord_type=ord_type,
         time_in_force=TimeInForce(message.get(59, "0")),
         quantity=quantity,
         price=price,
         poss_dup=poss_dup,
         poss_resend=poss_resend,
-        fault=fault,
+        fault=quantity_fault or price_fault or display_fault,
+        display=display,
     )
 
 
-def _quantity(text: str) -> tuple[int, str]:
+def _replace(session: str, message: dict[int, str]) -> ReplaceRequest:
+    ord_type = OrdType(message[40])
+    quantity, quantity_fault = _quantity(message[38])
+    price, price_fault = _price(ord_type, message.get(44))
+    display, display_fault = _quantity(message.get(111, "0"), "MaxFloor")
+    poss_dup, poss_resend = _repeats(message)
+    return ReplaceRequest(
+        session=session,
+        cl_ord_id=message[11],
+        orig_cl_ord_id=message[41],
+        symbol=message[55],
+        side=Side(message[54]),
+        ord_type=ord_type,
+        quantity=quantity,
+        price=price,
+        poss_dup=poss_dup,
+        poss_resend=poss_resend,
+        fault=quantity_fault or price_fault or display_fault,
+        display=display,
+    )
+
+
+def _repeats(message: dict[int, str]) -> tuple[bool, bool]:
+    """PossDupFlag(43) and PossResend(97)."""
+    return message.get(43) == "Y", message.get(97) == "Y"
+
+
+def _quantity(text: str, field: str = "OrderQty") -> tuple[int, str]:
     whole, _, fraction = text.partition(".")
     if len(whole) > 12 or not (whole.isascii() and whole.isdigit()) or fraction.strip("0"):
-        return 0, f"OrderQty {text[:20]} is not a whole number of shares"
+        return 0, f"{field} {text[:20]} is not a whole number of shares"
     return int(whole), ""
 
 

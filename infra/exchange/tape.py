@@ -31,10 +31,11 @@ class Tape:
         self.last_quantity = quantity
         self.volume += quantity
 
-    def roll(self) -> None:
-        """Begin the next trade date: the last price becomes the previous close."""
-        close = self.last or self.previous_close
-        self.previous_close = close
+    def roll(self, close: int) -> None:
+        """Begin the next trade date after one that closed at this price; 0 when no close was made:
+        then the last price is the previous close.
+        """
+        self.previous_close = close or self.last or self.previous_close
         self.open = self.high = self.low = self.last = self.last_quantity = self.volume = 0
 
     def figures(self) -> list[int]:

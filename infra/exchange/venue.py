@@ -8,15 +8,17 @@ is written, and no entry is published ahead of the reports of the trades it show
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from infra.exchange.clock import BusinessClock
 from infra.exchange.engine import Engine
+from infra.exchange.executions import Executions
 from infra.exchange.feed_server import Batch, Connection
 from infra.exchange.feed_session import Subscribe
+from infra.exchange.floor import Floor
 from infra.exchange.inbox import (
     AdminMessage,
     FeedRequest,
@@ -27,9 +29,12 @@ from infra.exchange.inbox import (
 )
 from infra.exchange.instruments import Listing
 from infra.exchange.journal import Journal
+from infra.exchange.notices import Notice, PhaseNotice
 from infra.exchange.received import Received
-from infra.exchange.reports import ExecType, ExecutionReport, Report
+from infra.exchange.reports import ExecType, ExecutionReport, MassCancelReport, Report
 from infra.exchange.requests import parse_request
+from infra.exchange.schedule import Schedule
+from infra.exchange.timekeeper import Timekeeper
 from infra.exchange.trading_day import TradingDay
 
 TICK_S = 0.01
@@ -46,6 +51,9 @@ class Orders(Protocol):
     def send(self, report: Report, *, poss_resend: bool = False) -> None:
         """Store and send one report."""
 
+    def announce(self, notice: Notice) -> None:
+        """Store and send one announcement to the sessions it is for."""
+
 
 class Feed(Protocol):
     """The market-data sessions, as the venue uses them."""
@@ -53,8 +61,17 @@ class Feed(Protocol):
     def publish(self, batch: Batch) -> None:
         """Send entries to the subscribers."""
 
-    def answer(self, connection: Connection, request: Subscribe, snapshots: Batch) -> None:
-        """Send snapshots, and updates from here on."""
+    def answer(
+        self,
+        connection: Connection,
+        request: Subscribe,
+        snapshots: Batch,
+        notices: Sequence[Notice] = (),
+    ) -> None:
+        """Send how the market stands, then snapshots, and updates from here on."""
+
+    def announce(self, notices: list[Notice]) -> None:
+        """Send announcements to everyone."""
 
     def refuse(self, connection: Connection, request: Subscribe, text: str) -> None:
         """Refuse a request for an unknown symbol."""
@@ -91,13 +108,20 @@ class Venue:
         self._journal = journal
         self._clock = clock
         self._inbox = inbox
-        self._engine = Engine(listing.instruments, self.register, boot=recovered.boot)
-        self.day = TradingDay(listing, self._engine, rate=rate, seed=seed)
+        self._executions = Executions(self.register, boot=recovered.boot)
+        self.floor = Floor(listing, self._executions)
+        self._timekeeper = Timekeeper(self.floor, Schedule(clock.read().hours, seed))
+        if recovered.floor:
+            self.floor.restore(recovered.floor)
+            self._timekeeper.restore(recovered.floor["time"])
+        self._engine = Engine(self.floor, self._executions)
+        self.day = TradingDay(listing, self.floor, self._engine, rate=rate, seed=seed)
         self._received = {s: Received(through) for s, through in recovered.received.items()}
         self._stopping = threading.Event()
         self._trade_date = recovered.market_date
         if recovered.market:
             self.day.restore(recovered.market)
+        self.floor.on_day = self._roll
         self._orders: Orders
         self._feed: Feed
 
@@ -116,8 +140,8 @@ class Venue:
 
     @property
     def open(self) -> bool:
-        """Whether orders trade now, by the business clock."""
-        return self._engine.open
+        """Whether orders trade continuously now."""
+        return self.floor.open
 
     def stop(self) -> None:
         """Ask the matching thread to end after its turn."""
@@ -126,9 +150,10 @@ class Venue:
     def run(self) -> None:
         """Work until `stop`; keeps the day's figures in the journal at the end."""
         self._move_clock()
+        self.day.open_books()
+        for notice in self.floor.standing():
+            self._executions.announce(notice)
         self._settle()
-        self._release(self.day.open_books())
-        self._publish()
         then = kept = time.monotonic()
         due = then + TICK_S
         while not self._stopping.is_set():
@@ -142,9 +167,10 @@ class Venue:
             due = now if more else now + TICK_S
             if now - kept >= KEEP_FIGURES_EVERY_S:
                 kept = now
-                self._keep_figures()
+                self._queue_figures()
             self._journal.flush()
-        self._keep_figures()
+        self._settle()
+        self._queue_figures()
         self._journal.flush()
 
     def ask(self, question: Callable[[], T]) -> T:
@@ -195,34 +221,45 @@ class Venue:
             received.seen(item.first, item.last)
 
     def _move_clock(self) -> None:
-        reading = self._clock.read()
-        self._engine.advance(reading)
-        trade_date = self._engine.trade_date
-        if trade_date != self._trade_date:
-            self._settle()
-            if self._trade_date:
-                self.day.roll()
-            self._trade_date = trade_date
-            self._keep_figures()
+        self._timekeeper.advance(self._clock.read())
+
+    def _roll(self) -> None:
+        """Between two trade dates: all of the old one is told before the figures begin anew."""
+        self._settle()
+        if self._trade_date:
+            self.day.roll()
+        self._trade_date = self._executions.trade_date
+        self.floor.changed = True
 
     def _trade(self, elapsed_s: float) -> bool:
-        """Let the house act while the market is open; return whether it is behind its rate."""
-        if not self._engine.open:
+        """Let the house act while a share trades; return whether it is behind its rate."""
+        if not self.floor.trading:
+            self._settle()
             return False
         self.day.advance(elapsed_s)
         reports, more = self.day.work()
         self._release(reports)
-        self._publish()
+        self._settle()
         return more
 
     def _settle(self) -> None:
         """Journal, send and show everything that was decided since the last time."""
-        reports, prints = self._engine.drain()
-        if reports or prints:
-            self._release(reports)
-            touched = {r.symbol for r in reports if isinstance(r, ExecutionReport)}
-            self.day.show(prints, touched)
+        reports, prints = self._executions.drain()
+        if self.floor.changed:
+            self._queue_figures()
+        self._release(reports)
+        self.day.show(prints, {r.symbol for r in reports if isinstance(r, ExecutionReport)})
+        self._announce()
         self._publish()
+
+    def _announce(self) -> None:
+        notices = self._executions.drain_notices()
+        if not notices:
+            return
+        self._journal.flush()
+        for notice in notices:
+            self._orders.announce(notice)
+        self._feed.announce([n for n in notices if not isinstance(n, PhaseNotice) or not n.session])
 
     def _release(self, reports: list[Report]) -> None:
         if not reports:
@@ -258,17 +295,21 @@ class Venue:
             self._feed.refuse(connection, request, f"unknown symbol {unknown[0][:40]}")
             return
         snapshots = [(symbol, self.day.displays[symbol].snapshot()) for symbol in symbols]
-        self._feed.answer(connection, request, snapshots)
+        self._feed.answer(connection, request, snapshots, self.floor.standing())
 
     def _keep_received(self) -> None:
         for session, received in self._received.items():
             self._journal.add_received(session, received.through)
 
-    def _keep_figures(self) -> None:
+    def _queue_figures(self) -> None:
+        self.floor.changed = False
         self._keep_received()
         self._journal.add_market(self._trade_date, self.day.figures())
+        self._journal.add_floor(self.floor.state() | {"time": self._timekeeper.state()})
 
 
 def _is_answer(report: Report) -> bool:
     """Whether a report only answers a question: it changed nothing and is not journaled."""
-    return isinstance(report, ExecutionReport) and report.exec_type is ExecType.STATUS
+    if isinstance(report, ExecutionReport):
+        return report.exec_type is ExecType.STATUS
+    return isinstance(report, MassCancelReport)

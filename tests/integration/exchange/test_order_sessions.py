@@ -1,5 +1,6 @@
 """A real FIX initiator trades with the exchange's process, and the process is killed under it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,8 +113,10 @@ def test_reports_that_may_not_have_left_are_sent_again_as_possible_resends(tmp_p
         until(lambda: '"sent"' in (tmp_path / "state" / "journal.jsonl").read_text())
         venue.kill()
         journal = tmp_path / "state" / "journal.jsonl"
-        lines = journal.read_text().splitlines(keepends=True)
-        journal.write_text("".join(line for line in lines if not line.startswith('["sent"')))
+        turns = [json.loads(line) for line in journal.read_text().splitlines()]
+        entries = [e for turn in turns for e in (turn[1] if turn[0] == "turn" else [turn])]
+        kept = (json.dumps(entry) + "\n" for entry in entries if entry[0] != "sent")
+        journal.write_text("".join(kept))
 
         venue.start()
         again = broker.next_of("1", "F", timeout_s=20)

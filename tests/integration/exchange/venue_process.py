@@ -112,6 +112,7 @@ class Broker:
         self, folder: Path, port: int, name: str = "OUTCRY-O1", expect: int | None = None
     ) -> None:
         self.messages: queue.Queue[dict[int, str]] = queue.Queue()
+        self.notices: queue.Queue[dict[int, str]] = queue.Queue()
         self.rejects: queue.Queue[dict[int, str]] = queue.Queue()
         self.logged_on = False
         command = [sys.executable, "-m", "tests.integration.exchange.broker_process"]
@@ -130,7 +131,9 @@ class Broker:
                 self.logged_on = value
                 continue
             message = {int(tag): text for tag, text in value.items()}
-            if kind == "app":
+            if kind == "app" and message[35] in {"h", "f", "d"}:
+                self.notices.put(message)
+            elif kind == "app":
                 self.messages.put(message)
             elif message[35] == "3":
                 self.rejects.put(message)

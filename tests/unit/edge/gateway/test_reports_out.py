@@ -201,3 +201,12 @@ def test_a_message_of_any_bytes_is_put_aside_as_it_came() -> None:
     ((stream, (record,)),) = setting.streams.appended
     assert stream == REFUSED_STREAM
     assert b"38=\xff" in record.data
+
+
+def test_the_venues_announcements_are_settled_and_handed_to_nobody() -> None:
+    setting = Setting()
+    setting.hear({35: "h", 34: "1", 336: "CONTINUOUS", 340: "2"})
+    setting.hear({35: "f", 34: "2", 55: "INFY", 326: "2"})
+    assert not setting.streams.appended
+    setting.positions[0].advance([], 0.0)
+    assert setting.positions[0].through == 2

@@ -246,6 +246,13 @@ def test_a_refused_duplicate_is_no_rejection_and_an_unknown_order_no_report() ->
     assert translate.says_nothing_new(REPORT | {150: "6"})
 
 
+def test_an_announcement_or_restatement_says_nothing_about_an_order() -> None:
+    assert translate.says_nothing_new(REPORT | {150: "D"})
+    for kind in "hfdr":
+        assert translate.says_nothing_new({35: kind, 34: "3", 58: "trading is halted"})
+    assert not translate.says_nothing_new(REPORT)
+
+
 @pytest.mark.parametrize(
     ("tag", "value"),
     [

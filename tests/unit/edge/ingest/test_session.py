@@ -134,3 +134,10 @@ def test_a_refusal_is_told_with_its_text(venue: Venue) -> None:
     venue.log_on()
     (message,) = venue.give(venue.send("Y", (262, "1"), (58, "unknown symbol")))
     assert message == (Kind.REFUSAL, b"unknown symbol", 0)
+
+
+def test_an_announcement_is_passed_over_and_prices_go_on(venue: Venue) -> None:
+    venue.log_on()
+    data = venue.send("h", (336, "HALTED"), (340, "1")) + venue.send("d", (55, "NEW"))
+    data += venue.send("f", (55, "TCS"), (326, "2")) + venue.send("X", (268, "0"))
+    assert [message.kind for message in venue.give(data)] == [Kind.INCREMENTAL]

@@ -1,33 +1,74 @@
 """A hand-driven venue for tests of the rules: no threads, no files, no house liquidity."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
-from infra.exchange.book import Side
-from infra.exchange.clock import Reading
+from infra.exchange.boards import Board
+from infra.exchange.book import Book, Side
+from infra.exchange.clock import IST, Reading
 from infra.exchange.engine import Engine
-from infra.exchange.instruments import Instrument
+from infra.exchange.executions import Executions
+from infra.exchange.floor import Floor
+from infra.exchange.instruments import Index, Instrument, Listing
+from infra.exchange.notices import Notice
 from infra.exchange.register import Register
 from infra.exchange.reports import CancelReject, ExecutionReport, OrdType, Report, TimeInForce
-from infra.exchange.requests import CancelRequest, NewOrder, ReplaceRequest, StatusRequest
+from infra.exchange.requests import (
+    CancelRequest,
+    NewOrder,
+    ReplaceRequest,
+    Request,
+    StatusRequest,
+)
+from infra.exchange.schedule import Schedule
+from infra.exchange.timekeeper import Timekeeper
 
 BUY, SELL = Side.BUY, Side.SELL
 RUPEE = 10_000
-DAY_ONE = Reading(datetime(2026, 11, 23, 6, tzinfo=UTC), date(2026, 11, 23), True)
-SHARE = Instrument("ABC", "Abc Limited", "", "Energy", 100 * RUPEE, RUPEE // 10, 10, 1, 10)
+SHARE = Instrument("ABC", "Abc Limited", "", "Energy", 100 * RUPEE, RUPEE // 10, 10, 1, 10, True)
+OTHER = replace(SHARE, symbol="XYZ", derivatives=False)
+INDEX = Index("NIFTY 50", "Nifty 50", 25_000 * RUPEE, 500)
+LISTING = Listing((SHARE, OTHER), INDEX)
+SEED = 7
+
+
+def ist(text: str, hours: str = "nse") -> Reading:
+    """Return a reading at an instant of India's time, such as `2026-11-23 09:15`."""
+    return Reading(datetime.fromisoformat(text).replace(tzinfo=IST), hours)
+
+
+DAY_ONE = Reading(datetime(2026, 11, 23, 6, tzinfo=UTC), "always-open")
 
 
 class Desk:
     """Sends requests to an engine and collects what it answers."""
 
-    def __init__(self, register: Register | None = None) -> None:
-        self.engine = Engine([SHARE], register or Register())
-        self.engine.advance(DAY_ONE)
-        self.all: list[Report] = self.engine.drain()[0]
+    def __init__(self, register: Register | None = None, start: Reading = DAY_ONE) -> None:
+        self.executions = Executions(register or Register())
+        self.floor = Floor(LISTING, self.executions)
+        self.time = Timekeeper(self.floor, Schedule(start.hours, SEED))
+        self.engine = Engine(self.floor, self.executions)
+        self.time.advance(start)
+        self.all: list[Report] = self.executions.drain()[0]
+
+    @property
+    def register(self) -> Register:
+        return self.executions.register
+
+    @property
+    def board(self) -> Board:
+        return self.floor.boards["ABC"]
+
+    @property
+    def book(self) -> Book:
+        return self.board.book
 
     def advance(self, reading: Reading) -> list[Report]:
-        self.engine.advance(reading)
+        self.time.advance(reading)
         return self._answers()
+
+    def notices(self) -> list[Notice]:
+        return self.executions.drain_notices()
 
     def order(
         self, name: str, side: Side, quantity: int, rupees: float | None, /, **more: object
@@ -36,7 +77,7 @@ class Desk:
         request = NewOrder(
             session="OUTCRY-O1",
             cl_ord_id=name,
-            account="77",
+            account=f"of {name}",
             symbol="ABC",
             side=side,
             ord_type=OrdType.MARKET if price is None else OrdType.LIMIT,
@@ -56,23 +97,31 @@ class Desk:
         return self._answers()
 
     def change(
-        self, name: str, original: str, quantity: int, rupees: float, side: Side = BUY
+        self,
+        name: str,
+        original: str,
+        quantity: int,
+        rupees: float,
+        side: Side = BUY,
+        **more: object,
     ) -> list[Report]:
-        self.engine.handle(
-            ReplaceRequest(
-                session="OUTCRY-O1",
-                cl_ord_id=name,
-                orig_cl_ord_id=original,
-                symbol="ABC",
-                side=side,
-                ord_type=OrdType.LIMIT,
-                quantity=quantity,
-                price=round(rupees * RUPEE),
-                poss_dup=False,
-                poss_resend=False,
-                fault="",
-            )
+        request = ReplaceRequest(
+            session="OUTCRY-O1",
+            cl_ord_id=name,
+            orig_cl_ord_id=original,
+            symbol="ABC",
+            side=side,
+            ord_type=OrdType.LIMIT,
+            quantity=quantity,
+            price=round(rupees * RUPEE),
+            poss_dup=False,
+            poss_resend=False,
+            fault="",
         )
+        return self.ask(replace(request, **more))  # type: ignore[arg-type]
+
+    def ask(self, request: Request) -> list[Report]:
+        self.engine.handle(request)
         return self._answers()
 
     def status(self, name: str) -> ExecutionReport:
@@ -80,7 +129,7 @@ class Desk:
         return execution(self._answers()[0])
 
     def _answers(self) -> list[Report]:
-        reports, _ = self.engine.drain()
+        reports, _ = self.executions.drain()
         self.all += reports
         return reports
 

@@ -30,7 +30,7 @@ def play(steps: list[tuple[object, ...]]) -> Desk:
             case ("order", side, quantity, price):
                 desk.order(f"{number}", side, quantity, price)  # type: ignore[arg-type]
             case (kind, place, *rest):
-                orders = list(desk.engine.register.orders.values())
+                orders = list(desk.register.orders.values())
                 if not orders:
                     continue
                 order = orders[int(str(place)) % len(orders)]
@@ -50,7 +50,7 @@ def play(steps: list[tuple[object, ...]]) -> Desk:
 
 @given(STEPS)
 def test_the_book_is_never_crossed(steps: list[tuple[object, ...]]) -> None:
-    book = play(steps).engine.books["ABC"]
+    book = play(steps).book
     bid, ask = book.best(BUY), book.best(SELL)
     assert bid is None or ask is None or bid < ask
 
@@ -58,7 +58,7 @@ def test_the_book_is_never_crossed(steps: list[tuple[object, ...]]) -> None:
 @given(STEPS)
 def test_what_is_bought_is_sold_at_the_same_price(steps: list[tuple[object, ...]]) -> None:
     traded = {BUY: [0, 0], SELL: [0, 0]}
-    for trade in play(steps).engine.register.trades:
+    for trade in play(steps).register.trades:
         traded[trade.side][0] += trade.last_quantity
         traded[trade.side][1] += trade.last_quantity * trade.last_price
     assert traded[BUY] == traded[SELL]
@@ -86,10 +86,10 @@ def test_every_report_agrees_with_the_order_and_the_sum_of_its_trades(
 @given(STEPS)
 def test_the_levels_show_exactly_the_open_orders(steps: list[tuple[object, ...]]) -> None:
     desk = play(steps)
-    book = desk.engine.books["ABC"]
+    book = desk.book
     for side in (BUY, SELL):
         shown = sum(quantity for _, quantity in book.depth(side, levels=1000))
-        assert shown == sum(o.leaves for o in desk.engine.register.open.values() if o.side is side)
+        assert shown == sum(o.leaves for o in desk.register.open.values() if o.side is side)
 
 
 @given(STEPS)
@@ -102,9 +102,7 @@ def test_folding_the_reports_again_gives_the_same_book_and_queue(
         register.apply(report)
     again = Desk(register)
     for side in (BUY, SELL):
-        assert again.engine.books["ABC"].depth(side, 1000) == desk.engine.books["ABC"].depth(
-            side, 1000
-        )
+        assert again.book.depth(side, 1000) == desk.book.depth(side, 1000)
         before = desk.order(f"sweep{side}", side, 10_000, None)
         after = again.order(f"sweep{side}", side, 10_000, None)
         assert _makers(after) == _makers(before)

@@ -1,13 +1,9 @@
 """The venue's rules, by FIX 4.4's appendix D where it has a row for them."""
 
-from dataclasses import replace
-from datetime import UTC, date, datetime
-
 import pytest
 
-from infra.exchange.clock import Reading
 from infra.exchange.reports import CxlRejReason, OrdRejReason, OrdStatus, TimeInForce
-from tests.unit.infra.exchange.broker import BUY, DAY_ONE, SELL, Desk, execution, kinds, refusal
+from tests.unit.infra.exchange.broker import BUY, SELL, Desk, execution, ist, kinds, refusal
 
 
 def test_the_best_price_trades_first_and_the_oldest_order_at_a_price_before_later_ones() -> None:
@@ -36,7 +32,7 @@ def test_a_limit_order_rests_with_what_it_could_not_trade() -> None:
     desk.order("taker", BUY, 25, 100.0)
     status = desk.status("taker")
     assert (status.ord_status, status.cum, status.leaves) == (OrdStatus.PARTIALLY_FILLED, 10, 15)
-    assert desk.engine.books["ABC"].depth(BUY) == [(1_000_000, 15)]
+    assert desk.book.depth(BUY) == [(1_000_000, 15)]
 
 
 @pytest.mark.parametrize("price", [None, 100.0])
@@ -46,7 +42,7 @@ def test_the_rest_of_an_ioc_or_market_order_is_cancelled(price: float | None) ->
     reports = desk.order("taker", BUY, 25, price, time_in_force=TimeInForce.IOC)
     last = execution(reports[-1])
     assert (last.ord_status, last.cum, last.leaves) == (OrdStatus.CANCELED, 10, 0)
-    assert desk.engine.books["ABC"].best(BUY) is None
+    assert desk.book.best(BUY) is None
 
 
 @pytest.mark.parametrize(
@@ -69,12 +65,11 @@ def test_an_order_that_breaks_a_rule_is_rejected_with_its_reason(
     report = execution(desk.order("bad", BUY, 10, 100.0, **wrong)[0])
     assert (report.ord_status, report.reason) == (OrdStatus.REJECTED, reason)
     assert report.text
-    assert not desk.engine.register.open
+    assert not desk.register.open
 
 
 def test_outside_the_trading_hours_an_order_is_rejected_with_a_text() -> None:
-    desk = Desk()
-    desk.advance(replace(DAY_ONE, open=False))
+    desk = Desk(start=ist("2026-11-23 17:00"))
     report = execution(desk.order("late", BUY, 10, 100.0)[0])
     assert report.reason == OrdRejReason.EXCHANGE_CLOSED
     assert report.text == "the market is closed"
@@ -93,7 +88,7 @@ def test_a_possible_resend_of_a_known_order_is_answered_with_its_status() -> Non
     desk.order("a", BUY, 10, 99.0)
     reports = desk.order("a", BUY, 10, 99.0, poss_resend=True)
     assert kinds(reports) == [("a", "STATUS", "NEW")]
-    assert len(desk.engine.register.orders) == 1
+    assert len(desk.register.orders) == 1
 
 
 def test_a_possible_duplicate_of_a_known_order_is_ignored() -> None:
@@ -113,7 +108,7 @@ def test_a_cancel_ends_the_order_and_takes_it_off_the_book() -> None:
     report = execution(desk.cancel("a-1", "a")[0])
     assert (report.cl_ord_id, report.orig_cl_ord_id) == ("a-1", "a")
     assert (report.ord_status, report.leaves) == (OrdStatus.CANCELED, 0)
-    assert desk.engine.books["ABC"].best(BUY) is None
+    assert desk.book.best(BUY) is None
 
 
 def test_a_cancel_of_a_filled_order_is_too_late() -> None:
@@ -182,7 +177,7 @@ def test_a_replace_to_no_more_than_was_traded_fills_the_order(quantity: int) -> 
     desk.order("a", BUY, 10, 100.0)
     report = execution(desk.change("a-1", "a", quantity, 100.0)[0])
     assert (report.ord_status, report.quantity, report.leaves) == (OrdStatus.FILLED, 4, 0)
-    assert desk.engine.books["ABC"].best(BUY) is None
+    assert desk.book.best(BUY) is None
 
 
 def test_the_status_of_an_unknown_order_is_rejected_with_reason_5() -> None:
@@ -193,10 +188,9 @@ def test_the_status_of_an_unknown_order_is_rejected_with_reason_5() -> None:
 def test_open_orders_expire_when_their_trade_date_ends() -> None:
     desk = Desk()
     desk.order("a", BUY, 10, 99.0)
-    next_day = Reading(datetime(2026, 11, 24, 6, tzinfo=UTC), date(2026, 11, 24), True)
-    report = execution(desk.advance(next_day)[0])
+    report = execution(desk.advance(ist("2026-11-24 11:30", "always-open"))[0])
     assert (report.ord_status, report.trade_date) == (OrdStatus.EXPIRED, "20261123")
-    assert desk.engine.books["ABC"].best(BUY) is None
+    assert desk.book.best(BUY) is None
 
 
 def test_no_two_executions_share_an_id() -> None:

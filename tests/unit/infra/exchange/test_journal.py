@@ -26,11 +26,11 @@ def _filled(folder: Path) -> Desk:
 def test_a_replay_gives_the_same_orders_and_trades(tmp_path: Path) -> None:
     desk = _filled(tmp_path)
     recovered = Journal(tmp_path).recovered
-    for order in desk.engine.register.orders.values():
+    for order in desk.register.orders.values():
         order.resting = None
-    assert recovered.register.orders == desk.engine.register.orders
-    assert recovered.register.trades == desk.engine.register.trades
-    assert recovered.register.last_execution == desk.engine.register.last_execution
+    assert recovered.register.orders == desk.register.orders
+    assert recovered.register.trades == desk.register.trades
+    assert recovered.register.last_execution == desk.register.last_execution
     assert recovered.received == {"OUTCRY-O1": 9}
     assert (recovered.market_date, recovered.market) == ("20261123", {"ABC": [1, 2, 3, 4, 5, 6]})
     assert recovered.boot == 2
@@ -59,9 +59,8 @@ def test_damage_in_the_middle_stops_the_start_and_names_the_line(tmp_path: Path)
     _filled(tmp_path)
     path = tmp_path / JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
-    lines[2] = b"not json\n"
-    path.write_bytes(b"".join(lines))
-    with pytest.raises(JournalError, match="line 3"):
+    path.write_bytes(b"".join([*lines[:1], b"not json\n", *lines[1:]]))
+    with pytest.raises(JournalError, match="line 2"):
         Journal(tmp_path)
 
 

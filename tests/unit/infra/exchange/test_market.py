@@ -1,27 +1,39 @@
 """The simulated market: the same for the same seed, inside its bands, shown exactly."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
+from infra.exchange.bands import Band
 from infra.exchange.book import Side
 from infra.exchange.clock import Reading
 from infra.exchange.engine import Engine
+from infra.exchange.executions import Executions
+from infra.exchange.floor import Floor
 from infra.exchange.instruments import read_listing
 from infra.exchange.market import Market
 from infra.exchange.register import Register
 from infra.exchange.reports import ExecType, ExecutionReport, OrdType, TimeInForce
 from infra.exchange.requests import NewOrder
+from infra.exchange.schedule import Schedule
+from infra.exchange.timekeeper import Timekeeper
 from infra.exchange.trading_day import TradingDay
 
 LISTING = read_listing()
-READING = Reading(datetime(2026, 11, 23, 6, tzinfo=UTC), date(2026, 11, 23), True)
+READING = Reading(datetime(2026, 11, 23, 6, tzinfo=UTC), "always-open")
 
 
-def market_day(seed: int = 1, rate: int = 20_000) -> tuple[Engine, TradingDay]:
-    engine = Engine(LISTING.instruments, Register())
-    engine.advance(READING)
-    day = TradingDay(LISTING, engine, rate=rate, seed=seed)
-    day.open_books()
-    return engine, day
+class Hall:
+    """A whole market without threads, files or sessions."""
+
+    def __init__(self, seed: int = 1, rate: int = 20_000) -> None:
+        self.executions = Executions(Register())
+        self.floor = Floor(LISTING, self.executions)
+        self.engine = Engine(self.floor, self.executions)
+        self.day = TradingDay(LISTING, self.floor, self.engine, rate=rate, seed=seed)
+        Timekeeper(self.floor, Schedule("always-open", seed)).advance(READING)
+        self.day.open_books()
+        reports, prints = self.executions.drain()
+        assert not reports
+        self.day.show(prints, set())
 
 
 def run(day: TradingDay, seconds: float) -> list[tuple[str, list[str]]]:
@@ -36,21 +48,21 @@ def run(day: TradingDay, seconds: float) -> list[tuple[str, list[str]]]:
 
 
 def test_the_same_seed_gives_the_same_market() -> None:
-    assert run(market_day(5)[1], 0.5) == run(market_day(5)[1], 0.5)
+    assert run(Hall(5).day, 0.5) == run(Hall(5).day, 0.5)
 
 
 def test_another_seed_gives_another_market() -> None:
-    assert run(market_day(5)[1], 0.5) != run(market_day(6)[1], 0.5)
+    assert run(Hall(5).day, 0.5) != run(Hall(6).day, 0.5)
 
 
 def test_a_chosen_rate_is_the_number_of_entries() -> None:
-    _, day = market_day(rate=20_000)
+    day = Hall(rate=20_000).day
     run(day, 1.0)
     assert 20_000 <= day.entries <= 20_500
 
 
 def test_a_long_stall_is_shed_and_counted() -> None:
-    _, day = market_day(rate=20_000)
+    day = Hall(rate=20_000).day
     day.advance(10.0)
     assert day.shed > 0.9 * 20_000 * 10 - 20_000 * 0.25 - 250 - 20_000
 
@@ -60,8 +72,8 @@ def test_fair_values_stay_inside_the_band() -> None:
     for _ in range(20_000):
         market.step()
     for share, value in zip(LISTING.instruments, market.fair_values, strict=True):
-        low, high = share.band(share.reference_price)
-        assert low < value < high
+        band = Band(share.reference_price, share.band_percent, share.tick)
+        assert band.low < value < band.high
 
 
 def test_the_index_moves_with_its_shares() -> None:
@@ -73,16 +85,17 @@ def test_the_index_moves_with_its_shares() -> None:
 
 
 def test_every_book_has_five_uncrossed_levels_a_side() -> None:
-    engine, day = market_day()
-    run(day, 0.3)
-    for book in engine.books.values():
+    hall = Hall()
+    run(hall.day, 0.3)
+    for board in hall.floor.boards.values():
+        book = board.book
         bids, asks = book.depth(Side.BUY), book.depth(Side.SELL)
         assert len(bids) == len(asks) == 5
         assert bids[0][0] < asks[0][0]
 
 
 def test_a_receiver_of_the_entries_holds_the_snapshot() -> None:
-    _, day = market_day()
+    day = Hall().day
     shown = run(day, 0.5)
     pictures: dict[str, dict[tuple[str, str], tuple[str, str]]] = {}
     for symbol, entries in shown:
@@ -106,11 +119,12 @@ def test_a_receiver_of_the_entries_holds_the_snapshot() -> None:
 
 
 def test_a_resting_order_is_shown_and_fills_when_the_market_reaches_it() -> None:
-    engine, day = market_day(rate=50_000)
-    best = engine.books["RELIANCE"].best(Side.SELL)
+    hall = Hall(rate=50_000)
+    day = hall.day
+    best = hall.floor.boards["RELIANCE"].book.best(Side.SELL)
     assert best is not None
     day.take_batch()
-    engine.handle(
+    hall.engine.handle(
         NewOrder(
             session="OUTCRY-O1",
             cl_ord_id="1",
@@ -126,7 +140,7 @@ def test_a_resting_order_is_shown_and_fills_when_the_market_reaches_it() -> None
             fault="",
         )
     )
-    reports, prints = engine.drain()
+    reports, prints = hall.executions.drain()
     day.show(prints, {"RELIANCE"})
     left = next(r for r in reversed(reports) if isinstance(r, ExecutionReport)).leaves
     assert 0 < left < 999_999
@@ -141,7 +155,7 @@ def test_a_resting_order_is_shown_and_fills_when_the_market_reaches_it() -> None
 
 
 def test_the_last_price_becomes_the_next_days_previous_close() -> None:
-    _, day = market_day()
+    day = Hall().day
     run(day, 0.5)
     last = day.displays["RELIANCE"].tape.last
     day.roll()
