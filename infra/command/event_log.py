@@ -51,20 +51,27 @@ Found = Callable[[str, int, int, str], None]
 
 Each = Callable[[int, str, End], None]
 """Told of a user, an event's kind, and the log's end once the event is in it."""
+Ended = Callable[[int, End], None]
+"""Told of a user and the end of that user's log."""
 
 
 class Walk:
     """One pass over a log. The rows of COPY are taken by `write`, as the driver hands them on."""
 
     def __init__(
-        self, found: Found, anchored: Iterable[Anchored] = (), each: Each | None = None
+        self,
+        found: Found,
+        *,
+        anchored: Iterable[Anchored] = (),
+        each: Each | None = None,
+        ended: Ended | None = None,
     ) -> None:
         self.events = 0
         self.anchors = 0
-        self.ends: dict[int, End] = {}
         self.broken: set[int] = set()
         self._found = found
         self._each = each
+        self._ended = ended
         self._anchored = iter(anchored)
         self._next = next(self._anchored, None)
         steps = self._steps()
@@ -87,18 +94,18 @@ class Walk:
         row = (yield)[_COPY_HEADER_BYTES:]
         while True:
             if len(row) < fixed:
-                if before_seq:
-                    self.ends[owner] = End(before_seq, before_hash, before_at, before_cash,
-                                           before_held, before_borrowed, body)  # fmt: skip
-                    before_seq = 0
+                if before_seq and self._ended is not None:
+                    self._ended(owner, End(before_seq, before_hash, before_at, before_cash,
+                                           before_held, before_borrowed, body))  # fmt: skip
+                before_seq = 0
                 row = yield
                 continue
             (_, _, user, _, seq, _, at, _, ref, _, cash_change, _, held_change, _, cash, _, held, _,
                 borrowed, _, own_hash, kind_bytes) = unpack(row)  # fmt: skip
             if user != owner or not before_seq:
-                if before_seq:
-                    self.ends[owner] = End(before_seq, before_hash, before_at, before_cash,
-                                           before_held, before_borrowed, body)  # fmt: skip
+                if before_seq and self._ended is not None:
+                    self._ended(owner, End(before_seq, before_hash, before_at, before_cash,
+                                           before_held, before_borrowed, body))  # fmt: skip
                 owner, before_seq, before_at = user, 0, at + _EPOCH_MICROS
                 before_cash = before_held = before_borrowed = 0
                 before_hash = sha256(_NUMBER.pack(user)).digest()

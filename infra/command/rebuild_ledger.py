@@ -88,7 +88,7 @@ def rebuild_shard(
 ) -> None:
     """Rebuilds the accounts at home on one shard, in the transaction that the connection is in."""
     rebuilding = _Rebuilding(shard, report, homes, _read_tables(connection, shard, homes))
-    walk = Walk(rebuilding.fault, each=rebuilding.event)
+    walk = Walk(rebuilding.fault, each=rebuilding.event, ended=rebuilding.ended)
     walk_log(connection, walk)
     rebuilding.finish()
     report.checked["events"] += walk.events
@@ -108,48 +108,43 @@ class _Rebuilding:
         self._report = report
         self._homes = homes
         self._tables = tables
-        self._user: int | None = None
         self._account = ReplayedAccount()
-        self._skipped = False
+        self._wrong: int | None = None
 
     def event(self, user: int, kind: str, end: End) -> None:
-        if user != self._user:
-            self._compare()
-            self._user = user
-            self._account = ReplayedAccount()
-            self._skipped = self._homes.get(user & SLOTS - 1) != self._shard
-        if self._skipped:
+        if user == self._wrong or self._homes.get(user & SLOTS - 1) != self._shard:
             return
         try:
             self._account.apply(kind, end)
         except ReplayFault as fault:
             self.fault("events", user, end.seq, str(fault))
 
-    def fault(self, _check: str, user: int, seq: int, text: str) -> None:
-        """The log itself is wrong there: what it says of this user can't be rebuilt."""
-        self._report.problems.append(f"shard {self._shard}, user {user} seq {seq}: {text}")
-        self._skipped = True
-        self._tables.pop(user, None)
-
-    def finish(self) -> None:
-        """Compares the last account, and names rows of users without a log."""
-        self._compare()
-        for user in sorted(self._tables):
-            self._report.problems.append(f"shard {self._shard}, user {user}: has rows but no log")
-
-    def _compare(self) -> None:
-        if self._user is None or self._skipped:
+    def ended(self, user: int, _end: End) -> None:
+        """Compares what the log says with what the tables have."""
+        account, self._account = self._account, ReplayedAccount()
+        if user == self._wrong or self._homes.get(user & SLOTS - 1) != self._shard:
             return
-        kept = self._tables.pop(self._user, {})
-        for table, rebuilt in self._account.tables().items():
+        kept = self._tables.pop(user, {})
+        for table, rebuilt in account.tables().items():
             rows = kept.get(table, {})
             self._report.checked[table] += len(rebuilt)
             for key in sorted(rows.keys() | rebuilt.keys(), key=str):
                 for difference in _differences(rows.get(key), rebuilt.get(key)):
                     place = " ".join(map(str, (table, *key)))
                     self._report.problems.append(
-                        f"shard {self._shard}, user {self._user} {place}: {difference}"
+                        f"shard {self._shard}, user {user} {place}: {difference}"
                     )
+
+    def fault(self, _check: str, user: int, seq: int, text: str) -> None:
+        """The log itself is wrong there: what it says of this user can't be rebuilt."""
+        self._report.problems.append(f"shard {self._shard}, user {user} seq {seq}: {text}")
+        self._wrong = user
+        self._tables.pop(user, None)
+
+    def finish(self) -> None:
+        """Names rows of users without a log."""
+        for user in sorted(self._tables):
+            self._report.problems.append(f"shard {self._shard}, user {user}: has rows but no log")
 
 
 def _differences(row: Row | None, rebuilt: Row | None) -> list[str]:

@@ -20,6 +20,7 @@ import pg8000.native
 from pg8000.exceptions import DatabaseError
 
 from infra.command import anchor_log
+from infra.command.archives import check_archives
 from infra.command.book_checks import BOOK_CHECKS
 from infra.command.checks import Check
 from infra.command.day_checks import DAY_CHECKS
@@ -98,6 +99,7 @@ def run(postgres_owner_urls: Sequence[str], anchors: Anchors | None = None) -> R
             if anchors:
                 _check_anchor_rows(connection, shard, report, signed)
             connection.run("ROLLBACK")
+        check_archives(connections, homes, report)
     return report
 
 

@@ -158,3 +158,16 @@ def test_a_contract_note_is_there_after_the_close_and_agrees_with_the_ledger(
     )
     assert page.content.startswith(b"%PDF-")
     assert stack.outcry("ledger", "verify").returncode == 0
+
+
+def test_what_moved_is_anchored_within_the_minute(stack: Stack, trader: Trader) -> None:
+    def anchors() -> int:
+        return len(list((stack.home / "objects" / "anchors").glob("*/*/checkpoint")))
+
+    before = anchors()
+    trade(trader, "BUY", 1)
+    advance(stack, "1m")
+    eventually(anchors, lambda count: count > before, JOB_SECONDS)
+    for command in ("verify", "rebuild", "trial-balance"):
+        done = stack.outcry("ledger", command)
+        assert done.returncode == 0, done.stdout + done.stderr
