@@ -11,7 +11,7 @@ from functions.shared.bookkeeping import accounts, placing, reading
 from functions.shared.domain.errors import NotFound
 from functions.shared.domain.orders import Side
 from functions.shared.stores.postgres import Shards, SlotAway
-from infra.command import verify_ledger
+from infra.command import rebuild_ledger, verify_ledger
 from infra.command.report import Report
 from infra.command.slot_move import Move, MoveRefused, Step
 from infra.command.slot_tables import common_tables, slot_tables
@@ -234,6 +234,23 @@ def test_a_shard_that_is_not_the_home_says_neither_yes_nor_no(books: ShardsUnder
     old.close()
 
 
+def test_an_archive_that_tells_another_history_is_found(
+    books: ShardsUnderTest, shards: Shards
+) -> None:
+    Trader(shards, USER, LAKH)
+    move(books, USER, 1)
+    old_home = books.superuser(0)
+    old_home.run("BEGIN")
+    old_home.run("SET LOCAL session_replication_role = replica")  # past every trigger
+    old_home.run("UPDATE ledger.ledger_event SET hash = sha256('x') WHERE user_id = 7 AND seq = 2")
+    old_home.run("COMMIT")
+    old_home.close()
+    found = [problem for problem in wrong(books) if "archived logs" in problem]
+    assert found == [
+        "shard 0, archived logs: user 7 seq 2: is not what the log at home on shard 1 says"
+    ]
+
+
 def test_a_batch_with_a_moved_user_is_placed_all_the_same(
     books: ShardsUnderTest, shards: Shards
 ) -> None:
@@ -255,7 +272,7 @@ def test_books_where_everything_happened_move_whole(
             return verify_ledger.run(busy.shards.urls(OWNER), busy.anchors)
 
         before = report()
-        empty = {"parked reports"}
+        empty = {"parked reports", "archived logs"}
         assert {name for name, count in before.checked.items() if count == 0} <= empty
         for target in (1, 0):
             for user in (INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER):
@@ -263,6 +280,8 @@ def test_books_where_everything_happened_move_whole(
                 Trader(shards, user).deposit(LAKH, f"after the move to {target}")
             anchor_everything(shards, tmp_path)
             assert report().problems == before.problems
+            assert report().checked["archived logs"] > 0
+            assert rebuild_ledger.run(busy.shards.urls(OWNER)).problems == []
         shards.close()
 
 
