@@ -5,7 +5,6 @@ settle between two calls of a race. Nothing drains the outbox: the checker wants
 """
 
 import json
-import random
 import subprocess
 import sys
 import time
@@ -165,12 +164,3 @@ def judge(folder: Path, owner_urls: Sequence[str]) -> Judgement:
         Counter(operation.outcome for operation in operations),
         sum(len(log) for log in books.events.values()),
     )
-
-
-def moments(rng: random.Random, seconds: float, between: tuple[float, float]) -> list[float]:
-    """When to strike within a run: so far apart, at random."""
-    found, at = [], rng.uniform(*between)
-    while at < seconds:
-        found.append(at)
-        at += rng.uniform(*between)
-    return found
