@@ -80,7 +80,7 @@ CREATE FUNCTION ledger.judge(a ledger.account, b ledger.orders, n ledger.orders,
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_available bigint := a.cash - a.held - a.blocked;
-  v_had bigint := ledger.reserve_of(b); v_need bigint; p ledger.position; v_closing bigint := 0;
+  v_had bigint := 0; v_need bigint := n.reserved; p ledger.position; v_closing bigint := 0;
   v_opens boolean := n.side = 'BUY';          -- what a delivery order does; intraday the position says
   v_reserved bigint := coalesce(n.pending_reserved, n.reserved);
   v_quantity bigint := coalesce(n.pending_quantity, n.quantity);
@@ -108,7 +108,10 @@ BEGIN
     rules := rules || ledger.rule('ACCOUNT_UNDER_REVIEW', 'a report of the venue awaits review',
       'UNDER_REVIEW', 'ACTIVE', 0);
   END IF;
-  IF NOT ledger.is_working(b.status) AND a.open_orders >= p_open_orders_max THEN
+  IF ledger.is_working(b.status) THEN
+    v_had := ledger.reserve_of(b);
+    v_need := ledger.reserve_of(n) - v_had;
+  ELSIF a.open_orders >= p_open_orders_max THEN
     rules := rules || ledger.rule('TOO_MANY_OPEN_ORDERS', 'cancel one first',
       (a.open_orders + 1)::text, p_open_orders_max::text, 0);
   END IF;
@@ -125,7 +128,6 @@ BEGIN
     largest := b.filled_quantity + largest + ledger.shares_of(b);
     RETURN;
   END IF;
-  v_need := ledger.reserve_of(n) - v_had;
   IF n.product = 'MIS' THEN
     v_need := -ledger.position_hold(p);
     p := ledger.with_order(p, b, n);
@@ -191,7 +193,9 @@ BEGIN
   v_facts := ledger.order_facts(o)::text;
   IF o.status = 'PENDING' THEN
     a.open_orders := a.open_orders + 1;
-    v_held := ledger.rehold(b, o);
+    -- A delivery buy holds what it reserves; of another order the shares or the position tell.
+    v_held := o.reserved;
+    IF o.product <> 'CNC' OR o.side <> 'BUY' THEN v_held := ledger.rehold(b, o); END IF;
   END IF;
   a := ledger.append_event(a, CASE o.status WHEN 'PENDING' THEN 'ORDER_PLACED' ELSE 'ORDER_DENIED' END,
     o.order_id, 0, v_held, 0, p_now, '"order":' || v_facts || ',"context":' || p_context, p_symbol,
