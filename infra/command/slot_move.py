@@ -198,7 +198,7 @@ class Move:
             spans = self._spans()
             if sum(s.upto - s.after for s in spans) <= EVENTS_LEFT_MOST:
                 return
-            for batch in _batches(spans):
+            for batch in batches(spans, EVENTS_A_BATCH):
                 self._to.run("BEGIN")
                 rows = copy_log(self._from, self._to, tables, batch)
                 self._to.run("COMMIT")
@@ -233,7 +233,8 @@ class Move:
         target.run("BEGIN")
         try:
             rows = sum(
-                copy_log(self._from, target, tables, batch) for batch in _batches(self._spans())
+                copy_log(self._from, target, tables, batch)
+                for batch in batches(self._spans(), EVENTS_A_BATCH)
             )
             rows += copy_state(self._from, target, tables, self._slot)
             self._check_arrived(tables)
@@ -299,10 +300,10 @@ class Move:
         shard.run("COMMIT")
 
 
-def _batches(spans: Sequence[Span]) -> Iterator[list[Span]]:
-    """The stretches in transactions of EVENTS_A_BATCH; a longer one is cut, in its order."""
+def batches(spans: Sequence[Span], most: int) -> Iterator[list[Span]]:
+    """The stretches, in transactions of at most so many events; a longer one is cut in order."""
     batch: list[Span] = []
-    room = EVENTS_A_BATCH
+    room = most
     for span in spans:
         after = span.after
         while after < span.upto:
@@ -312,6 +313,6 @@ def _batches(spans: Sequence[Span]) -> Iterator[list[Span]]:
             after = upto
             if room == 0:
                 yield batch
-                batch, room = [], EVENTS_A_BATCH
+                batch, room = [], most
     if batch:
         yield batch

@@ -187,7 +187,8 @@ def keep_shards(home: Home, wanted: int | None) -> None:
 
     Raises ShardsRefused.
     """
-    known = home.shards
+    made = (home.path / "postgres" / "PG_VERSION").exists()
+    known = home.shards or (SHARDS if made else None)
     if wanted is None or wanted == known:
         return
     if known is not None and wanted < known:
