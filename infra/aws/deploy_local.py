@@ -98,7 +98,8 @@ def deploy_local(endpoint: str, home: Path, build: Path) -> str:
         "StoresSecretVersion": _put_stores(secrets, running),
         "StreamUrl": running.stream,
         "Clock": running.clock,
-        "Anchors": "no",  # the stack it stands beside does, into its own store
+        # A supervised stack anchors into its own store; containers leave it to the functions.
+        "Anchors": "yes" if running.supervisor is None else "no",
     }
     outputs = deploy_stack(
         client("cloudformation"), STACK, template_url, parameters, _NOT_UPDATABLE
