@@ -96,6 +96,8 @@ def move(slot: int, *, to: Annotated[int, Parameter(help="the number of the shar
             print(f"{step.name:<8} {step.rows or '':>8}", flush=True)
     except (MoveRefused, CopyDiffers, UnknownKind) as error:
         raise Failure(str(error), REFUSED) from error
+    except pg8000.native.DatabaseError as error:  # the slot stays, or goes on from where it is
+        raise Failure(f"a shard refused a row: {error.args[0].get('M', error)}", REFUSED) from error
     except (pg8000.native.InterfaceError, OSError) as error:
         raise Failure(f"a shard does not answer: {error}", NOT_REACHABLE) from error
     finally:
