@@ -42,17 +42,24 @@ ANCHORS_PER_RUN: Final = 20
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Anchors every shard. A shard that is out of reach is left to the next run.
 
-    Raises InvariantViolated when a shard and its written anchors contradict each other.
+    Raises InvariantViolated, once the others are anchored, when a shard and its written anchors
+    contradict each other.
     """
     stores = composition.stores()
     key = anchor_key(stores.secrets)
     now = stores.clock.now()
     made = 0
+    violated: InvariantViolated | None = None
     for number, shard in enumerate(stores.shards.databases):
         try:
             made += anchor_shard(shard, stores.objects, key, number, now)
         except Retryable as error:
             logger().warning("anchor deferred", shard=number, why=str(error))
+        except InvariantViolated as error:
+            logger().error("anchor refused", shard=number, why=str(error))
+            violated = violated or error
+    if violated is not None:
+        raise violated
     return {"anchors": made}
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from functions.shared.access.keys import AnchorKey, anchor_key, make_keys
 from functions.shared.bookkeeping import anchoring
 from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Retryable
 from functions.shared.domain.merkle import Frontier
+from functions.shared.runtime import composition
 from functions.shared.stores.objects import FileObjects
 from functions.shared.stores.postgres import Database, Shards
 from functions.shared.stores.secrets import FileSecrets
@@ -267,3 +269,22 @@ def test_the_store_refuses_a_second_root_for_a_number(objects: FileObjects) -> N
         objects.put_new(key_of_anchor(0, 1, "checkpoint"), b"other")
     with pytest.raises((NotFound, Retryable)):
         objects.get(key_of_anchor(0, 2, "checkpoint"))
+
+
+def test_a_shard_in_contradiction_holds_up_no_other(
+    shards: Shards, objects: FileObjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = FileSecrets(tmp_path / "secrets")
+    make_keys(secrets)
+    Trader(shards, 1, LAKH)
+    Trader(shards, 1 + 40, LAKH)
+    objects.put_new(key_of_anchor(0, 1, "heads"), b"of no ledger")
+    clock = SimpleNamespace(now=lambda: NOON)
+    stores = SimpleNamespace(shards=shards, objects=objects, secrets=secrets, clock=clock)
+    monkeypatch.setattr(composition, "stores", lambda: stores)
+    wait_until(lambda: bool(shards.databases[1].run(_QUIET)[0][0]), seconds=10)
+
+    with pytest.raises(InvariantViolated, match=r"shard-0/0000000001/heads can't be read"):
+        anchor.lambda_handler({}, None)
+
+    assert [anchoring.latest_anchor(shard).number for shard in shards.databases] == [0, 1]
