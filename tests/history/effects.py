@@ -34,9 +34,10 @@ class Request:
         return next((c for c in self.calls if c.outcome != "fail"), self.calls[0])
 
     def done(self) -> int | None:
-        """When somebody knew of the effect; None when nobody was told."""
-        ends = [call.ended for call in self.answered() if call.ended is not None]
-        return min(ends, default=None)
+        """When somebody knew of the effect; None when nobody was told. A change that the rules
+        refuse leaves nothing behind: asked again, it is judged anew."""
+        told = (call for call in self.answered() if call.answer.get("accepted", True))
+        return min((call.ended for call in told if call.ended is not None), default=None)
 
 
 def key_of(call: Operation) -> Key | None:

@@ -47,7 +47,7 @@ def test_a_history_with_kills_is_explained_by_the_books(tmp_path: Path, seed: in
     print(judgement.text(), dict(workers.killed))
     assert judgement.problems == []
     assert report.problems == []
-    assert judgement.calls["ok"] > 50
+    assert judgement.calls["ok"] > 30
     assert judgement.calls["info"] > 0, "nothing was in doubt: the kills hit nobody"
 
 
