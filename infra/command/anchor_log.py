@@ -51,6 +51,11 @@ def read_anchors(folder: Path, key: Ed25519PublicKey) -> list[Shard]:
     return [_read_shard(place, key) for place in places]
 
 
+def is_written(folder: Path, shard: int, number: int) -> bool:
+    """Whether the store has that anchor by now."""
+    return (folder / "anchors" / f"shard-{shard}" / f"{number:010d}" / "checkpoint").exists()
+
+
 def _read_shard(place: Path, key: Ed25519PublicKey) -> Shard:
     shard = Shard(int(place.name.removeprefix("shard-")))
     tree = _Tree()

@@ -97,7 +97,7 @@ def run(postgres_owner_urls: Sequence[str], anchors: Anchors | None = None) -> R
         for shard, connection in enumerate(connections):
             check_shard(connection, shard, report, homes, signed)
             if anchors:
-                _check_anchor_rows(connection, shard, report, signed)
+                _check_anchor_rows(connection, shard, report, signed, anchors.folder)
             connection.run("ROLLBACK")
         check_archives(connections, homes, report)
     return report
@@ -211,8 +211,10 @@ def _check_anchor_rows(
     shard: int,
     report: Report,
     signed: Sequence[anchor_log.Shard],
+    folder: Path,
 ) -> None:
-    """The shard records exactly the anchors that are written; the last one it may be about to."""
+    """The shard records exactly the anchors that are written; the last one it may be about to.
+    One recorded since the store was read is looked for there again."""
     written = next((one for one in signed if one.number == shard), anchor_log.Shard(shard))
     report.checked["anchors"] += len(written.roots)
     if written.fault is not None:
@@ -223,6 +225,8 @@ def _check_anchor_rows(
             _add(report, shard, "anchors", f"anchor {place} is not recorded")
         elif place <= len(written.roots) and root != written.roots[place - 1]:
             _add(report, shard, "anchors", f"anchor {number}: recorded is another root than signed")
+        elif place > len(written.roots) and not anchor_log.is_written(folder, shard, number):
+            _add(report, shard, "anchors", f"anchor {number} is recorded and not in the store")
     missing = len(written.roots) - len(rows)
     if missing > 1:
         _add(report, shard, "anchors",

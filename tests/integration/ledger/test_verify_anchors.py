@@ -91,6 +91,19 @@ def test_a_missing_anchor_is_found(books: BusyBooks, copied: Anchors) -> None:
     assert "anchor 2 is missing from the store" in problem
 
 
+def test_the_latest_anchor_gone_from_the_store_is_found(books: BusyBooks, copied: Anchors) -> None:
+    shutil.rmtree(anchor(copied, 3, "heads").parent)
+    [problem] = problems(books, copied)
+    assert "shard 0, anchors: anchor 3 is recorded and not in the store" in problem
+
+
+def test_an_empty_store_is_found(books: BusyBooks, copied: Anchors) -> None:
+    shutil.rmtree(copied.folder / "anchors")
+    found = problems(books, copied)
+    assert len(found) == 2  # a shard each
+    assert all("anchor 1 is recorded and not in the store" in problem for problem in found)
+
+
 def test_an_anchor_being_written_is_no_fault(books: BusyBooks, copied: Anchors) -> None:
     following = anchor(copied, 4, "heads")
     following.parent.mkdir()
