@@ -240,18 +240,22 @@ ORDER BY user_id
 """,
 )
 
+# A shortage is valued by one event and closed out by at most one; each such event is one's.
 _SHORTAGES = Check(
     "shortages",
     rows_of("shortage"),
     f"""
-SELECT format('user %s seq %s: %s of %s short worth %s is not its events''', s.user_id, s.seq,
+SELECT format('user %s seq %s: %s of %s short worth %s is not its events''', user_id, seq,
   s.quantity, s.symbol, s.value)
-FROM {home("shortage")} s LEFT JOIN {EVENT} e ON e.user_id = s.user_id AND e.seq = s.seq
-LEFT JOIN {EVENT} c ON c.user_id = s.user_id AND c.seq = s.closed_seq
-WHERE e.kind IS DISTINCT FROM 'SHORT_VALUED' OR e.cash_change <> -s.value
-  OR s.closed_seq IS NOT NULL AND (c.kind IS DISTINCT FROM 'SHORT_CLOSED_OUT'
-    OR (c.body::jsonb #>> '{{shortage,returned}}')::bigint <> s.value)
-ORDER BY s.user_id, s.seq
+FROM {home("shortage")} s FULL JOIN (SELECT user_id, seq, cash_change,
+    body::jsonb -> 'shortage' AS told FROM {EVENT} t WHERE kind = 'SHORT_VALUED') e
+  USING (user_id, seq)
+FULL JOIN (SELECT user_id, seq AS closed_seq, (body::jsonb #>> '{{shortage,returned}}')::bigint
+    AS returned FROM {EVENT} t WHERE kind = 'SHORT_CLOSED_OUT') c USING (user_id, closed_seq)
+WHERE (s.value, s.quantity, s.symbol, s.trade_date) IS DISTINCT FROM (-e.cash_change,
+    (e.told ->> 'quantity')::bigint, e.told ->> 'symbol', (e.told ->> 'trade_date')::date)
+  OR closed_seq IS NOT NULL AND s.value IS DISTINCT FROM c.returned
+ORDER BY user_id, seq
 """,
 )
 
@@ -276,6 +280,23 @@ WHERE (p.direction = 'OUT' AND p.state <> 'REFUSED')
   OR e.cash_change <> CASE WHEN p.state IN ('RETURNED', 'COLLECTED') THEN p.amount ELSE 0 END
   OR (p.state = 'COLLECTED') <> coalesce(d.seq = p.ended_seq AND d.amount = p.amount, false)
 ORDER BY p.payment_id
+""",
+)
+
+# The other way: money that moved for a payment is that payment's, or its id could move it again.
+_PAYMENT_EVENTS = Check(
+    "payment events",
+    rows_of("ledger_event", "kind LIKE 'WITHDRAWAL%'"),
+    f"""
+SELECT format('user %s seq %s: %s of payment %s, which does not know of it', e.user_id, e.seq,
+  e.kind, e.payment)
+FROM (SELECT user_id, seq, kind, ref AS payment FROM {EVENT} t
+    WHERE kind LIKE 'WITHDRAWAL%' OR kind = 'DEPOSIT_REFUSED'
+  UNION ALL SELECT user_id, seq, 'DEPOSITED', substr(client_id, 9)::bigint
+  FROM {home("deposit")} d WHERE client_id LIKE 'payment:%') e
+LEFT JOIN {_PAYMENT} p ON p.user_id = e.user_id AND p.payment_id = e.payment
+  AND e.seq IN (p.requested_seq, p.ended_seq)
+WHERE p.payment_id IS NULL ORDER BY e.user_id, e.seq
 """,
 )
 
@@ -306,6 +327,6 @@ FROM {_PAYMENT} t WHERE state IN ('REQUESTED', 'SENT') AND due_at IS NULL ORDER 
 
 BOOK_CHECKS: Final = (
     _HOLDINGS, _LOTS, _LOTS_OF_EVENTS, _SALES, _PROCEEDS, _POSITIONS, _POSITION_TRADES,
-    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _SETTLEMENTS, _SHORTAGES, _PAYMENTS, _PAYOUTS,
-    _STUCK_PAYMENTS,
+    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _SETTLEMENTS, _SHORTAGES, _PAYMENTS,
+    _PAYMENT_EVENTS, _PAYOUTS, _STUCK_PAYMENTS,
 )  # fmt: skip

@@ -11,19 +11,22 @@ _NOTES = Check(
     "contract notes",
     rows_of("contract_note"),
     f"""
-SELECT format('user %s note of %s version %s: is not what event %s says', n.user_id, n.trade_date,
-  n.version, n.seq)
-FROM {_NOTE} n LEFT JOIN (SELECT t.user_id, t.seq, t.body::jsonb -> 'contract_note' AS note
+SELECT format('user %s note of %s version %s: is not what event %s says',
+  coalesce(n.user_id, e.user_id),
+  coalesce(n.trade_date::text, e.note ->> 'trade_date'),
+  coalesce(n.version::text, e.note ->> 'version'), coalesce(n.seq, e.seq))
+FROM {_NOTE} n FULL JOIN (SELECT t.user_id, t.seq, t.body::jsonb -> 'contract_note' AS note
   FROM {EVENT} t WHERE t.kind = 'CONTRACT_NOTE') e ON e.user_id = n.user_id AND e.seq = n.seq
 LEFT JOIN {_NOTE} b ON b.user_id = n.user_id AND b.trade_date = n.trade_date
   AND b.version = n.version - 1
-WHERE e.note IS NULL OR e.note ->> 'sha256' <> encode(sha256(convert_to(n.body, 'UTF8')), 'hex')
+WHERE e.note IS NULL OR n.body IS NULL
+  OR e.note ->> 'sha256' <> encode(sha256(convert_to(n.body, 'UTF8')), 'hex')
   OR (e.note ->> 'trade_date')::date <> n.trade_date
   OR (e.note ->> 'version')::integer <> n.version
   OR (e.note ->> 'through')::bigint <> n.through
   OR e.note -> 'charges' <> to_jsonb(n.charges)
   OR n.version > 1 AND (b.version IS NULL OR b.through >= n.through)
-ORDER BY n.user_id, n.trade_date, n.version
+ORDER BY coalesce(n.user_id, e.user_id), coalesce(n.seq, e.seq)
 """,
 )
 

@@ -130,22 +130,23 @@ _ORDER_IS_LOGGED = Check(
     "order events",
     rows_of("orders"),
     f"""
-SELECT format('order %s: %s, version %s; its last event says %s, version %s', o.order_id, o.status,
-  o.version, l.facts ->> 'status', l.facts ->> 'version')
-FROM {ORDERS} o LEFT JOIN (SELECT DISTINCT ON (e.user_id, e.ref) e.user_id, e.ref,
+SELECT format('order %s: %s, version %s; its last event says %s, version %s%s',
+  coalesce(o.order_id, l.ref), coalesce(o.status, 'is lost'), o.version, l.facts ->> 'status',
+  l.facts ->> 'version',
+  CASE WHEN l.facts @> jsonb_build_object('status', o.status, 'version', o.version)
+    THEN ', and of another order' ELSE '' END)
+FROM {ORDERS} o FULL JOIN (SELECT DISTINCT ON (e.user_id, e.ref) e.user_id, e.ref,
     e.body::jsonb -> 'order' AS facts
   FROM {EVENT} e WHERE {_TELLS_OF_AN_ORDER}
   ORDER BY e.user_id, e.ref, e.seq DESC) l ON l.user_id = o.user_id AND l.ref = o.order_id
-WHERE l.facts IS NULL OR l.facts ->> 'status' <> o.status
-  OR (l.facts ->> 'version')::integer <> o.version
-  OR (l.facts ->> 'quantity')::bigint <> o.quantity
-  OR (l.facts ->> 'filled_quantity')::bigint <> o.filled_quantity
-  OR (l.facts ->> 'reserved')::bigint <> o.reserved
-  OR (l.facts ->> 'margin_rate')::bigint <> o.margin_rate
-  OR (l.facts ->> 'trade_date')::date <> o.trade_date
-  OR ((l.facts ->> 'pending_quantity')::bigint, (l.facts ->> 'pending_reserved')::bigint)
-    IS DISTINCT FROM (o.pending_quantity, o.pending_reserved)
-ORDER BY o.order_id
+WHERE l.facts IS NULL OR NOT l.facts @> jsonb_build_object('client_order_id', o.client_order_id,
+  'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
+  'quantity', o.quantity, 'price', o.price, 'product', o.product, 'validity', o.validity,
+  'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
+  'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
+  'pending_change', o.pending_change, 'pending_quantity', o.pending_quantity,
+  'pending_reserved', o.pending_reserved, 'version', o.version)
+ORDER BY coalesce(o.order_id, l.ref)
 """,
 )
 
@@ -175,19 +176,27 @@ WHERE d.amount IS DISTINCT FROM e.cash_change ORDER BY user_id, seq
 """,
 )
 
-# What a job did to an account, the event it became. A key of the table makes it once.
+# What a job did to an account, the event it became. A key of the table makes it once, so the key
+# must be of what the event says was done.
 _JOBS = Check(
     "jobs",
     rows_of("job_entry"),
     f"""
 SELECT format('user %s seq %s: %s of %s %s has %s', user_id, seq, coalesce(j.job, '?'), j.day,
-  j.instrument, coalesce('the event ' || e.kind, 'no event of such a job'))
-FROM {home("job_entry")} j FULL JOIN (SELECT user_id, seq, kind FROM {EVENT} t WHERE kind IN
-    ('DP_CHARGED', 'SQUARE_OFF_CHARGED', 'INTEREST_CHARGED', 'DIVIDEND_PAID')) e
+  j.instrument, CASE WHEN e.kind IS NULL THEN 'no event of such a job'
+    ELSE format('the event %s of %s %s', e.kind, e.day, e.instrument) END)
+FROM {home("job_entry")} j FULL JOIN (SELECT t.user_id, t.seq, t.kind,
+    coalesce(b.body #>> '{{depository,trade_date}}', b.body #>> '{{dividend,record_date}}',
+      b.body #>> '{{interest,day}}', o.trade_date::text)::date AS day,
+    coalesce(b.body #>> '{{depository,symbol}}', b.body #>> '{{dividend,symbol}}',
+      o.client_order_id, '') AS instrument
+  FROM {EVENT} t CROSS JOIN LATERAL (SELECT t.body::jsonb AS body) b
+  LEFT JOIN {ORDERS} o ON t.kind = 'SQUARE_OFF_CHARGED' AND o.order_id = t.ref
+  WHERE t.kind IN ('DP_CHARGED', 'SQUARE_OFF_CHARGED', 'INTEREST_CHARGED', 'DIVIDEND_PAID')) e
   USING (user_id, seq)
-WHERE e.kind IS DISTINCT FROM CASE j.job WHEN 'DEPOSITORY' THEN 'DP_CHARGED'
+WHERE (e.kind, e.day, e.instrument) IS DISTINCT FROM (CASE j.job WHEN 'DEPOSITORY' THEN 'DP_CHARGED'
   WHEN 'SQUARE_OFF' THEN 'SQUARE_OFF_CHARGED' WHEN 'INTEREST' THEN 'INTEREST_CHARGED'
-  WHEN 'DIVIDEND' THEN 'DIVIDEND_PAID' END
+  WHEN 'DIVIDEND' THEN 'DIVIDEND_PAID' END, j.day, j.instrument)
 ORDER BY user_id, seq
 """,
 )

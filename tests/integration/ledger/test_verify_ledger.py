@@ -157,6 +157,10 @@ DAMAGE = {
         "UPDATE ledger.orders SET client_order_id = 'x' || client_order_id WHERE user_id = 7",
         "order events", ", and of another order",
     ),
+    "an order lost": (
+        "DELETE FROM ledger.orders WHERE user_id = 9 AND status = 'FILLED'",
+        "order events", ": is lost, version ; its last event says FILLED",
+    ),
     "an order in another share": (
         ("UPDATE ledger.orders SET symbol = 'GOLD'"
         " WHERE user_id = 7 AND side = 'BUY' AND status = 'PENDING'"),
@@ -276,6 +280,18 @@ DAMAGE_TO_BOOKS = {
         "UPDATE ledger.shortage SET value = value + 1 WHERE user_id = 11 AND closed_seq IS NULL",
         "shortages", "user 11 seq",
     ),
+    "a shortage lost": (
+        "DELETE FROM ledger.shortage WHERE user_id = 11 AND closed_seq IS NULL",
+        "shortages", "user 11 seq",
+    ),
+    "a shortage of more shares": (
+        "UPDATE ledger.shortage SET quantity = quantity + 1 WHERE user_id = 11",
+        "shortages", "user 11 seq",
+    ),
+    "a shortage that could be closed out again": (
+        "UPDATE ledger.shortage SET closed_seq = NULL WHERE user_id = 11",
+        "shortages", "user 11 seq",
+    ),
     "a shortage closed out by nothing": (
         "UPDATE ledger.shortage SET closed_seq = seq WHERE user_id = 11 AND closed_seq IS NULL",
         "shortages", "user 11 seq",
@@ -301,9 +317,21 @@ DAMAGE_TO_BOOKS = {
         "UPDATE ledger.payment SET state = 'COLLECTED' WHERE direction = 'IN' AND state = 'FAILED'",
         "payments", "of user 13: IN",
     ),
+    "a withdrawal lost once it was paid": (
+        "DELETE FROM ledger.payment WHERE state = 'PAID'",
+        "payment events", "WITHDRAWAL_REQUESTED of payment",
+    ),
+    "a payment in lost once it was collected": (
+        "DELETE FROM ledger.payment WHERE state = 'COLLECTED'",
+        "payment events", "DEPOSITED of payment",
+    ),
     "a payment that nothing asks about": (
         "UPDATE ledger.payment SET due_at = NULL WHERE state = 'SENT'",
         "stuck payments", "of user 13",
+    ),
+    "a contract note lost": (
+        "DELETE FROM ledger.contract_note WHERE user_id = 9",
+        "contract notes", "user 9 note of 2026-07-10 version 1: is not what event",
     ),
     "an edited contract note": (
         "UPDATE ledger.contract_note SET body = body || ' ' WHERE user_id = 9 AND version = 1",
@@ -322,7 +350,7 @@ DAMAGE_TO_BOOKS = {
         "jobs", "user 7 seq 3: INTEREST of",
     ),
     "a job done for another day than it says": (
-        "UPDATE ledger.job_entry SET day = day + 1 WHERE job = 'INTEREST'",
+        "UPDATE ledger.job_entry SET day = day + 100 WHERE job = 'INTEREST'",
         "jobs", "has the event INTEREST_CHARGED of",
     ),
     "a job done for another share than it says": (
