@@ -100,7 +100,7 @@ CREATE TABLE ledger.ledger_event (
   borrowed    bigint NOT NULL,
   body        text NOT NULL,                  -- text, so that its bytes (and their hash) never change
   hash        bytea NOT NULL,
-  PRIMARY KEY (user_id, seq)
+  PRIMARY KEY (user_id, seq) INCLUDE (at)     -- so that an instant is looked for in the index alone
 );
 
 CREATE TABLE ledger.posting (

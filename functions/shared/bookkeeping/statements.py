@@ -2,8 +2,8 @@
 
 Invariant: a past moment is found in the log itself. Time never runs backwards within an account, so
 the last event before a moment is found by halving the range of `seq`: log2(n) probes of the primary
-key, no second index to keep. What is read below a bound never changes again, so that pages of one
-statement join without a gap.
+key, which carries the time along, no second index to keep. What is read below a bound never changes
+again, so that pages of one statement join without a gap.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from functions.shared.wire.events import FillFacts, decode_fill
 # The last event before each of two moments; 0 when there is none.
 _LAST_BEFORE = (
     "WITH RECURSIVE probe(moment, low, high) AS ("
-    " SELECT m.moment, 0::bigint, a.seq FROM ledger.account a,"
+    " SELECT DISTINCT m.moment, 0::bigint, a.seq FROM ledger.account a,"
     "  (VALUES (:start::timestamptz), (:until::timestamptz)) m(moment) WHERE a.user_id = :user_id"
     " UNION ALL"
     " SELECT p.moment, CASE WHEN e.at < p.moment THEN e.seq ELSE p.low END,"
@@ -87,7 +87,7 @@ def state_at(shards: Shards, user_id: int, moment: datetime) -> AccountState:
     """The account as its last event at or before `moment` left it. Raises NotFound when there was
     no account yet."""
     after = moment + datetime.resolution
-    _, seq = _last_before(shards, user_id, after, after)
+    seq, _ = _last_before(shards, user_id, after, after)
     rows = shards.of_user(user_id).run(_STATE, user_id=user_id, seq=seq)
     if not rows:
         raise NotFound(f"no account {user_id} at {moment.isoformat()}")
