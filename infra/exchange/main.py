@@ -17,11 +17,13 @@ from typing import Any
 from infra.exchange.clock import BusinessClock, ClockError
 from infra.exchange.feed_server import Connection, FeedServer
 from infra.exchange.feed_session import Subscribe
-from infra.exchange.health import HealthServer
+from infra.exchange.health import HealthServer, Questions
 from infra.exchange.inbox import FeedRequest, Inbox, new_inbox
 from infra.exchange.instruments import read_listing
 from infra.exchange.journal import Journal, JournalError
-from infra.exchange.order_port import OrderPort, PortError, order_brokers
+from infra.exchange.market_file import MarketFileError, read_market_file
+from infra.exchange.order_port import OrderPort, PortError
+from infra.exchange.sessions import broker_sessions
 from infra.exchange.venue import Venue
 
 VENUE = "XNSE"
@@ -46,6 +48,10 @@ class Settings:
     seed: int
     order_sessions: int
     feed_sessions: int
+    fix42_sessions: int
+    drop_copies: int
+    market: Path | None
+    iceberg_keeps_place: bool
 
 
 def parse_arguments(arguments: list[str]) -> Settings:
@@ -59,6 +65,14 @@ def parse_arguments(arguments: list[str]) -> Settings:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--order-sessions", type=_sessions, default=2)
     parser.add_argument("--feed-sessions", type=_sessions, default=2)
+    parser.add_argument("--fix42-sessions", type=_sessions, default=1)
+    parser.add_argument("--drop-copies", type=_sessions, default=1)
+    parser.add_argument("--market", type=Path, help="market file to play (market_file.md)")
+    parser.add_argument(
+        "--iceberg-keeps-place",
+        action="store_true",
+        help="the next shown part of a MaxFloor order stays in front of its price",
+    )
     return Settings(**vars(parser.parse_args(arguments)))
 
 
@@ -91,7 +105,7 @@ class Exchange:
         self._state = "starting"
         clock = BusinessClock(settings.clock)
         self._clock = clock
-        self._journal = Journal(settings.state)
+        self._journal = Journal(settings.state, refresh_keeps_place=settings.iceberg_keeps_place)
         inbox: Inbox = new_inbox()
         self._inbox = inbox
         self.venue = Venue(
@@ -101,11 +115,14 @@ class Exchange:
             inbox=inbox,
             rate=settings.rate,
             seed=settings.seed,
+            script=read_market_file(settings.market) if settings.market else None,
         )
         self._feed = FeedServer(VENUE, _feed_brokers(settings.feed_sessions), self._feed_request)
         self._orders = OrderPort(
             venue=VENUE,
-            brokers=order_brokers(settings.order_sessions),
+            brokers=broker_sessions(
+                settings.order_sessions, settings.fix42_sessions, settings.drop_copies
+            ),
             port=settings.orders_port,
             folder=settings.state,
             inbox=inbox,
@@ -113,10 +130,13 @@ class Exchange:
         self._health = HealthServer(
             LOOPBACK,
             settings.health_port,
-            register=self.venue.register,
-            ask=self.venue.ask,
-            health=self.health,
-            metrics=self.metrics,
+            Questions(
+                register=self.venue.register,
+                ask=self.venue.ask,
+                health=self.health,
+                metrics=self.metrics,
+                control=self.venue.director.attempt,
+            ),
         )
         self._matching = threading.Thread(target=self._match, name="matching", daemon=True)
 
@@ -156,6 +176,7 @@ class Exchange:
         return {
             "state": self._state,
             "open": self.venue.open,
+            "halts": sorted(self.venue.floor.halts),
             "order_sessions": self._orders.logged_on,
             "feed_sessions": self._feed.figures.sessions,
             "open_orders": len(self.venue.register.open),
@@ -171,6 +192,7 @@ class Exchange:
         figures |= {f"feed_{name}": value for name, value in feed.items()}
         figures["entries"] = self.venue.day.entries
         figures["entries_shed"] = self.venue.day.shed
+        figures["script_failures"] = self.venue.director.failed
         figures["refused_messages"] = self._orders.refused
         lines = [
             f"# TYPE exchange_{name}_total counter\nexchange_{name}_total {value}\n"
@@ -211,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, lambda *_: exchange.stop())
         signal.signal(signal.SIGINT, lambda *_: exchange.stop())
         exchange.start()
-    except (ClockError, JournalError, PortError, OSError, ValueError) as error:
+    except (ClockError, JournalError, MarketFileError, PortError, OSError, ValueError) as error:
         print(f"exchange: {error}", file=sys.stderr)  # noqa: T201
         return 1
     failure = exchange.wait()

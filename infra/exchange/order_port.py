@@ -13,10 +13,12 @@ from typing import Any
 
 import quickfix as fix
 
+from infra.exchange.fix42 import downgrade
 from infra.exchange.inbox import AdminMessage, Inbox, OrderMessage
 from infra.exchange.notices import MSG_TYPES, Notice, PhaseNotice
 from infra.exchange.reports import (
     CancelReject,
+    ExecType,
     ExecutionReport,
     Fields,
     MassCancelReport,
@@ -26,8 +28,9 @@ from infra.exchange.reports import (
     mass_cancel_fields,
 )
 from infra.exchange.requests import MESSAGE_TYPES, tags
+from infra.exchange.sessions import FIX42, BrokerSession, Purpose
 
-DICTIONARY = Path(__file__).parents[1] / "fix" / "FIX44.xml"
+DICTIONARIES = Path(__file__).parents[1] / "fix"
 HEARTBEAT_S = 10
 LOGOUT_WAIT_S = 1.5
 
@@ -36,33 +39,32 @@ class PortError(Exception):
     """The order port cannot be opened."""
 
 
-def order_brokers(count: int) -> tuple[str, ...]:
-    """Return the SenderCompIDs of the brokers' order sessions."""
-    return tuple(f"OUTCRY-O{number}" for number in range(1, count + 1))
-
-
-def encode(report: Report) -> str:
-    """Return a report as a FIX message for quickfix to complete: it sets the header and sums."""
+def report_body(report: Report) -> tuple[str, Fields]:
+    """Return MsgType(35) and the FIX 4.4 body of a report."""
     match report:
         case ExecutionReport():
-            return _message("8", execution_fields(report))
+            return "8", execution_fields(report)
         case CancelReject():
-            return _message("9", cancel_reject_fields(report))
+            return "9", cancel_reject_fields(report)
         case MassCancelReport():
-            return _message("r", mass_cancel_fields(report))
+            return "r", mass_cancel_fields(report)
 
 
-def _message(msg_type: str, fields: Fields) -> str:
+def encode(version: str, msg_type: str, fields: Fields) -> str:
+    """Return a message for quickfix to complete: it sets the header and the sums."""
+    if version == FIX42:
+        fields = downgrade(msg_type, fields)
     body = "".join(f"{tag}={value}\x01" for tag, value in fields)
-    return f"8=FIX.4.4\x019=0\x0135={msg_type}\x01{body}10=000\x01"
+    return f"8={version}\x019=0\x0135={msg_type}\x01{body}10=000\x01"
 
 
 class _Callbacks(fix.Application):  # type: ignore[misc]  # quickfix has no types
     """Called by quickfix's thread."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, orders: frozenset[str]) -> None:
         super().__init__()
         self._inbox = inbox
+        self._orders = orders
         self.logged_on: set[str] = set()
         self.refused = 0
         self.unnoted = 0
@@ -103,9 +105,10 @@ class _Callbacks(fix.Application):  # type: ignore[misc]  # quickfix has no type
             kind, sequence = fields[35], int(fields[34])
         except (ValueError, KeyError) as error:
             raise fix.IncorrectDataFormat(58) from error
-        if kind not in MESSAGE_TYPES:
+        session = session_id.getTargetCompID().getString()
+        if kind not in MESSAGE_TYPES or session not in self._orders:
             raise fix.UnsupportedMessageType
-        self._inbox.put(OrderMessage(session_id.getTargetCompID().getString(), sequence, raw))
+        self._inbox.put(OrderMessage(session, sequence, raw))
 
     def _note_reject(self, msg_type: str, message: Any, session_id: Any) -> None:
         if message.getHeader().getField(35) == msg_type and message.isSetField(45):
@@ -139,13 +142,16 @@ class OrderPort:
         self,
         *,
         venue: str,
-        brokers: tuple[str, ...],
+        brokers: tuple[BrokerSession, ...],
         port: int,
         folder: Path,
         inbox: Inbox,
     ) -> None:
-        self._callbacks = _Callbacks(inbox)
-        self._sessions = {broker: fix.SessionID("FIX.4.4", venue, broker) for broker in brokers}
+        orders = frozenset(b.name for b in brokers if b.purpose is Purpose.ORDERS)
+        self._callbacks = _Callbacks(inbox, orders)
+        self._brokers = {broker.name: broker for broker in brokers}
+        self._copies = [b for b in brokers if b.purpose is Purpose.DROP_COPY]
+        self._sessions = {b.name: fix.SessionID(b.version, venue, b.name) for b in brokers}
         store = folder / "fix"
         store.mkdir(parents=True, exist_ok=True)
         config = folder / "order-sessions.cfg"
@@ -173,22 +179,39 @@ class OrderPort:
             raise PortError(f"order sessions: port {self._port}: {error}") from error
 
     def send(self, report: Report, *, poss_resend: bool = False) -> None:
-        """Number, store and send a report. It is safe in the session's store on return."""
-        message = fix.Message()
-        message.setString(encode(report), False)
-        if poss_resend:
-            message.getHeader().setField(97, "Y")
-        fix.Session.sendToTarget(message, self._sessions[report.session])
+        """Number, store and send a report, and its drop copies. It is safe in the sessions' stores
+        on return.
+        """
+        msg_type, fields = report_body(report)
+        self._send(self._brokers[report.session], msg_type, fields, poss_resend=poss_resend)
+        if isinstance(report, ExecutionReport) and report.exec_type is not ExecType.STATUS:
+            for copy in self._copies:
+                marked = [*fields, (797, "Y")]
+                self._send(copy, msg_type, marked, poss_resend=poss_resend, of=report.session)
 
     def announce(self, notice: Notice) -> None:
         """Number, store and send an announcement to the sessions it is for."""
-        text = _message(MSG_TYPES[type(notice)], notice.fields())
         only = notice.session if isinstance(notice, PhaseNotice) else ""
-        for broker, session_id in self._sessions.items():
-            if only in {"", broker}:
-                message = fix.Message()
-                message.setString(text, False)
-                fix.Session.sendToTarget(message, session_id)
+        for broker in self._brokers.values():
+            if only in {"", broker.name}:
+                self._send(broker, MSG_TYPES[type(notice)], notice.fields())
+
+    def _send(
+        self,
+        broker: BrokerSession,
+        msg_type: str,
+        fields: Fields,
+        *,
+        poss_resend: bool = False,
+        of: str = "",
+    ) -> None:
+        message = fix.Message()
+        message.setString(encode(broker.version, msg_type, fields), False)
+        if poss_resend:
+            message.getHeader().setField(97, "Y")
+        if of:
+            message.getHeader().setField(57, of)
+        fix.Session.sendToTarget(message, self._sessions[broker.name])
 
     @property
     def logged_on(self) -> list[str]:
@@ -216,11 +239,10 @@ class OrderPort:
             time.sleep(0.02)
 
 
-def _config(venue: str, brokers: tuple[str, ...], port: int, store: Path) -> str:
+def _config(venue: str, brokers: tuple[BrokerSession, ...], port: int, store: Path) -> str:
     lines = [
         "[DEFAULT]",
         "ConnectionType=acceptor",
-        "BeginString=FIX.4.4",
         f"SenderCompID={venue}",
         f"SocketAcceptPort={port}",
         "SocketNodelay=Y",
@@ -235,10 +257,11 @@ def _config(venue: str, brokers: tuple[str, ...], port: int, store: Path) -> str
         "ResetOnDisconnect=N",
         "PersistMessages=Y",
         "UseDataDictionary=Y",
-        f"DataDictionary={DICTIONARY}",
         "ValidateUserDefinedFields=N",
         "TimestampPrecision=3",
     ]
     for broker in brokers:
-        lines += ["[SESSION]", f"TargetCompID={broker}"]
+        dictionary = DICTIONARIES / f"{broker.version.replace('.', '')}.xml"
+        lines += ["[SESSION]", f"TargetCompID={broker.name}", f"BeginString={broker.version}"]
+        lines.append(f"DataDictionary={dictionary}")
     return "\n".join(lines) + "\n"

@@ -120,7 +120,7 @@ class Register:
         order = self.orders.get(report.order_id)
         if order is None:
             order = self._create(report)
-        elif report.exec_type is ExecType.REPLACED and not keeps_place(order, report):
+        elif _goes_to_the_back(order, report):
             order.priority = self._events
         self._fold_shown(order, report)
         order.status, order.ord_type = report.ord_status, report.ord_type
@@ -174,6 +174,13 @@ class Register:
         )
         self.orders[order.order_id] = self.open[order.order_id] = order
         return order
+
+
+def _goes_to_the_back(order: Order, report: ExecutionReport) -> bool:
+    """Whether a report sends its order behind the others at its price."""
+    if report.exec_type is ExecType.REPLACED:
+        return not keeps_place(order, report)
+    return bool(report.exec_ref_id) and report.cum != order.cum
 
 
 def keeps_place(order: Order, change: Terms) -> bool:

@@ -8,12 +8,14 @@ is written, and no entry is published ahead of the reports of the trades it show
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from infra.exchange.clock import BusinessClock
+from infra.exchange.director import Director
 from infra.exchange.engine import Engine
 from infra.exchange.executions import Executions
 from infra.exchange.feed_server import Batch, Connection
@@ -29,6 +31,7 @@ from infra.exchange.inbox import (
 )
 from infra.exchange.instruments import Listing
 from infra.exchange.journal import Journal
+from infra.exchange.market_file import MarketFile
 from infra.exchange.notices import Notice, PhaseNotice
 from infra.exchange.received import Received
 from infra.exchange.reports import ExecType, ExecutionReport, MassCancelReport, Report
@@ -101,6 +104,7 @@ class Venue:
         inbox: Inbox,
         rate: int,
         seed: int,
+        script: MarketFile | None = None,
     ) -> None:
         recovered = journal.recovered
         self.register = recovered.register
@@ -122,6 +126,11 @@ class Venue:
         if recovered.market:
             self.day.restore(recovered.market)
         self.floor.on_day = self._roll
+        self.director = Director(self.floor, self.day, script)
+        if recovered.floor:
+            self.director.restore(recovered.floor["director"])
+        self._timekeeper.script = self.director
+        self._waiting: dict[str, deque[Report]] = {}
         self._orders: Orders
         self._feed: Feed
 
@@ -211,7 +220,9 @@ class Venue:
                 self._snapshot(connection, request)
             case Query(question, answer):
                 self._settle()
-                answer.set_result(question())
+                result = question()
+                self._settle()
+                answer.set_result(result)
 
     def _note_received(self, item: AdminMessage) -> None:
         received = self._received.setdefault(item.session, Received())
@@ -222,6 +233,9 @@ class Venue:
 
     def _move_clock(self) -> None:
         self._timekeeper.advance(self._clock.read())
+        self.director.move(self._executions.now)
+        if self.director.delays:
+            self._send_delayed()
 
     def _roll(self) -> None:
         """Between two trade dates: all of the old one is told before the figures begin anew."""
@@ -265,17 +279,30 @@ class Venue:
         if not reports:
             return
         self._keep_received()
-        sent: dict[str, int] = {}
         for report in reports:
             if not _is_answer(report):
                 self._journal.add_report(report)
-                sent[report.session] = sent.get(report.session, 0) + 1
         self._journal.flush()
         for report in reports:
-            self._orders.send(report)
+            self._send(report)
             self._count(report)
-        for session, count in sent.items():
-            self._journal.add_sent(session, count)
+
+    def _send(self, report: Report) -> None:
+        """Hand a report to its session, or keep it while the session's line is made slow."""
+        if report.session in self.director.delays:
+            self._waiting.setdefault(report.session, deque()).append(report)
+            return
+        self._orders.send(report)
+        if not _is_answer(report):
+            self._journal.add_sent(report.session, 1)
+
+    def _send_delayed(self) -> None:
+        """Send what waited for a delay that is over. After a kill it goes as a possible resend."""
+        now = self._executions.now
+        for session in [name for name, until in self.director.delays.items() if until <= now]:
+            del self.director.delays[session]
+            for report in self._waiting.pop(session, ()):
+                self._send(report)
 
     def _count(self, report: Report) -> None:
         self.figures.reports += 1
@@ -305,7 +332,9 @@ class Venue:
         self.floor.changed = False
         self._keep_received()
         self._journal.add_market(self._trade_date, self.day.figures())
-        self._journal.add_floor(self.floor.state() | {"time": self._timekeeper.state()})
+        state = self.floor.state()
+        state |= {"time": self._timekeeper.state(), "director": self.director.state()}
+        self._journal.add_floor(state)
 
 
 def _is_answer(report: Report) -> bool:

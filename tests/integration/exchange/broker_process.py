@@ -13,7 +13,7 @@ from typing import Any
 
 import quickfix as fix
 
-DICTIONARY = Path(__file__).parents[3] / "infra" / "fix" / "FIX44.xml"
+DICTIONARIES = Path(__file__).parents[3] / "infra" / "fix"
 _writing = threading.Lock()
 
 
@@ -57,17 +57,19 @@ def main(folder: Path, port: int, name: str, expect: int) -> None:
     """Log on and send what stdin says."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / f"{name}.cfg"
+    version = "FIX.4.2" if name.startswith("OUTCRY-L") else "FIX.4.4"
+    dictionary = DICTIONARIES / f"{version.replace('.', '')}.xml"
     config.write_text(
-        "[DEFAULT]\nConnectionType=initiator\nBeginString=FIX.4.4\nNonStopSession=Y\n"
+        f"[DEFAULT]\nConnectionType=initiator\nBeginString={version}\nNonStopSession=Y\n"
         f"SenderCompID={name}\nTargetCompID=XNSE\nHeartBtInt=10\nReconnectInterval=1\n"
         f"SocketConnectHost=127.0.0.1\nSocketConnectPort={port}\nSocketNodelay=Y\n"
-        f"FileStorePath={folder / 'store'}\nUseDataDictionary=Y\nDataDictionary={DICTIONARY}\n"
+        f"FileStorePath={folder / 'store'}\nUseDataDictionary=Y\nDataDictionary={dictionary}\n"
         "TimestampPrecision=3\n[SESSION]\n"
     )
     application, settings = Application(), fix.SessionSettings(str(config))
     stores = fix.FileStoreFactory(settings)
     initiator = fix.SocketInitiator(application, stores, settings)
-    session_id = fix.SessionID("FIX.4.4", name, "XNSE")
+    session_id = fix.SessionID(version, name, "XNSE")
     session = fix.Session.lookupSession(session_id)
     if expect:
         session.setNextTargetMsgSeqNum(expect)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +39,9 @@ def write_clock(
 class VenueProcess:
     """One exchange with its state in a folder; it can be killed and started again."""
 
-    def __init__(self, folder: Path, rate: int = 500) -> None:
+    def __init__(self, folder: Path, rate: int = 500, **options: str) -> None:
         self.folder = folder
+        self.options = options
         self.rate = rate
         self.orders_port, self.feed_port, self.health_port = (free_port() for _ in range(3))
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +59,8 @@ class VenueProcess:
             "clock": str(self.clock),
             "rate": str(self.rate),
             "seed": "7",
-        } | options
+        }
+        arguments |= self.options | options
         command = [sys.executable, "-m", "infra.exchange.main"]
         for name, value in arguments.items():
             command += [f"--{name}", value]
@@ -84,6 +87,19 @@ class VenueProcess:
         address = f"http://127.0.0.1:{self.health_port}{path}"
         with urllib.request.urlopen(address, timeout=5) as answer:
             return json.load(answer)
+
+    def control(self, **action: object) -> tuple[int, Any]:
+        """Let the operator do something; return the status and the answer."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.health_port}/control",
+            json.dumps(action).encode(),
+            {"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
 
 
 def until(check: Any, timeout_s: float = 10.0) -> Any:
@@ -190,9 +206,9 @@ class Broker:
 
 
 @contextmanager
-def running(folder: Path, rate: int = 500) -> Iterator[VenueProcess]:
+def running(folder: Path, rate: int = 500, **options: str) -> Iterator[VenueProcess]:
     """Start an exchange and make sure that it ends."""
-    venue = VenueProcess(folder, rate)
+    venue = VenueProcess(folder, rate, **options)
     try:
         yield venue.start()
     finally:
