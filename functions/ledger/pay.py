@@ -2,7 +2,8 @@
 
 It finds what is due by itself: what the API recorded and did not send, what the bank did not
 answer, what the bank decides later. Invariant: run twice at once or cut off anywhere, it moves no
-money twice; a bank that stays silent ends the run, and no payment.
+money twice; a bank that stays silent ends the run, and no payment; a payment whose bank or books
+contradict themselves is said aloud and holds up nobody else's.
 """
 
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from functions.ledger.ask_bank import ask_bank
 from functions.shared.bookkeeping.payments import due_payments, stuck_payments
-from functions.shared.domain.errors import Retryable
+from functions.shared.domain.errors import InvariantViolated, Retryable
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
@@ -25,7 +26,8 @@ _RESERVE_MILLISECONDS: Final = 5_000
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """How many payments the bank was asked about."""
+    """How many payments the bank was asked about. Raises InvariantViolated at the end when one
+    could not be worked."""
     stores = composition.stores()
     run = _Run(stores, context, stores.clock.now())
     for shard, database in enumerate(stores.shards.databases):
@@ -34,6 +36,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
             _tell_stuck(database)
         except Retryable as error:  # the others' payments don't wait for this one
             logger().warning("shard skipped", shard=shard, why=str(error))
+    if run.broken:
+        raise InvariantViolated(f"{run.broken} payments could not be worked")
     return {"asked": run.asked}
 
 
@@ -55,6 +59,7 @@ class _Run:
         self._context = context
         self._now = now
         self.asked = 0
+        self.broken = 0
 
     def drive(self, database: Database) -> None:
         """Asks about what is due on one shard. A payment whose account is busy, or on its way to
@@ -72,6 +77,11 @@ class _Run:
                     raise
                 why = str(error)
                 logger().warning("payment put off", payment_id=str(payment.payment_id), why=why)
+            except InvariantViolated as error:
+                self.broken += 1
+                logger().error(
+                    "payment not worked", payment_id=str(payment.payment_id), why=str(error)
+                )
             else:
                 self.asked += 1
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.ledger import pay
-from functions.shared.domain.errors import Retryable
+from functions.shared.domain.errors import InvariantViolated, Retryable
 from functions.shared.domain.payments import ATTEMPTS_MOST
 from functions.shared.runtime.composition import Stores
 from functions.shared.stores.bank import SILENCES_MOST
@@ -204,6 +204,26 @@ def test_a_busy_account_puts_off_its_own_payments_alone(
     monkeypatch.setattr(pay, "ask_bank", ask_bank)
     assert run_job(stores) == {"asked": 1}
     assert cash(client) == "100002.00"
+
+
+def test_a_bank_that_takes_its_word_back_holds_up_no_other_payment(
+    client: Client, bank: BankProcess, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank.behave("away")
+    deposit(client, "1.00", "twisted")
+    deposit(client, "1.00", "straight")
+    bank.behave("normal")
+    ask_bank = pay.ask_bank
+
+    def ask(stores: Stores, user_id: int, payment: PaymentFacts) -> PaymentFacts:
+        if payment.client_id == "twisted":
+            raise InvariantViolated("payment 1 is COLLECTED and can't be REFUSED")
+        return ask_bank(stores, user_id, payment)
+
+    monkeypatch.setattr(pay, "ask_bank", ask)
+    with pytest.raises(InvariantViolated, match="1 payments"):
+        run_job(stores)
+    assert cash(client) == "100001.00"
 
 
 def test_payments_are_listed_newest_first_by_page(client: Client) -> None:
