@@ -130,6 +130,8 @@ BEGIN
   END IF;
   IF n.product = 'MIS' THEN
     v_need := -ledger.position_hold(p);
+    -- What goes beyond closing may use the margin that closing sets free.
+    IF v_closing > 0 THEN v_had := -v_need; END IF;
     p := ledger.with_order(p, b, n);
     v_need := v_need + ledger.position_hold(p);
   END IF;

@@ -4,6 +4,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from functions.shared.bookkeeping import placing
+from functions.shared.bookkeeping.placing import Placed
 from functions.shared.domain.charges import charge_rates, charges_on
 from functions.shared.domain.orders import Product, Side
 from tests.integration.ledger.conftest import NewTrader
@@ -159,3 +161,37 @@ def test_margin_never_depends_on_the_order_in_which_orders_came(
     )
     assert end["realised"] == (traded + net * 100) * RUPEE
     assert trader.funds().cash == 100 * LAKH + end["realised"] - fees
+
+
+@pytest.mark.parametrize("working", [0, 15])
+@pytest.mark.parametrize("held", [Side.BUY, Side.SELL])
+def test_the_largest_order_beyond_closing_may_use_the_margin_that_closing_frees(
+    new_trader: NewTrader, held: Side, working: int
+) -> None:
+    trader = new_trader(1_000 * RUPEE)
+    other = Side.SELL if held is Side.BUY else Side.BUY
+    filled(trader, held, 40)
+    if working:
+        trader.place(other, working, product=MIS)
+
+    def preview(quantity: int) -> Placed:
+        return placing.preview(trader.shards, trader.placement(other, quantity, product=MIS))
+
+    [refused] = preview(500).rules
+    largest = refused["largest_quantity"]
+    assert isinstance(largest, int)
+    assert preview(largest).outcome == "ACCEPTED"
+    assert preview(largest + 1).outcome == "DENIED"
+
+
+def test_the_largest_change_of_a_closing_order_is_one_that_is_accepted(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader(1_000 * RUPEE)
+    filled(trader, Side.BUY, 40)
+    order = trader.sell(40, product=MIS)
+    [refused] = trader.modify(order, 200, 100).rules
+    largest = refused["largest_quantity"]
+    assert isinstance(largest, int)
+    assert trader.modify(order, largest + 1, 100).rules
+    assert not trader.modify(order, largest, 100).rules
