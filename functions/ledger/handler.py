@@ -9,6 +9,7 @@ from pydantic import Field
 
 from functions.ledger import read_books, show_statement
 from functions.ledger.move_money import move_money, show_payments
+from functions.shared.bookkeeping.reading import FIRST_POSITION
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.payments import Direction
 from functions.shared.runtime import composition
@@ -24,7 +25,7 @@ PAYMENT_MAX = 10**10
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 SymbolCursor = Annotated[str | None, Query(max_length=40)]
-PositionCursor = Annotated[str | None, Query(pattern=r"^(CNC|MIS):.{1,36}$")]
+PositionCursor = Annotated[str | None, Query(pattern=r"^(CNC|MIS):.{1,36}:[0-9-]{10}$")]
 SeqCursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")]
 
 
@@ -71,10 +72,8 @@ def holdings(limit: Limit = 50, cursor: SymbolCursor = None) -> Response[str]:
 @app.get("/v1/positions")
 def positions(limit: Limit = 50, cursor: PositionCursor = None) -> Response[str]:
     """What today's trades come to, delivery and intraday apart."""
-    product, _, symbol = (cursor or "").partition(":")
-    return read_books.show_positions(
-        composition.stores(), principal(app).user_id, (product, symbol), limit
-    )
+    after = FIRST_POSITION if cursor is None else read_books.read_place(cursor)
+    return read_books.show_positions(composition.stores(), principal(app).user_id, after, limit)
 
 
 @app.get("/v1/portfolio")

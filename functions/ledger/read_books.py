@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.shared.bookkeeping import reading
 from functions.shared.domain.calendar import market_status
-from functions.shared.domain.errors import Retryable
+from functions.shared.domain.errors import Refused, Retryable
 from functions.shared.domain.money import format_amount, format_price, value_of
 from functions.shared.domain.orders import Product
 from functions.shared.runtime.composition import Stores
@@ -48,15 +48,28 @@ def show_holdings(stores: Stores, user_id: int, after: str, limit: int) -> Respo
 
 
 def show_positions(
-    stores: Stores, user_id: int, after: tuple[str, str], limit: int
+    stores: Stores, user_id: int, after: reading.PositionPlace, limit: int
 ) -> Response[str]:
-    """What the day's trades come to by product and symbol, from the pair behind `after`; `next`
-    names the last pair."""
+    """What the day's trades come to by product and symbol, from the place behind `after`; `next`
+    names the last place."""
     found = reading.positions(stores.shards, user_id, _today(stores), after, limit)
     quotes = _quotes(stores, (position.symbol for position in found))
     items = [_position(position, quotes.get(position.symbol)) for position in found]
-    last = f"{found[-1].product}:{found[-1].symbol}" if len(found) == limit else None
-    return respond({"items": items, "next": last})
+    return respond({"items": items, "next": _place(found[-1]) if len(found) == limit else None})
+
+
+def read_place(cursor: str) -> reading.PositionPlace:
+    """The place that `next` named. Raises Refused for what it can't have been."""
+    product, _, rest = cursor.partition(":")
+    symbol, _, day = rest.rpartition(":")
+    try:
+        return product, symbol, date.fromisoformat(day)
+    except ValueError as error:
+        raise Refused(400, "INVALID_REQUEST", "cursor: is none of ours") from error
+
+
+def _place(position: PositionFacts) -> str:
+    return f"{position.product}:{position.symbol}:{position.trade_date}"
 
 
 def show_portfolio(stores: Stores, user_id: int) -> Response[str]:
@@ -64,7 +77,7 @@ def show_portfolio(stores: Stores, user_id: int) -> Response[str]:
     says that a price is missing."""
     today = _today(stores)
     held = reading.holdings(stores.shards, user_id, today, "", PORTFOLIO_MAX)
-    traded = reading.positions(stores.shards, user_id, today, ("", ""), PORTFOLIO_MAX)
+    traded = reading.positions(stores.shards, user_id, today, reading.FIRST_POSITION, PORTFOLIO_MAX)
     funds = reading.funds(stores.shards, user_id, today)
     quotes = _quotes(stores, {h.symbol for h in held} | {p.symbol for p in traded})
     # Delivery shares are worth what they would fetch. The value of intraday ones never left the

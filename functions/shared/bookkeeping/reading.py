@@ -5,6 +5,7 @@ Invariant: every question names its user, so another user's row is not found rat
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from functions.shared.domain.errors import NotFound
 from functions.shared.stores.postgres import Shards
@@ -68,17 +69,19 @@ _POSITIONS = (
     "   AS entry,"
     "  coalesce(round(t.got * least(t.bought, t.sold) / nullif(t.sold::numeric, 0)), 0)::bigint"
     "   AS exit FROM traded t)"
-    " SELECT p.product, p.symbol, p.facts::text FROM ("
-    "  SELECT 'CNC' AS product, c.symbol, json_build_object('symbol', c.symbol, 'product', 'CNC',"
-    "   'trade_date', :trade_date::date, 'net', c.bought - c.sold,"
+    " SELECT p.facts::text FROM ("
+    "  SELECT 'CNC' AS product, c.symbol, :trade_date::date AS day,"
+    "   json_build_object('symbol', c.symbol, 'product', 'CNC', 'trade_date',"
+    "   :trade_date::date, 'net', c.bought - c.sold,"
     "   'open_value', c.paid - c.entry + c.got - c.exit, 'buy_quantity', c.bought,"
     "   'buy_value', c.paid, 'sell_quantity', c.sold, 'sell_value', c.got,"
     "   'realised', c.exit - c.entry, 'margin', 0) AS facts FROM closed c"
-    "  UNION ALL SELECT 'MIS', p.symbol, ledger.position_facts(p) FROM ledger.position p"
+    "  UNION ALL SELECT 'MIS', p.symbol, p.trade_date, ledger.position_facts(p)"
+    "  FROM ledger.position p"
     "  WHERE p.user_id = :user_id AND (p.trade_date = :trade_date::date OR p.net <> 0)"
     "   AND p.buy_quantity + p.sell_quantity > 0) p"
-    " WHERE (p.product, p.symbol) > (:after_product, :after_symbol)"
-    " ORDER BY p.product, p.symbol LIMIT :rows"
+    " WHERE (p.product, p.symbol, p.day) > (:after_product, :after_symbol, :after_day::date)"
+    " ORDER BY p.product, p.symbol, p.day LIMIT :rows"
 )
 _EVENTS = (
     "SELECT e.seq, ledger.micros(e.at), e.kind, e.ref, e.cash_change, e.held_change, e.cash,"
@@ -86,6 +89,11 @@ _EVENTS = (
     " ON p.user_id = e.user_id AND p.seq = e.seq - 1"
     " WHERE e.user_id = :user_id AND e.seq > :after ORDER BY e.seq LIMIT :rows"
 )
+
+#: A position's product, symbol and trade date.
+PositionPlace = tuple[str, str, date]
+#: Before every position.
+FIRST_POSITION: Final[PositionPlace] = ("", "", date.min)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +183,16 @@ def holdings(
 
 
 def positions(
-    shards: Shards, user_id: int, trade_date: date, after: tuple[str, str], rows: int
+    shards: Shards, user_id: int, trade_date: date, after: PositionPlace, rows: int
 ) -> list[PositionFacts]:
-    """What the trades of a trade date come to by product and symbol, in that order, from the pair
-    behind `after`; and what is still open intraday of a day before."""
-    product, symbol = after
+    """What the trades of a trade date come to by product and symbol, in that order, behind `after`;
+    and what is still open intraday of a day before, which has its own place beside the day's."""
+    product, symbol, day = after
     found = shards.of_user(user_id).run(
         _POSITIONS, user_id=user_id, trade_date=trade_date, after_product=product,
-        after_symbol=symbol, rows=rows,
+        after_symbol=symbol, after_day=day, rows=rows,
     )  # fmt: skip
-    return [decode_position(facts) for _, _, facts in found]
+    return [decode_position(row[0]) for row in found]
 
 
 def events(shards: Shards, user_id: int, after: int, rows: int) -> list[LedgerRow]:

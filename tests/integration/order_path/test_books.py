@@ -134,12 +134,27 @@ def test_positions_are_paged_by_product_and_symbol(day: Day) -> None:
     day.trade(Side.BUY, 1)
     day.trade(Side.BUY, 2, 100, Product.MIS)
     first = day.ask("positions?limit=1")
-    assert (first["items"][0]["product"], first["next"]) == ("CNC", "CNC:ACME")
+    assert (first["items"][0]["product"], first["next"]) == ("CNC", "CNC:ACME:2026-07-10")
     second = day.ask(f"positions?limit=1&cursor={first['next']}")
-    assert (second["items"][0]["product"], second["next"]) == ("MIS", "MIS:ACME")
+    assert (second["items"][0]["product"], second["next"]) == ("MIS", "MIS:ACME:2026-07-10")
     last = day.ask(f"positions?limit=1&cursor={second['next']}")
     assert (last["items"], last["next"]) == ([], None)
-    assert day.client.ask("GET", "/v1/positions?cursor=ACME").status == 400
+    for cursor in ("ACME", "MIS:ACME", "MIS:ACME:2026-13-45"):
+        assert day.client.ask("GET", f"/v1/positions?cursor={cursor}").status == 400
+
+
+def test_what_is_open_of_the_day_before_is_on_a_page_of_its_own(day: Day) -> None:
+    day.trade(Side.SELL, 5, 100, Product.MIS)
+    day.next()
+    day.trade(Side.BUY, 2, 100, Product.MIS)
+    quantities, cursor = [], ""
+    while True:
+        page = day.ask(f"positions?limit=1{cursor}")
+        quantities += [position["quantity"] for position in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert quantities == [-5, 2]
 
 
 def test_the_portfolio_is_cash_with_what_shares_and_open_positions_would_bring(
