@@ -45,6 +45,7 @@ def up(
     clock: str | None = None,
     shards: Annotated[int | None, Parameter(help="databases of the embedded server")] = None,
     rate: Annotated[int, Parameter(help="market-data updates a second")] = 200,
+    market: Path | None = None,
     port: Annotated[int, Parameter(help="port of the API; 0 for any free one")] = API_PORT,
     stream_port: Annotated[int, Parameter(help="port of the stream")] = STREAM_PORT,
 ) -> int:
@@ -54,14 +55,22 @@ def up(
     ----------
     headless: start without the terminal and run until interrupted
     clock: real, always-open, speed=N or a clock file; the home's own when not given
+    market: a file of prices, halts, listings and busts for the exchange to play (market_file.md)
     """
-    from infra.command.up import up_headless, up_with_terminal
+    from infra.command.up import check_market_file, up_headless, up_with_terminal
 
     if not RATE_LEAST <= rate <= RATE_MOST:
         raise Failure(f"--rate is {RATE_LEAST} to {RATE_MOST}", WRONG_USAGE)
     if shards is not None and not 1 <= shards <= SHARDS_MOST:
         raise Failure(f"--shards is 1 to {SHARDS_MOST}", WRONG_USAGE)
-    options = Options(clock=clock, shards=shards, rate=rate, api_port=port, stream_port=stream_port)
+    options = Options(
+        clock=clock,
+        shards=shards,
+        rate=rate,
+        market=check_market_file(market),
+        api_port=port,
+        stream_port=stream_port,
+    )
     if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return up_headless(home(), options)
     return up_with_terminal(home(), options)

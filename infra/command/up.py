@@ -9,18 +9,33 @@ import importlib
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from functions.shared.settings import SettingsError
-from infra.command.exits import CHECK_FAILED, DONE, REFUSED, Failure
+from infra.command.exits import CHECK_FAILED, DONE, REFUSED, WRONG_USAGE, Failure
 from infra.local.home import AlreadyRunning, DemoUser, Home, StackFile
 from infra.local.main import Event, run_stack
 from infra.local.plan import Options
 from infra.local.refusals import StartRefused
 
 _STOP_SECONDS = 40.0
+
+
+def check_market_file(path: Path | None) -> str | None:
+    """The path for the exchange, whatever folder it runs in. Ends the command when the file is
+    wrong, before anything starts."""
+    if path is None:
+        return None
+    from infra.exchange.market_file import MarketFileError, read_market_file
+
+    try:
+        read_market_file(path)
+    except MarketFileError as error:
+        raise Failure(str(error), WRONG_USAGE) from error
+    return str(path.resolve())
 
 
 def up_headless(home: Home, options: Options) -> int:

@@ -49,6 +49,7 @@ class Options:
     clock: str | None = None
     shards: int | None = None
     rate: int = 200
+    market: str | None = None
     api_port: int = API_PORT
     stream_port: int = STREAM_PORT
     log_level: str = "INFO"
@@ -212,6 +213,8 @@ class _Processes:
             "order-sessions": ORDER_SESSIONS,
             "feed-sessions": FEED_SESSIONS,
         }
+        if self.options.market is not None:
+            arguments["market"] = self.options.market
         words = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
         return Part(
             name="exchange",

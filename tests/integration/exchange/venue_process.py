@@ -169,7 +169,7 @@ class Broker:
     def send(self, msg_type: str, *, poss_resend: bool = False, **fields: str) -> None:
         """Send an application message; fields are named t11, t38, ... by their tag."""
         named = {int(name[1:]): value for name, value in fields.items()}
-        if msg_type not in "HY":
+        if msg_type in {"D", "F", "G", "q"}:
             named.setdefault(60, f"{datetime.now(UTC):%Y%m%d-%H:%M:%S}.000")
         body = "".join(f"{tag}={value}\x01" for tag, value in named.items())
         raw = f"8=FIX.4.4\x019=0\x0135={msg_type}\x01{body}10=000\x01"
