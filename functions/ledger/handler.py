@@ -13,7 +13,7 @@ from functions.shared.bookkeeping.reading import FIRST_POSITION
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.payments import Direction
 from functions.shared.runtime import composition
-from functions.shared.runtime.fields import Amount, Instant, Request
+from functions.shared.runtime.fields import Amount, Instant, Request, amount_to
 from functions.shared.runtime.http import new_app, principal
 
 app = new_app("ledger")
@@ -33,7 +33,7 @@ class PaymentBody(Request):
     """Paper money in or out. `client_id` makes it happen once, however often it is sent."""
 
     client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
-    amount: Annotated[Amount, Field(gt=0, le=PAYMENT_MAX)]
+    amount: Annotated[Amount, amount_to(PAYMENT_MAX)]
 
 
 @app.get("/v1/funds")

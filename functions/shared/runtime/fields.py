@@ -4,6 +4,7 @@ Invariant: a price or an amount arrives as a JSON string or number and leaves as
 a quantity is a JSON integer. An unknown field is refused by name.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -18,7 +19,12 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from functions.shared.domain.money import parse_decimal, parse_price
+from functions.shared.domain.money import (
+    format_amount,
+    format_price,
+    parse_decimal,
+    parse_price,
+)
 
 _DECIMAL_SCHEMA: dict[str, Any] = {
     "anyOf": [
@@ -42,6 +48,25 @@ def _price(value: object) -> int:
 
 def _amount(value: object) -> int:
     return parse_decimal(_text_of(value), 2)
+
+
+def price_to(most: int) -> AfterValidator:
+    """Above 0 and at most `most` ten-thousandths of a rupee; a refusal says so in rupees."""
+    return _above_zero_to(most, format_price)
+
+
+def amount_to(most: int) -> AfterValidator:
+    """Above 0 and at most `most` paise; a refusal says so in rupees."""
+    return _above_zero_to(most, format_amount)
+
+
+def _above_zero_to(most: int, in_rupees: Callable[[int], str]) -> AfterValidator:
+    def checked(value: int) -> int:
+        if not 0 < value <= most:
+            raise ValueError(f"must be above 0 and at most {in_rupees(most)}")
+        return value
+
+    return AfterValidator(checked)
 
 
 def _in_utc(value: datetime) -> datetime:

@@ -11,14 +11,14 @@ from pydantic import Field, model_validator
 from functions.shared.bookkeeping.checking import OrderRequest
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import OrderIntent
-from functions.shared.runtime.fields import Integer, Price, Request
+from functions.shared.runtime.fields import Integer, Price, Request, price_to
 
 #: Well above any real order; the value of the two together still fits the ledger's 64 bits.
 QUANTITY_MAX = 10**9
 PRICE_MAX = 10**7 * 10_000
 
 Quantity = Annotated[Integer, Field(gt=0, le=QUANTITY_MAX)]
-OrderPrice = Annotated[Price, Field(gt=0, le=PRICE_MAX)]
+OrderPrice = Annotated[Price, price_to(PRICE_MAX)]
 Symbol = Annotated[str, Field(min_length=1, max_length=40)]
 
 

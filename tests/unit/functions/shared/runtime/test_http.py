@@ -16,7 +16,7 @@ from functions.shared.access.principal import Principal
 from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Refused, Retryable
 from functions.shared.runtime import composition
 from functions.shared.runtime.codes import CODES
-from functions.shared.runtime.fields import Amount, Integer, Price, Request
+from functions.shared.runtime.fields import Amount, Integer, Price, Request, amount_to, price_to
 from functions.shared.runtime.http import PUBLIC, client_address, new_app, principal, respond
 from tests.support.api_events import Answer, api_event, call
 
@@ -34,6 +34,16 @@ def make(body: Body):
     return respond(
         {"quantity": body.quantity, "price": body.price, "amount": body.amount}, status=202
     )
+
+
+class Bounded(Request):
+    price: Annotated[Price, price_to(1000 * 10_000)]
+    amount: Annotated[Amount, amount_to(500 * 100)]
+
+
+@app.post("/v1/bounded")
+def make_bounded(body: Bounded):
+    return respond({"price": body.price, "amount": body.amount}, status=202)
 
 
 @app.get("/v1/things/<symbol>")
@@ -136,6 +146,20 @@ def test_a_malformed_body_is_a_400_that_names_the_field(
     assert_problem(answer, 400, code)
     if field is not None:
         assert field in [error["field"] for error in answer.body["errors"]]
+
+
+def test_a_bound_of_money_is_said_in_rupees_as_it_was_asked() -> None:
+    """The rules count in paise and ten-thousandths; whoever asked does not."""
+    body = '{"price": 1000.05, "amount": "500.01"}'
+    answer = ask("POST", "/v1/bounded", body)
+    assert_problem(answer, 400, "INVALID_REQUEST")
+    assert answer.body["errors"] == [
+        {"field": "price", "message": "must be above 0 and at most 1000.00"},
+        {"field": "amount", "message": "must be above 0 and at most 500.00"},
+    ]
+    assert ask("POST", "/v1/bounded", '{"price": 1000, "amount": 500}').status == 202
+    assert ask("POST", "/v1/bounded", '{"price": "0.00", "amount": 500}').status == 400
+    assert ask("POST", "/v1/bounded", '{"price": 1000, "amount": -1}').status == 400
 
 
 def test_a_large_body_is_refused() -> None:
