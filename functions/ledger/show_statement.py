@@ -84,7 +84,8 @@ def show_statement(
     part of it. Raises Refused when they are turned."""
     begins = None if start is None else _first_moment(start)
     ends = stores.clock.now() + datetime.resolution if until is None else _end(until)
-    if begins is not None and begins > ends:
+    whole_day = until is not None and not isinstance(until, datetime)
+    if begins is not None and (begins > ends or (whole_day and begins == ends)):
         raise Refused(400, "INVALID_REQUEST", "from: is after to")
     found = statements.statement(stores.shards, user_id, begins, ends, after, rows)
     if form == "csv":
@@ -147,13 +148,17 @@ def _traded(fill: FillFacts) -> str:
 
 
 def render_csv(found: Statement) -> str:
-    """RFC 4180: a header, the opening balance, the entries, the closing balance."""
+    """RFC 4180: a header, the opening balance, the entries, and the closing balance, which is
+    named as carried forward when more entries are on the next page."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="")
     writer.writeheader()
     writer.writerow(_total("OPENING", "Opening balance", found.opening))
     writer.writerows(render_entry(line) for line in found.lines)
-    writer.writerow(_total("CLOSING", "Closing balance", found.closing))
+    if found.next is None:
+        writer.writerow(_total("CLOSING", "Closing balance", found.closing))
+    else:
+        writer.writerow(_total("CARRIED_FORWARD", "Balance carried forward", found.closing))
     return text.getvalue()
 
 

@@ -295,17 +295,18 @@ def _unavailable(error: Retryable) -> Problem:
 
 
 def _malformed(error: RequestValidationError) -> Problem:
-    errors = [
-        {"field": _field_of(e["loc"]), "message": _message_of(e)}
-        for e in error.errors()[:_VALIDATION_ERRORS_MAX]
-    ]
+    first_of_field: dict[str, str] = {}  # a field that may be one of two types breaks both
+    for e in error.errors()[:_VALIDATION_ERRORS_MAX]:
+        first_of_field.setdefault(_field_of(e["loc"]), _message_of(e))
+    errors = [{"field": field, "message": text} for field, text in first_of_field.items()]
     detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors)
     return Problem(400, "INVALID_REQUEST", detail[:1000], errors=errors)
 
 
 def _field_of(location: tuple[Any, ...]) -> str:
-    """`("body", "price")` is `price`; the body itself is `body`."""
-    parts = [str(part) for part in location]
+    """`("body", "price")` is `price`, `("query", "from", "date")` is `from`, which was read as a
+    date; the body itself is `body`."""
+    parts = [str(part) for part in (location[:2] if location[0] == "query" else location)]
     return ".".join(parts[1:] if len(parts) > 1 else parts)[:120]
 
 

@@ -139,7 +139,7 @@ def test_a_day_counts_whole_in_india(saver: Client) -> None:
         [],
         "100045.00",
     )
-    turned = saver.ask("GET", "/v1/statements?from=2026-07-11&to=2026-07-09")
+    turned = saver.ask("GET", "/v1/statements?from=2026-07-10&to=2026-07-09")
     assert turned.status == 400
 
 

@@ -68,6 +68,15 @@ def test_the_header_is_what_programs_rely_on() -> None:
     assert ",".join(COLUMNS) == text.splitlines()[0]
 
 
+def test_a_page_that_is_not_the_last_carries_its_balance_forward() -> None:
+    """Read in a spreadsheet the cursor is gone: nobody may take a page for the whole."""
+    line = StatementLine(2, NOON, "DEPOSITED", None, 100, 200, None)
+    *_, last = _rows(render_csv(Statement(100, (line,), 200, 2)))
+    assert (last["kind"], last["description"], last["balance"]) == (
+        "CARRIED_FORWARD", "Balance carried forward", "2.00",
+    )  # fmt: skip
+
+
 def test_a_movement_is_a_debit_or_a_credit_and_named_in_words() -> None:
     paid = render_entry(StatementLine(3, NOON, "DP_CHARGED", 7, -1534, 100, None))
     assert (paid["debit"], paid["credit"], paid["ref"]) == ("15.34", None, "7")

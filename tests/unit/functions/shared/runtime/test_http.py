@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -16,7 +16,15 @@ from functions.shared.access.principal import Principal
 from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Refused, Retryable
 from functions.shared.runtime import composition
 from functions.shared.runtime.codes import CODES
-from functions.shared.runtime.fields import Amount, Integer, Price, Request, amount_to, price_to
+from functions.shared.runtime.fields import (
+    Amount,
+    Instant,
+    Integer,
+    Price,
+    Request,
+    amount_to,
+    price_to,
+)
 from functions.shared.runtime.http import PUBLIC, client_address, new_app, principal, respond
 from tests.support.api_events import Answer, api_event, call
 
@@ -54,6 +62,11 @@ def read(symbol: str):
 @app.get("/v1/open", security=PUBLIC)
 def public(q: Annotated[str, Query(max_length=8)], limit: Annotated[int, Query(ge=1, le=500)] = 50):
     return respond({"q": q, "limit": limit, "from": client_address(app)})
+
+
+@app.get("/v1/since", security=PUBLIC)
+def since(start: Annotated[Instant | date, Query(alias="from")]):
+    return respond({"from": start.isoformat()})
 
 
 @app.get("/v1/asks", security=PUBLIC)
@@ -195,6 +208,13 @@ def test_a_route_asks_for_a_bearer_before_it_looks_at_the_body() -> None:
 def test_only_a_bearer_is_a_bearer(header: str) -> None:
     event = api_event("GET", "/v1/things/X", headers={"authorization": header})
     assert_problem(call(app.resolve, event), 401, "TOKEN_MISSING")
+
+
+def test_a_parameter_of_two_types_is_refused_once_and_by_its_name() -> None:
+    answer = call(app.resolve, api_event("GET", "/v1/since?from=2026-02-30"))
+    assert_problem(answer, 400, "INVALID_REQUEST")
+    assert [error["field"] for error in answer.body["errors"]] == ["from"]
+    assert answer.body["detail"].startswith("from: ")
 
 
 def test_a_public_route_asks_for_none_and_may_not_ask_who_calls() -> None:
