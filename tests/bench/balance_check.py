@@ -4,7 +4,7 @@ Baseline in the same run: the bare row by its primary key, through the same driv
 """
 
 import itertools
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from functions.shared.bookkeeping.reading import funds
@@ -20,25 +20,27 @@ _BARE = (
 )
 
 
-def _ours(urls: list[str], worker: int, until: float) -> int:
+def _ours(urls: list[str], worker: int) -> Callable[[], int]:
     shards, today = Shards(urls, "bench"), datetime.now(UTC).date()
-    for count in itertools.count():
-        if time.monotonic() >= until:
-            break
-        funds(shards, 1 + (count * WORKERS + worker) % ACCOUNTS, today)
-    shards.close()
-    return count
+    users = itertools.cycle(range(1 + worker, ACCOUNTS + 1, WORKERS))
+
+    def once() -> int:
+        funds(shards, next(users), today)
+        return 1
+
+    return once
 
 
-def _bare_row(urls: list[str], worker: int, until: float) -> int:
+def _bare_row(urls: list[str], worker: int) -> Callable[[], int]:
     shards = Shards(urls, "bench")
-    for count in itertools.count():
-        if time.monotonic() >= until:
-            break
-        user = 1 + (count * WORKERS + worker) % ACCOUNTS
+    users = itertools.cycle(range(1 + worker, ACCOUNTS + 1, WORKERS))
+
+    def once() -> int:
+        user = next(users)
         shards.database(shards.number_of_user(user)).run(_BARE, user_id=user)
-    shards.close()
-    return count
+        return 1
+
+    return once
 
 
 def run(seconds: float) -> dict[str, object]:

@@ -6,7 +6,7 @@ own speed. Baseline in the same run: the five-statement transaction on that one 
 """
 
 import itertools
-import time
+from collections.abc import Callable
 
 from functions.shared.bookkeeping.placing import place, place_many
 from functions.shared.stores.postgres import Shards
@@ -19,39 +19,40 @@ BATCH = 16
 USER = 1
 
 
-def _batched(urls: list[str], worker: int, until: float) -> int:
-    shards = Shards(urls, "bench")
-    for count in itertools.count():
-        if time.monotonic() >= until:
-            break
-        keys = [f"b{worker}-{count}-{number}" for number in range(BATCH)]
+def _batched(urls: list[str], worker: int) -> Callable[[], int]:
+    shards, calls = Shards(urls, "bench"), itertools.count()
+
+    def once() -> int:
+        call = next(calls)
+        keys = [f"b{worker}-{call}-{number}" for number in range(BATCH)]
         placed = place_many(shards, [placement(USER, key) for key in keys])
         if any(answer.outcome != "ACCEPTED" for answer in placed):
             raise RuntimeError(f"not accepted: {placed}")
-    shards.close()
-    return count * BATCH
+        return BATCH
+
+    return once
 
 
-def _one_by_one(urls: list[str], worker: int, until: float) -> int:
-    shards = Shards(urls, "bench")
-    for count in itertools.count():
-        if time.monotonic() >= until:
-            break
-        placed = place(shards, placement(USER, f"o{worker}-{count}"))
+def _one_by_one(urls: list[str], worker: int) -> Callable[[], int]:
+    shards, keys = Shards(urls, "bench"), itertools.count()
+
+    def once() -> int:
+        placed = place(shards, placement(USER, f"o{worker}-{next(keys)}"))
         if placed.outcome != "ACCEPTED":
             raise RuntimeError(f"{placed.outcome}: {placed.rules}")
-    shards.close()
-    return count
+        return 1
+
+    return once
 
 
-def _five_statements(urls: list[str], worker: int, until: float) -> int:
-    baseline = FiveStatements(urls, worker)
-    for count in itertools.count():
-        if time.monotonic() >= until:
-            break
-        baseline.place(USER, f"{worker}-{count}")
-    baseline.close()
-    return count
+def _five_statements(urls: list[str], worker: int) -> Callable[[], int]:
+    baseline, keys = FiveStatements(urls, worker), itertools.count()
+
+    def once() -> int:
+        baseline.place(USER, f"{worker}-{next(keys)}")
+        return 1
+
+    return once
 
 
 def run(seconds: float) -> dict[str, object]:
@@ -59,7 +60,7 @@ def run(seconds: float) -> dict[str, object]:
     with durable_postgres() as server:
         urls = list(server.app_urls)
         fund(urls, server.owner_urls, [USER])
-        loads = [_batched, _one_by_one, _five_statements]
+        loads = (_batched, _one_by_one, _five_statements)
         batched, single, baseline = rates(loads, urls, WORKERS, seconds)
     return {
         "name": "hot_account",

@@ -7,7 +7,6 @@ five-statement transaction under the same schedule. Five minutes of each:
 `.venv/bin/python -m tests.bench open_loop --seconds 300`.
 """
 
-import multiprocessing
 import random
 import time
 from bisect import bisect
@@ -20,7 +19,13 @@ from hdrh.histogram import HdrHistogram
 from functions.shared.bookkeeping.placing import place
 from functions.shared.stores.postgres import Shards
 from tests.bench.fsync import measure_fsync
-from tests.bench.order_load import FiveStatements, fund, placement
+from tests.bench.order_load import (
+    FiveStatements,
+    all_ready,
+    fund,
+    placement,
+    started_together,
+)
 from tests.bench.servers import durable_postgres
 
 WORKERS = 8
@@ -29,7 +34,7 @@ ACCOUNTS = 1_000
 SPREAD_PER_SECOND = 100.0
 HOT_PER_SECOND = 50.0
 HOT_USER = ACCOUNTS + 1
-_LEAD_SECONDS = 0.5
+_WARM_UP = 20
 _MICROSECONDS_MAX = 60_000_000
 
 
@@ -59,56 +64,49 @@ def _histogram() -> HdrHistogram:
     return HdrHistogram(1, _MICROSECONDS_MAX, 3)
 
 
-def _keep_to(due: list[Due], started: float, send: Callable[[int, str], None]) -> bytes:
+Send = Callable[[int, str], None]
+#: Of a worker: (addresses, its number) -> what sends a user's order of that key.
+Load = Callable[[list[str], int], Send]
+
+
+def _keep_to_schedule(load: Load, urls: list[str], worker: int, seconds: float) -> bytes:
     """Sends each order at its moment or, behind it, at once; returns the encoded times."""
-    taken = _histogram()
+    send, taken, due = load(urls, worker), _histogram(), schedule(seconds, worker)
+    for number in range(_WARM_UP):
+        send(1 + worker * _WARM_UP + number, f"{worker}-warm-{number}")
+    all_ready()
+    started = time.monotonic()
     for number, each in enumerate(due):
         moment = started + each.at
         if (wait := moment - time.monotonic()) > 0:
             time.sleep(wait)
-        send(each.user, str(number))
+        send(each.user, f"{worker}-{number}")
         micros = int((time.monotonic() - moment) * 1_000_000)
         taken.record_value(max(1, min(micros, _MICROSECONDS_MAX)))
     encoded: bytes = taken.encode()
     return encoded
 
 
-def _ours(urls: list[str], worker: int, started: float, seconds: float) -> bytes:
+def _ours(urls: list[str], worker: int) -> Send:
     shards = Shards(urls, "bench")
 
     def send(user: int, key: str) -> None:
-        placed = place(shards, placement(user, f"{worker}-{key}"))
+        placed = place(shards, placement(user, key))
         if placed.outcome != "ACCEPTED":
             raise RuntimeError(f"{placed.outcome}: {placed.rules}")
 
-    try:
-        return _keep_to(schedule(seconds, worker), started, send)
-    finally:
-        shards.close()
+    return send
 
 
-def _five_statements(urls: list[str], worker: int, started: float, seconds: float) -> bytes:
-    baseline = FiveStatements(urls, worker)
-    try:
-        return _keep_to(
-            schedule(seconds, worker),
-            started,
-            lambda user, key: baseline.place(user, f"{worker}-{key}"),
-        )
-    finally:
-        baseline.close()
-
-
-Load = Callable[[list[str], int, float, float], bytes]
+def _five_statements(urls: list[str], worker: int) -> Send:
+    return FiveStatements(urls, worker).place
 
 
 def _measure(load: Load, urls: list[str], seconds: float) -> HdrHistogram:
     taken = _histogram()
-    with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
-        pool.map(time.sleep, [0.2] * WORKERS)  # every process is up and has imported
-        started = time.monotonic() + _LEAD_SECONDS
+    with started_together(WORKERS) as pool:
         for encoded in pool.starmap(
-            load, [(urls, worker, started, seconds) for worker in range(WORKERS)]
+            _keep_to_schedule, [(load, urls, worker, seconds) for worker in range(WORKERS)]
         ):
             taken.decode_and_add(encoded)
     return taken

@@ -13,6 +13,8 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
+from multiprocessing.pool import Pool
+from multiprocessing.synchronize import Barrier
 
 import msgspec
 
@@ -140,27 +142,52 @@ class FiveStatements:
         database.run(_ACCOUNT, seq=seq, head=head, now=now, held=held, user=user)
 
 
-#: A worker's load: (addresses, its number, `time.monotonic()` to end at) -> how much it did. No two
-#: turns of a worker have the same number.
-Load = Callable[[list[str], int, float], int]
-
-
+#: Of a worker: (addresses, its number) -> what it does again and again, and how much that counts.
+Load = Callable[[list[str], int], Callable[[], int]]
 #: Loads take turns, so that a machine that gets busier meanwhile slows each of them alike.
 TURNS = 3
+#: A connection plans what it does when it does it first; a bench starts when that is done.
+_WARM_UP = 20
+_BARRIER_SECONDS = 120.0
+_together: list[Barrier] = []
 
 
 def rates(loads: Sequence[Load], urls: list[str], workers: int, seconds: float) -> list[float]:
     """What processes of their own do a second together, each as fast as it is answered, load by
     load; each load gets `seconds` in all."""
-    done, taken = [0] * len(loads), [0.0] * len(loads)
+    with started_together(workers) as pool:
+        found = pool.starmap(
+            _take_turns, [(loads, urls, worker, seconds / TURNS) for worker in range(workers)]
+        )
+    return [sum(each[place] for each in found) for place in range(len(loads))]
+
+
+def started_together(workers: int) -> Pool:
+    """Processes that can wait for each other: `all_ready`."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers) as pool:
-        pool.map(time.sleep, [0.2] * workers)  # every process is up and has imported
-        for turn, place in itertools.product(range(TURNS), range(len(loads))):
-            started = time.monotonic()
-            until = started + seconds / TURNS
-            workers_of_turn = range(turn * workers, (turn + 1) * workers)
-            counts = pool.starmap(loads[place], [(urls, each, until) for each in workers_of_turn])
-            done[place] += sum(counts)
-            taken[place] += time.monotonic() - started
+    return context.Pool(workers, _join, (context.Barrier(workers),))
+
+
+def _join(barrier: Barrier) -> None:
+    _together.append(barrier)
+
+
+def all_ready() -> None:
+    """Waits, in a worker, until all of them have come here."""
+    _together[0].wait(_BARRIER_SECONDS)
+
+
+def _take_turns(loads: Sequence[Load], urls: list[str], worker: int, seconds: float) -> list[float]:
+    """What this worker did a second of each load."""
+    once = [load(urls, worker) for load in loads]
+    for do in once:
+        for _ in range(_WARM_UP):
+            do()
+    done, taken = [0] * len(loads), [0.0] * len(loads)
+    for _, place in itertools.product(range(TURNS), range(len(loads))):
+        all_ready()
+        started = time.monotonic()
+        while time.monotonic() - started < seconds:
+            done[place] += once[place]()
+        taken[place] += time.monotonic() - started
     return [count / time_taken for count, time_taken in zip(done, taken, strict=True)]
