@@ -22,10 +22,9 @@ ledger_app = cyclopts.App(name="ledger", help="The ledger: checks, balances, div
 def verify(*, anchors: Path | None = None, key: Path | None = None) -> int:
     """Recompute every account from its events and compare; hold the log against its anchors.
 
-    Parameters
-    ----------
-    anchors: folder of the write-once store or of a copy of it; the stack's own when not given
-    key: public key, as PEM, that the anchors are checked by; the stack's own when not given
+    Args:
+        anchors: folder of the write-once store or of a copy of it; the stack's own when not given
+        key: public key, as PEM, that the anchors are checked by; the stack's own when not given
     """
     from infra.command import verify_ledger
 
@@ -48,11 +47,10 @@ def verify(*, anchors: Path | None = None, key: Path | None = None) -> int:
 def prove(user: int, *, anchors: Path | None = None, since: Path | None = None) -> int:
     """Print, as JSON, the proof that a user's latest anchored event is under a signed root.
 
-    Parameters
-    ----------
-    user: the user's number
-    anchors: folder of the write-once store or of a copy of it; the stack's own when not given
-    since: file with an older checkpoint, to prove that the tree only grew since
+    Args:
+        user: the user's number
+        anchors: folder of the write-once store or of a copy of it; the stack's own when not given
+        since: file with an older checkpoint, to prove that the tree only grew since
     """
     from infra.command import prove_anchor
 
@@ -88,10 +86,9 @@ def trial_balance(
 ) -> int:
     """Show each shard's accounts on a day: opening, debits, credits, closing.
 
-    Parameters
-    ----------
-    day: the day, as 2026-07-13; the latest one when not given
-    json_: every account and asset, as JSON
+    Args:
+        day: the day, as 2026-07-13; the latest one when not given
+        json_: every account and asset, as JSON
     """
     from infra.command import trial_balance as balance
 
@@ -107,11 +104,10 @@ def trial_balance(
 def dividend(symbol: str, *, record_date: date, per_share: str) -> int:
     """Pay a dividend to everybody who held the share at the end of the day before the record date.
 
-    Parameters
-    ----------
-    symbol: the share
-    record_date: the record date, which is the ex-date, as 2026-07-13
-    per_share: rupees a share, with at most four decimals
+    Args:
+        symbol: the share
+        record_date: the record date, which is the ex-date, as 2026-07-13
+        per_share: rupees a share, with at most four decimals
     """
     from functions.shared.domain.money import parse_price
     from infra.command.dividend import pay_dividend

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import cyclopts
 import msgspec
@@ -21,8 +21,12 @@ from infra.command.payments import bank, payments_app
 from infra.command.place import home, owner_urls, running_stack
 from infra.command.regions import regions_app
 from infra.command.shards import shards_app
+from infra.local.home import Home
 from infra.local.plan import API_PORT, STREAM_PORT, Options
 from infra.local.refusals import StartRefused
+
+if TYPE_CHECKING:
+    from tui.settings import TerminalSettings
 
 RATE_LEAST, RATE_MOST = 10, 100_000
 SHARDS_MOST = 16
@@ -51,11 +55,10 @@ def up(
 ) -> int:
     """Start everything, and open the terminal unless --headless or there is no tty.
 
-    Parameters
-    ----------
-    headless: start without the terminal and run until interrupted
-    clock: real, always-open, speed=N or a clock file; the home's own when not given
-    market: a file of prices, halts, listings and busts for the exchange to play (market_file.md)
+    Args:
+        headless: start without the terminal and run until interrupted
+        clock: real, always-open, speed=N or a clock file; the home's own when not given
+        market: what the exchange plays: prices, halts, listings and busts (market_file.md)
     """
     from infra.command.up import check_market_file, up_headless, up_with_terminal
 
@@ -78,15 +81,20 @@ def up(
 
 @app.command
 def status(*, json_: Annotated[bool, Parameter(name="--json")] = False) -> int:
-    """Show what runs: addresses, stores, parts with their process ids."""
+    """Show what runs: addresses, stores, parts with their process ids.
+
+    Args:
+        json_: everything, as JSON
+    """
     stack = running_stack(home())
     if json_:
         print(msgspec.json.encode(stack).decode())
         return DONE
     print(f"{stack.state}  api {stack.api}  stream {stack.stream}  home {stack.home}")
     for part in stack.parts:
-        restarts = f"  restarted {part.restarts} times" if part.restarts else ""
-        print(f"{part.name:<10}{part.pid or '-':>8}  {part.state:<11}{part.detail}{restarts}")
+        restarts = f"  restarts {part.restarts}" if part.restarts else ""
+        line = f"{part.name:<10}{part.pid or '-':>8}  {part.state:<11}{part.detail}{restarts}"
+        print(line.rstrip())
     return DONE
 
 
@@ -114,9 +122,8 @@ def down() -> int:
 def reset(*, yes: bool = False) -> int:
     """Empty OUTCRY_HOME: every account, order and fill in it.
 
-    Parameters
-    ----------
-    yes: do not ask
+    Args:
+        yes: do not ask
     """
     place = home()
     if place.holder() is not None:
@@ -140,10 +147,9 @@ def reset(*, yes: bool = False) -> int:
 def logs(part: str, *, follow: bool = False) -> int:
     """Print a part's log.
 
-    Parameters
-    ----------
-    part: its name, as `outcry status` shows it
-    follow: go on printing until interrupted
+    Args:
+        part: its name, as `outcry status` shows it
+        follow: go on printing until interrupted
     """
     from infra.command.logs import print_log
 
@@ -160,7 +166,11 @@ def doctor() -> int:
 
 @clock_app.command
 def advance(span: str) -> int:
-    """Move the business clock forward by 1d, 2h or 1d12h30m."""
+    """Move the business clock forward. Jobs of the time between run once, at the new time.
+
+    Args:
+        span: how far, as 1d, 2h or 1d12h30m
+    """
     from infra.local.clock_file import advance_clock, parse_span
 
     try:
@@ -196,10 +206,10 @@ def demo_user(
 ) -> int:
     """Show the demo user's credentials, or make new paper users and show theirs.
 
-    Parameters
-    ----------
-    count: make that many new users with ₹10,00,000 each
-    class_: the class of client they are
+    Args:
+        count: make that many new users with ₹10,00,000 each
+        class_: the class of client they are
+        json_: as JSON
     """
     from infra.local.demo import COUNT_MOST, create_demo_users
 
@@ -224,18 +234,21 @@ def demo_user(
 
 
 @app.command
-def tui(*, url: str, stream: str | None = None, username: str | None = None) -> int:
-    """Open the terminal on a broker that runs elsewhere.
+def tui(*, url: str | None = None, stream: str | None = None, username: str | None = None) -> int:
+    """Open the terminal: on the stack that runs here as its demo user, or on a broker elsewhere.
 
-    Parameters
-    ----------
-    url: the API's address
-    stream: the stream's address; the broker is asked when it is not given
-    username: sign in as this user; the password and TOTP secret are asked for
+    Args:
+        url: the API's address elsewhere
+        stream: the stream's address; the broker is asked when it is not given
+        username: sign in as this user; the password and TOTP secret are asked for
     """
     from tui.app import run
     from tui.settings import TerminalSettings
 
+    if url is None:
+        if stream or username:
+            raise Failure("--stream and --username go with --url", WRONG_USAGE)
+        return run(_of_demo_user(home()))
     password = getpass.getpass("Password: ") if username else None
     secret = getpass.getpass("TOTP secret: ") if username else None
     return run(
@@ -272,21 +285,27 @@ def reconcile() -> int:
 def screenshot(path: Path, *, size: str = "120x36", after: float = 6.0) -> int:
     """Save a picture (SVG) of the running stack's terminal, as the demo user sees it.
 
-    Parameters
-    ----------
-    path: the file to write
-    size: columns x rows
-    after: seconds of live prices before the picture is taken
+    Args:
+        path: the file to write
+        size: columns x rows
+        after: seconds of live prices before the picture is taken
     """
     from tui.app import photograph
+
+    columns, _, rows = size.partition("x")
+    if not (columns.isdecimal() and rows.isdecimal()):
+        raise Failure("--size is COLUMNSxROWS", WRONG_USAGE)
+    return photograph(_of_demo_user(home()), path, after, (int(columns), int(rows)))
+
+
+def _of_demo_user(place: Home) -> "TerminalSettings":
+    """The terminal on the running stack, signed in. Raises Failure without a stack or user."""
     from tui.settings import TerminalSettings
 
-    place = home()
     stack, user = running_stack(place), place.read_demo_user()
-    columns, _, rows = size.partition("x")
-    if user is None or not (columns.isdecimal() and rows.isdecimal()):
-        raise Failure("the size is COLUMNSxROWS, of a stack with its demo user", WRONG_USAGE)
-    settings = TerminalSettings(
+    if user is None:
+        raise Failure("there is no demo user yet; `outcry up` makes one", NOT_REACHABLE)
+    return TerminalSettings(
         api_url=stack.api,
         home=place.path / "terminal",
         stream_url=stack.stream,
@@ -294,7 +313,6 @@ def screenshot(path: Path, *, size: str = "120x36", after: float = 6.0) -> int:
         password=user.password,
         totp_secret=user.totp_secret,
     )
-    return photograph(settings, path, after, (int(columns), int(rows)))
 
 
 @app.command
@@ -330,6 +348,9 @@ def main() -> None:
     except Retryable as error:
         print(f"outcry: {error}", file=sys.stderr)
         code = NOT_REACHABLE
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
     sys.exit(code)
 
 

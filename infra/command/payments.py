@@ -28,16 +28,20 @@ def stuck() -> int:
     """List the payments that the bank gave no last word on, and that nobody asks it about."""
     from infra.local.postgres import connect
 
+    count = 0
     for url in owner_urls(running_stack(home())):
         connection = connect(url)
         try:
             rows = connection.run(_STUCK)
         finally:
             connection.close()
+        count += len(rows)
         for payment_id, user_id, direction, amount, state, created_at in rows:
             print(
                 f"{payment_id}  user {user_id}  {direction:<3} {amount:>16}  {state}  {created_at}"
             )
+    if not count:
+        print("no payment is stuck")
     return DONE
 
 
@@ -45,9 +49,8 @@ def stuck() -> int:
 def retry(payment_id: int) -> int:
     """Have the bank asked again about a stuck payment, within a minute.
 
-    Parameters
-    ----------
-    payment_id: its number, which is its reference at the bank
+    Args:
+        payment_id: its number, which is its reference at the bank
     """
     from infra.local.postgres import connect
 
@@ -74,9 +77,10 @@ def bank(
 ) -> int:
     """Tell the simulated bank how to behave towards payments.
 
-    Parameters
-    ----------
-    behaviour: normal, refuse, silent, lost, twice, slow, later, later-refuse or away
+    Args:
+        behaviour: normal; refuse; silent: done, never answered; lost: neither done nor answered;
+            twice: answered twice; slow: answered late; later and later-refuse: pending first, then
+            done or refused; away: 503
     """
     from infra.local.bank import BankSilent, read_bank_token, tell_bank
 
@@ -85,5 +89,6 @@ def bank(
         tell_bank(running_stack(place).bank, read_bank_token(place), behaviour, times, seconds)
     except (BankSilent, NotFound) as error:
         raise Failure(str(error), NOT_REACHABLE) from error
-    print(f"the bank is {behaviour}")
+    span = "until told otherwise" if times is None else f"for payments: {times}"
+    print(f"the bank's behaviour is {behaviour}, {span}")
     return DONE

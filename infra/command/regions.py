@@ -49,9 +49,8 @@ def export_logins() -> int:
 def import_logins(path: Path) -> int:
     """Learn another region's logins, so that one at our door is sent there.
 
-    Parameters
-    ----------
-    path: what `outcry regions export` printed there
+    Args:
+        path: what `outcry regions export` printed there
     """
     stack = running_stack(home())
     shards = Shards(stack.stores.postgres, "regions")

@@ -1,5 +1,6 @@
 """`outcry shards`: which shard each slot is at home on, a shard more, and a slot that moves."""
 
+import re
 from typing import Annotated, Final
 
 import cyclopts
@@ -51,9 +52,8 @@ def list_shards() -> int:
 def add(url: str | None = None) -> int:
     """Make one more shard, without slots; processes that run learn of it by themselves.
 
-    Parameters
-    ----------
-    url: a database of your own, as its owner; without it one is made in the embedded server
+    Args:
+        url: a database of your own, as its owner; without it one is made in the embedded server
     """
     from infra.local.slots import address_of
 
@@ -80,6 +80,9 @@ def move(slot: int, *, to: Annotated[int, Parameter(help="the number of the shar
     """Move a slot and everything of its users to another shard, while orders flow.
 
     Killed at any moment and run again, it finishes.
+
+    Args:
+        slot: its number, as `outcry shards list` shows it
     """
     stack = running_stack(home())
     urls = owner_urls(stack)
@@ -139,6 +142,9 @@ def _embedded_database(place: Home, urls: list[str]) -> str:
 
 def _own_database(urls: list[str], url: str) -> str:
     """The processes reach every shard with the role and password they have for shard 0."""
+    if not re.fullmatch(r"postgresql://[^/@]+@[^/@]+/[^/]+", url):
+        raise Failure("the address is not postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE",
+                      WRONG_USAGE)  # fmt: skip
     if url.rpartition("@")[0] != urls[0].rpartition("@")[0]:
         raise Failure("the new database must know shard 0's role by the same password", REFUSED)
     return url

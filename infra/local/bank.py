@@ -58,4 +58,12 @@ def tell_bank(url: str, token: str, behaviour: str, times: int | None, seconds: 
     finally:
         connection.close()
     if answer.status != http.client.OK:
-        raise BankSilent(f"the bank says {text}")
+        raise BankSilent(f"the bank says {_detail(text)}")
+
+
+def _detail(answer: str) -> str:
+    """The words of a refusal, or all of it when it is not one of the bank's."""
+    try:
+        return str(json.loads(answer)["detail"])
+    except (ValueError, TypeError, KeyError):
+        return answer
