@@ -11,7 +11,7 @@ CREATE FUNCTION ledger.micros(t timestamptz) RETURNS bigint LANGUAGE sql IMMUTAB
 $$;
 
 CREATE FUNCTION ledger.rupees(paise bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT (paise::numeric / 100)::numeric(20, 2)::text
+  SELECT (paise * 0.01)::numeric(20, 2)::text  -- exact, which a quotient of 17 digits is not
 $$;
 
 -- hash(n) = sha256(hash(n-1) || user || seq || at || kind || ref || changes || state after || body)

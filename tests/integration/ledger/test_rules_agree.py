@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from functions.shared.domain.charges import HEADS, charge_rates, charges_on
 from functions.shared.domain.ids import slot_of_order
+from functions.shared.domain.money import format_amount
 from functions.shared.domain.orders import TRANSITIONS, WORKING, Product, Side, Status
 from functions.shared.wire.commands import CancelOrder, NewOrder, ReplaceOrder, decode_command
 from infra.local.postgres import OWNER, connect
@@ -60,6 +61,19 @@ def test_the_database_charges_what_the_domain_charges(ledger_databases: ShardsUn
     def same(value: int, rates: tuple[int, ...]) -> None:
         [[booked]] = statement.run(v=value, r=list(rates))
         assert tuple(booked) == charges_on(value, rates)  # type: ignore[arg-type]
+
+    same()
+    connection.close()
+
+
+def test_the_database_writes_amounts_as_the_domain_does(ledger_databases: ShardsUnderTest) -> None:
+    connection = connect(ledger_databases.urls(OWNER)[0])
+    statement = connection.prepare("SELECT ledger.rupees(CAST(:paise AS bigint))")
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.integers(-(2**63), 2**63 - 1))
+    def same(paise: int) -> None:
+        assert statement.run(paise=paise) == [[format_amount(paise)]]
 
     same()
     connection.close()
