@@ -213,8 +213,9 @@ _OPEN_SELLS = Check(
     "open sells",
     rows_of("holding", "open_sell > 0"),
     f"""
-SELECT format('user %s %s: %s shares in open sells, its orders say %s', user_id, symbol,
-  coalesce(h.open_sell, 0), coalesce(w.shares, 0))
+SELECT format('user %s %s: %s shares in open sells and %s pledged of %s held, its orders say %s',
+  user_id, symbol, coalesce(h.open_sell, 0), coalesce(h.pledged, 0), coalesce(h.quantity, 0),
+  coalesce(w.shares, 0))
 FROM {_HOLDING} h FULL JOIN (SELECT user_id, symbol, sum(shares) AS shares
   FROM ({_WORKING}) o WHERE side = 'SELL' AND product = 'CNC' GROUP BY user_id, symbol) w
   USING (user_id, symbol)
