@@ -15,6 +15,7 @@ from infra.exchange.phases import Phase
 from infra.exchange.prices import SCALE, parse_price
 
 _SPAN = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
+_SYMBOL = re.compile(r"[A-Z0-9&-]{1,20}")
 _PERCENT = re.compile(r"([+-]?\d{1,3}(?:\.\d{1,4})?)%")
 
 
@@ -134,9 +135,9 @@ class _Fields:
         value = self._raw.pop(name, default)
         if value is None:
             raise ActionError(f"{name!r} is missing")
-        clean = isinstance(value, str) and value.isprintable() and len(value) <= 100
-        if not clean:
-            raise ActionError(f"{name!r} is a text of at most 100 characters")
+        clean = isinstance(value, str) and value.isascii() and value.isprintable()
+        if not clean or len(value) > 100:
+            raise ActionError(f"{name!r} is a plain text of at most 100 characters")
         return str(value)
 
     def has(self, name: str) -> bool:
@@ -235,8 +236,8 @@ def _list(fields: _Fields) -> Action:
         index_weight=0,
         derivatives=False,
     )
-    if not share.symbol or share.reference_price % share.tick:
-        raise ActionError("a listing has a symbol, and a price on its tick")
+    if not _SYMBOL.fullmatch(share.symbol) or share.reference_price % share.tick:
+        raise ActionError("a listing has a symbol such as M&M, and a price on its tick")
     if share.lot < 1 or not 1 <= share.band_percent <= 50:
         raise ActionError("'lot' is at least 1 and 'band_percent' from 1 to 50")
     return ListShare(share)

@@ -88,6 +88,7 @@ class Band:
         """Begin the cooling-off before a flex; False when no row of that day provides for one."""
         step = flex_step(day, self.flexes + 1)
         if step is None:
+            self.near = {UP: 0, DOWN: 0}
             return False
         self.direction = way
         self.flex_at = now + (step.late_cooling if late else step.cooling)

@@ -6,7 +6,8 @@ one entry. A level is addressed by its position: `new` fills the position after 
 empties the last one, `change` overwrites, so that counting shifts or overwriting gives the same.
 """
 
-from infra.exchange.book import Book, LevelView, Side
+from infra.exchange.boards import Board
+from infra.exchange.book import LevelView, Side
 from infra.exchange.prices import format_price
 from infra.exchange.tape import Tape
 
@@ -26,12 +27,15 @@ class _PriceTexts(dict[int, str]):
 
 
 class Display:
-    """The last published state of one symbol. `book` is None for an index."""
+    """The last published state of one symbol. `board` is None for an index.
 
-    def __init__(self, symbol: str, book: Book | None, tape: Tape) -> None:
+    While orders are collected for an auction their book crosses, and no depth is shown.
+    """
+
+    def __init__(self, symbol: str, board: Board | None, tape: Tape) -> None:
         self.symbol = symbol
         self.tape = tape
-        self._book = book
+        self._board = board
         self._bids: Levels = []
         self._asks: Levels = []
         self._texts = _PriceTexts()
@@ -45,8 +49,11 @@ class Display:
     def changes(self) -> list[str]:
         """Return the entries of 35=X by which the book differs from what was last shown."""
         entries: list[str] = []
-        if self._book is not None:
-            bids, asks = self._book.depth(Side.BUY), self._book.depth(Side.SELL)
+        board = self._board
+        if board is not None:
+            bids, asks = board.book.depth(Side.BUY), board.book.depth(Side.SELL)
+            if board.collecting:
+                bids, asks = [], []
             self._levels(entries, BID, self._bids, bids)
             self._levels(entries, OFFER, self._asks, asks)
             self._bids, self._asks = bids, asks
@@ -99,7 +106,7 @@ class Display:
             entries.append(f"269=4\x01270={texts[tape.open]}\x01")
             entries.append(f"269=7\x01270={texts[tape.high]}\x01")
             entries.append(f"269=8\x01270={texts[tape.low]}\x01")
-        if self._book is not None:
+        if self._board is not None:
             entries.append(f"269=B\x01271={tape.volume}\x01")
         return entries
 

@@ -15,7 +15,7 @@ import quickfix as fix
 
 from infra.exchange.fix42 import downgrade
 from infra.exchange.inbox import AdminMessage, Inbox, OrderMessage
-from infra.exchange.notices import MSG_TYPES, Notice, PhaseNotice
+from infra.exchange.notices import MSG_TYPES, ListingNotice, Notice, PhaseNotice
 from infra.exchange.reports import (
     CancelReject,
     ExecType,
@@ -190,7 +190,11 @@ class OrderPort:
                 self._send(copy, msg_type, marked, poss_resend=poss_resend, of=report.session)
 
     def announce(self, notice: Notice) -> None:
-        """Number, store and send an announcement to the sessions it is for."""
+        """Number, store and send an announcement to the sessions it is for. Listings are told on
+        the market-data sessions alone.
+        """
+        if isinstance(notice, ListingNotice):
+            return
         only = notice.session if isinstance(notice, PhaseNotice) else ""
         for broker in self._brokers.values():
             if only in {"", broker.name}:

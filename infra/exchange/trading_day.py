@@ -72,7 +72,7 @@ class TradingDay:
     def _show_board(self, board: Board) -> None:
         self._symbols.append(board.symbol)
         tape = Tape(board.instrument.reference_price)
-        self.displays[board.symbol] = Display(board.symbol, board.book, tape)
+        self.displays[board.symbol] = Display(board.symbol, board, tape)
 
     def restore(self, figures: dict[str, list[int]]) -> None:
         """Take the tapes up where the journal left them, and the market from its last prices."""
@@ -108,7 +108,8 @@ class TradingDay:
 
     def advance(self, elapsed_s: float) -> None:
         """Let `elapsed_s` seconds of market time pass; `work` then spends what they allow."""
-        self._market_time += elapsed_s
+        if self._floor.open:  # after the close fair values stand still
+            self._market_time += elapsed_s
         while self._market_time >= STEP_S:
             self._market_time -= STEP_S
             self.market.step()
@@ -126,11 +127,14 @@ class TradingDay:
         due now.
         """
         reports: list[Report] = []
-        target = self.entries + SLICE_ENTRIES
+        before = self.entries
+        target = before + SLICE_ENTRIES
         for _ in range(SLICE_ENTRIES):
             if self._credit <= 0 or self.entries >= target:
                 break
             reports += self._visit()
+        if self.entries == before:  # nobody has anything to do, as in the post-close session
+            self._credit = min(self._credit, 0.0)
         return reports, self._credit > 0
 
     def _visit(self) -> list[Report]:
@@ -147,7 +151,7 @@ class TradingDay:
     def _visit_index(self) -> None:
         level = self.market.index_level()
         tape = self._index.tape
-        if level != tape.last:
+        if level != tape.last and self._floor.open:
             self._add(self._index.symbol, self._index.trade(level, 0))
             self._floor.check_index(level, tape.previous_close)
 

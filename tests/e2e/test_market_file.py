@@ -1,0 +1,56 @@
+"""`outcry up --market FILE`: what the file says happens at the exchange reaches the user."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+
+from tests.support.stack import own_stack
+from tests.support.trader import FINAL, Trader, eventually
+
+EVENTS = (
+    {"at": "+0s", "do": "halt", "symbol": "TCS", "text": "news pending"},
+    {"at": "+0s", "do": "price", "symbol": "ITC", "to": "-5%"},
+)
+
+
+def _below(trader: Trader, symbol: str) -> str:
+    return str((trader.price(symbol) * Decimal("0.96")).quantize(Decimal(1)))
+
+
+def test_what_the_exchange_does_by_itself_is_seen_and_all_books_agree(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "market.jsonl"
+    file.write_text("".join(json.dumps(event) + "\n" for event in EVENTS))
+    with own_stack("--market", str(file), "--rate", "2000") as stack:
+        trader = stack.new_trader()
+        quote = eventually(
+            lambda: trader.get("/v1/quotes", symbols="ITC")["items"][0],
+            lambda q: Decimal(q["change_percent"]) < -4,
+            20,
+        )
+        assert Decimal(quote["change_percent"]) > -6
+        halted = trader.place(symbol="TCS", side="BUY", quantity=1, price="3000")
+        refused = trader.wait_for(halted.json()["order_id"], FINAL)
+        assert (refused["status"], refused["reason"]["message"]) == (
+            "REJECTED",
+            "trading is halted",
+        )
+        price = str((trader.price("INFY") * Decimal("1.01")).quantize(Decimal(1)))
+        traded = trader.place(symbol="INFY", side="BUY", quantity=1, price=price)
+        assert trader.wait_for(traded.json()["order_id"], FINAL)["status"] == "FILLED"
+        resting = trader.place(symbol="SBIN", side="BUY", quantity=1, price=_below(trader, "SBIN"))
+        trader.wait_for(resting.json()["order_id"], {"OPEN"})
+        high = str((trader.price("SBIN") * Decimal("1.01")).quantize(Decimal(1)))
+        low = str((trader.price("SBIN") * Decimal("0.99")).quantize(Decimal(1)))
+        moved = httpx.post(
+            f"{stack.status()['exchange']}/control",
+            json={"do": "band", "symbol": "SBIN", "low": f"{low}.00", "high": f"{high}.00"},
+        )
+        assert moved.status_code == httpx.codes.OK, moved.text
+        cancelled = trader.wait_for(resting.json()["order_id"], FINAL)
+        assert cancelled["status"] == "CANCELLED"
+        assert stack.outcry("reconcile").returncode == 0
+        assert stack.outcry("up", "--market", "/nowhere").returncode == 2
