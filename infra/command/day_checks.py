@@ -76,7 +76,7 @@ _DAY_TOTALS = Check(
     """
 SELECT format('%s %s of %s: folded is %s, the postings up to the latest anchor say %s', account,
   asset, day, coalesce(d.amount, 0), coalesce(p.amount, 0))
-FROM (SELECT day, account, asset, debits - credits AS amount, lines FROM ledger.day_total) d
+FROM (SELECT day, account, asset, credits - debits AS amount, lines FROM ledger.day_total) d
 FULL JOIN (SELECT (e.at AT TIME ZONE 'Asia/Kolkata')::date AS day, x.account, x.asset,
     sum(x.amount) AS amount, count(*) AS lines
   FROM ledger.ledger_event e JOIN ledger.posting x USING (user_id, seq)

@@ -86,6 +86,8 @@ def trial_balance(
 ) -> int:
     """Show each shard's accounts on a day: opening, debits, credits, closing.
 
+    In the broker's books: what is owed to clients is a credit, below zero in opening and closing.
+
     Args:
         day: the day, as 2026-07-13; the latest one when not given
         json_: every account and asset, as JSON

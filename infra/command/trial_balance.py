@@ -3,6 +3,10 @@
 Invariant: opening + debits - credits = closing for every account, and each of the columns sums to
 zero over the accounts of an asset, opening and closing as they are and debits against credits.
 
+These are the broker's books. A posting above zero is a credit, as on the client's statement: money
+owed to a client, a charge earned. One below zero is a debit: money in the bank. A balance above
+zero is a debit balance, one below zero a credit balance.
+
 Days are those of India. The postings up to the latest anchor are folded into a row for each
 account, asset and day; only those behind it, of the last minute, are read one by one. So a balance
 costs as many rows as there were accounts, assets and days before it (about 20 a day in rupees, and
@@ -24,8 +28,8 @@ _BALANCE = """
 WITH line AS (
   SELECT account, asset, day, debits, credits FROM ledger.day_total WHERE day <= :day
   UNION ALL
-  SELECT p.account, p.asset, (e.at AT TIME ZONE 'Asia/Kolkata')::date, greatest(p.amount, 0),
-    greatest(-p.amount, 0)
+  SELECT p.account, p.asset, (e.at AT TIME ZONE 'Asia/Kolkata')::date, greatest(-p.amount, 0),
+    greatest(p.amount, 0)
   FROM ledger.ledger_event e JOIN ledger.posting p USING (user_id, seq)
   WHERE e.xact > 0 AND e.xact >= coalesce(
       (SELECT max(through) FROM ledger.anchor), 1)

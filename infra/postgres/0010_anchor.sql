@@ -33,8 +33,8 @@ CREATE TABLE ledger.day_total (
   day     date NOT NULL,
   account text NOT NULL,
   asset   text NOT NULL,
-  debits  numeric(38) NOT NULL,               -- sum of the positive amounts
-  credits numeric(38) NOT NULL,               -- sum of the negative ones, without their sign
+  debits  numeric(38) NOT NULL,               -- sum of the negative amounts, without their sign
+  credits numeric(38) NOT NULL,               -- sum of the positive ones: what is owed to a client
   lines   bigint NOT NULL,
   PRIMARY KEY (asset, day, account)
 );
@@ -81,8 +81,8 @@ BEGIN
   END IF;
   INSERT INTO ledger.day_total AS d
     SELECT (e.at AT TIME ZONE 'Asia/Kolkata')::date, p.account, p.asset,
-      coalesce(sum(p.amount) FILTER (WHERE p.amount > 0), 0),
-      coalesce(-sum(p.amount) FILTER (WHERE p.amount < 0), 0), count(*)
+      coalesce(-sum(p.amount) FILTER (WHERE p.amount < 0), 0),
+      coalesce(sum(p.amount) FILTER (WHERE p.amount > 0), 0), count(*)
     FROM ledger.ledger_event e JOIN ledger.posting p USING (user_id, seq)
     WHERE e.xact >= greatest(p_after, 1) AND e.xact < p_through GROUP BY 1, 2, 3
     ON CONFLICT (asset, day, account) DO UPDATE SET debits = d.debits + excluded.debits,

@@ -205,7 +205,7 @@ def test_the_postings_anchored_are_folded_into_their_day_once(
     for _ in range(2):
         anchor_now(shard, objects, key, 0, NOON)
 
-    folded = shard.run("SELECT account, asset, debits - credits, lines FROM ledger.day_total")
+    folded = shard.run("SELECT account, asset, credits - debits, lines FROM ledger.day_total")
     posted = shard.run(
         "SELECT account, asset, sum(amount), count(*) FROM ledger.posting GROUP BY 1, 2"
     )

@@ -60,7 +60,7 @@ def test_the_latest_day_closes_with_the_sum_of_all_postings(books: BusyBooks) ->
             " HAVING sum(amount) <> 0"
         )
         superuser.close()
-        assert closing(balance) == {(account, asset): amount for account, asset, amount in rows}
+        assert closing(balance) == {(account, asset): -amount for account, asset, amount in rows}
 
 
 def test_what_no_anchor_covers_yet_is_in_the_balance(
@@ -72,8 +72,8 @@ def test_what_no_anchor_covers_yet_is_in_the_balance(
     trader.deposit(5 * RUPEE)
     before = balances(databases)
     assert closing(before[0]) == {
-        ("client:cash", "INR"): LAKH + 5 * RUPEE,
-        ("house:bank", "INR"): -LAKH - 5 * RUPEE,
+        ("client:cash", "INR"): -LAKH - 5 * RUPEE,
+        ("house:bank", "INR"): LAKH + 5 * RUPEE,
     }
     anchor_everything(shards, tmp_path)
     assert balances(databases) == before
@@ -89,16 +89,19 @@ def test_a_posting_without_its_other_side_is_said_out_loud(
     superuser.close()
     [balance, _] = balances(databases)
     assert balance.unbalanced() == [
-        "INR moved is 10000000, not 0", "INR closing is 10000000, not 0",
+        "INR moved is -10000000, not 0", "INR closing is -10000000, not 0",
     ]  # fmt: skip
-    assert "INR closing is 10000000, not 0" in trial_balance.text([balance])
+    assert "INR closing is -10000000, not 0" in trial_balance.text([balance])
 
 
-def test_a_balance_is_read_by_a_person(shards: Shards, databases: ShardsUnderTest) -> None:
+def test_money_owed_to_a_client_is_a_credit_and_money_in_the_bank_a_debit(
+    shards: Shards, databases: ShardsUnderTest
+) -> None:
     Trader(shards, 1, LAKH)
     shown = trial_balance.text(balances(databases)[:1]).splitlines()
     assert shown[0] == f"shard 0, {TODAY}"
-    assert shown[2].split() == ["client:cash", "0.00", "100,000.00", "0.00", "100,000.00"]
+    assert shown[2].split() == ["client:cash", "0.00", "0.00", "100,000.00", "-100,000.00"]
+    assert shown[3].split() == ["house:bank", "0.00", "100,000.00", "0.00", "100,000.00"]
     assert shown[-1] == "every asset sums to zero"
 
 
