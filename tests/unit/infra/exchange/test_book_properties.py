@@ -15,6 +15,7 @@ SIDES = st.sampled_from([BUY, SELL])
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("order"), SIDES, QUANTITIES, st.one_of(st.none(), PRICES)),
+        st.tuples(st.just("hidden"), SIDES, QUANTITIES, PRICES),
         st.tuples(st.just("change"), st.integers(0, 30), QUANTITIES, PRICES),
         st.tuples(st.just("cancel"), st.integers(0, 30)),
     ),
@@ -29,6 +30,9 @@ def play(steps: list[tuple[object, ...]]) -> Desk:
         match step:
             case ("order", side, quantity, price):
                 desk.order(f"{number}", side, quantity, price)  # type: ignore[arg-type]
+            case ("hidden", side, quantity, price):
+                shown = int(str(quantity)) // 4
+                desk.order(f"{number}", side, quantity, price, display=shown)  # type: ignore[arg-type]
             case (kind, place, *rest):
                 orders = list(desk.register.orders.values())
                 if not orders:
@@ -84,12 +88,14 @@ def test_every_report_agrees_with_the_order_and_the_sum_of_its_trades(
 
 
 @given(STEPS)
-def test_the_levels_show_exactly_the_open_orders(steps: list[tuple[object, ...]]) -> None:
+def test_the_levels_show_exactly_what_the_open_orders_show(steps: list[tuple[object, ...]]) -> None:
     desk = play(steps)
     book = desk.book
     for side in (BUY, SELL):
         shown = sum(quantity for _, quantity in book.depth(side, levels=1000))
-        assert shown == sum(o.leaves for o in desk.register.open.values() if o.side is side)
+        open_orders = [o for o in desk.register.open.values() if o.side is side]
+        assert shown == sum(o.shown or o.leaves for o in open_orders)
+        assert all(o.shown <= o.leaves for o in open_orders)
 
 
 @given(STEPS)
