@@ -72,6 +72,7 @@ def test_the_secrets_copied_are_those_the_template_lets_functions_read() -> None
         "outcry/token-signing-key",
         "outcry/token-verifying-key",
         "outcry/identity-key",
+        "outcry/directory-key",
         "outcry/anchor-signing-key",
         "outcry/bank-token",
     }
