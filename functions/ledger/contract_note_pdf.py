@@ -108,11 +108,14 @@ class _Page(FPDF):
             )  # fmt: skip
 
     def facts(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Side by side across the page, a small name above each."""
-        width = self.epw / len(rows)
-        top = self.get_y()
-        for place, (name, text) in enumerate(rows):
-            self.set_xy(self.l_margin + place * width, top)
+        """Side by side from margin to margin, a small name above each, with even gaps."""
+        self.set_font("Helvetica", "B", 10)
+        widths = [self.get_string_width(text) + 2 * self.c_margin for _, text in rows]
+        gap = (self.epw - sum(widths)) / (len(rows) - 1)
+        top, left = self.get_y(), self.l_margin
+        for (name, text), width in zip(rows, widths, strict=True):
+            self.set_xy(left, top)
+            left += width + gap
             self.set_font("Helvetica", "", 7.5)
             self.set_text_color(*_FAINT)
             self.cell(width, 4, name, new_x=XPos.LEFT, new_y=YPos.NEXT)

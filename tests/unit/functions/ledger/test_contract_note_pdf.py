@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
 import pytest
+from fpdf import FPDF
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,18 @@ def test_the_page_says_what_the_json_says() -> None:
             assert line["symbol"] in words
             assert grouped(line.get("value") or line["buy_value"]) in words
     assert str(note["number"]) in text
+
+
+def test_the_longest_date_ends_inside_the_margin() -> None:
+    document = draw_note(rendered(1), datetime(2026, 9, 30, 18, 29, tzinfo=UTC))
+    text = "30 September 2026, 23:59 IST"
+    streams = re.findall(rb"stream\n(.*?)\nendstream", document, re.DOTALL)
+    shown = b"".join(zlib.decompress(stream) for stream in streams).decode("latin-1")
+    [left] = re.findall(rf"BT ([0-9.]+) [0-9.]+ Td [0-9. ]+ rg \({text}\)", shown)
+    page = FPDF(unit="pt")
+    page.set_font("Helvetica", "B", 10)
+    margin = 16 * 72 / 25.4
+    assert float(left) + page.get_string_width(text) <= page.w - margin
 
 
 def test_a_seller_is_told_what_is_receivable() -> None:
