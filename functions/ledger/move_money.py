@@ -26,8 +26,8 @@ _BANK_SAID_NO = frozenset({PaymentState.FAILED, PaymentState.RETURNED})
 def move_money(
     stores: Stores, user_id: int, direction: Direction, client_id: str, amount: int
 ) -> Response[str]:
-    """`amount` paise in or out. 202, or 200 for an id sent before; raises Refused 422 when a rule
-    of ours or the bank says no."""
+    """`amount` paise in or out. 202, also for an id sent before; raises Refused 422 when a rule of
+    ours or the bank says no."""
     now = stores.clock.now()
     today = market_status(now, stores.clock.hours).trade_date
     requested = request_payment(stores.shards, user_id, direction, client_id, amount, today, now)
@@ -38,10 +38,8 @@ def move_money(
         payment = ask_bank(stores, user_id, payment)
     _refuse(payment)
     funds = reading.funds(stores.shards, user_id, today)
-    return respond(
-        {**render_payment(payment), "funds": render_funds(funds)},
-        HTTPStatus.OK if requested.replayed else HTTPStatus.ACCEPTED,
-    )
+    answer = {**render_payment(payment), "funds": render_funds(funds)}
+    return respond(answer, HTTPStatus.ACCEPTED)
 
 
 def show_payments(stores: Stores, user_id: int, before: int | None, limit: int) -> Response[str]:
