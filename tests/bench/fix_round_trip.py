@@ -29,6 +29,7 @@ from functions.shared.wire.commands import (
     session_of_symbol,
 )
 from functions.shared.wire.executions import decode_execution, executions_stream
+from infra.exchange.bands import Band
 from infra.exchange.instruments import read_listing
 from tests.integration.exchange.venue_process import VenueProcess
 from tests.support.gateway_process import GatewayProcess
@@ -125,7 +126,7 @@ def _drive_streams(url: str, ledger: PaperLedger, seconds: float) -> float:
 @functools.cache
 def _foot_of_the_band() -> int:
     listed = next(i for i in read_listing().instruments if i.symbol == SYMBOL)
-    return listed.band(listed.reference_price)[0]
+    return Band(listed.reference_price, listed.band_percent, listed.tick).low
 
 
 def _quickfix_alone(folder: Path, port: int, seconds: float) -> float:
