@@ -96,7 +96,7 @@ def move(slot: int, *, to: Annotated[int, Parameter(help="the number of the shar
     try:
         for step in moving.steps():
             rows += step.rows
-            print(f"{step.name:<8} {step.rows or '':>8}", flush=True)
+            print(f"{step.name:<8} {step.rows or '':>8}".rstrip(), flush=True)
     except (MoveRefused, CopyDiffers, UnknownKind) as error:
         raise Failure(str(error), REFUSED) from error
     except pg8000.native.DatabaseError as error:  # the slot stays, or goes on from where it is

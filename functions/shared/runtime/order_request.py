@@ -4,9 +4,9 @@ Invariant: a body that parses is an order that makes sense by itself: a limit or
 market order has none. What it may do is judged afterwards.
 """
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from functions.shared.bookkeeping.checking import OrderRequest
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
@@ -29,17 +29,19 @@ class OrderBody(Request):
     side: Side
     type: OrderType
     quantity: Quantity
-    price: OrderPrice | None = None
+    price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
     product: Product = Product.CNC
     validity: Validity = Validity.DAY
 
-    @model_validator(mode="after")
-    def _price_fits_type(self) -> Self:
-        if self.type is OrderType.LIMIT and self.price is None:
-            raise ValueError("price: a LIMIT order needs one")
-        if self.type is OrderType.MARKET and self.price is not None:
-            raise ValueError("price: a MARKET order has none")
-        return self
+    @field_validator("price")
+    @classmethod
+    def _fits_type(cls, price: int | None, body: ValidationInfo) -> int | None:
+        kind = body.data.get("type")  # not there when it was refused itself
+        if kind is OrderType.LIMIT and price is None:
+            raise ValueError("a LIMIT order needs one")
+        if kind is OrderType.MARKET and price is not None:
+            raise ValueError("a MARKET order has none")
+        return price
 
     def order_request(self) -> OrderRequest:
         intent = OrderIntent(self.side, self.type, self.quantity, self.price)

@@ -1,0 +1,34 @@
+"""A body of an order makes sense by itself, or is refused by the field that does not."""
+
+import pytest
+from pydantic import ValidationError
+
+from functions.shared.runtime.order_request import OrderBody
+
+LIMIT = {"symbol": "INFY", "side": "BUY", "type": "LIMIT", "quantity": 10, "price": "1500.05"}
+MARKET = {"symbol": "INFY", "side": "BUY", "type": "MARKET", "quantity": 10}
+
+
+@pytest.mark.parametrize(("body", "price"), [(LIMIT, 15_000_500), (MARKET, None)])
+def test_a_limit_order_has_a_price_and_a_market_order_has_none(
+    body: dict[str, object], price: int | None
+) -> None:
+    assert OrderBody.model_validate(body).price == price
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "message"),
+    [
+        ({**LIMIT, "price": None}, "price", "a LIMIT order needs one"),
+        ({name: LIMIT[name] for name in MARKET}, "price", "a LIMIT order needs one"),
+        ({**MARKET, "price": "1500.00"}, "price", "a MARKET order has none"),
+        ({**LIMIT, "price": "10000000.01"}, "price", "at most 10000000.00"),
+        ({**MARKET, "type": "SL"}, "type", "'MARKET' or 'LIMIT'"),
+    ],
+)
+def test_a_refusal_names_the_field(body: dict[str, object], field: str, message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        OrderBody.model_validate(body)
+    [error] = caught.value.errors()
+    assert error["loc"] == (field,)
+    assert message in error["msg"]
