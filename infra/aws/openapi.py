@@ -84,12 +84,16 @@ def text() -> str:
 
 def _operations(app: Api, part: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The function's operations, each with who may call it and how it refuses."""
-    public = {(r.openapi_path, r.method.lower()) for r in app.routes() if r.security == PUBLIC}
+    routes = {(r.openapi_path, r.method.lower()): r for r in app.routes()}
     found: dict[str, dict[str, Any]] = {}
     for path, operations in part["paths"].items():
         for method, operation in operations.items():
-            if (path, method) in public:
+            route = routes[path, method]
+            if route.security == PUBLIC:
                 operation["security"] = []
+            if route.summary is None:  # powertools would only say the route again
+                operation["summary"] = " ".join((route.func.__doc__ or "").split())
+            operation.setdefault("tags", [app.name.replace("-", " ").capitalize()])
             operation["responses"] = {
                 **{s: _answer(s, a) for s, a in operation["responses"].items()},
                 "default": _ANY_ERROR,

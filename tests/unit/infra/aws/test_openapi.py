@@ -31,6 +31,14 @@ def test_every_route_is_in_the_template_and_every_path_there_has_a_route() -> No
     assert {(method, quoted or bare) for method, quoted, bare in _ROUTE.findall(text)} == served
 
 
+def test_every_route_is_explained_in_words_under_a_heading() -> None:
+    for path, operations in openapi.document()["paths"].items():
+        for operation in operations.values():
+            assert operation["tags"], path
+            assert operation["summary"], path
+            assert path not in operation["summary"]
+
+
 def test_only_these_routes_ask_for_no_bearer() -> None:
     public = {
         path
