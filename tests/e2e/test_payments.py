@@ -126,6 +126,6 @@ def test_a_bank_told_to_be_away_leaves_payments_pending_until_it_is_back(own: St
     assert own.outcry("reconcile").returncode == 0
     assert own.outcry("bank", "normal").returncode == 0
     drive_to_the_end(own, trader)
-    assert own.outcry("payments", "stuck").stdout == ""
+    assert own.outcry("payments", "stuck").stdout == "no payment is stuck\n"
     assert own.outcry("payments", "retry", payments(trader)[0]["payment_id"]).returncode == 3
     check_books(own, trader)
