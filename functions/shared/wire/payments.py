@@ -51,8 +51,12 @@ def render_payment(payment: PaymentFacts) -> dict[str, object]:
         "direction": payment.direction,
         "amount": format_amount(payment.amount),
         "status": _STATUS.get(payment.state, payment.state),
-        "reason": payment.reason,
+        "reason": payment.reason or _first_rule(payment),
         "seq": payment.ended_seq or payment.requested_seq,
         "created_at": format_time(payment.created_at),
         "updated_at": format_time(payment.updated_at),
     }
+
+
+def _first_rule(payment: PaymentFacts) -> str | None:
+    return str(payment.rules[0]["message"]) if payment.rules else None

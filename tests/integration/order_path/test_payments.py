@@ -89,6 +89,8 @@ def test_more_than_may_leave_is_refused_with_the_numbers(client: Client) -> None
     )  # fmt: skip
     assert withdraw(client, "100000.01").body["rules"] == [rule]
     assert kinds(client)[-1] == "WITHDRAWAL_REFUSED"
+    listed = first_payment(client)
+    assert (listed["status"], listed["reason"]) == ("REFUSED", rule["message"])
     assert withdraw(client, "100000.00", "q").body["status"] == "PAID"
 
 
