@@ -14,8 +14,9 @@ from tests.support.trader import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-#: The suite itself is the proof of the second; the first has a test of its own.
-OWN_TESTS = {"make run\n", "make test\n"}
+BUILD = "make build-functions\n"
+#: The suite itself is the proof of the second; the others have tests of their own.
+OWN_TESTS = {"make run\n", "make test\n", BUILD}
 
 
 def script(stack: Stack, block: str) -> str:
@@ -25,7 +26,7 @@ def script(stack: Stack, block: str) -> str:
     )
 
 
-def test_the_readme_shows_both_commands() -> None:
+def test_the_readme_shows_the_commands_that_have_tests_of_their_own() -> None:
     assert set(BLOCKS) >= OWN_TESTS
 
 
@@ -39,6 +40,15 @@ def test_a_block_of_the_readme_works(stack: Stack, block: str) -> None:
         ["bash", "-euo", "pipefail", "-c", script(stack, block)],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.xdist_group("artifacts")  # one at a time may fill `build`
+def test_the_functions_are_built_as_the_readme_says() -> None:
+    done = subprocess.run(
+        ["bash", "-euc", BUILD], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

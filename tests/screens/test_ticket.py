@@ -104,7 +104,7 @@ async def test_enter_on_a_choice_reviews_the_order(desk: Desk) -> None:
         await pilot.press("b", "3", "tab", "tab", "right", "enter")
         await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
 
-        assert "LIMIT · IOC · CNC" in text_of(pilot)
+        await settle(pilot, lambda: "LIMIT · IOC · CNC" in text_of(pilot))
 
 
 async def test_a_malformed_field_is_named_at_its_place(desk: Desk) -> None:

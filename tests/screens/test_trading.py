@@ -29,7 +29,7 @@ async def test_buying_ten_shares_is_confirmed_and_sent_once(desk: Desk) -> None:
 
         await pilot.press("enter")
         await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
-        assert "BUY 10 RELIANCE" in text_of(pilot)
+        await settle(pilot, lambda: "BUY 10 RELIANCE" in text_of(pilot))
         assert desk.broker.placed == []
 
         await pilot.press("enter")
@@ -192,7 +192,7 @@ async def test_a_session_that_ends_leads_back_to_the_sign_in(desk: Desk) -> None
         await pilot.press("question_mark")
         pilot.app.screen_stack[1].post_message(SessionEnded("Signed in elsewhere"))
         await settle(pilot, lambda: isinstance(pilot.app.screen, LoginScreen))
-        assert "Signed in elsewhere" in text_of(pilot)
+        await settle(pilot, lambda: "Signed in elsewhere" in text_of(pilot))
 
 
 async def test_a_wrong_code_says_what_to_do_and_asks_again(tmp_path: Path) -> None:
