@@ -1,8 +1,9 @@
 """`hot_account`: orders a second of one account, which everybody waits for.
 
-The account is locked until its commit is on disk, so one order to a commit goes no faster than the
-disk; the batched form places many under one lock and one commit. Both are told, beside fdatasync's
-own speed. Baseline in the same run: the five-statement transaction on that one account.
+The figure is one order a call, as the API places it: the account is locked until its commit is on
+disk, so it goes no faster than the disk. `batched` places sixteen under one lock and one commit.
+Both are told beside fdatasync's own speed. Baseline in the same run: the five-statement transaction
+on that one account.
 """
 
 import itertools
@@ -64,14 +65,12 @@ def run(seconds: float) -> dict[str, object]:
         batched, single, baseline = rates(loads, urls, WORKERS, seconds)
     return {
         "name": "hot_account",
-        "figure": round(batched, 1),
-        "unit": f"orders/s, one account, {BATCH} a call",
-        "baselines": [
-            {"name": "five-statement transaction", "figure": round(baseline, 1)},
-            {"name": "one order a call", "figure": round(single, 1)},
-        ],
-        "one_order_a_call": round(single, 1),
-        "one_order_a_call_ratio": round(single / baseline, 3),
+        "figure": round(single, 1),
+        "unit": "orders/s, one account",
+        "baselines": [{"name": "five-statement transaction", "figure": round(baseline, 1)}],
+        "batched": round(batched, 1),
+        "batched_ratio": round(batched / baseline, 3),
+        "batch": BATCH,
         "workers": WORKERS,
         **fsync.report(),
     }

@@ -1,8 +1,7 @@
 """`place_order`: orders a second into PostgreSQL over spread accounts, one round trip each.
 
 `batched`: the same by sixteen orders a call. Baseline in the same run: the five-statement
-transaction (`order_load`). Loads run in processes of
-their own, as many of each.
+transaction (`order_load`). Loads run in processes of their own, as many of each.
 """
 
 import itertools
