@@ -168,15 +168,18 @@ def doctor() -> int:
 def advance(span: str) -> int:
     """Move the business clock forward. Jobs of the time between run once, at the new time.
 
+    Every process looks at the clock's file each 200 ms; this returns when all have had the time to.
+
     Args:
         span: how far, as 1d, 2h or 1d12h30m
     """
-    from infra.local.clock_file import advance_clock, parse_span
+    from infra.local.clock_file import SEEN_SECONDS, advance_clock, parse_span
 
     try:
         moved = advance_clock(home(), parse_span(span))
     except StartRefused as error:
         raise Failure(str(error), REFUSED) from error
+    time.sleep(SEEN_SECONDS)
     print(moved.isoformat(timespec="seconds"))
     return DONE
 

@@ -16,6 +16,8 @@ from infra.local.refusals import StartRefused
 
 _SPAN = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?")
 _SPEED_MOST = 100_000.0
+#: By then every process has read a clock that moved, a busy one too: they look each 200 ms.
+SEEN_SECONDS = 1.0
 
 
 class ClockRefused(StartRefused):

@@ -1,5 +1,7 @@
 """Ports on the loopback: a free one, and who holds one that is not."""
 
+import contextlib
+import random
 import socket
 
 import psutil
@@ -7,6 +9,7 @@ import psutil
 from infra.local.refusals import StartRefused
 
 LOOPBACK = "127.0.0.1"
+_OURS = range(12_000, 32_000)
 
 
 class PortTaken(StartRefused):
@@ -14,12 +17,24 @@ class PortTaken(StartRefused):
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports nobody listens on now."""
-    sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
-    ports = [int(s.getsockname()[1]) for s in sockets]
-    for opened in sockets:
-        opened.close()
-    return ports
+    """Different ports nobody listens on now. Raises PortTaken when there are not as many.
+
+    They lie below those that the system deals out to outgoing connections (RFC 6056; Linux: from
+    32768), or one of these could take a port between now and its part's start.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for port in random.sample(_OURS, len(_OURS)):
+            if len(sockets) == count:
+                break
+            with contextlib.suppress(OSError):
+                sockets.append(socket.create_server((LOOPBACK, port)))
+        if len(sockets) < count:
+            raise PortTaken(f"{count} ports are needed, {len(sockets)} are free on {LOOPBACK}")
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
 
 
 def claim_port(port: int, option: str) -> int:
