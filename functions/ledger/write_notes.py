@@ -5,6 +5,7 @@ day due again and gets a version of its own. Invariant: cut off anywhere or run 
 version is written once, and an account whose note can't be made holds up nobody else's.
 """
 
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -16,15 +17,19 @@ from functions.shared.bookkeeping.contract_notes import (
     day_traded,
     due_notes,
 )
-from functions.shared.domain.calendar import Hours, Phase, market_status, settlement_date
+from functions.shared.domain.calendar import (
+    Hours,
+    closed_through,
+    market_status,
+    settlement_date,
+)
 from functions.shared.domain.charges import depository_charge
 from functions.shared.domain.contract_note import contract_note
 from functions.shared.domain.errors import InvariantViolated, Retryable
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
-from functions.shared.runtime.logs import logger
+from functions.shared.runtime.scheduled import ScheduledRun
 from functions.shared.stores.postgres import Database, Shards
-from functions.shared.stores.wake import wake_relay
 from functions.shared.wire.contract_notes import encode_note
 
 #: The day's last fills are on their way for a moment; a note without them would need a second.
@@ -32,59 +37,39 @@ DELAY: Final = timedelta(minutes=10)
 _PAGE_ROWS: Final = 200
 #: Fills that come in while a note is made; past these the next run makes it.
 _ATTEMPTS: Final = 3
-#: A note needs less; a run with less time left ends, and the next one goes on.
-_RESERVE_MILLISECONDS: Final = 5_000
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """How many notes were written. Raises InvariantViolated, once everybody else has theirs, when
-    an account's could not be made."""
-    run = _Run(composition.stores(), context)
-    for number, shard in enumerate(run.stores.shards.databases):
-        try:
-            run.work_through(shard)
-        except Retryable as error:
-            logger().warning("contract notes deferred", shard=number, why=str(error))
-    if run.failed:
-        raise InvariantViolated(f"{run.failed} contract notes could not be written")
-    return {"written": run.written}
+    """How many notes were written. Raises as `ScheduledRun.over_shards`."""
+    stores = composition.stores()
+    notes = _Notes(stores, context)
+    return notes.run.over_shards(stores, notes.work)
 
 
-class _Run:
-    """One run of the schedule over every shard."""
+class _Notes:
+    """The notes that are due at one business time."""
 
     def __init__(self, stores: Stores, context: Any) -> None:
-        self.stores = stores
-        self.written = 0
-        self.failed = 0
-        self._context = context
+        self._stores = stores
+        self.run = ScheduledRun(context, "written")
         self._now = stores.clock.now()
         self._hours = stores.clock.hours
 
-    def work_through(self, shard: Database) -> None:
+    def work(self, database: Database) -> None:
         """Writes what one shard owes. Raises Retryable when the shard can't be asked."""
-        closed, after = closed_through(self._now, self._hours), FIRST
-        while page := due_notes(shard, closed, after, _PAGE_ROWS):
-            for due in page:
-                if self._context.get_remaining_time_in_millis() < _RESERVE_MILLISECONDS:
-                    return
-                self._write(due)
+        self.run.each("written", self._due(database), self._write)
+
+    def _due(self, database: Database) -> Iterator[DueNote]:
+        closed, after = closed_through(self._now - DELAY, self._hours), FIRST
+        while page := due_notes(database, closed, after, _PAGE_ROWS):
+            yield from page
             after = page[-1]
 
-    def _write(self, due: DueNote) -> None:
+    def _write(self, due: DueNote) -> bool:
         try:
-            written = write_note(self.stores.shards, due, self._hours, self._now)
-        except Retryable as error:  # a busy account is asked again by the next run
-            logger().warning("contract note deferred", user_id=str(due.user_id), why=str(error))
-        except (LookupError, InvariantViolated) as error:
-            self.failed += 1
-            logger().error(
-                "contract note not written",
-                user_id=str(due.user_id), trade_date=due.trade_date.isoformat(), why=str(error),
-            )  # fmt: skip
-        else:
-            self.written += written
-            wake_relay(self.stores.valkey, self.stores.shards.number_of_user(due.user_id))
+            return write_note(self._stores.shards, due, self._hours, self._now)
+        except LookupError as error:  # traded on a day without rates: nothing heals that by itself
+            raise InvariantViolated(str(error)) from error
 
 
 def write_note(shards: Shards, due: DueNote, hours: Hours, now: datetime) -> bool:
@@ -106,15 +91,6 @@ def write_note(shards: Shards, due: DueNote, hours: Hours, now: datetime) -> boo
         if booked.outcome != "STALE":
             return booked.outcome == "BOOKED"
     raise Retryable("fills come in faster than the note is made")
-
-
-def closed_through(now: datetime, hours: Hours) -> date:
-    """The latest trade date whose session is over for a while. Before a session opens it is that
-    day's already, which is as well: nothing has traded then."""
-    status = market_status(now - DELAY, hours)
-    if status.phase is Phase.CLOSED:
-        return status.trade_date
-    return status.trade_date - timedelta(days=1)
 
 
 def settled_through(trade_date: date, hours: Hours) -> date:

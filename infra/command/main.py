@@ -168,7 +168,7 @@ def doctor() -> int:
 def advance(span: str) -> int:
     """Move the business clock forward. Jobs of the time between run once, at the new time.
 
-    Every process looks at the clock's file each 200 ms; this returns when all have had the time to.
+    It returns when no process goes by the time before any more.
 
     Args:
         span: how far, as 1d, 2h or 1d12h30m

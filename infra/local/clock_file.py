@@ -16,8 +16,9 @@ from infra.local.refusals import StartRefused
 
 _SPAN = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?")
 _SPEED_MOST = 100_000.0
-#: By then every process has read a clock that moved, a busy one too: they look each 200 ms.
-SEEN_SECONDS = 1.0
+#: A reader's clock is never older than 200 ms, however busy its process is: it looks at the file
+#: before it answers. So that long after the file was replaced nobody acts by the one before.
+SEEN_SECONDS = 0.25
 
 
 class ClockRefused(StartRefused):

@@ -2,16 +2,17 @@
 
 import hashlib
 import itertools
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.ledger.write_notes import closed_through, settled_through, write_note
+from functions.ledger.write_notes import DELAY, settled_through, write_note
 from functions.shared.bookkeeping import contract_notes
 from functions.shared.bookkeeping.contract_notes import FIRST, DueNote
+from functions.shared.domain.calendar import Hours, closed_through
 from functions.shared.domain.charges import HEADS, Charges
 from functions.shared.domain.errors import NotFound, Retryable
 from functions.shared.domain.orders import Product, Side
@@ -222,13 +223,16 @@ def test_shares_sold_before_they_settled_or_bought_back_leave_no_demat_account(
 
 
 def test_a_trade_date_is_closed_a_while_after_its_session() -> None:
+    def closed(moment: datetime, hours: Hours) -> date:
+        return closed_through(moment - DELAY, hours)
+
     closes = NOON.replace(hour=10, minute=0)  # 15:30 in India
     before = TODAY - timedelta(days=1)
-    assert closed_through(closes, "nse") == before
-    assert closed_through(closes + timedelta(minutes=9), "nse") == before
-    assert closed_through(closes + timedelta(minutes=10), "nse") == TODAY
-    assert closed_through(closes + timedelta(hours=6), "always-open") == before
-    assert closed_through(NOON.replace(hour=18, minute=41), "always-open") == TODAY
+    assert closed(closes, "nse") == before
+    assert closed(closes + timedelta(minutes=9), "nse") == before
+    assert closed(closes + timedelta(minutes=10), "nse") == TODAY
+    assert closed(closes + timedelta(hours=6), "always-open") == before
+    assert closed(NOON.replace(hour=18, minute=41), "always-open") == TODAY
 
 
 def test_shares_have_settled_that_were_bought_a_settlement_day_before() -> None:
