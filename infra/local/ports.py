@@ -1,6 +1,5 @@
 """Ports on the loopback: a free one, and who holds one that is not."""
 
-import contextlib
 import random
 import socket
 
@@ -17,24 +16,39 @@ class PortTaken(StartRefused):
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports nobody listens on now. Raises PortTaken when there are not as many.
+    """Different ports nobody listens on, kept from other callers for the minute a start takes.
 
     They lie below those that the system deals out to outgoing connections (RFC 6056; Linux: from
-    32768), or one of these could take a port between now and its part's start.
+    32768), so that no connection takes one before its part does. Raises PortTaken when there are
+    not as many.
     """
-    sockets: list[socket.socket] = []
-    try:
-        for port in random.sample(_OURS, len(_OURS)):
-            if len(sockets) == count:
-                break
-            with contextlib.suppress(OSError):
-                sockets.append(socket.create_server((LOOPBACK, port)))
-        if len(sockets) < count:
-            raise PortTaken(f"{count} ports are needed, {len(sockets)} are free on {LOOPBACK}")
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    ports: list[int] = []
+    for port in random.sample(_OURS, len(_OURS)):
+        if len(ports) == count:
+            break
+        if _reserve(port):
+            ports.append(port)
+    if len(ports) < count:
+        raise PortTaken(f"{count} ports are needed, {len(ports)} are free on {LOOPBACK}")
+    return ports
+
+
+def _reserve(port: int) -> bool:
+    """Leaves the port in TIME_WAIT (RFC 9293, 3.6.1): whoever binds with SO_REUSEADDR, as servers
+    do, may have it, and whoever looks for a free one, as here without it, passes it by."""
+    with socket.socket() as listener:
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        # Only now, for it would have let the port of another reservation be had; what waits of this
+        # one must bear it, or nobody may bind beside it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.listen(1)
+        with socket.create_connection((LOOPBACK, port)):
+            accepted, _ = listener.accept()
+            accepted.close()  # who closes first keeps the port waiting
+    return True
 
 
 def claim_port(port: int, option: str) -> int:

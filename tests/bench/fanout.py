@@ -30,9 +30,10 @@ from edge.fanout.rendering import QUOTE, render_ltp
 from functions.shared.clock import micros, wall_now
 from functions.shared.stores.quotes import QuoteWriter
 from functions.shared.wire.quotes import Quote, encode_record, partition_of_symbol
+from infra.local.ports import free_ports
 from tests.bench.stream_clients import Dialect, connected_clients, masked_text, raise_open_files
 from tests.support.fanout_node import Node
-from tests.support.valkey import free_port, valkey_server
+from tests.support.valkey import valkey_server
 
 CONNECTIONS = 10_000
 BASELINE_CONNECTIONS = 500
@@ -184,7 +185,7 @@ def _measure(
 
 
 def _measure_outcry(seconds: float, connections: int) -> dict[str, float]:
-    port = free_port()
+    port = free_ports(1)[0]
     with (
         valkey_server() as valkey,
         _serving(_node, valkey.url, port) as pid,
@@ -194,13 +195,13 @@ def _measure_outcry(seconds: float, connections: int) -> dict[str, float]:
 
 
 def _measure_broadcast(seconds: float) -> dict[str, float]:
-    port = free_port()
+    port = free_ports(1)[0]
     with _serving(_broadcaster, port) as pid:
         return _measure(pid, port, BASELINE_CONNECTIONS, BROADCAST, _hello, seconds)
 
 
 def _measure_centrifuge(up: Path, seconds: float, connections: int) -> dict[str, float]:
-    port = free_port()
+    port = free_ports(1)[0]
     environment = {**os.environ, "PORT": str(port), "SYMBOLS": str(SYMBOLS), "TICK_MS": "100"}
     started = subprocess.run([up], env=environment, capture_output=True, text=True, check=True)
     pid = int(started.stdout.strip().splitlines()[-1])

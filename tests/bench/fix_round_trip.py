@@ -31,10 +31,11 @@ from functions.shared.wire.commands import (
 from functions.shared.wire.executions import decode_execution, executions_stream
 from infra.exchange.bands import Band
 from infra.exchange.instruments import read_listing
+from infra.local.ports import free_ports
 from tests.integration.exchange.venue_process import VenueProcess
 from tests.support.gateway_process import GatewayProcess
 from tests.support.paper_ledger import PaperLedger
-from tests.support.valkey import free_port, valkey_server
+from tests.support.valkey import valkey_server
 
 WINDOW = 200
 PARTITIONS = 4
@@ -89,7 +90,7 @@ def _order(number: int) -> NewOrder:
 
 def _through_the_gateway(folder: Path, port: int, seconds: float) -> float:
     with valkey_server(durable=True) as server:
-        gateway = GatewayProcess(folder, server.url, port, free_port())
+        gateway = GatewayProcess(folder, server.url, port, free_ports(1)[0])
         ledger = PaperLedger(gateway.ledger)
         gateway.start()
         try:

@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from tests.support.valkey import free_port
+from infra.local.ports import free_ports
 
 
 def start(module: str, **settings: str) -> "subprocess.Popen[str]":
@@ -24,12 +24,12 @@ def start(module: str, **settings: str) -> "subprocess.Popen[str]":
 
 def nowhere() -> dict[str, str]:
     """Settings whose servers are all away."""
-    away = f"127.0.0.1:{free_port()}"
+    away = f"127.0.0.1:{free_ports(1)[0]}"
     return {
         "OUTCRY_POSTGRES_URLS": f"postgresql://edge:x@{away}/ledger",
         "OUTCRY_VALKEY_URL": f"redis://{away}",
-        "OUTCRY_HEALTH": f"127.0.0.1:{free_port()}",
-        "OUTCRY_LISTEN": f"127.0.0.1:{free_port()}",
+        "OUTCRY_HEALTH": f"127.0.0.1:{free_ports(1)[0]}",
+        "OUTCRY_LISTEN": f"127.0.0.1:{free_ports(1)[0]}",
         "OUTCRY_VENUE_FEED": away,
         "OUTCRY_SECRETS_URL": "file:///nonexistent",
     }

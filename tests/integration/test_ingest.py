@@ -15,8 +15,9 @@ from functions.shared.clock import wall_now
 from functions.shared.stores.quotes import QuoteCache, QuoteWriter
 from infra.exchange.feed_server import Connection, FeedServer
 from infra.exchange.feed_session import Subscribe
+from infra.local.ports import free_ports
 from tests.support.eventually import until
-from tests.support.valkey import ValkeyUnderTest, free_port, valkey_server
+from tests.support.valkey import ValkeyUnderTest, valkey_server
 
 LEVEL = "269=0\x01270=2950.50\x01271=10\x01290=1\x01"
 TRADE = "279=0\x01269=2\x0155={symbol}\x01270={price}\x01271=5\x01"
@@ -46,7 +47,7 @@ class Venue:
 async def test_quotes_reach_the_cache_and_come_back_after_the_venue_or_valkey_was_away(
     valkey: ValkeyUnderTest,
 ) -> None:
-    port, symbols = free_port(), ["RELIANCE", "M&M"]
+    port, symbols = free_ports(1)[0], ["RELIANCE", "M&M"]
     venue = Venue(port)
     book = Book({"RELIANCE": 2885, "M&M": 2031}, 0)
     writer, cache = QuoteWriter(valkey.url), QuoteCache.open(valkey.url)

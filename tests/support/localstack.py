@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,8 @@ from typing import Any
 import boto3
 import psutil
 import pytest
+
+from infra.local.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "ap-south-1"
@@ -51,9 +52,7 @@ def own_localstack(folder: Path) -> Iterator[LocalStack]:
     script = os.environ.get("LOCALSTACK_HOST_UP")
     if not script:
         pytest.skip("LOCALSTACK_HOST_UP names no script that starts LocalStack")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_ports(1)[0]
     with (folder / "up.out").open("w+") as said:
         # Into a file: the server keeps the pipe's end for as long as it lives.
         subprocess.run(

