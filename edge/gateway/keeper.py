@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.positions import Positions
-from edge.gateway.session import FixSessions, session_name
+from edge.gateway.session import FixSessions
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 from functions.shared.domain.errors import Retryable
@@ -36,7 +36,7 @@ class Keeper:
         self._checkpoint = checkpoint
         self._metrics = metrics
         self._monotonic = monotonic
-        self._down = set(range(sessions.count))
+        self._down = set(range(len(sessions.names)))
         self._trouble = ""
 
     def session_down(self, session: int) -> None:
@@ -46,7 +46,7 @@ class Keeper:
     def state(self) -> tuple[bool, str]:
         """Ready when every session is logged on and the ledger can be asked."""
         on = self._sessions.logged_on()
-        off = [session_name(n) for n in range(self._sessions.count) if n not in on]
+        off = [name for n, name in enumerate(self._sessions.names) if n not in on]
         detail = self._trouble or (f"not logged on: {', '.join(off)}" if off else "")
         return not detail, detail
 
@@ -54,7 +54,7 @@ class Keeper:
         backoff = Backoff(first_seconds=EVERY_SECONDS)
         while not stop.is_set():
             try:
-                for number in range(self._sessions.count):
+                for number in range(len(self._sessions.names)):
                     self.keep(number)
             except Retryable as error:
                 if not self._trouble:
@@ -69,7 +69,7 @@ class Keeper:
 
     def keep(self, number: int) -> None:
         """Resumes a session that is down, or moves the checkpoint of one that is up."""
-        name, positions = session_name(number), self._positions[number]
+        name, positions = self._sessions.names[number], self._positions[number]
         if number in self._down:
             through = self._checkpoint.through(name)
             positions.restart(through, self._monotonic())

@@ -1,8 +1,9 @@
-"""`python -m edge.gateway.main`: four threads around the FIX engine.
+"""`python -m edge.gateway.main`: five threads around the FIX engine.
 
     order streams -> orders_in -> outbound -> session -> venue
     venue -> session -> inbox -> reports_out -> executions streams
     keeper: ledger -> checkpoint -> session        sweep: ledger -> outbound
+    mass-status: the venue's open orders against the ledger's, after each logon
 
 Invariant: nothing here is the only copy of an order or a fill; a kill at any moment is recovered
 from the ledger and the venue.
@@ -10,6 +11,7 @@ from the ledger and the venue.
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from edge.gateway.inbox import Inbox
 from edge.gateway.keeper import Keeper
+from edge.gateway.mass_status import MassStatus
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.orders_in import OrdersIn
 from edge.gateway.outbound import Outbound
@@ -24,14 +27,16 @@ from edge.gateway.positions import Positions
 from edge.gateway.reports_out import ReportsOut
 from edge.gateway.session import FixSessions
 from edge.gateway.sweep import Sweep
+from edge.gateway.venue_sessions import order_sessions
 from edge.runtime.health import serve_health
 from edge.runtime.log import configure_logging
 from edge.runtime.threads import Threads
-from functions.shared.clock import open_clock
+from functions.shared.clock import open_clock, wall_now
 from functions.shared.settings import Settings, split_address
 from functions.shared.stores.fix_checkpoint import Checkpoint, LedgerCheckpoint
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import open_streams
+from functions.shared.stores.venue_review import LedgerVenueReview, VenueReview
 
 
 class GatewaySettings(Settings, frozen=True, kw_only=True):
@@ -47,37 +52,42 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     execution_partitions: int = 4
 
 
-def run(
-    settings: GatewaySettings,
-    open_checkpoint: Callable[[], Checkpoint],
-    registry: CollectorRegistry = REGISTRY,
-) -> int:
-    """Runs until a signal; returns the exit code. Each thread has a checkpoint of its own."""
+@dataclass(frozen=True)
+class Ledger:
+    """How the gateway's threads reach the ledger; each opens connections of its own."""
+
+    checkpoint: Callable[[], Checkpoint]
+    review: Callable[[], VenueReview]
+
+
+def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry = REGISTRY) -> int:
+    """Runs until a signal; returns the exit code."""
     metrics = GatewayMetrics(registry)
     threads = Threads()
     threads.stop_on_signals()
     inbox = Inbox()
     host, port = split_address(settings.venue_orders)
+    lines = order_sessions(settings.order_sessions)
     sessions = FixSessions(
-        host,
-        port,
-        Path(settings.fix_state),
-        settings.order_sessions,
-        inbox,
-        metrics,
-        failed=threads.fail,
-    )
+        host, port, Path(settings.fix_state), lines, inbox, metrics, threads.fail
+    )  # fmt: skip
     outbound = Outbound(sessions, metrics, open_clock(settings.clock).now)
-    positions = [Positions() for _ in range(settings.order_sessions)]
-    sweep = Sweep(open_checkpoint(), outbound)
-    keeper = Keeper(sessions, positions, open_checkpoint(), metrics)
+    positions = [Positions() for _ in lines]
+    sweep = Sweep(ledger.checkpoint(), outbound)
+    keeper = Keeper(sessions, positions, ledger.checkpoint(), metrics)
+    mass_status = MassStatus(
+        sessions.names, outbound, positions, ledger.review(), metrics, wall_now
+    )  # fmt: skip
+    sessions.at_logon(mass_status.logged_on)
     reports = ReportsOut(
+        sessions.names,
         inbox,
         open_streams(settings.streams_url),
         positions,
         settings.execution_partitions,
         outbound,
         sweep,
+        mass_status,
         metrics,
         keeper.session_down,
     )
@@ -89,6 +99,7 @@ def run(
         ("reports", reports.run),
         ("orders", orders.run),
         ("sweep", sweep.run),
+        ("mass-status", mass_status.run),
     ):
         threads.start(name, partial(body, threads.stop))
     threads.stop.wait()
@@ -101,7 +112,14 @@ def run(
 def main() -> int:
     settings = GatewaySettings.from_environment()
     configure_logging("gateway", settings.log_level)
-    return run(settings, lambda: LedgerCheckpoint(Shards(settings.postgres_urls, "gateway")))
+
+    def shards() -> Shards:
+        return Shards(settings.postgres_urls, "gateway")
+
+    ledger = Ledger(
+        checkpoint=lambda: LedgerCheckpoint(shards()), review=lambda: LedgerVenueReview(shards())
+    )
+    return run(settings, ledger)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,18 @@ class GatewayMetrics:
             "session_rejects", "our messages that the venue refused whole"
         )
         self.resumed = counter("resumed", "times a session was started from its checkpoint")
+        self.differences = Gauge(
+            "outcry_gateway_differences",
+            "orders that the venue and the ledger tell differently; any is for a person to look at",
+            ("session", "kind"),
+            registry=registry,
+        )
+        self.compared = Gauge(
+            "outcry_gateway_orders_compared",
+            "1 once the open orders were compared with the venue's since the logon",
+            ("session",),
+            registry=registry,
+        )
         self.logged_on = Gauge(
             "outcry_gateway_logged_on", "1 while logged on", ("session",), registry=registry
         )

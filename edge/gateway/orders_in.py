@@ -32,9 +32,9 @@ class OrdersIn:
         self._sessions = sessions
         self._outbound = outbound
         self._held: dict[int, deque[Delivered]] = {
-            number: deque() for number in range(sessions.count)
+            number: deque() for number in range(len(sessions.names))
         }
-        self._sent: dict[int, list[str]] = {number: [] for number in range(sessions.count)}
+        self._sent: dict[int, list[str]] = {number: [] for number in range(len(sessions.names))}
 
     def run(self, stop: threading.Event) -> None:
         """Reads and sends until `stop`; tries again with back-off while the streams are away."""

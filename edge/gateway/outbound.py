@@ -5,12 +5,11 @@ so the venue can't take it for a second order. Nothing is sent on a session that
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from edge.gateway.metrics import GatewayMetrics
-from edge.gateway.session import session_name
 from edge.gateway.translate import Fields, command_fields, command_tag, status_fields
 from functions.shared.wire.commands import OrderCommand, session_of_symbol
 
@@ -22,7 +21,7 @@ class Engine(Protocol):
     """The FIX sessions (session.FixSessions)."""
 
     @property
-    def count(self) -> int: ...
+    def names(self) -> Sequence[str]: ...
     def send(self, session: int, fields: Fields) -> bool: ...
 
 
@@ -43,24 +42,24 @@ class Outbound:
         tag = command_tag(command)
         with self._lock:
             again = possibly_sent or tag in self._sent
-        session = session_of_symbol(command.symbol, self._engine.count)
+        session = session_of_symbol(command.symbol, len(self._engine.names))
         if not self._engine.send(session, command_fields(command, self._now(), again)):
             return False
         self._remember(tag)
         counter = self._metrics.resent if again else self._metrics.commands
-        counter.labels(session_name(session)).inc()
+        counter.labels(self._engine.names[session]).inc()
         return True
 
     def ask_status(self, command: OrderCommand) -> bool:
         """Asks whether the venue knows the command's ClOrdID. False when logged off."""
-        session = session_of_symbol(command.symbol, self._engine.count)
+        session = session_of_symbol(command.symbol, len(self._engine.names))
         return self.ask(session, status_fields(command))
 
     def ask(self, session: int, fields: Fields) -> bool:
-        """Sends a status request that was made of a report. False when logged off."""
+        """Sends a question: a status request, or one for all orders. False when logged off."""
         if not self._engine.send(session, fields):
             return False
-        self._metrics.status_requests.labels(session_name(session)).inc()
+        self._metrics.status_requests.labels(self._engine.names[session]).inc()
         return True
 
     def _remember(self, tag: str) -> None:

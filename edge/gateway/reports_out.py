@@ -13,10 +13,10 @@ from functools import partial
 
 from edge.gateway import translate
 from edge.gateway.inbox import Inbox, Received, SessionDown
+from edge.gateway.mass_status import MassStatus
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
-from edge.gateway.session import session_name
 from edge.gateway.sweep import Sweep
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
@@ -36,22 +36,26 @@ class ReportsOut:
 
     def __init__(
         self,
+        names: Sequence[str],
         inbox: Inbox,
         streams: Streams,
         positions: Sequence[Positions],
         partitions: int,
         outbound: Outbound,
         sweep: Sweep,
+        mass_status: MassStatus,
         metrics: GatewayMetrics,
         down: Callable[[int], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._names = names
         self._inbox = inbox
         self._streams = streams
         self._positions = positions
         self._partitions = partitions
         self._outbound = outbound
         self._sweep = sweep
+        self._mass_status = mass_status
         self._metrics = metrics
         self._down = down
         self._monotonic = monotonic
@@ -92,9 +96,9 @@ class ReportsOut:
                     settled.append((item.session, item.position, item.position))
                     acts.append(act)
                     continue
-                report = translate.execution_of(session_name(item.session), fields)
+                report = translate.execution_of(self._names[item.session], fields)
             except PeerProtocolError as error:
-                name = session_name(item.session)
+                name = self._names[item.session]
                 logger(__name__).error("report refused", session=name, detail=str(error))
                 self._metrics.refused.labels(name).inc()
                 raw = item.raw.encode(errors="surrogateescape")  # the engine's reading of any byte
@@ -109,7 +113,7 @@ class ReportsOut:
             self._streams.append(stream, batch)
         for number, positions in published.items():
             self._positions[number].publish(positions, self._monotonic())
-            self._metrics.reports.labels(session_name(number)).inc(len(positions))
+            self._metrics.reports.labels(self._names[number]).inc(len(positions))
         for number, first, last in settled:
             self._positions[number].settle(first, last)
         for act in acts:
@@ -117,6 +121,8 @@ class ReportsOut:
 
     def _act_of(self, item: Received, fields: dict[int, str]) -> Callable[[], object] | None:
         """What to do about a message that is nothing for the ledger; None when it is."""
+        if translate.is_mass_status(fields):
+            return lambda: self._mass_status.answered(item.session, item.position, fields)
         if translate.is_duplicate_reject(fields):
             if fields[35] == "9":
                 return lambda: None  # the first one's answer is on its way, or will be asked for
@@ -135,7 +141,7 @@ class ReportsOut:
 
     def _note_reject(self, session: int, fields: dict[int, str]) -> None:
         if fields.get(35) == "3":
-            name = session_name(session)
+            name = self._names[session]
             logger(__name__).error(
                 "the venue refused a message", session=name, detail=fields.get(58, "")
             )

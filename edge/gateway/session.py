@@ -11,7 +11,7 @@ refused by one would use up its number and never reach us. `translate` judges th
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
@@ -20,9 +20,9 @@ import quickfix
 from edge.gateway.inbox import Inbox, Received, SessionDown
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.translate import Fields
+from edge.gateway.venue_sessions import VENUE, VenueSession
 from edge.runtime.log import logger
 
-VENUE = "XNSE"
 HEARTBEAT_SECONDS = 10
 #: A clean logout is waited for that long; then the connections are dropped.
 LOGOUT_SECONDS = 2.0
@@ -34,16 +34,10 @@ _SEQUENCE_TOO_LOW = re.compile(r"MsgSeqNum too low, expecting ([0-9]{1,12})\b")
 P = ParamSpec("P")
 
 
-def session_name(session: int) -> str:
-    """The SenderCompID of an order session (0-based): `OUTCRY-O1` is session 0."""
-    return f"OUTCRY-O{session + 1}"
-
-
-def engine_settings(host: str, port: int, state: Path, sessions: int) -> str:
+def engine_settings(host: str, port: int, state: Path, sessions: Sequence[VenueSession]) -> str:
     """QuickFIX's configuration. One session of a day without end: numbers live for ever."""
     defaults = {
         "ConnectionType": "initiator",
-        "BeginString": "FIX.4.4",
         "TargetCompID": VENUE,
         "SocketConnectHost": host,
         "SocketConnectPort": port,
@@ -63,8 +57,8 @@ def engine_settings(host: str, port: int, state: Path, sessions: int) -> str:
         "FileStorePath": state,
     }
     lines = ["[DEFAULT]", *(f"{name}={value}" for name, value in defaults.items())]
-    for session in range(sessions):
-        lines += ["[SESSION]", f"SenderCompID={session_name(session)}"]
+    for session in sessions:
+        lines += ["[SESSION]", f"SenderCompID={session.name}", f"BeginString={session.version}"]
     return "\n".join(lines) + "\n"
 
 
@@ -97,11 +91,11 @@ class _Application(quickfix.Application):  # type: ignore[misc]
 
     @_firewall
     def onLogon(self, session_id: Any) -> None:  # noqa: N802
-        self._sessions.on_logon(_number(session_id))
+        self._sessions.on_logon(self._sessions.number(session_id))
 
     @_firewall
     def onLogout(self, session_id: Any) -> None:  # noqa: N802
-        self._sessions.on_logout(_number(session_id))
+        self._sessions.on_logout(self._sessions.number(session_id))
 
     @_firewall
     def toAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
@@ -117,11 +111,11 @@ class _Application(quickfix.Application):  # type: ignore[misc]
 
     @_firewall
     def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        self._sessions.on_message(_number(session_id), message, administrative=True)
+        self._sessions.on_message(self._sessions.number(session_id), message, administrative=True)
 
     @_firewall
     def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        self._sessions.on_message(_number(session_id), message, administrative=False)
+        self._sessions.on_message(self._sessions.number(session_id), message, administrative=False)
 
 
 class FixSessions:
@@ -132,18 +126,19 @@ class FixSessions:
         host: str,
         port: int,
         state: Path,
-        sessions: int,
+        sessions: Sequence[VenueSession],
         inbox: Inbox,
         metrics: GatewayMetrics,
         failed: Callable[[], None],
     ) -> None:
-        self.count = sessions
+        self.names = tuple(session.name for session in sessions)
         self.changed = threading.Event()
         self._inbox = inbox
         self._metrics = metrics
         self._logged_on: set[int] = set()
         self._sender_expected: dict[int, int] = {}
-        self._ids = [quickfix.SessionID("FIX.4.4", session_name(n), VENUE) for n in range(sessions)]
+        self._at_logon: list[Callable[[int], None]] = []
+        self._ids = [quickfix.SessionID(s.version, s.name, VENUE) for s in sessions]
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         configuration = state / "sessions.cfg"
         configuration.write_text(engine_settings(host, port, state, sessions))
@@ -154,8 +149,17 @@ class FixSessions:
         # A thread a connection: after a logout that this side began, SocketInitiator (1.16.0) keeps
         # the dead connection and never connects that session again.
         self._initiator = quickfix.ThreadedSocketInitiator(self._application, self._store, settings)
-        for number in range(sessions):
+        for number in range(len(sessions)):
             self.log_out(number, "waiting for the checkpoint")
+
+    def at_logon(self, tell: Callable[[int], None]) -> None:
+        """Calls `tell` after each logon, on the engine's thread; it must only take a note. Call
+        this before `start`."""
+        self._at_logon.append(tell)
+
+    def number(self, session_id: Any) -> int:
+        """Which of our sessions the engine speaks of."""
+        return self.names.index(session_id.getSenderCompID().getValue())
 
     def start(self) -> None:
         """Connects the sessions that were resumed, and keeps them connected."""
@@ -171,7 +175,7 @@ class FixSessions:
             engine.setNextSenderMsgSeqNum(sender)
         engine.setNextTargetMsgSeqNum(expected)
         engine.logon()
-        self._metrics.resumed.labels(session_name(session)).inc()
+        self._metrics.resumed.labels(self.names[session]).inc()
 
     def log_out(self, session: int, reason: str) -> None:
         """Logs a session out; SessionDown follows in the inbox if it was on."""
@@ -192,7 +196,7 @@ class FixSessions:
 
     def close(self) -> None:
         """Logs out, waits briefly for the venue's answer, and stops the engine."""
-        for session in range(self.count):
+        for session in range(len(self.names)):
             self.log_out(session, "end of service")
         waited = threading.Event()
         for _ in range(int(LOGOUT_SECONDS / 0.02)):
@@ -202,15 +206,17 @@ class FixSessions:
         self._initiator.stop(True)
 
     def on_logon(self, session: int) -> None:
-        logger(__name__).info("logged on", session=session_name(session))
+        logger(__name__).info("logged on", session=self.names[session])
         self._logged_on.add(session)
-        self._metrics.logged_on.labels(session_name(session)).set(1)
+        self._metrics.logged_on.labels(self.names[session]).set(1)
         self.changed.set()
+        for tell in self._at_logon:
+            tell(session)
 
     def on_logout(self, session: int) -> None:
-        logger(__name__).info("logged out", session=session_name(session))
+        logger(__name__).info("logged out", session=self.names[session])
         self._logged_on.discard(session)
-        self._metrics.logged_on.labels(session_name(session)).set(0)
+        self._metrics.logged_on.labels(self.names[session]).set(0)
         # Disabled at once, lest the engine reconnect before the checkpoint was asked.
         self.log_out(session, "waiting for the checkpoint")
         self._inbox.put_down(SessionDown(session))
@@ -223,9 +229,5 @@ class FixSessions:
             if match is not None:
                 self._sender_expected[session] = int(match[1])
         if not self._inbox.put(Received(session, position, administrative, raw)):
-            logger(__name__).error("inbox full", session=session_name(session))
+            logger(__name__).error("inbox full", session=self.names[session])
             self.log_out(session, "reports can't be handed on")
-
-
-def _number(session_id: Any) -> int:
-    return int(str(session_id.getSenderCompID().getValue()).removeprefix("OUTCRY-O")) - 1

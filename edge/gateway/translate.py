@@ -86,13 +86,24 @@ def command_fields(command: OrderCommand, now: datetime, possibly_sent: bool = F
 
 def status_fields(command: OrderCommand) -> Fields:
     """An OrderStatusRequest (35=H) about a command: does the venue know its ClOrdID?"""
-    return [
-        (35, "H"),
-        (11, command_tag(command)),
-        (1, str(command.user_id)),
-        (55, command.symbol),
-        (54, _SIDES[command.side]),
-    ]
+    return order_status_fields(
+        command_tag(command), str(command.user_id), command.symbol, command.side
+    )
+
+
+def order_status_fields(tag: str, account: str, symbol: str, side: str) -> Fields:
+    """An OrderStatusRequest (35=H) about the order that bears this ClOrdID; `side` BUY or SELL."""
+    return [(35, "H"), (11, tag), (1, account), (55, symbol), (54, _SIDES[side])]
+
+
+def mass_status_fields(request: str) -> Fields:
+    """An OrderMassStatusRequest (35=AF) for all open orders of the session."""
+    return [(35, "AF"), (584, request), (585, "7")]
+
+
+def is_mass_status(fields: Mapping[int, str]) -> bool:
+    """An answer to such a request: one of its orders, or that there are none."""
+    return fields.get(35) == "8" and 584 in fields
 
 
 def status_fields_of(report: Mapping[int, str]) -> Fields:

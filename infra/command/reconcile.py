@@ -49,6 +49,11 @@ FROM ledger.execution WHERE exec_type = 'F' AND {_AT_HOME}
 
 
 class Order(NamedTuple):
+# What the gateway found when it compared open orders and trades itself; shard 0 alone has it.
+_NOTED = """
+SELECT kind, subject, session, ledger_says, venue_says FROM venue.difference
+WHERE settled_at IS NULL ORDER BY kind, subject, session LIMIT 50
+"""
     """An order as one side has it."""
 
     user_id: int
@@ -88,6 +93,7 @@ def run(postgres_owner_urls: Sequence[str], exchange_url: str) -> Report:
         if report.ok or time.monotonic() > deadline:
             return report
         time.sleep(_LOOK_SECONDS)
+        report.problems += read_noted(postgres_owner_urls[0])
 
 
 def read_ledger(postgres_owner_urls: Sequence[str]) -> Book:
@@ -114,6 +120,20 @@ def read_ledger(postgres_owner_urls: Sequence[str]) -> Book:
 def read_venue(exchange_url: str) -> Book:
     """The venue's side: what its loopback port tells of client orders."""
     orders: dict[int, Order] = {}
+def read_noted(postgres_owner_url: str) -> list[str]:
+    """What the gateway has noted and not yet found gone."""
+    connection = connect(postgres_owner_url)
+    try:
+        rows = connection.run(_NOTED)
+    finally:
+        connection.close()
+    return [
+        f"{kind} {subject} on {session}: the ledger says {ours or 'nothing'}, the venue"
+        f" {theirs or 'nothing'}"
+        for kind, subject, session, ours, theirs in rows
+    ]
+
+
     fills: dict[tuple[str, str], Fill] = {}
     problems: list[str] = []
     for row in _pages(exchange_url, "orders"):

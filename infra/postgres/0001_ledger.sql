@@ -84,8 +84,11 @@ CREATE TABLE ledger.orders (
     AND pending_change IN ('MODIFY', 'CANCEL'))
 ) WITH (fillfactor = 70);
 CREATE INDEX orders_by_user ON ledger.orders (user_id, order_id DESC);
-CREATE INDEX orders_unanswered ON ledger.orders (order_id)
-  WHERE status = 'PENDING' OR pending_change IS NOT NULL;
+-- What is at the venue or on its way there; in front, what waits for the venue's answer.
+CREATE INDEX orders_working
+  ON ledger.orders ((CASE WHEN status = 'PENDING' OR pending_change IS NOT NULL
+    THEN 0 ELSE 1 END), order_id)
+  WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED');
 
 CREATE TABLE ledger.ledger_event (
   user_id     bigint NOT NULL,

@@ -19,7 +19,8 @@ from typing import Any
 
 import quickfix
 
-from edge.gateway.session import VENUE, engine_settings, session_name
+from edge.gateway.session import engine_settings
+from edge.gateway.venue_sessions import VENUE, order_sessions
 from functions.shared.domain.money import format_price
 from functions.shared.stores.streams import Record, ValkeyStreams
 from functions.shared.wire.commands import (
@@ -135,13 +136,13 @@ def _quickfix_alone(folder: Path, port: int, seconds: float) -> float:
     folder.mkdir()
     configuration = folder / "alone.cfg"
     configuration.write_text(
-        engine_settings("127.0.0.1", port, folder / "store", sessions=1), encoding="ascii"
+        engine_settings("127.0.0.1", port, folder / "store", order_sessions(1)), encoding="ascii"
     )
     settings = quickfix.SessionSettings(str(configuration))
     counting = _Counting()
     stores = quickfix.FileStoreFactory(settings)
     initiator = quickfix.ThreadedSocketInitiator(counting, stores, settings)
-    session = quickfix.SessionID("FIX.4.4", session_name(0), VENUE)
+    session = quickfix.SessionID("FIX.4.4", order_sessions(1)[0].name, VENUE)
     price = format_price(_foot_of_the_band())
     initiator.start()
     if not counting.logged_on.wait(READY_SECONDS):

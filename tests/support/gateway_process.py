@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from edge.gateway.main import GatewaySettings, run
+from edge.gateway.main import GatewaySettings, Ledger, run
 from edge.runtime.log import configure_logging
 from tests.support.paper_ledger import PaperLedger
 
@@ -53,6 +53,13 @@ class GatewayProcess:
         except (urllib.error.URLError, OSError):
             return False
 
+    def metrics(self) -> dict[str, float]:
+        """What /metrics tells, by name and labels."""
+        with urllib.request.urlopen(f"http://{self._health}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
+
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
@@ -69,7 +76,7 @@ def main() -> int:
     settings = GatewaySettings.from_environment()
     configure_logging("gateway", settings.log_level)
     path = Path(settings.postgres_urls[0])
-    return run(settings, lambda: PaperLedger(path))
+    return run(settings, Ledger(lambda: PaperLedger(path), lambda: PaperLedger(path)))
 
 
 if __name__ == "__main__":

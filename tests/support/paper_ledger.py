@@ -7,14 +7,18 @@ transaction that books the report), the checkpoint, each execution once, and the
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.fix_checkpoint import StaleOrder
 from functions.shared.stores.streams import ValkeyStreams
+from functions.shared.stores.venue_review import Difference, Kind, LedgerOrder
 from functions.shared.wire.commands import (
     NewOrder,
     OrderCommand,
+    decode_command,
     encode_command,
     orders_stream,
     session_of_symbol,
@@ -28,12 +32,17 @@ CREATE TABLE IF NOT EXISTS checkpoint (session TEXT PRIMARY KEY, through INTEGER
 CREATE TABLE IF NOT EXISTS fill (trade_date TEXT, exec_id TEXT, order_id INTEGER, quantity INTEGER,
   price INTEGER, PRIMARY KEY (trade_date, exec_id));
 CREATE TABLE IF NOT EXISTS told (order_id INTEGER PRIMARY KEY, user_id INTEGER, command TEXT,
-  placed REAL, status TEXT);
+  placed REAL, status TEXT, version INTEGER DEFAULT 1);
+CREATE TABLE IF NOT EXISTS difference (session TEXT, kind TEXT, subject TEXT, settled INTEGER,
+  PRIMARY KEY (session, kind, subject));
 """
+_STATUSES = {"0": "OPEN", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELLED",
+             "8": "REJECTED", "C": "EXPIRED"}  # fmt: skip
 
 
 class PaperLedger:
-    """Implements stores.fix_checkpoint.Checkpoint. Each thread and process opens its own."""
+    """Implements stores.fix_checkpoint.Checkpoint and stores.venue_review.VenueReview. Each thread
+    and process opens its own."""
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(
@@ -69,12 +78,55 @@ class PaperLedger:
         )
         return [StaleOrder(*row) for row in rows]
 
-    def place(self, order: NewOrder) -> None:
+    def working_orders(self) -> list[LedgerOrder]:
+        return [o for o in self._orders() if o.status in {"PENDING", "OPEN", "PARTIALLY_FILLED"}]
+
+    def orders_named(self, order_ids: Sequence[int]) -> list[LedgerOrder]:
+        return [o for o in self._orders() if o.order_id in set(order_ids)]
+
+    def note(
+        self, session: str, kinds: Sequence[Kind], found: Sequence[Difference], now: datetime
+    ) -> None:
+        for kind in kinds:
+            self._database.execute(
+                "UPDATE difference SET settled = 1 WHERE session = ? AND kind = ?", (session, kind)
+            )
+        self._database.executemany(
+            "INSERT OR REPLACE INTO difference VALUES (?, ?, ?, 0)",
+            [(session, d.kind, d.subject) for d in found],
+        )
+
+    def differences(self) -> set[tuple[str, str]]:
+        """(kind, subject) of those that stand."""
+        rows = self._database.execute("SELECT kind, subject FROM difference WHERE settled = 0")
+        return set(rows.fetchall())
+
+    def place(self, order: NewOrder, status: str = "PENDING") -> None:
         command = encode_command(order).decode()
         self._database.execute(
-            "INSERT INTO told VALUES (?, ?, ?, ?, 'PENDING')",
-            (order.order_id, order.user_id, command, time.time()),
+            "INSERT INTO told VALUES (?, ?, ?, ?, ?, 1)",
+            (order.order_id, order.user_id, command, time.time(), status),
         )
+
+    def forget(self, order: NewOrder) -> None:
+        self._database.execute("DELETE FROM told WHERE order_id = ?", (order.order_id,))
+
+    def _orders(self) -> list[LedgerOrder]:
+        rows = self._database.execute(
+            "SELECT t.command, t.status, t.version, coalesce(sum(f.quantity), 0) FROM told t"
+            " LEFT JOIN fill f USING (order_id) GROUP BY t.order_id"
+        )
+        found: list[LedgerOrder] = []
+        for text, status, version, filled in rows:
+            o = decode_command(text)
+            assert isinstance(o, NewOrder)
+            found.append(
+                LedgerOrder(
+                    o.order_id, o.user_id, o.symbol, o.side, _STATUSES.get(status, status),
+                    o.quantity, filled, o.price or 0, 0, version, int(status != "PENDING"),
+                )
+            )  # fmt: skip
+        return found
 
     def apply(self, report: ExecutionReport) -> None:
         """Books one report and its position in one transaction; a second time changes nothing."""
@@ -94,8 +146,9 @@ class PaperLedger:
             )
         if report.exec_type != "9":
             run(
-                "UPDATE told SET status = ? WHERE order_id = ?",
-                (report.ord_status, report.order_id),
+                "UPDATE told SET status = ?, version = version + 1"
+                " WHERE order_id = ? AND (status <> ? OR ?)",
+                (report.ord_status, report.order_id, report.ord_status, report.exec_type == "F"),
             )
         run("COMMIT")
 

@@ -1,93 +1,18 @@
 """The order gateway against the real venue and real streams: nothing lost, nothing twice."""
 
-import itertools
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import redis
 
-from functions.shared.stores.streams import Record, ValkeyStreams
-from functions.shared.wire.commands import (
-    CancelOrder,
-    NewOrder,
-    OrderCommand,
-    ReplaceOrder,
-    encode_command,
-)
-from infra.local.ports import free_ports
-from tests.integration.exchange.venue_process import VenueProcess
-from tests.support.gateway_process import GatewayProcess
-from tests.support.paper_ledger import PaperApplier, PaperLedger, command_stream
-from tests.support.valkey import ValkeyUnderTest, valkey_server
+from functions.shared.wire.commands import CancelOrder, NewOrder, ReplaceOrder
+from tests.support.fix_desk import Desk, until
+from tests.support.paper_ledger import PaperApplier
+from tests.support.valkey import valkey_server
 
 SYMBOLS = ["RELIANCE", "INFY", "TCS", "SBIN", "ITC", "HDFCBANK"]
-
-
-def until(condition: Callable[[], bool], seconds: float = 45.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.02)
-
-
-class Desk:
-    """Venue, streams, gateway and paper ledger, each of which can be killed."""
-
-    def __init__(self, folder: Path, streams: ValkeyUnderTest) -> None:
-        self.venue = VenueProcess(folder / "venue")
-        self.streams = streams
-        self.gateway = GatewayProcess(folder, streams.url, self.venue.orders_port, free_ports(1)[0])
-        self.ledger = PaperLedger(self.gateway.ledger)
-        self.applier = PaperApplier(streams.url, self.gateway.ledger)
-        self._writer = ValkeyStreams(streams.url)
-        self._numbers = itertools.count(1)
-
-    def open(self) -> None:
-        self.venue.start()
-        self.gateway.start()
-        until(self.gateway.ready)
-
-    def close(self) -> None:
-        self.gateway.kill()
-        self.applier.close()
-        self.venue.kill()
-
-    def order(self, symbol: str = "INFY", **terms: object) -> NewOrder:
-        number = next(self._numbers)
-        facts: dict[str, object] = {
-            "side": "BUY",
-            "type": "MARKET",
-            "validity": "IOC",
-            "quantity": 10,
-            "price": None,
-        }
-        facts |= terms
-        return NewOrder(order_id=number << 22, user_id=number % 5 + 1, symbol=symbol, **facts)
-
-    def place(self, order: NewOrder) -> None:
-        self.ledger.place(order)
-        self.tell(order)
-
-    def tell(self, command: OrderCommand) -> None:
-        record = Record(str(command.user_id), encode_command(command))
-        self._writer.append(command_stream(command), [record])
-
-    def orders_at_venue(self) -> int:
-        return len(self.venue.get("/orders")["orders"])
-
-    def settled(self) -> bool:
-        """Every order is answered, and the ledger's fills are the venue's, each once."""
-        if "PENDING" in self.ledger.statuses().values():
-            return False
-        trades = {
-            t["exec_id"]: (int(t["cl_ord_id"].split("-")[0]), t["quantity"], t["price"])
-            for t in self.venue.get("/trades")["trades"]
-        }
-        return trades == self.ledger.fills()
 
 
 @pytest.fixture(scope="module")

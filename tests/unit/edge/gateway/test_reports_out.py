@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from edge.gateway.inbox import Inbox, Received, SessionDown
+from edge.gateway.mass_status import MassStatus
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
@@ -16,13 +17,16 @@ from edge.gateway.translate import Fields
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.fix_checkpoint import StaleOrder
 from functions.shared.stores.streams import Delivered, Record
+from functions.shared.stores.venue_review import Difference, LedgerOrder
 from functions.shared.wire.commands import NewOrder, encode_command
 from functions.shared.wire.executions import decode_execution
 from tests.unit.edge.gateway.test_translate import REPORT
 
+NAMES = ("OUTCRY-O1", "OUTCRY-O2")
+
 
 class Engine:
-    count = 2
+    names = NAMES
 
     def __init__(self) -> None:
         self.sent: list[dict[int, str]] = []
@@ -68,8 +72,28 @@ class Ledger:
         raise NotImplementedError
 
 
+class Review:
+    """The ledger's orders, and what was noted of them."""
+
+    def __init__(self) -> None:
+        self.orders: list[LedgerOrder] = []
+        self.noted: list[list[Difference]] = []
+
+    def working_orders(self) -> list[LedgerOrder]:
+        return [o for o in self.orders if o.status in {"PENDING", "OPEN", "PARTIALLY_FILLED"}]
+
+    def orders_named(self, order_ids: Sequence[int]) -> list[LedgerOrder]:
+        return [o for o in self.orders if o.order_id in order_ids]
+
+    def note(
+        self, _session: str, _kinds: Sequence[str], found: Sequence[Difference], _now: datetime
+    ) -> None:
+        self.noted.append(list(found))
+
+
 class Setting:
     def __init__(self) -> None:
+        self.review = Review()
         self.engine, self.streams, self.ledger = Engine(), Streams(), Ledger()
         self.positions = [Positions(), Positions()]
         self.down: list[int] = []
@@ -78,13 +102,19 @@ class Setting:
         outbound = Outbound(self.engine, metrics, lambda: datetime(2026, 7, 10, tzinfo=UTC))
         self.outbound = outbound
         self.sweep = Sweep(self.ledger, outbound, lambda: self.now)
+        self.mass = MassStatus(
+            NAMES, outbound, self.positions, self.review, metrics,
+            lambda: datetime(2026, 7, 10, tzinfo=UTC), lambda: self.now,
+        )  # fmt: skip
         self.out = ReportsOut(
+            NAMES,
             Inbox(),
             self.streams,
             self.positions,
             4,
             outbound,
             self.sweep,
+            self.mass,
             metrics,
             self.down.append,
             lambda: self.now,

@@ -1,0 +1,212 @@
+"""After each logon, every open order of ours against the venue's (FIX 4.4 volume 4, 35=AF).
+
+A look asks for the venue's open orders of a session, waits until the ledger has applied all that
+the venue told before its answer, and compares. What differs is asked about one by one (35=H), so
+that the ledger can judge the answers, and looked at again.
+
+Invariant: a difference is noted only when a second look finds it at the same version of the
+ledger's order: then nothing was on its way in between. Nothing but questions is sent.
+"""
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from edge.gateway.metrics import GatewayMetrics
+from edge.gateway.order_check import Found, VenueOrder, compare, venue_order_of
+from edge.gateway.outbound import Outbound
+from edge.gateway.positions import Positions
+from edge.gateway.translate import mass_status_fields, order_status_fields
+from edge.runtime.log import logger
+from functions.shared.domain.errors import PeerProtocolError, Retryable
+from functions.shared.stores.venue_review import Kind, LedgerOrder, VenueReview
+from functions.shared.wire.commands import session_of_symbol
+
+KINDS: Final[tuple[Kind, ...]] = ("LOST_ORDER", "UNKNOWN_ORDER", "UNEQUAL_ORDER")
+EVERY_SECONDS = 0.1
+#: From a look that found something to the next one, and from one whose findings were noted.
+AGAIN_SECONDS = 1.0
+REVIEW_SECONDS = 60.0
+#: A look that is not answered by then is begun anew.
+PATIENCE_SECONDS = 30.0
+#: Orders that keep changing between looks are at work; after so many looks the others are noted.
+LOOKS_MOST = 10
+#: Questions about single orders in one look.
+ASKED_MOST = 1_000
+
+
+@dataclass
+class _Look:
+    """One session's look. `position` is the MsgSeqNum of the last answer, once it is there."""
+
+    due_at: float
+    request: str = ""
+    asked_at: float = 0.0
+    position: int | None = None
+    told: dict[str, VenueOrder] = field(default_factory=dict)
+    before: Mapping[tuple[Kind, str], int] = field(default_factory=dict)
+    count: int = 0
+
+    def again(self, due_at: float, found: Sequence[Found]) -> "_Look":
+        before = {(f.difference.kind, f.difference.subject): f.version for f in found}
+        return _Look(due_at, before=before, count=self.count + 1)
+
+
+class MassStatus:
+    """Looks on a thread of its own; hears the answers on the thread that reads reports."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        outbound: Outbound,
+        positions: Sequence[Positions],
+        review: VenueReview,
+        metrics: GatewayMetrics,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._names = names
+        self._outbound = outbound
+        self._positions = positions
+        self._review = review
+        self._metrics = metrics
+        self._now = now
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._looks: dict[int, _Look] = {}
+        self._numbers = itertools.count(1)
+        self._run = f"{now():%Y%m%d%H%M%S}"
+
+    def logged_on(self, session: int) -> None:
+        """The session is on: look, whatever was found out on the connection before."""
+        with self._lock:
+            self._looks[session] = _Look(self._monotonic())
+        self._metrics.compared.labels(self._names[session]).set(0)
+
+    def answered(self, session: int, position: int, fields: Mapping[int, str]) -> None:
+        """One answer to a mass status request; those of an older request say nothing new."""
+        with self._lock:
+            look = self._looks.get(session)
+            if look is None or fields.get(584) != look.request or look.position is not None:
+                return
+            if fields.get(911) != "0":
+                try:
+                    order = venue_order_of(fields)
+                except PeerProtocolError as error:
+                    logger(__name__).error("status not understood", detail=str(error))
+                else:
+                    look.told[order.tag] = order
+            if fields.get(912) == "Y":
+                look.position = position
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.wait(EVERY_SECONDS):
+            try:
+                self.look_once()
+            except Retryable as error:
+                logger(__name__).warning("orders not compared", detail=str(error))
+
+    def look_once(self) -> None:
+        """Asks where a look is due, and compares where the answer is applied. Raises Retryable."""
+        now = self._monotonic()
+        with self._lock:
+            looks = dict(self._looks)
+        ready: dict[int, _Look] = {}
+        for session, look in looks.items():
+            if look.position is not None:
+                if self._positions[session].through >= look.position:
+                    ready[session] = look
+            elif now >= look.due_at and (not look.request or _late(look, now)):
+                self._ask(session, look, now)
+        if ready:
+            working = self._review.working_orders()
+            for session, look in ready.items():
+                self._compare(session, look, working)
+
+    def _ask(self, session: int, look: _Look, now: float) -> None:
+        request = f"{self._run}-{next(self._numbers)}"
+        with self._lock:
+            look.told.clear()
+            look.request, look.asked_at = request, now
+        if not self._outbound.ask(session, mass_status_fields(request)):
+            look.request = ""  # logged off; the next logon looks anew
+
+    def _compare(self, session: int, look: _Look, working: Sequence[LedgerOrder]) -> None:
+        count = len(self._names)
+        ours = {o.order_id: o for o in working if session_of_symbol(o.symbol, count) == session}
+        others = {o.order_id for o in look.told.values() if o.order_id} - ours.keys()
+        if others:
+            ours |= {o.order_id: o for o in self._review.orders_named(sorted(others))}
+        found = list(compare(ours, look.told))
+        sure = [
+            f for f in found
+            if look.before.get((f.difference.kind, f.difference.subject)) == f.version
+        ]  # fmt: skip
+        if len(sure) < len(found) and look.count < LOOKS_MOST:
+            self._ask_about(session, found, ours, look.told)
+            self._put(session, look, look.again(self._monotonic() + AGAIN_SECONDS, found))
+            return
+        self._note(session, sure)
+        following = None
+        if sure:  # look from time to time whether they are gone
+            following = look.again(self._monotonic() + REVIEW_SECONDS, found)
+            following.count = 0
+        self._put(session, look, following)
+
+    def _put(self, session: int, done: _Look, following: _Look | None) -> None:
+        """Replaces a look that is done, unless a logon has done so."""
+        with self._lock:
+            if self._looks.get(session) is not done:
+                return
+            if following is None:
+                del self._looks[session]
+            else:
+                self._looks[session] = following
+
+    def _ask_about(
+        self,
+        session: int,
+        found: Sequence[Found],
+        ours: Mapping[int, LedgerOrder],
+        told: Mapping[str, VenueOrder],
+    ) -> None:
+        by_tag = {f.difference.subject: f.difference.kind for f in found[:ASKED_MOST]}
+        for order in ours.values():
+            tag = order.tag
+            if by_tag.get(tag) == "LOST_ORDER":
+                self._outbound.ask(
+                    session,
+                    order_status_fields(tag, str(order.user_id), order.symbol, order.side),
+                )
+        for tag, theirs in told.items():
+            if by_tag.get(tag) == "UNEQUAL_ORDER":
+                self._outbound.ask(
+                    session,
+                    order_status_fields(tag, theirs.account, theirs.symbol, theirs.side),
+                )
+
+    def _note(self, session: int, sure: Sequence[Found]) -> None:
+        name = self._names[session]
+        self._review.note(name, KINDS, [f.difference for f in sure], self._now())
+        counts = Counter(f.difference.kind for f in sure)
+        for kind in KINDS:
+            self._metrics.differences.labels(name, kind).set(counts[kind])
+        self._metrics.compared.labels(name).set(1)
+        for f in sure:
+            logger(__name__).error(
+                "the venue and the ledger differ",
+                session=name,
+                kind=f.difference.kind,
+                subject=f.difference.subject,
+                ledger=f.difference.ledger_says,
+                venue=f.difference.venue_says,
+            )
+
+
+def _late(look: _Look, now: float) -> bool:
+    return now - look.asked_at > PATIENCE_SECONDS

@@ -1,0 +1,54 @@
+"""The gateway's review of what the venue says, in PostgreSQL."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from functions.shared.stores import venue_review
+from functions.shared.stores.postgres import Shards
+from functions.shared.stores.venue_review import Difference, LedgerVenueReview
+from infra.command import reconcile
+from infra.local.postgres import OWNER
+from tests.support.ledger import LAKH, Trader
+from tests.support.postgres import ShardsUnderTest
+
+NOON = datetime(2026, 7, 10, 6, 30, tzinfo=UTC)
+
+
+def test_every_working_order_of_all_shards_is_read_page_by_page(
+    shards: Shards, edge_shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venue_review, "PAGE", 2)
+    first, second = Trader(shards, 5, LAKH), Trader(shards, 63, LAKH)
+    orders = [first.buy(2) for _ in range(5)]
+    for order in orders[:4]:
+        first.told(order, "0")
+    first.told(orders[0], "4")
+    first.cancel(orders[1])
+    elsewhere = second.buy(1)
+    review = LedgerVenueReview(edge_shards)
+    found = {o.order_id: o for o in review.working_orders()}
+    assert found.keys() == {*orders[1:], elsewhere}
+    at_rest, changing = found[orders[2]], found[orders[1]]
+    assert (at_rest.user_id, at_rest.symbol, at_rest.side) == (5, "ACME", "BUY")
+    assert (at_rest.quantity, at_rest.filled, at_rest.limit_price) == (2, 0, 1_000_000)
+    assert (at_rest.status, at_rest.answered, changing.answered) == ("OPEN", 1, 0)
+    ended = review.orders_named([orders[0], elsewhere, 7])
+    assert {o.status for o in ended} == {"CANCELLED", "PENDING"}
+
+
+def test_a_difference_stands_until_it_is_found_gone_and_reconcile_tells_of_it(
+    databases: ShardsUnderTest, edge_shards: Shards
+) -> None:
+    review, owner = LedgerVenueReview(edge_shards), databases.urls(OWNER)[0]
+    lost = Difference("LOST_ORDER", "42", "OPEN: ...", "")
+    fill = Difference("MISSING_FILL", "2026-07-10/X1", "", "bought")
+    review.note("OUTCRY-O1", ["LOST_ORDER", "UNKNOWN_ORDER"], [lost], NOON)
+    review.note("OUTCRY-O1", ["MISSING_FILL"], [fill], NOON)
+    review.note("OUTCRY-O1", ["LOST_ORDER"], [lost], NOON + timedelta(seconds=1))
+    assert reconcile.read_noted(owner) == [
+        "LOST_ORDER 42 on OUTCRY-O1: the ledger says OPEN: ..., the venue nothing",
+        "MISSING_FILL 2026-07-10/X1 on OUTCRY-O1: the ledger says nothing, the venue bought",
+    ]
+    review.note("OUTCRY-O1", ["LOST_ORDER"], [], NOON + timedelta(seconds=2))
+    assert len(reconcile.read_noted(owner)) == 1

@@ -1,0 +1,85 @@
+"""A venue, streams, the order gateway and a paper ledger, each of which can be killed."""
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from functions.shared.stores.streams import Record, ValkeyStreams
+from functions.shared.wire.commands import NewOrder, OrderCommand, encode_command
+from infra.exchange.bands import Band
+from infra.exchange.instruments import read_listing
+from infra.local.ports import free_ports
+from tests.integration.exchange.venue_process import VenueProcess
+from tests.support.gateway_process import GatewayProcess
+from tests.support.paper_ledger import PaperApplier, PaperLedger, command_stream
+from tests.support.valkey import ValkeyUnderTest
+
+
+def until(condition: Callable[[], bool], seconds: float = 45.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to hold in time"
+        time.sleep(0.02)
+
+
+class Desk:
+    """Venue, streams, gateway and paper ledger, each of which can be killed."""
+
+    def __init__(self, folder: Path, streams: ValkeyUnderTest) -> None:
+        self.venue = VenueProcess(folder / "venue")
+        self.streams = streams
+        self.gateway = GatewayProcess(folder, streams.url, self.venue.orders_port, free_ports(1)[0])
+        self.ledger = PaperLedger(self.gateway.ledger)
+        self.applier = PaperApplier(streams.url, self.gateway.ledger)
+        self._writer = ValkeyStreams(streams.url)
+        self._numbers = itertools.count(1)
+
+    def open(self) -> None:
+        self.venue.start()
+        self.gateway.start()
+        until(self.gateway.ready)
+
+    def close(self) -> None:
+        self.gateway.kill()
+        self.applier.close()
+        self.venue.kill()
+
+    def order(self, symbol: str = "INFY", **terms: object) -> NewOrder:
+        number = next(self._numbers)
+        facts: dict[str, object] = {
+            "side": "BUY",
+            "type": "MARKET",
+            "validity": "IOC",
+            "quantity": 10,
+            "price": None,
+        }
+        facts |= terms
+        return NewOrder(order_id=number << 22, user_id=number % 5 + 1, symbol=symbol, **facts)
+
+    def resting(self, symbol: str = "INFY") -> NewOrder:
+        """A buy at the foot of the price band."""
+        listed = next(i for i in read_listing().instruments if i.symbol == symbol)
+        low = Band(listed.reference_price, listed.band_percent, listed.tick).low
+        return self.order(symbol, type="LIMIT", validity="DAY", price=low)
+
+    def place(self, order: NewOrder) -> None:
+        self.ledger.place(order)
+        self.tell(order)
+
+    def tell(self, command: OrderCommand) -> None:
+        record = Record(str(command.user_id), encode_command(command))
+        self._writer.append(command_stream(command), [record])
+
+    def orders_at_venue(self) -> int:
+        return len(self.venue.get("/orders")["orders"])
+
+    def settled(self) -> bool:
+        """Every order is answered, and the ledger's fills are the venue's, each once."""
+        if "PENDING" in self.ledger.statuses().values():
+            return False
+        trades = {
+            t["exec_id"]: (int(t["cl_ord_id"].split("-")[0]), t["quantity"], t["price"])
+            for t in self.venue.get("/trades")["trades"]
+        }
+        return trades == self.ledger.fills()
