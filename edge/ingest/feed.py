@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import cast
 
+from edge.ingest.announced import Announced, parse_phase, parse_security
 from edge.ingest.book import Book
 from edge.ingest.entries import parse_incremental, parse_snapshot
 from edge.ingest.session import FeedSession, Kind, Message
@@ -33,10 +34,12 @@ class Feed:
         address: tuple[str, int],
         symbols: Sequence[str],
         book: Book,
+        announced: Announced,
         wall: Callable[[], datetime],
     ) -> None:
         self.sender = sender
-        self._address, self._symbols, self._book, self._wall = address, symbols, book, wall
+        self._address, self._symbols, self._wall = address, symbols, wall
+        self._book, self._announced = book, announced
         self._session: FeedSession | None = None
         self._backoff = Backoff()
         self.reconnects = self.gaps = self.garbled = self.refusals = 0
@@ -61,6 +64,7 @@ class Feed:
         """One connection from its opening to its end."""
         loop = asyncio.get_running_loop()
         session = FeedSession(self.sender, self._symbols, self._wall)
+        self._announced.begin(self._symbols)
         async with asyncio.timeout(CONNECT_SECONDS):
             transport, link = await loop.create_connection(
                 lambda: _Link(session, self._take, time.monotonic), *self._address
@@ -95,6 +99,11 @@ class Feed:
         elif message.kind is Kind.SNAPSHOT:
             symbol, entries = parse_snapshot(message.body)
             self._book.replace(symbol, entries, message.sent_ms)
+            self._announced.settle(symbol.decode("utf-8", "replace"))
+        elif message.kind is Kind.PHASE:
+            self._announced.phase(parse_phase(message.body))
+        elif message.kind is Kind.SECURITY:
+            self._announced.security(parse_security(message.body))
         else:
             self.refusals += 1
             text = message.body.decode("utf-8", "replace")

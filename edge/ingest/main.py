@@ -9,11 +9,12 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 
 import uvloop
 from prometheus_client import REGISTRY
 
+from edge.ingest.announced import Announced
 from edge.ingest.book import Book
 from edge.ingest.feed import Feed
 from edge.ingest.metrics import IngestMetrics
@@ -23,6 +24,7 @@ from edge.runtime.health import serve_health
 from edge.runtime.log import configure_logging, logger
 from functions.shared.clock import wall_now
 from functions.shared.domain.errors import Retryable
+from functions.shared.domain.instruments import Instrument
 from functions.shared.settings import Settings, SettingsError, split_address
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.postgres import Database
@@ -58,11 +60,13 @@ async def run(settings: IngestSettings) -> None:
     health = serve_health(settings.health, "ingest", state)
     writer = QuoteWriter(settings.valkey_url)
     try:
-        tokens = await _read_tokens(settings, stop)
+        instruments = await _read_instruments(settings, stop)
+        tokens = {symbol: row.token for symbol, row in instruments.items()}
         book = Book(tokens, int(wall_now().timestamp()) * SEQ_PER_SECOND)
-        publisher = Publisher(book, writer, wall_now)
+        announced = Announced({symbol: row.security_class for symbol, row in instruments.items()})
+        publisher = Publisher(book, announced, writer, wall_now)
         feeds = [
-            Feed(f"OUTCRY-M{number + 1}", address, symbols, book, wall_now)
+            Feed(f"OUTCRY-M{number + 1}", address, symbols, book, announced, wall_now)
             for number, symbols in enumerate(split_symbols(tokens, settings.feed_sessions))
             if symbols
         ]
@@ -82,8 +86,10 @@ def split_symbols(symbols: Iterable[str], sessions: int) -> list[list[str]]:
     return split
 
 
-async def _read_tokens(settings: IngestSettings, stop: asyncio.Event) -> dict[str, int]:
-    """Every instrument's token by symbol; asks again until the database answers."""
+async def _read_instruments(
+    settings: IngestSettings, stop: asyncio.Event
+) -> Mapping[str, Instrument]:
+    """Every instrument by symbol; asks again until the database answers."""
     database, backoff = Database(settings.postgres_urls[0], "ingest"), Backoff()
     try:
         while not stop.is_set():
@@ -94,7 +100,7 @@ async def _read_tokens(settings: IngestSettings, stop: asyncio.Event) -> dict[st
                 logger(__name__).warning("the instruments can't be read yet", detail=str(error))
             else:
                 if instruments:
-                    return {symbol: row.token for symbol, row in instruments.items()}
+                    return instruments
                 logger(__name__).warning("no instruments are listed yet")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 0.05 + backoff.next_seconds())

@@ -6,9 +6,10 @@ memory and is over in one batch.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from edge.ingest.announced import Announced
 from edge.ingest.book import Book, SymbolState
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
@@ -22,8 +23,14 @@ BATCH_SECONDS = 0.02
 class Publisher:
     """Moves the book's changes to Valkey. The figures are for /metrics and /health."""
 
-    def __init__(self, book: Book, writer: QuoteWriter, wall: Callable[[], datetime]) -> None:
-        self._book, self._writer, self._wall = book, writer, wall
+    def __init__(
+        self,
+        book: Book,
+        announced: Announced,
+        writer: QuoteWriter,
+        wall: Callable[[], datetime],
+    ) -> None:
+        self._book, self._announced, self._writer, self._wall = book, announced, writer, wall
         self.batches = self.quotes = self.failures = 0
         self.lag_ms = 0
         self.away = False
@@ -35,18 +42,19 @@ class Publisher:
         while True:
             due = max(due + BATCH_SECONDS, loop.time())
             await asyncio.sleep(due - loop.time())
-            dirty = self._book.take_dirty()
-            if not dirty:
+            dirty, announced = self._book.take_dirty(), self._announced.take_dirty()
+            if not dirty and not announced:
                 continue
             try:
-                await self._publish(dirty)
+                await self._publish(dirty, announced)
                 backoff.reset()
             except Retryable as error:
                 self._book.mark_all()  # Valkey may come back empty
+                self._announced.mark_all()
                 self._failed(str(error))
                 await asyncio.sleep(backoff.next_seconds())
 
-    async def _publish(self, dirty: set[SymbolState]) -> None:
+    async def _publish(self, dirty: set[SymbolState], announced: Mapping[str, bytes]) -> None:
         by_partition: dict[int, list[tuple[str, bytes]]] = {}
         newest = 0
         for state in dirty:
@@ -54,13 +62,14 @@ class Publisher:
             pairs.append((state.symbol, state.record()))
             newest = max(newest, state.timestamp_ms)
         now_us = micros(self._wall())
-        await self._writer.write(by_partition, now_us)
+        await self._writer.write(by_partition, now_us, announced)
         if self.away:
             logger(__name__).info("the quote cache is back")
         self.away = False
         self.batches += 1
         self.quotes += len(dirty)
-        self.lag_ms = now_us // 1000 - newest
+        if dirty:
+            self.lag_ms = now_us // 1000 - newest
 
     def _failed(self, detail: str) -> None:
         if not self.away:

@@ -37,11 +37,14 @@ class Kind(Enum):
 
     SNAPSHOT = "W"
     INCREMENTAL = "X"
+    PHASE = "h"
+    SECURITY = "f"
     REFUSAL = "refusal"
 
 
 class Message(NamedTuple):
-    """Market data, or a refusal whose `body` is its text. `sent_ms`: the exchange's time."""
+    """Market data, an announcement, or a refusal whose `body` is its text. `sent_ms`: the
+    exchange's time."""
 
     kind: Kind
     body: bytes
@@ -161,6 +164,10 @@ class FeedSession:
             self._next_out = first
         elif kind == b"5":
             self.close(now)
+        elif kind == b"h":
+            yield Message(Kind.PHASE, body, self._sent_ms(body))
+        elif kind == b"f":
+            yield Message(Kind.SECURITY, body, self._sent_ms(body))
         elif kind in {b"3", b"j", b"Y"}:
             text = self._field(body, 58) if b"\x0158=" in body else kind.decode("latin-1")
             yield Message(Kind.REFUSAL, text.encode(), 0)

@@ -4,8 +4,12 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from functions.shared.domain.calendar import MarketStatus
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.money import divide_half_up, format_decimal, format_price
+from functions.shared.domain.orders import OrderType
+from functions.shared.domain.pretrade import Band
+from functions.shared.domain.sessions import Phase, SecurityClass
 from functions.shared.wire.quotes import Quote
 
 
@@ -37,7 +41,8 @@ class QuoteList(BaseModel):
 
 
 class InstrumentAnswer(BaseModel):
-    """`band` is the day's lowest and highest price."""
+    """`band` is the day's lowest and highest price, as the venue has moved it; `freeze_quantity`
+    the most one order may have. A `delivery_only` series takes no intraday orders."""
 
     symbol: str
     exchange: str
@@ -48,17 +53,35 @@ class InstrumentAnswer(BaseModel):
     kind: Literal["EQUITY", "INDEX"]
     tick: str
     lot: int
+    series: str
+    delivery_only: bool
+    freeze_quantity: int
+    security_class: SecurityClass
     band_percent: int
     band_low: str
     band_high: str
     close: str
+    phase: Phase
+    phase_text: str
+
+
+class SessionPhase(BaseModel):
+    """The phase of a class of securities, and the order types that it takes."""
+
+    security_class: SecurityClass
+    phase: Phase
+    takes: list[OrderType]
 
 
 class MarketStatusAnswer(BaseModel):
-    """`time` is the business clock's; `provisional` when the year's holidays are not loaded."""
+    """By the calendar, on the business clock's `time`; the venue's own word on a security is under
+    that instrument. `phase` is that of securities without a closing auction; `rule_set` names the
+    dated rows; `provisional` when the year's holidays are not loaded."""
 
     exchange: Literal["NSE"] = "NSE"
-    phase: Literal["OPEN", "CLOSED"]
+    phase: Phase
+    sessions: list[SessionPhase]
+    rule_set: str
     trade_date: str
     time: str
     hours: Literal["nse", "always-open"]
@@ -98,10 +121,13 @@ def quote_item(instrument: Instrument, quote: Quote | None) -> QuoteItem:
     )
 
 
-def instrument_answer(instrument: Instrument, quote: Quote | None) -> InstrumentAnswer:
-    """The band stands on the feed's previous close, or on the master's until there is a feed."""
+def instrument_answer(
+    instrument: Instrument, quote: Quote | None, status: MarketStatus, band: Band | None
+) -> InstrumentAnswer:
+    """Without a band of the venue's the instrument's stands, about the feed's previous close, or
+    the master's until there is a feed."""
     close = quote.close if quote and quote.close else instrument.previous_close
-    low, high = instrument.band(close)
+    low, high = band or instrument.band(close)
     return InstrumentAnswer(
         symbol=instrument.symbol,
         exchange=instrument.exchange,
@@ -112,6 +138,12 @@ def instrument_answer(instrument: Instrument, quote: Quote | None) -> Instrument
         kind=instrument.kind,
         tick=format_price(instrument.tick),
         lot=instrument.lot,
+        series=instrument.series,
+        delivery_only=instrument.delivery_only,
+        freeze_quantity=instrument.freeze_quantity,
+        security_class=instrument.security_class,
+        phase=status.phase,
+        phase_text=status.text,
         band_percent=instrument.band_percent,
         band_low=format_price(low),
         band_high=format_price(high),

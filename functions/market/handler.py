@@ -13,14 +13,16 @@ from functions.market.answers import (
     InstrumentAnswer,
     MarketStatusAnswer,
     QuoteList,
+    SessionPhase,
     instrument_answer,
     quote_item,
 )
 from functions.market.docs_page import render_page
 from functions.shared.clock import micros
-from functions.shared.domain.calendar import market_status
+from functions.shared.domain.calendar import market_status, ruled, standing_band
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.sessions import ALL_DAY, TAKES, SecurityClass, rule_set
 from functions.shared.runtime import composition
 from functions.shared.runtime.http import PUBLIC, new_app
 from functions.shared.settings import Settings
@@ -61,19 +63,29 @@ def get_quotes(
 
 @app.get("/v1/instruments/<symbol>", summary="One instrument", tags=["Market"])
 def get_instrument(symbol: str) -> InstrumentAnswer:
-    instrument = _listed(symbol)
-    quotes = composition.stores().quotes.get([instrument.symbol])
-    return instrument_answer(instrument, quotes.get(instrument.symbol))
+    """With the phase it is in and its price band, by the venue's own word where there is one."""
+    stores, instrument = composition.stores(), _listed(symbol)
+    quote, told = stores.quotes.facts([instrument.symbol])[0]
+    calendar = market_status(stores.clock.now(), stores.clock.hours, instrument.security_class)
+    status = ruled(calendar, told)
+    return instrument_answer(instrument, quote, status, standing_band(told, status.trade_date))
 
 
 @app.get("/v1/market/status", summary="The market's phase", tags=["Market"])
 def get_market_status() -> MarketStatusAnswer:
-    """By the business clock."""
+    """The phase of each class of securities by the calendar."""
     clock = composition.stores().clock
     now = clock.now()
     status = market_status(now, clock.hours)
+    sessions = [(kind, market_status(now, clock.hours, kind).phase) for kind in SecurityClass]
+    rules = ALL_DAY if clock.hours == "always-open" else rule_set(status.trade_date)
     return MarketStatusAnswer(
-        phase=status.phase.value,
+        phase=status.phase,
+        sessions=[
+            SessionPhase(security_class=kind, phase=phase, takes=list(TAKES[phase].types))
+            for kind, phase in sessions
+        ],
+        rule_set=rules.name,
         trade_date=status.trade_date.isoformat(),
         time=format_time(micros(now)),
         hours=clock.hours,

@@ -61,6 +61,12 @@ class Board:
         """What an auction falls back to: the closing session's reference, or the previous close."""
         return self.reference or self.base
 
+    @property
+    def band_moved(self) -> bool:
+        """Whether the band is no longer the one that the day began with."""
+        first = Band(self.base, self.instrument.band_percent, self.instrument.tick)
+        return (self.band.low, self.band.high) != (first.low, first.high)
+
     def new_day(self, base: int) -> None:
         """Begin a trade date that follows a close of `base`."""
         self.base = base

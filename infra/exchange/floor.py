@@ -76,9 +76,9 @@ class Floor:
         self._announce_phases(boundary)
 
     def _announce_phases(self, boundary: Boundary) -> None:
-        phases = set(boundary.phases.values())
-        both = len(boundary.phases) == len(SecurityClass) and len(phases) == 1
-        for kind, phase in boundary.phases.items():
+        phases = {kind: self._phase_in(kind) for kind in boundary.phases}
+        both = len(phases) == len(SecurityClass) and len(set(phases.values())) == 1
+        for kind, phase in phases.items():
             notice = PhaseNotice(phase, "" if both else kind, self.executions.time)
             self.executions.announce(notice)
             if both:
@@ -276,13 +276,17 @@ class Floor:
         self.changed = True
 
     def standing(self) -> list[Notice]:
-        """Return what somebody who just came should know: phases, halts and new listings."""
+        """Return what somebody who just came should know: new listings, phases, halts, and bands
+        that have moved.
+        """
         time = self.executions.time
         notices: list[Notice] = [ListingNotice(share, time) for share in self.listed]
         notices += [PhaseNotice(self._phase_in(kind), kind, time) for kind in SecurityClass]
-        for symbol, halt in self.halts.items():
-            if symbol:
-                notices.append(self._status(self.boards[symbol], halt.text))
+        for symbol, board in self.boards.items():
+            if symbol in self.halts:
+                notices.append(self._status(board, self.halts[symbol].text))
+            elif board.band_moved:
+                notices.append(self._status(board, ""))
         return notices
 
     def _board(self, instrument: Instrument) -> Board:

@@ -12,6 +12,9 @@ CREATE TABLE market.instrument (
   lot            bigint NOT NULL,
   band_percent   integer NOT NULL,
   previous_close bigint NOT NULL,             -- a starting value; the feed's close rules while it is live
+  series         text NOT NULL DEFAULT 'EQ',  -- some take delivery only; empty for an index
+  freeze_quantity bigint NOT NULL DEFAULT 100000,   -- shares; an order above it is not taken
+  closing_auction boolean NOT NULL DEFAULT false,   -- has the closing auction, as with derivatives
   UNIQUE (exchange, symbol)
 );
 GRANT USAGE ON SCHEMA market TO outcry_app, outcry_edge;

@@ -26,6 +26,7 @@ LAKH = 100_000 * RUPEE
 ACME = Instrument(
     token=1, exchange="NSE", symbol="ACME", name="Acme", isin="INE000A01010", sector="Steel",
     kind="EQUITY", tick=500, lot=1, band_percent=20, previous_close=100 * 10_000,
+    series="EQ", freeze_quantity=200_000, closing_auction=False,
 )  # fmt: skip
 
 

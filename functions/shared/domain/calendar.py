@@ -7,15 +7,27 @@ Invariant: the answer comes from dated rows; a year that isn't loaded is said to
 never guessed in silence.
 
 Sources: NSE CMTR71775 of 12 December 2025 (2026 trading holidays), the 15 January 2026 addition,
-CMTR72349 (Sunday 1 February 2026 full session, no settlement); NCL CMPT71904 (settlement holidays);
-hours 09:15-15:30, NSE market timings. Square-off times are broker policy.
+CMTR72349 (Sunday 1 February 2026 full session, no settlement); NCL CMPT71904 (settlement holidays).
+The sessions of a day are rows of `sessions`. Square-off times are broker policy.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
+
+from functions.shared.domain.sessions import (
+    ALL_DAY,
+    Announcement,
+    Rows,
+    SecurityClass,
+    last_close,
+    rule_set,
+    scheduled_phase,
+)
+from functions.shared.domain.sessions import (
+    Phase as Phase,
+)
 
 Hours = Literal["nse", "always-open"]
 
@@ -34,26 +46,20 @@ SETTLEMENT_ONLY_HOLIDAYS: Final = frozenset(
     date(2026, month, day) for month, day in ((2, 1), (2, 19), (3, 19), (4, 1), (8, 26))
 )
 _DAY: Final = timedelta(days=1)
-_OPENS, _CLOSES = time(9, 15), time(15, 30)
-_ALWAYS_OPEN_CLOSES = time(23, 59)
-
-
-class Phase(StrEnum):
-    """What the market takes now."""
-
-    OPEN = "OPEN"
-    CLOSED = "CLOSED"
 
 
 @dataclass(frozen=True, slots=True)
 class MarketStatus:
     """`provisional`: the year's holidays are not loaded, weekdays are assumed. `past_cut_off`:
-    intraday positions are being closed and no new intraday order is taken."""
+    intraday positions are being closed and no new intraday order is taken. `sure_since`: what
+    the venue announced before it is no longer about this phase. `text`: why the venue halted."""
 
     phase: Phase
     trade_date: date
     provisional: bool
     past_cut_off: bool = False
+    sure_since: datetime | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +123,52 @@ def _square_off_at(day: date, hours: Hours) -> time | None:
 
 
 def closed_through(now: datetime, hours: Hours) -> date:
-    """The last day in India whose session, if it had one, is over."""
+    """The last day in India whose last session, if it had one, is over."""
     local = now.astimezone(INDIA)
-    closes = _CLOSES if hours == "nse" else _ALWAYS_OPEN_CLOSES
+    closes = last_close(_rows(local.date(), hours, SecurityClass.OTHER))
     return local.date() if local.time() >= closes else local.date() - _DAY
 
 
-def market_status(now: datetime, hours: Hours) -> MarketStatus:
-    """The phase at a business time. `always-open` has a session each day until 23:59 IST."""
+def market_status(
+    now: datetime, hours: Hours, security: SecurityClass = SecurityClass.OTHER
+) -> MarketStatus:
+    """What the calendar says of a class of securities at a business time. `always-open` has a
+    session each day until 23:59 IST."""
     local = now.astimezone(INDIA)
     day, moment = local.date(), local.time()
     cut_off = _square_off_at(day, hours)
-    past_cut_off = cut_off is not None and moment >= cut_off
+    scheduled = scheduled_phase(_rows(day, hours, security), moment)
+    return MarketStatus(
+        phase=scheduled.phase,
+        trade_date=day,
+        provisional=hours == "nse" and day.year not in LOADED_YEARS,
+        past_cut_off=cut_off is not None and moment >= cut_off,
+        sure_since=datetime.combine(day, scheduled.sure_since or time.min, INDIA),
+    )
+
+
+def ruled(status: MarketStatus, told: Announcement | None) -> MarketStatus:
+    """The status with the venue's word in it: a phase rules until the calendar's next boundary has
+    passed, a security's halt until it is lifted."""
+    if told is None:
+        return status
+    if status.sure_since is None or told.at >= status.sure_since:
+        status = replace(status, phase=told.phase, text=told.text)
+    if told.halt is not None and status.phase is not Phase.CLOSED:
+        status = replace(status, phase=told.halt, text=told.text)
+    return status
+
+
+def standing_band(told: Announcement | None, trade_date: date) -> tuple[int, int] | None:
+    """The price band that the venue announced on that trade date, None when it announced none."""
+    if told is None or told.band_at is None:
+        return None
+    return told.band if told.band_at.astimezone(INDIA).date() == trade_date else None
+
+
+def _rows(day: date, hours: Hours, security: SecurityClass) -> Rows:
+    """The sessions of a day; a day that doesn't trade has none until its last close."""
     if hours == "always-open":
-        phase = Phase.OPEN if moment < _ALWAYS_OPEN_CLOSES else Phase.CLOSED
-        return MarketStatus(phase, day, provisional=False, past_cut_off=past_cut_off)
-    is_open = is_trading_day(day) and _OPENS <= moment < _CLOSES
-    provisional = day.year not in LOADED_YEARS
-    return MarketStatus(Phase.OPEN if is_open else Phase.CLOSED, day, provisional, past_cut_off)
+        return ALL_DAY.rows[security]
+    rows = rule_set(day).rows[security]
+    return rows if is_trading_day(day) else rows[-1:]

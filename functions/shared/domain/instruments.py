@@ -4,13 +4,19 @@ Invariant: a price that reaches an order is a whole number of its instrument's t
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+from functions.shared.domain.sessions import SecurityClass
+
+#: Trade-to-trade series: each trade is delivered, none is closed on its day (NSE; ST for SME).
+DELIVERY_SERIES: Final = frozenset({"BE", "BT", "BZ", "ST"})
 
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """`tick` and `previous_close` in ten-thousandths of a rupee; `band_percent` either way of the
-    previous close; `lot` in shares. `token` is the number clients may use instead of the symbol."""
+    previous close; `lot` and `freeze_quantity` in shares, the latter the most one order may have.
+    `token` is the number clients may use instead of the symbol."""
 
     token: int
     exchange: str
@@ -23,6 +29,19 @@ class Instrument:
     lot: int
     band_percent: int
     previous_close: int
+    series: str
+    freeze_quantity: int
+    closing_auction: bool
+
+    @property
+    def security_class(self) -> SecurityClass:
+        """Which sessions it has."""
+        return SecurityClass.CLOSING_AUCTION if self.closing_auction else SecurityClass.OTHER
+
+    @property
+    def delivery_only(self) -> bool:
+        """Whether what is traded must be delivered: no intraday orders."""
+        return self.series in DELIVERY_SERIES
 
     def band(self, previous_close: int) -> tuple[int, int]:
         """The lowest and highest price of the day, on ticks inside the band."""

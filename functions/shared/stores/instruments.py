@@ -12,7 +12,8 @@ from functions.shared.stores.postgres import Database
 _KEEP_SECONDS = 60.0
 _SELECT = (
     "SELECT token, exchange, symbol, name, isin, sector, kind, tick, lot, band_percent,"
-    " previous_close FROM market.instrument ORDER BY token"
+    " previous_close, series, freeze_quantity, closing_auction"
+    " FROM market.instrument ORDER BY token"
 )
 
 

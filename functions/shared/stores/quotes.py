@@ -1,4 +1,5 @@
 """The quote cache and its channels in Valkey: ingest writes them, functions and fanout read them.
+Beside each quote stands what the venue announced of the security.
 
 Invariant: a batch is one pipeline, with one MSET and one PUBLISH a partition, all keys of a command
 in one hash slot, so that the same commands run on a cluster. Valkey holds last values only and may
@@ -14,7 +15,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from functions.shared.domain.errors import PeerProtocolError, Retryable
+from functions.shared.domain.sessions import Announcement
 from functions.shared.stores.valkey import Valkey, answering, open_valkey
+from functions.shared.wire.announcements import announcement_key, decode_announcement
 from functions.shared.wire.quotes import (
     Quote,
     decode_value,
@@ -57,14 +60,40 @@ class QuoteCache:
         found: dict[str, Quote] = {}
         for asked, values in zip(by_partition.values(), answers, strict=True):
             for symbol, value in zip(asked, values, strict=True):
-                with contextlib.suppress(PeerProtocolError):
-                    quote = None if value is None else decode_value(value)
-                    if quote is not None and quote.symbol == symbol:
-                        found[symbol] = quote
+                quote = _quote_of(symbol, value)
+                if quote is not None:
+                    found[symbol] = quote
         return found
+
+    def facts(self, symbols: Sequence[str]) -> list[tuple[Quote | None, Announcement | None]]:
+        """The last quote of each symbol, and what the venue announced of it, in one round trip;
+        None for what isn't known or can't be read. Raises Retryable when Valkey is away."""
+        with answering(), self._valkey.pipeline(transaction=False) as pipeline:
+            for symbol in symbols:
+                pipeline.mget([quote_key(symbol), announcement_key(symbol)])
+            answers = pipeline.execute()
+        return [
+            (_quote_of(symbol, quote), _announced_of(symbol, told))
+            for symbol, (quote, told) in zip(symbols, answers, strict=True)
+        ]
 
     def close(self) -> None:
         self._valkey.close()
+
+
+def _quote_of(symbol: str, value: bytes | None) -> Quote | None:
+    """A value that can't be read, or is another symbol's, is no quote."""
+    with contextlib.suppress(PeerProtocolError):
+        quote = None if value is None else decode_value(value)
+        if quote is not None and quote.symbol == symbol:
+            return quote
+    return None
+
+
+def _announced_of(symbol: str, value: bytes | None) -> Announcement | None:
+    with contextlib.suppress(PeerProtocolError):
+        return None if value is None else decode_announcement(symbol, value)
+    return None
 
 
 class QuoteWriter:
@@ -80,9 +109,13 @@ class QuoteWriter:
         )
 
     async def write(
-        self, batch: Mapping[int, Sequence[tuple[str, bytes]]], published_us: int
+        self,
+        batch: Mapping[int, Sequence[tuple[str, bytes]]],
+        published_us: int,
+        announced: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Stores and publishes (symbol, record) pairs by partition.
+        """Stores and publishes (symbol, record) pairs by partition; stores what was `announced`
+        by symbol.
 
         Raises Retryable when Valkey did not take them; the caller sends later values instead.
         """
@@ -92,6 +125,8 @@ class QuoteWriter:
             records = (record for _, record in pairs)
             payload = encode_batch(partition, published_us, records)
             pipeline.publish(quotes_channel(partition), payload)
+        for symbol, value in (announced or {}).items():
+            pipeline.set(announcement_key(symbol), value)
         try:
             await pipeline.execute()
         except (redis.RedisError, OSError, TimeoutError) as error:

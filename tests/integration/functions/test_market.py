@@ -15,6 +15,7 @@ from functions.shared.access.one_time_codes import new_secret
 from functions.shared.access.sessions import Sessions
 from functions.shared.access.tokens import issue_token
 from functions.shared.clock import wall_now
+from functions.shared.domain.sessions import Phase
 from functions.shared.runtime.composition import Stores
 from functions.shared.wire.quotes import Quote, encode_record, encode_value, quote_key
 from tests.support.api_events import Answer, api_event, call
@@ -158,12 +159,18 @@ def test_an_instrument_is_read_by_its_symbol(token: str, path: str) -> None:
     assert answer.body["symbol"] == "M&M"
     low, high = float(answer.body["band_low"]), float(answer.body["band_high"])
     assert low < float(answer.body["close"]) < high
+    assert answer.body["series"] == "EQ"
+    assert answer.body["freeze_quantity"] > 0
+    assert answer.body["phase"]
 
 
 def test_the_market_says_its_phase_and_trade_date(token: str) -> None:
     answer = call(market.lambda_handler, api_event("GET", "/v1/market/status", token=token))
     assert answer.status == 200
-    assert answer.body["phase"] in {"OPEN", "CLOSED"}
+    assert answer.body["phase"] in set(Phase)
+    classes = {row["security_class"]: row["takes"] for row in answer.body["sessions"]}
+    assert set(classes) == {"CLOSING_AUCTION", "OTHER"}
+    assert answer.body["rule_set"] in {"S1", "S2", "S3"}
     assert answer.body["hours"] == "nse"
 
 

@@ -10,7 +10,8 @@ from functions.shared.domain.instruments import Instrument
 
 
 def instrument(symbol: str, name: str) -> Instrument:
-    return Instrument(1, "NSE", symbol, name, "", "", "EQUITY", 500, 1, 10, 1_000_000)
+    facts = ("", "", "EQUITY", 500, 1, 10, 1_000_000, "EQ", 100_000, True)
+    return Instrument(1, "NSE", symbol, name, *facts)
 
 
 LISTED = [

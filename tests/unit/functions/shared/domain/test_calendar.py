@@ -32,7 +32,8 @@ def at(text: str) -> datetime:
 @pytest.mark.parametrize(
     ("moment", "phase"),
     [
-        ("2026-07-10T09:14:59", Phase.CLOSED),
+        ("2026-07-10T08:59:59", Phase.CLOSED),
+        ("2026-07-10T09:14:59", Phase.PRE_OPEN_MATCH),
         ("2026-07-10T09:15:00", Phase.OPEN),
         ("2026-07-10T15:29:59", Phase.OPEN),
         ("2026-07-10T15:30:00", Phase.CLOSED),
@@ -164,11 +165,12 @@ def test_the_status_says_when_intraday_orders_are_no_longer_taken(
 @pytest.mark.parametrize(
     ("moment", "hours", "through"),
     [
-        ("2026-07-10T15:29:59", "nse", date(2026, 7, 9)),
-        ("2026-07-10T15:30:00", "nse", date(2026, 7, 10)),
+        ("2026-07-10T15:59:59", "nse", date(2026, 7, 9)),  # the post-close session trades too
+        ("2026-07-10T16:00:00", "nse", date(2026, 7, 10)),
+        ("2026-07-11T16:00:00", "nse", date(2026, 7, 11)),
         ("2026-07-10T23:58:59", "always-open", date(2026, 7, 9)),
         ("2026-07-10T23:59:00", "always-open", date(2026, 7, 10)),
     ],
 )
-def test_a_session_is_over_at_its_close(moment: str, hours: Hours, through: date) -> None:
+def test_a_day_is_over_at_its_last_close(moment: str, hours: Hours, through: date) -> None:
     assert closed_through(at(moment), hours) == through

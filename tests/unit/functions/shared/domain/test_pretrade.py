@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.shared.domain.calendar import MarketStatus, Phase
-from functions.shared.domain.orders import OrderType, Product, Side
+from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent, Rule, judge, protected_price
 from tests.support.ledger import ACME, OPEN, TODAY, price, verdict
 
@@ -78,6 +78,83 @@ def test_an_index_and_a_closed_market_take_no_order() -> None:
     assert set(rules(found)) == {"NOT_TRADABLE", "MARKET_CLOSED"}
 
 
+def test_more_than_the_freeze_quantity_is_refused_and_all_of_it_taken() -> None:
+    frozen = replace(ACME, freeze_quantity=500)
+    rule = rules(verdict(Side.BUY, 501, 100, frozen))["QUANTITY_ABOVE_FREEZE"]
+    assert (rule.value, rule.limit, rule.largest_quantity) == ("501", "500", 500)
+    assert verdict(Side.BUY, 500, 100, frozen).rules == ()
+
+
+@pytest.mark.parametrize("series", ["BE", "BT", "BZ", "ST"])
+def test_a_trade_to_trade_series_takes_delivery_only(series: str) -> None:
+    share = replace(ACME, series=series)
+    refused = rules(verdict(Side.BUY, 1, 100, share, Product.MIS))
+    assert (refused["DELIVERY_ONLY"].value, refused["DELIVERY_ONLY"].limit) == ("MIS", "CNC")
+    assert verdict(Side.BUY, 1, 100, share).rules == ()
+
+
+@pytest.mark.parametrize(
+    ("quantity", "shown", "limit"),
+    [(100, 9, "10 to 99"), (100, 100, "10 to 99"), (101, 10, "11 to 100"), (1, 1, "1 to 0")],
+)
+def test_a_disclosed_quantity_is_a_tenth_up_to_below_all(
+    quantity: int, shown: int, limit: str
+) -> None:
+    intent = OrderIntent(Side.BUY, OrderType.LIMIT, quantity, price(100), shown)
+    found = rules(judge(intent, Product.CNC, ACME, price(100), price(100), OPEN))
+    assert found["DISCLOSED_OUT_OF_RANGE"].limit == limit
+
+
+@pytest.mark.parametrize(("quantity", "shown"), [(100, 10), (100, 99), (101, 11)])
+def test_a_sound_disclosed_quantity_passes(quantity: int, shown: int) -> None:
+    intent = OrderIntent(Side.BUY, OrderType.LIMIT, quantity, price(100), shown)
+    assert judge(intent, Product.CNC, ACME, price(100), price(100), OPEN).rules == ()
+
+
+LIMIT = OrderIntent(Side.BUY, OrderType.LIMIT, 100, price(100))
+MARKET = OrderIntent(Side.BUY, OrderType.MARKET, 100, None)
+SHOWN = replace(LIMIT, disclosed=10)
+
+
+@pytest.mark.parametrize(
+    ("phase", "limit", "market", "ioc", "shown"),
+    [
+        (Phase.OPEN, "", "", "", ""),
+        (Phase.PRE_OPEN, "", "", "VALIDITY_NOT_IN_PHASE", "DISCLOSED_NOT_IN_PHASE"),
+        (Phase.PRE_OPEN_LIMIT, "", "TYPE_NOT_IN_PHASE", "VALIDITY_NOT_IN_PHASE",
+         "DISCLOSED_NOT_IN_PHASE"),
+        (Phase.CLOSING, "", "", "VALIDITY_NOT_IN_PHASE", "DISCLOSED_NOT_IN_PHASE"),
+        (Phase.CLOSING_LIMIT, "", "TYPE_NOT_IN_PHASE", "VALIDITY_NOT_IN_PHASE",
+         "DISCLOSED_NOT_IN_PHASE"),
+        (Phase.POST_CLOSE, "", "TYPE_NOT_IN_PHASE", "VALIDITY_NOT_IN_PHASE",
+         "DISCLOSED_NOT_IN_PHASE"),
+        (Phase.REOPENING, "", "", "VALIDITY_NOT_IN_PHASE", "DISCLOSED_NOT_IN_PHASE"),
+        (Phase.HALTED, *4 * ("TRADING_HALTED",)),
+        (Phase.CLOSED, *4 * ("MARKET_CLOSED",)),
+        (Phase.PRE_OPEN_MATCH, *4 * ("PHASE_TAKES_NO_ORDERS",)),
+        (Phase.CLOSING_REFERENCE, *4 * ("PHASE_TAKES_NO_ORDERS",)),
+        (Phase.CLOSING_MATCH, *4 * ("PHASE_TAKES_NO_ORDERS",)),
+    ],
+)  # fmt: skip
+def test_a_phase_takes_what_its_row_says(
+    phase: Phase, limit: str, market: str, ioc: str, shown: str
+) -> None:
+    now = replace(OPEN, phase=phase)
+    asked = ((LIMIT, Validity.DAY), (MARKET, Validity.DAY), (LIMIT, Validity.IOC),
+             (SHOWN, Validity.DAY))  # fmt: skip
+    for (intent, validity), code in zip(asked, (limit, market, ioc, shown), strict=True):
+        found = judge(intent, Product.CNC, ACME, price(100), price(100), now, validity)
+        assert [rule.code for rule in found.rules] == ([code] if code else [])
+
+
+def test_the_band_that_the_venue_moved_rules_over_the_masters() -> None:
+    moved = (price(95), price(125))
+    for rupees, code in ((90, "PRICE_OUTSIDE_BAND"), (123, "")):
+        intent = OrderIntent(Side.BUY, OrderType.LIMIT, 1, price(rupees))
+        found = judge(intent, Product.CNC, ACME, price(100), price(100), OPEN, Validity.DAY, moved)
+        assert [rule.code for rule in found.rules] == ([code] if code else [])
+
+
 def test_every_broken_rule_is_named_at_once() -> None:
     found = rules(verdict(Side.SELL, 100_001, 500.03))
     assert set(found) == {"PRICE_OFF_TICK", "PRICE_OUTSIDE_BAND", "QUANTITY_TOO_LARGE"}
@@ -89,7 +166,7 @@ def test_every_broken_rule_is_named_at_once() -> None:
 )
 def test_a_market_order_is_protected_by_its_slab(last: float, buy: float, sell: float) -> None:
     for side, worst in ((Side.BUY, buy), (Side.SELL, sell)):
-        assert protected_price(ACME, side, price(last), price(last)) == price(worst)
+        assert protected_price(ACME, side, price(last), ACME.band(price(last))) == price(worst)
 
 
 @given(
@@ -106,6 +183,6 @@ def test_a_protected_price_is_on_a_tick_and_inside_the_band(
     if low > high or low <= 0:
         return
     last = min(max(close * (100 + moved) // 100, low), high)
-    worst = protected_price(instrument, side, last, close)
+    worst = protected_price(instrument, side, last, (low, high))
     assert low <= worst <= high
     assert worst % tick == 0

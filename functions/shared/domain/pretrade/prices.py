@@ -1,0 +1,53 @@
+"""What a price may be, and the price that protects a market order.
+
+Sources: tick and band of the instrument, the band as the venue has moved it where it said so;
+market price protection slabs 2 % below 100, 1 % to 500, 0.5 % above.
+"""
+
+from typing import Final
+
+from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.money import PRICE_UNITS_PER_RUPEE, format_price
+from functions.shared.domain.orders import Side
+from functions.shared.domain.pretrade.intent import OrderIntent, Rule
+
+#: Lowest and highest price, in ten-thousandths of a rupee.
+Band = tuple[int, int]
+
+#: (price below, protection in basis points): the first row whose bound is above the price counts.
+_PROTECTION: Final = ((100, 200), (500, 100), (None, 50))
+
+
+def protected_price(instrument: Instrument, side: Side, last: int, band: Band) -> int:
+    """The worst price a market order may trade at: the slab's distance from the last price, on a
+    tick, inside the band."""
+    points = next(
+        bp for below, bp in _PROTECTION if below is None or last < below * PRICE_UNITS_PER_RUPEE
+    )
+    low, high = band
+    if side is Side.BUY:
+        price = -(-last * (10_000 + points) // (10_000 * instrument.tick)) * instrument.tick
+        return min(price, high)
+    price = last * (10_000 - points) // (10_000 * instrument.tick) * instrument.tick
+    return max(price, low)
+
+
+def price_rules(intent: OrderIntent, instrument: Instrument, band: Band) -> list[Rule]:
+    """A limit's price: on a tick and in the band, both ends included."""
+    if intent.price is None:
+        return []
+    low, high = band
+    nearest = min(max(instrument.nearest_tick(intent.price), low), high)
+    rules = []
+    if intent.price % instrument.tick:
+        rules.append(
+            Rule("PRICE_OFF_TICK", "the price is not a multiple of the tick",
+                 format_price(intent.price), format_price(instrument.tick), format_price(nearest))
+        )  # fmt: skip
+    if not low <= intent.price <= high:
+        rules.append(
+            Rule("PRICE_OUTSIDE_BAND", "the price is outside the day's band",
+                 format_price(intent.price), f"{format_price(low)} to {format_price(high)}",
+                 format_price(nearest))
+        )  # fmt: skip
+    return rules

@@ -1,0 +1,60 @@
+"""What the venue announced of one security: ingest -> Valkey -> functions. JSON, version 1.
+
+Invariant: the cached value is whole: the phase of the security's class, its own halt and its moved
+band stand in one record, so that no reader can see half of a change. Its key lies in the hash slot
+of the security's quote, so that one MGET reads both.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from functions.shared.clock import from_micros, micros
+from functions.shared.domain.errors import PeerProtocolError
+from functions.shared.domain.sessions import Announcement, Phase
+from functions.shared.wire.quotes import partition_of_symbol
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Times in microseconds since 1970 by the business clock, prices in ten-thousandths."""
+
+    v: Literal[1] = 1
+    symbol: str
+    phase: Phase
+    at: int
+    halt: Phase | None
+    text: str
+    band: tuple[int, int] | None
+    band_at: int | None
+
+
+_decoder = msgspec.json.Decoder(_Record)
+_encoder = msgspec.json.Encoder()
+
+
+def announcement_key(symbol: str) -> str:
+    """The cache key of a security, in its quote's slot."""
+    return f"announced:{{p{partition_of_symbol(symbol):02d}}}:{symbol}"
+
+
+def encode_announcement(symbol: str, told: Announcement) -> bytes:
+    """What the cache holds for a security."""
+    band_at = None if told.band_at is None else micros(told.band_at)
+    return _encoder.encode(
+        _Record(
+            symbol=symbol, phase=told.phase, at=micros(told.at), halt=told.halt, text=told.text,
+            band=told.band, band_at=band_at,
+        )
+    )  # fmt: skip
+
+
+def decode_announcement(symbol: str, value: bytes) -> Announcement:
+    """Raises PeerProtocolError for anything but a version 1 record of that security."""
+    try:
+        read = _decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise PeerProtocolError(f"what was announced of {symbol}: {error}") from error
+    if read.symbol != symbol:
+        raise PeerProtocolError(f"what was announced of {symbol} names {read.symbol}")
+    band_at = None if read.band_at is None else from_micros(read.band_at)
+    return Announcement(read.phase, from_micros(read.at), read.halt, read.text, read.band, band_at)
