@@ -1,4 +1,6 @@
-"""Cancelling and modifying a working order. Both are requests: the venue has the last word."""
+"""Cancelling and modifying a working order. Both are requests: the venue has the last word, except
+on an order that waits for its trigger, which it has never heard of.
+"""
 
 from collections.abc import Iterator
 from datetime import date
@@ -11,7 +13,7 @@ from functions.shared.bookkeeping import changing, reading
 from functions.shared.bookkeeping.checking import load_facts
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, Refused
-from functions.shared.domain.orders import OrderType, Product, Side, Status
+from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
@@ -19,7 +21,9 @@ from functions.shared.stores.wake import wake_relay
 from functions.shared.wire.events import OrderFacts, render_order
 
 #: An order only moves down this list: one that moves while it is walked is met again, not missed.
-_WORKING_IN_TURN = (Status.PENDING, Status.OPEN, Status.PARTIALLY_FILLED)
+_WORKING_IN_TURN = (
+    Status.TRIGGER_PENDING, Status.PENDING, Status.OPEN, Status.PARTIALLY_FILLED,
+)  # fmt: skip
 PAGE = 500
 
 
@@ -43,17 +47,28 @@ def modify_order(
     version: int | None,
     quantity: int | None,
     price: int | None,
+    trigger_price: int | None,
 ) -> Response[str]:
-    """202 with the order, its change on the way. `quantity` is the new total, `price` the new
-    limit; what is None stays. Raises as `cancel_order`, and Refused 422 for a broken rule."""
+    """202 with the order, its change on the way, or made if the order waits for its trigger.
+    `quantity` is the new total, `price` the new limit; what is None stays. Raises as
+    `cancel_order`, and Refused 422 for a broken rule."""
     order, limit_price = reading.order(stores.shards, user_id, order_id)
-    if order.type == OrderType.MARKET and price is not None:
-        raise Refused(400, "INVALID_REQUEST", "price: a MARKET order has none")
+    if OrderType(order.type) not in PRICED and price is not None:
+        raise Refused(400, "INVALID_REQUEST", f"price: a {order.type} order has none")
+    waits = order.status == Status.TRIGGER_PENDING
+    if trigger_price is not None and not waits:
+        raise Refused(400, "INVALID_REQUEST", "trigger_price: the order waits for none")
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
-    # A market order rests at its protected price; judged as the limit it is at the venue.
-    intent = OrderIntent(
-        Side(order.side), OrderType.LIMIT, quantity or order.quantity, price or limit_price
-    )
+    if waits:
+        intent = OrderIntent(
+            Side(order.side), OrderType(order.type), quantity or order.quantity,
+            price or order.price, trigger_price=trigger_price or order.trigger_price,
+        )  # fmt: skip
+    else:
+        # A market order rests at its protected price; judged as the limit it is at the venue.
+        intent = OrderIntent(
+            Side(order.side), OrderType.LIMIT, quantity or order.quantity, price or limit_price
+        )
     judgement = facts.judge(intent, Product(order.product))
     changed = changing.request_modify(
         stores.shards,
@@ -65,6 +80,7 @@ def modify_order(
         facts.now,
         intent.quantity,
         judgement,
+        trigger_price,
     )
     if changed.rules:
         raise refusal(changed.order, changed.rules)

@@ -39,18 +39,19 @@ class NewOrderBody(OrderBody):
 
 
 class ModifyBody(Request):
-    """The changed fields: `quantity` is the new total. `version` refuses a change to an order that
-    has moved since it was read."""
+    """The changed fields: `quantity` is the new total, `trigger_price` that of an order that waits.
+    `version` refuses a change to an order that has moved since it was read."""
 
     request_id: ClientId
     version: Annotated[Integer, Field(gt=0, le=2**31 - 1)] | None = None
     quantity: Quantity | None = None
     price: OrderPrice | None = None
+    trigger_price: OrderPrice | None = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
-        if self.quantity is None and self.price is None:
-            raise ValueError("give the quantity, the price, or both")
+        if self.quantity is None and self.price is None and self.trigger_price is None:
+            raise ValueError("give the quantity, the price, the trigger_price, or more of them")
         return self
 
 
@@ -103,7 +104,7 @@ def modify(order_id: str, body: Annotated[ModifyBody, Body()]) -> Response[str]:
     """Ask to change a working order's total quantity, its price, or both."""
     return change_order.modify_order(
         composition.stores(), principal(app).user_id, _order_number(order_id),
-        body.request_id, body.version, body.quantity, body.price,
+        body.request_id, body.version, body.quantity, body.price, body.trigger_price,
     )  # fmt: skip
 
 

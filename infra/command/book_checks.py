@@ -157,7 +157,7 @@ _WORKING = f"""
         THEN ceil(pending_reserved::numeric * (pending_quantity - filled_quantity)
           / pending_quantity) ELSE 0 END) AS cash,
     greatest(quantity, coalesce(pending_quantity, 0)) - filled_quantity AS shares
-  FROM {ORDERS} t WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')
+  FROM {ORDERS} t WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')
 """
 
 _INTRADAY_ORDERS = Check(

@@ -141,12 +141,33 @@ FROM {ORDERS} o FULL JOIN (SELECT DISTINCT ON (e.user_id, e.ref) e.user_id, e.re
   ORDER BY e.user_id, e.ref, e.seq DESC) l ON l.user_id = o.user_id AND l.ref = o.order_id
 WHERE l.facts IS NULL OR NOT l.facts @> jsonb_build_object('client_order_id', o.client_order_id,
   'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
-  'quantity', o.quantity, 'price', o.price, 'product', o.product, 'validity', o.validity,
+  'quantity', o.quantity, 'price', o.price, 'trigger_price', o.trigger_price,
+  'product', o.product, 'validity', o.validity,
   'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
   'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
   'pending_change', o.pending_change, 'pending_quantity', o.pending_quantity,
   'pending_reserved', o.pending_reserved, 'version', o.version)
 ORDER BY coalesce(o.order_id, l.ref)
+""",
+)
+
+# A waiting order goes to the venue by one event, and by a trade that reached its trigger.
+_RELEASES = Check(
+    "releases",
+    rows_of("ledger_event", "kind = 'ORDER_RELEASED'"),
+    f"""
+SELECT format('order %s: released by seq %s, its row says %s, at %s for the trigger %s',
+  coalesce(o.order_id, e.ref), e.seq, o.released_seq, e.body #>> '{{trigger,price}}',
+  o.trigger_price)
+FROM (SELECT * FROM {ORDERS} t WHERE released_seq IS NOT NULL) o
+FULL JOIN (SELECT user_id, seq, ref, at, body::jsonb AS body FROM {EVENT} t
+  WHERE kind = 'ORDER_RELEASED') e
+  ON e.user_id = o.user_id AND e.ref = o.order_id AND e.seq = o.released_seq
+WHERE e.seq IS NULL OR o.order_id IS NULL OR e.body #>> '{{order,status}}' <> 'PENDING'
+  OR CASE WHEN o.trigger_price IS NULL THEN o.releases_at > e.at
+    WHEN o.side = 'BUY' THEN (e.body #>> '{{trigger,price}}')::bigint < o.trigger_price
+    ELSE (e.body #>> '{{trigger,price}}')::bigint > o.trigger_price END IS NOT FALSE
+ORDER BY 1
 """,
 )
 
@@ -213,5 +234,5 @@ FROM ledger.parked_execution ORDER BY at, session, position
 
 LEDGER_CHECKS: Final = (
     _POSTINGS_BALANCE, _CASH_IS_POSTED, _FILL_HAS_EXECUTION, _EXECUTION_HAS_FILL, _EXECUTION_MONEY,
-    _CHARGE_HEADS, _ORDER_TOTALS, _ORDER_IS_LOGGED, _LOANS, _DEPOSITS, _JOBS, _PARKED,
+    _CHARGE_HEADS, _ORDER_TOTALS, _ORDER_IS_LOGGED, _RELEASES, _LOANS, _DEPOSITS, _JOBS, _PARKED,
 )  # fmt: skip

@@ -37,23 +37,26 @@ _STATUS: Final[Mapping[str, str]] = {
 _AT_HOME = """
 user_id & 63 IN (SELECT slot FROM ledger.slot WHERE state IN ('HERE', 'LEAVING'))
 """
-# DENIED orders never left us; every other one was handed to the venue.
+# DENIED orders never left us, nor did those that wait or ended waiting; all others were handed to
+# the venue.
 _ORDERS = f"""
 SELECT order_id, user_id, symbol, side, quantity, filled_quantity, status
-FROM ledger.orders WHERE status <> 'DENIED' AND {_AT_HOME}
+FROM ledger.orders WHERE status <> 'DENIED'
+  AND (coalesce(trigger_price::text, releases_at::text) IS NULL OR released_seq IS NOT NULL)
+  AND {_AT_HOME}
 """
 _FILLS = f"""
 SELECT to_char(trade_date, 'YYYYMMDD'), exec_id, order_id, user_id, quantity, price
 FROM ledger.execution WHERE exec_type = 'F' AND {_AT_HOME}
 """
-
-
-class Order(NamedTuple):
 # What the gateway found when it compared open orders and trades itself; shard 0 alone has it.
 _NOTED = """
 SELECT kind, subject, session, ledger_says, venue_says FROM venue.difference
 WHERE settled_at IS NULL ORDER BY kind, subject, session LIMIT 50
 """
+
+
+class Order(NamedTuple):
     """An order as one side has it."""
 
     user_id: int
@@ -90,10 +93,10 @@ def run(postgres_owner_urls: Sequence[str], exchange_url: str) -> Report:
     while True:
         # The venue first: what it has by then may be booked by the time the ledger is read.
         report = compare(read_venue(exchange_url), read_ledger(postgres_owner_urls))
+        report.problems += read_noted(postgres_owner_urls[0])
         if report.ok or time.monotonic() > deadline:
             return report
         time.sleep(_LOOK_SECONDS)
-        report.problems += read_noted(postgres_owner_urls[0])
 
 
 def read_ledger(postgres_owner_urls: Sequence[str]) -> Book:
@@ -117,9 +120,6 @@ def read_ledger(postgres_owner_urls: Sequence[str]) -> Book:
     return Book(orders, fills, problems)
 
 
-def read_venue(exchange_url: str) -> Book:
-    """The venue's side: what its loopback port tells of client orders."""
-    orders: dict[int, Order] = {}
 def read_noted(postgres_owner_url: str) -> list[str]:
     """What the gateway has noted and not yet found gone."""
     connection = connect(postgres_owner_url)
@@ -134,6 +134,9 @@ def read_noted(postgres_owner_url: str) -> list[str]:
     ]
 
 
+def read_venue(exchange_url: str) -> Book:
+    """The venue's side: what its loopback port tells of client orders."""
+    orders: dict[int, Order] = {}
     fills: dict[tuple[str, str], Fill] = {}
     problems: list[str] = []
     for row in _pages(exchange_url, "orders"):

@@ -13,7 +13,7 @@ import msgspec
 
 from infra.command.event_log import End
 
-WORKING = frozenset({"PENDING", "OPEN", "PARTIALLY_FILLED"})
+WORKING = frozenset({"PENDING", "OPEN", "PARTIALLY_FILLED", "TRIGGER_PENDING"})
 NEVER = "infinity"
 
 Row = dict[str, object]

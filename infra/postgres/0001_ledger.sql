@@ -54,6 +54,10 @@ CREATE TABLE ledger.orders (
   quantity         bigint NOT NULL,
   price            bigint,                    -- the client's limit; null for a market order
   limit_price      bigint NOT NULL,           -- what the venue is given; protected for a market order
+  trigger_price    bigint,                    -- the trade price that it waits for
+  releases_at      timestamptz,               -- the time that it waits for
+  released_seq     bigint,                    -- the event that handed a waiting order to the venue
+  expires_at       timestamptz,               -- when what is left of it ends; null: the venue ends it
   reserved         bigint NOT NULL,           -- for the whole quantity, charges included
   charge_rates     bigint[] NOT NULL,         -- per 10^9, heads as in ledger.charge_head; [8] caps
                                               -- the brokerage of the order, in paise (0: no cap)
@@ -80,8 +84,9 @@ CREATE TABLE ledger.orders (
   version          integer NOT NULL DEFAULT 1,
   UNIQUE (user_id, client_order_id),
   CONSTRAINT orders_sane CHECK (quantity > 0 AND reserved >= 0 AND side IN ('BUY', 'SELL')
-    AND type IN ('MARKET', 'LIMIT') AND product IN ('CNC', 'MIS') AND validity IN ('DAY', 'IOC')
-    AND pending_change IN ('MODIFY', 'CANCEL'))
+    AND type IN ('MARKET', 'LIMIT', 'STOP', 'STOP_LIMIT') AND product IN ('CNC', 'MIS')
+    AND validity IN ('DAY', 'IOC', 'TTL') AND pending_change IN ('MODIFY', 'CANCEL')
+    AND (status <> 'TRIGGER_PENDING' OR expires_at IS NOT NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX orders_by_user ON ledger.orders (user_id, order_id DESC);
 -- What is at the venue or on its way there; in front, what waits for the venue's answer.
@@ -286,7 +291,10 @@ INSERT INTO ledger.order_transition VALUES
   ('EXPIRED', 'ACKNOWLEDGED', 'EXPIRED'),
   ('CANCELLED', 'PARTLY_FILLED', 'CANCELLED'), ('CANCELLED', 'FULLY_FILLED', 'FILLED'),
   ('EXPIRED', 'PARTLY_FILLED', 'EXPIRED'), ('EXPIRED', 'FULLY_FILLED', 'FILLED'),
-  ('PARTIALLY_FILLED', 'REPLACED_DOWN', 'FILLED');
+  ('PARTIALLY_FILLED', 'REPLACED_DOWN', 'FILLED'),
+  ('TRIGGER_PENDING', 'RELEASED', 'PENDING'), ('TRIGGER_PENDING', 'DENIED', 'DENIED'),
+  ('TRIGGER_PENDING', 'MODIFIED', 'TRIGGER_PENDING'), ('TRIGGER_PENDING', 'CANCELLED', 'CANCELLED'),
+  ('TRIGGER_PENDING', 'EXPIRED', 'EXPIRED');
 
 CREATE SEQUENCE ledger.order_number;
 

@@ -132,9 +132,14 @@ BEGIN
 END $$;
 
 -- What a working order keeps reserved: cash for a buy (the dearer of what is and what is asked for),
--- shares for a sell, margin for either side intraday. Nothing once it has ended.
+-- shares for a sell, margin for either side intraday. Nothing once it has ended. An order that waits
+-- for its trigger keeps what it will need.
 CREATE FUNCTION ledger.is_working(status text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')
+  SELECT status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')
+$$;
+-- An order that waits, or that ended while it waited. The venue has nothing to say of it.
+CREATE FUNCTION ledger.never_sent(o ledger.orders) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT (o.trigger_price IS NOT NULL OR o.releases_at IS NOT NULL) AND o.released_seq IS NULL
 $$;
 CREATE FUNCTION ledger.part_of(reserved bigint, rest bigint, whole bigint)
 RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -241,7 +246,9 @@ $$;
 CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('order_id', o.order_id, 'client_order_id', o.client_order_id,
     'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
-    'quantity', o.quantity, 'price', o.price, 'product', o.product, 'validity', o.validity,
+    'quantity', o.quantity, 'price', o.price, 'trigger_price', o.trigger_price,
+    'releases_at', ledger.micros(o.releases_at), 'expires_at', ledger.micros(o.expires_at),
+    'product', o.product, 'validity', o.validity,
     'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
     'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
     'pending_change', o.pending_change, 'pending_quantity', o.pending_quantity,
@@ -250,17 +257,19 @@ CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql ST
     'updated_at', ledger.micros(o.updated_at), 'version', o.version)
 $$;
 
--- What the order gateway is to say to the venue.
+-- What the order gateway is to say to the venue, which knows DAY and IOC: longer or shorter lives
+-- than its day are kept here.
 CREATE FUNCTION ledger.order_command(o ledger.orders) RETURNS text LANGUAGE sql STABLE AS $$
   SELECT CASE
     WHEN o.pending_change IS NULL THEN json_build_object('v', 1, 'order_id', o.order_id,
       'user_id', o.user_id, 'symbol', o.symbol, 'side', o.side, 'kind', 'new', 'type', 'LIMIT',
-      'validity', o.validity, 'quantity', o.quantity, 'price', o.limit_price)
+      'validity', v.validity, 'quantity', o.quantity, 'price', o.limit_price)
     WHEN o.pending_change = 'CANCEL' THEN json_build_object('v', 1, 'order_id', o.order_id,
       'user_id', o.user_id, 'symbol', o.symbol, 'side', o.side, 'kind', 'cancel',
       'quantity', o.quantity, 'request', o.request, 'original', o.accepted_request)
     ELSE json_build_object('v', 1, 'order_id', o.order_id, 'user_id', o.user_id,
       'symbol', o.symbol, 'side', o.side, 'kind', 'replace', 'type', 'LIMIT',
-      'validity', o.validity, 'quantity', o.pending_quantity, 'price', o.pending_price,
+      'validity', v.validity, 'quantity', o.pending_quantity, 'price', o.pending_price,
       'request', o.request, 'original', o.accepted_request) END::text
+  FROM (SELECT CASE o.validity WHEN 'IOC' THEN 'IOC' ELSE 'DAY' END AS validity) v
 $$;

@@ -145,12 +145,13 @@ BEGIN
 END $$;
 
 -- Places an order, or (p_write false) says what placing it would answer and writes nothing.
+-- p_terms: what it waits for and when it ends (ledger.with_terms), null for an order that goes at once.
 -- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED.
 CREATE FUNCTION ledger.place_order(p_user bigint, p_client_order_id text, p_fingerprint bytea,
     p_symbol text, p_side text, p_type text, p_product text, p_validity text, p_quantity bigint,
     p_price bigint, p_limit_price bigint, p_reserved bigint, p_charge_rates bigint[], p_verdict text,
     p_context text, p_open_orders_max integer, p_trade_date date, p_margin_rate bigint,
-    p_now timestamptz, p_write boolean)
+    p_now timestamptz, p_write boolean, p_terms text)
 RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; o ledger.orders; b ledger.orders; j record; v_rules jsonb; v_facts text;
@@ -172,6 +173,7 @@ BEGIN
   b := o;
   b.status := 'DENIED';
   o.status := 'PENDING';
+  IF p_terms IS NOT NULL THEN o := ledger.with_terms(o, p_terms::json); END IF;
   j := ledger.judge(a, b, o, p_open_orders_max);
   v_rules := p_verdict::jsonb || j.rules;
   IF v_rules <> '[]' THEN
@@ -193,13 +195,13 @@ BEGIN
     RETURN;
   END IF;
   v_facts := ledger.order_facts(o)::text;
-  IF o.status = 'PENDING' THEN
+  IF o.status <> 'DENIED' THEN
     a.open_orders := a.open_orders + 1;
     -- A delivery buy holds what it reserves; of another order the shares or the position tell.
     v_held := o.reserved;
     IF o.product <> 'CNC' OR o.side <> 'BUY' THEN v_held := ledger.rehold(b, o); END IF;
   END IF;
-  a := ledger.append_event(a, CASE o.status WHEN 'PENDING' THEN 'ORDER_PLACED' ELSE 'ORDER_DENIED' END,
+  a := ledger.append_event(a, CASE o.status WHEN 'DENIED' THEN 'ORDER_DENIED' ELSE 'ORDER_PLACED' END,
     o.order_id, 0, v_held, 0, p_now, '"order":' || v_facts || ',"context":' || p_context, p_symbol,
     CASE o.status WHEN 'PENDING' THEN ledger.order_command(o) END);
   outcome := CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'ACCEPTED' END;
@@ -249,22 +251,23 @@ BEGIN
       jsonb_to_recordset(p_orders::jsonb) AS (user_id bigint, client_order_id text, fingerprint text,
         symbol text, side text, type text, product text, validity text, quantity bigint,
         price bigint, limit_price bigint, reserved bigint, charge_rates bigint[], verdict text,
-        context text, open_orders_max integer, margin_rate bigint)) WITH ORDINALITY AS x
+        context text, open_orders_max integer, margin_rate bigint, terms json)) WITH ORDINALITY AS x
       ORDER BY x.user_id, x.ordinality
   LOOP
     RETURN QUERY SELECT r.ordinality::integer, p.* FROM ledger.place_order(r.user_id, r.client_order_id,
       decode(r.fingerprint, 'hex'), r.symbol, r.side, r.type, r.product, r.validity, r.quantity,
       r.price, r.limit_price, r.reserved, r.charge_rates, r.verdict, r.context, r.open_orders_max,
-      p_trade_date, r.margin_rate, p_now, true) p;
+      p_trade_date, r.margin_rate, p_now, true, r.terms::text) p;
   END LOOP;
 END $$;
 
--- Asks the venue to cancel (p_quantity null) or to replace. Idempotent on the order's request_ids; a
--- cancel under the id of a replace is a request of its own, for it was never answered.
+-- Asks the venue to cancel (p_quantity null) or to replace; an order that waits is changed here, at
+-- once. Idempotent on the order's request_ids; a cancel under the id of a replace is a request of its
+-- own, for it was never answered.
 -- outcome: ACCEPTED, REPLAY, NOT_FOUND, NOT_WORKING, IN_FLIGHT, VERSION_MOVED, DENIED, BELOW_FILLED.
 CREATE FUNCTION ledger.request_change(p_user bigint, p_order bigint, p_request_id text,
     p_version integer, p_quantity bigint, p_price bigint, p_reserved bigint, p_verdict text,
-    p_today date, p_now timestamptz)
+    p_today date, p_now timestamptz, p_trigger_price bigint)
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; b ledger.orders; o ledger.orders; v_rules jsonb := p_verdict::jsonb;
@@ -291,6 +294,11 @@ BEGIN
       UPDATE ledger.orders x SET change_keys = o.change_keys WHERE x.order_id = p_order;
     END IF;
     RETURN QUERY SELECT v_outcome, ledger.order_facts(b)::text, '[]'::text;
+    RETURN;
+  END IF;
+  IF b.status = 'TRIGGER_PENDING' THEN
+    RETURN QUERY SELECT * FROM ledger.change_waiting(a, b, o, p_quantity, p_price, p_trigger_price,
+      p_reserved, v_rules, p_now);
     RETURN;
   END IF;
   o.pending_change := CASE WHEN v_cancel THEN 'CANCEL' ELSE 'MODIFY' END;

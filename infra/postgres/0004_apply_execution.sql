@@ -206,7 +206,7 @@ BEGIN
     -- Never below what has been filled: the venue answers such a request with CumQty (D.2, D.3).
     o.quantity := greatest(o.pending_quantity, o.filled_quantity);
     o.limit_price := o.pending_price;
-    o.price := CASE WHEN o.type = 'LIMIT' THEN o.limit_price END;
+    o.price := CASE WHEN o.type IN ('LIMIT', 'STOP_LIMIT') THEN o.limit_price END;
     o.reserved := o.pending_reserved;
     o.accepted_request := p_request;
   END IF;
@@ -271,6 +271,7 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
     WHEN p_exec_type NOT IN ('0', '4', '5', '6', '8', '9', 'A', 'C', 'E', 'F', 'I')
       THEN 'UNKNOWN_EXEC_TYPE ' || p_exec_type
+    WHEN ledger.never_sent(o) THEN 'NEVER_SENT'
     WHEN p_exec_type = 'F' AND (p_quantity <= 0 OR p_price <= 0) THEN 'EMPTY_FILL'
     WHEN p_exec_type = 'F' AND p_quantity > o.quantity - o.filled_quantity
       THEN 'FILLED_MORE_THAN_ORDERED'

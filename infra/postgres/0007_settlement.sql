@@ -5,7 +5,7 @@
 -- Intraday positions that are open, and the orders that may still change them.
 CREATE INDEX position_open ON ledger.position (trade_date, user_id) WHERE net <> 0;
 CREATE INDEX orders_intraday ON ledger.orders (trade_date, user_id)
-  WHERE product = 'MIS' AND status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED');
+  WHERE product = 'MIS' AND status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING');
 CREATE INDEX orders_square_off ON ledger.orders (trade_date, user_id)
   WHERE client_order_id LIKE 'SQ-%';          -- the broker's own; clients can't use the prefix
 CREATE INDEX settlement_due_by_day ON ledger.settlement_due (settles_on, user_id);

@@ -12,7 +12,7 @@ from functions.shared.access.keys import ANCHOR_VERIFYING_KEY, anchor_key, make_
 from functions.shared.bookkeeping import payments, settling
 from functions.shared.bookkeeping.contract_notes import DueNote
 from functions.shared.bookkeeping.settling import OpenPosition
-from functions.shared.domain.orders import Product
+from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.payments import Direction, PaymentHappening
 from functions.shared.domain.short_delivery import SHORTAGE_RATES
 from functions.shared.stores.objects import FileObjects
@@ -23,8 +23,9 @@ from infra.local.postgres import APPLICATION
 from tests.support.eventually import wait_until
 from tests.support.ledger import ACME, LAKH, NOON, RUPEE, TODAY, Trader, price
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
+from tests.support.waiting import modify_stop, release, stopped
 
-INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER = 7, 9, 11, 13, 15
+INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, WAITER = 7, 9, 11, 13, 15, 17
 """They live on shard 0."""
 _QUIET = """
 SELECT pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
@@ -53,6 +54,7 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
             anchor_everything(shards, folder)
             _pay(Trader(shards, PAYER, LAKH))
             _fill_dearly(Trader(shards, BORROWER, LAKH))
+            _wait(Trader(shards, WAITER, LAKH))
             anchor_everything(shards, folder)
         finally:
             shards.close()
@@ -157,6 +159,14 @@ def _pay(trader: Trader) -> None:
         trader.shards, trader.user_id, Direction.OUT, "too much", 10 * LAKH, trader.today,
         trader.now,
     )  # fmt: skip
+
+
+def _wait(trader: Trader) -> None:
+    """A stop that was released and filled, one that was changed and waits on."""
+    order = stopped(trader, Side.BUY, 10, 105)
+    release(trader, order, 106)
+    trader.fill(order, 10, 106)
+    modify_stop(trader, stopped(trader, Side.SELL, 4, 95), 5, 94)
 
 
 def _note(trader: Trader) -> None:

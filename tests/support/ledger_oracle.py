@@ -343,6 +343,10 @@ class Account:
             self.cash, self.borrowed = self.cash - repaid, self.borrowed - repaid
             self._append("REPAID", ref, cash_change=-repaid)
 
+    def note(self, kind: str, ref: int, held_before: int) -> None:
+        """An order changed without money."""
+        self._append(kind, ref, held_before=held_before)
+
     def _parked(self) -> str:
         """Nothing of the account can be trusted until a person has looked at the report."""
         self.under_review = True

@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import ceil, floor
 from typing import NamedTuple
 
-WORKING = ("PENDING", "OPEN", "PARTIALLY_FILLED")
+WORKING = ("PENDING", "OPEN", "PARTIALLY_FILLED", "TRIGGER_PENDING")
 
 #: Per cent of the traded value: brokerage (and its cap per order in paise), STT, exchange, investor
 #: protection fund, regulator, stamp duty. NSE from 1 March 2026.
@@ -71,6 +71,8 @@ class Order:
     requests: int = 0
     acknowledged: bool = False
     change: Change | None = None
+    trigger: int | None = None
+    sent: bool = True
 
     @property
     def working(self) -> bool:
@@ -144,6 +146,8 @@ class Order:
 
     def can(self, happening: str, quantity: int) -> bool:
         """Whether it can happen to an order in this state."""
+        if not self.sent:  # the venue never heard of it
+            return False
         if happening == "FILL":
             late = self.status in {"CANCELLED", "EXPIRED"}
             return (self.working or late) and 0 < quantity <= self.quantity - self.filled

@@ -1,7 +1,8 @@
 """Asking for a change to a working order: cancel it, or replace its quantity and price.
 
 Invariant: the order stays as it is until the venue says otherwise; while a change is in flight the
-larger of the two holds is kept, so neither outcome can be short.
+larger of the two holds is kept, so neither outcome can be short. An order that waits for its
+trigger is nobody else's: it is changed by the same call, at once.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from .placing import verdict_text
 
 _CHANGE = (
     "SELECT outcome, order_facts, rules FROM ledger.request_change(:user_id, :order_id,"
-    " :request_id, :version, :quantity, :price, :reserved, :verdict, :today, :now)"
+    " :request_id, :version, :quantity, :price, :reserved, :verdict, :today, :now,"
+    " :trigger_price)"
 )
 
 _CONFLICTS = {
@@ -48,7 +50,7 @@ def request_cancel(
 ) -> Changed:
     """Asks to cancel. Raises NotFound for an order that isn't this user's, Conflict when it can't
     be changed now."""
-    return _change(shards, user_id, order_id, request_id, version, today, now, None, 0)
+    return _change(shards, user_id, order_id, request_id, version, today, now, None, 0, None)
 
 
 def request_modify(
@@ -61,9 +63,14 @@ def request_modify(
     now: datetime,
     quantity: int,
     judgement: Judgement,
+    trigger_price: int | None = None,
 ) -> Changed:
-    """Asks to replace: `quantity` is the new total. Raises as `request_cancel` does."""
-    return _change(shards, user_id, order_id, request_id, version, today, now, judgement, quantity)
+    """Asks to replace: `quantity` is the new total, `trigger_price` the new one of an order that
+    waits (None: it stays). Raises as `request_cancel` does."""
+    return _change(
+        shards, user_id, order_id, request_id, version, today, now, judgement, quantity,
+        trigger_price,
+    )  # fmt: skip
 
 
 def _change(
@@ -76,6 +83,7 @@ def _change(
     now: datetime,
     judgement: Judgement | None,
     quantity: int,
+    trigger_price: int | None,
 ) -> Changed:
     outcome, order, rules = shards.of_user(user_id).call(
         _CHANGE,
@@ -89,6 +97,7 @@ def _change(
         verdict="[]" if judgement is None else verdict_text(judgement),
         today=today,
         now=now,
+        trigger_price=trigger_price,
     )[0]
     if outcome == "NOT_FOUND":
         raise NotFound(f"no order {order_id}")

@@ -12,18 +12,26 @@ from typing import Final
 import msgspec
 
 from functions.shared.clock import Clock, micros, wall_now
-from functions.shared.domain.calendar import MarketStatus, market_status
+from functions.shared.domain.calendar import (
+    Hours,
+    MarketStatus,
+    market_status,
+    ruled,
+    standing_band,
+)
 from functions.shared.domain.charges import charge_rates
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument
-from functions.shared.domain.orders import OrderType, Product, Side, Validity
+from functions.shared.domain.orders import STOPS, OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import (
+    Band,
     Judgement,
     OrderIntent,
     judge,
     margin_rate,
     order_limits,
 )
+from functions.shared.domain.waiting import judge_stop, terms_of
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.wire.quotes import Quote
@@ -42,28 +50,41 @@ class OrderRequest:
     intent: OrderIntent
     product: Product
     validity: Validity
+    validity_minutes: int | None = None
 
     def fingerprint(self) -> bytes:
         """sha256 of the request itself: nothing derived, so it is the same whenever it is sent."""
         intent = self.intent
         parts = (self.symbol, intent.side, intent.type, intent.quantity, intent.price,
-                 self.product, self.validity)  # fmt: skip
+                 intent.trigger_price, intent.disclosed, self.product, self.validity,
+                 self.validity_minutes)  # fmt: skip
         return hashlib.sha256(msgspec.json.encode(parts)).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class PublicFacts:
-    """What an order is judged on, the same for everybody. The quote is None when there is none."""
+    """What an order is judged on, the same for everybody. The quote is None when there is none;
+    `band`: the venue's, in ten-thousandths of a rupee, None while it is the master's."""
 
     instrument: Instrument
     quote: Quote | None
     status: MarketStatus
     now: datetime
+    hours: Hours
+    band: Band | None = None
 
-    def judge(self, intent: OrderIntent, product: Product) -> Judgement:
+    def judge(
+        self, intent: OrderIntent, product: Product, validity: Validity = Validity.DAY
+    ) -> Judgement:
         """The verdict. Raises Refused 503 NO_PRICE for a market order without a live price."""
         last, close = self._last(intent), self._close()
-        return judge(intent, product, self.instrument, last, close, self.status)
+        if intent.type in STOPS:
+            return judge_stop(
+                intent, product, self.instrument, last, close, self.status, self.band
+            )
+        return judge(
+            intent, product, self.instrument, last, close, self.status, validity, self.band
+        )
 
     def context(self, product: Product, side: Side) -> str:
         """JSON of the quote an order is judged on and the versions of the rules."""
@@ -109,11 +130,12 @@ def load_facts(
     instrument = instruments.get(symbol)
     if instrument is None:
         raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed", symbol=symbol[:40])
-    quote = quotes.get([instrument.symbol]).get(instrument.symbol)
+    quote, told = quotes.facts([instrument.symbol])[0]
     now = clock.now()
-    status = market_status(now, clock.hours)
+    status = ruled(market_status(now, clock.hours, instrument.security_class), told)
     _require_rules(instrument.exchange, status.trade_date)
-    return PublicFacts(instrument, quote, status, now)
+    band = standing_band(told, status.trade_date)
+    return PublicFacts(instrument, quote, status, now, clock.hours, band)
 
 
 def _require_rules(exchange: str, day: date) -> None:
@@ -140,9 +162,13 @@ def placement(
         intent=request.intent,
         product=request.product,
         validity=request.validity,
-        judgement=facts.judge(request.intent, request.product),
+        judgement=facts.judge(request.intent, request.product, request.validity),
         context=facts.context(request.product, request.intent.side),
         open_orders_max=order_limits(facts.status.trade_date).open_orders_max,
         trade_date=facts.status.trade_date,
         now=facts.now,
-    )
+        terms=terms_of(
+            request.intent, request.validity, request.validity_minutes, facts.status, facts.now,
+            facts.hours,
+        ),
+    )  # fmt: skip

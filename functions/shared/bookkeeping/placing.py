@@ -7,12 +7,13 @@ ledger then gives the first answer, whatever the market says by now.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from functions.shared.domain.orders import Product, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent
+from functions.shared.domain.waiting import Terms
 from functions.shared.stores.postgres import Shards, SlotAway, SlotHome
 from functions.shared.wire.events import OrderFacts, decode_order
 
@@ -20,7 +21,7 @@ _PLACE = (
     "SELECT outcome, order_facts, rules, available, largest FROM ledger.place_order("
     ":user_id, :client_order_id, :fingerprint, :symbol, :side, :type, :product, :validity,"
     " :quantity, :price, :limit_price, :reserved, :charge_rates, :verdict, :context,"
-    " :open_orders_max, :trade_date, :margin_rate, :now, :write)"
+    " :open_orders_max, :trade_date, :margin_rate, :now, :write, :terms)"
 )
 
 _PLACE_MANY = (
@@ -41,7 +42,8 @@ Outcome = Literal["ACCEPTED", "DENIED", "REPLAY", "KEY_REUSED"]
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Everything the ledger needs to decide one order. `context`: JSON of the quote it was judged
-    on and the versions of the rules; `fingerprint`: sha256 of the client's request."""
+    on and the versions of the rules; `fingerprint`: sha256 of the client's request; `terms`: what
+    it waits for and when it ends, None for one that goes at once and lives by the venue's day."""
 
     user_id: int
     client_order_id: str
@@ -55,6 +57,7 @@ class Placement:
     open_orders_max: int
     trade_date: date
     now: datetime
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +128,15 @@ def _place_batch(shards: Shards, shard: int, batch: Sequence[Placement]) -> list
 def _as_json(placement: Placement) -> dict[str, object]:
     parameters = _parameters(placement)
     del parameters["trade_date"], parameters["now"]
-    return {**parameters, "fingerprint": placement.fingerprint.hex()}
+    terms = msgspec.Raw(parameters["terms"] or b"null")
+    return {**parameters, "fingerprint": placement.fingerprint.hex(), "terms": terms}
 
 
 def _call(home: SlotHome, placement: Placement, *, write: bool) -> Placed:
     return _placed(*home.call(_PLACE, **_parameters(placement), write=write)[0])
 
 
-def _parameters(placement: Placement) -> dict[str, object]:
+def _parameters(placement: Placement) -> dict[str, Any]:
     judgement = placement.judgement
     return {
         "user_id": placement.user_id,
@@ -154,6 +158,7 @@ def _parameters(placement: Placement) -> dict[str, object]:
         "trade_date": placement.trade_date,
         "margin_rate": judgement.margin_rate,
         "now": placement.now,
+        "terms": None if placement.terms is None else msgspec.json.encode(placement.terms).decode(),
     }
 
 

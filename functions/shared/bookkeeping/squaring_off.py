@@ -16,7 +16,8 @@ from .settling import PAGE, OpenPosition
 
 _WORKING = (
     "SELECT user_id, order_id FROM ledger.orders WHERE product = 'MIS'"
-    " AND status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED') AND trade_date = :day"
+    " AND status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')"
+    " AND trade_date = :day"
     " AND pending_change IS NULL AND (user_id, order_id) > (:user_id::bigint, :order_id::bigint)"
     " ORDER BY user_id, order_id LIMIT :rows"
 )

@@ -18,17 +18,26 @@ class Side(StrEnum):
 
 
 class OrderType(StrEnum):
-    """FIX tag 40."""
+    """A STOP waits here for a trade at its trigger or beyond, then it is a MARKET order; a
+    STOP_LIMIT is then a LIMIT order. The venue is told of neither before."""
 
     MARKET = "MARKET"
     LIMIT = "LIMIT"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
+
+
+STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+PRICED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 
 
 class Validity(StrEnum):
-    """FIX tag 59."""
+    """How long it lives: the venue's day, not at all beyond its arrival (FIX tag 59), or so many
+    minutes, after which we cancel it."""
 
     DAY = "DAY"
     IOC = "IOC"
+    TTL = "TTL"
 
 
 class Product(StrEnum):
@@ -49,10 +58,12 @@ class Status(StrEnum):
     REJECTED = "REJECTED"
     DENIED = "DENIED"
     EXPIRED = "EXPIRED"
+    TRIGGER_PENDING = "TRIGGER_PENDING"
 
 
 class Happening(StrEnum):
-    """A fact about an order, made from a venue's report (a claim) once it is accepted."""
+    """A fact about an order: a venue's report (a claim) once it is accepted, or, of an order that
+    waits, what became of it here."""
 
     ACKNOWLEDGED = "ACKNOWLEDGED"
     PARTLY_FILLED = "PARTLY_FILLED"
@@ -62,9 +73,13 @@ class Happening(StrEnum):
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
     REJECTED = "REJECTED"
+    RELEASED = "RELEASED"
+    MODIFIED = "MODIFIED"
+    DENIED = "DENIED"
 
 
-WORKING: Final = frozenset({Status.PENDING, Status.OPEN, Status.PARTIALLY_FILLED})
+AT_VENUE: Final = frozenset({Status.PENDING, Status.OPEN, Status.PARTIALLY_FILLED})
+WORKING: Final = AT_VENUE | {Status.TRIGGER_PENDING}
 FINAL: Final = frozenset(Status) - WORKING
 
 _S, _H = Status, Happening
@@ -102,4 +117,10 @@ TRANSITIONS: Final[dict[tuple[Status, Happening], Status]] = {
     (_S.EXPIRED, _H.FULLY_FILLED): _S.FILLED,
     # A replace down to what has been filled ends the order (appendix D, D.2).
     (_S.PARTIALLY_FILLED, _H.REPLACED_DOWN): _S.FILLED,
+    # It waits for its trigger; the venue knows nothing of it.
+    (_S.TRIGGER_PENDING, _H.RELEASED): _S.PENDING,
+    (_S.TRIGGER_PENDING, _H.DENIED): _S.DENIED,  # judged again, and refused
+    (_S.TRIGGER_PENDING, _H.MODIFIED): _S.TRIGGER_PENDING,
+    (_S.TRIGGER_PENDING, _H.CANCELLED): _S.CANCELLED,
+    (_S.TRIGGER_PENDING, _H.EXPIRED): _S.EXPIRED,
 }

@@ -1,7 +1,7 @@
 """The body of an order, as `POST /v1/orders` and its preview read it.
 
 Invariant: a body that parses is an order that makes sense by itself: a limit order has a price, a
-market order has none. What it may do is judged afterwards.
+market order has none, a stop has a trigger. What it may do is judged afterwards.
 """
 
 from typing import Annotated
@@ -9,8 +9,9 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from functions.shared.bookkeeping.checking import OrderRequest
-from functions.shared.domain.orders import OrderType, Product, Side, Validity
+from functions.shared.domain.orders import PRICED, STOPS, OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import OrderIntent
+from functions.shared.domain.waiting import LIFE_MINUTES_MAX
 from functions.shared.runtime.fields import Integer, Price, Request, price_to
 
 #: Well above any real order; the value of the two together still fits the ledger's 64 bits.
@@ -19,30 +20,64 @@ PRICE_MAX = 10**7 * 10_000
 
 Quantity = Annotated[Integer, Field(gt=0, le=QUANTITY_MAX)]
 OrderPrice = Annotated[Price, price_to(PRICE_MAX)]
+LifeMinutes = Annotated[Integer, Field(gt=0, le=LIFE_MINUTES_MAX)]
 Symbol = Annotated[str, Field(min_length=1, max_length=40)]
 
 
 class OrderBody(Request):
-    """What to trade. `price` in rupees, needed for a limit order and refused for a market one."""
+    """What to trade. `price` in rupees, needed for a limit and refused for an order at the market;
+    `trigger_price` the trade price that a STOP or STOP_LIMIT waits for; `validity_minutes` the life
+    of a TTL order."""
 
     symbol: Symbol
     side: Side
     type: OrderType
     quantity: Quantity
     price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
+    trigger_price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
     product: Product = Product.CNC
     validity: Validity = Validity.DAY
+    validity_minutes: Annotated[LifeMinutes | None, Field(validate_default=True)] = None
 
     @field_validator("price")
     @classmethod
     def _fits_type(cls, price: int | None, body: ValidationInfo) -> int | None:
         kind = body.data.get("type")  # not there when it was refused itself
-        if kind is OrderType.LIMIT and price is None:
-            raise ValueError("a LIMIT order needs one")
-        if kind is OrderType.MARKET and price is not None:
-            raise ValueError("a MARKET order has none")
+        if kind in PRICED and price is None:
+            raise ValueError(f"a {kind} order needs one")
+        if kind is not None and kind not in PRICED and price is not None:
+            raise ValueError(f"a {kind} order has none")
         return price
 
+    @field_validator("trigger_price")
+    @classmethod
+    def _is_a_stops(cls, trigger: int | None, body: ValidationInfo) -> int | None:
+        kind = body.data.get("type")
+        if kind in STOPS and trigger is None:
+            raise ValueError(f"a {kind} order needs one")
+        if kind is not None and kind not in STOPS and trigger is not None:
+            raise ValueError(f"a {kind} order has none")
+        return trigger
+
+    @field_validator("validity")
+    @classmethod
+    def _can_wait(cls, validity: Validity, body: ValidationInfo) -> Validity:
+        if validity is Validity.IOC and body.data.get("type") in STOPS:
+            raise ValueError("a stop waits; IOC does not")
+        return validity
+
+    @field_validator("validity_minutes")
+    @classmethod
+    def _is_a_ttls(cls, minutes: int | None, body: ValidationInfo) -> int | None:
+        validity = body.data.get("validity")
+        if validity is Validity.TTL and minutes is None:
+            raise ValueError("validity TTL needs it")
+        if validity not in {None, Validity.TTL} and minutes is not None:
+            raise ValueError("is for validity TTL")
+        return minutes
+
     def order_request(self) -> OrderRequest:
-        intent = OrderIntent(self.side, self.type, self.quantity, self.price)
-        return OrderRequest(self.symbol, intent, self.product, self.validity)
+        intent = OrderIntent(
+            self.side, self.type, self.quantity, self.price, trigger_price=self.trigger_price
+        )
+        return OrderRequest(self.symbol, intent, self.product, self.validity, self.validity_minutes)

@@ -16,11 +16,12 @@ from functions.shared.domain.money import (
     format_decimal,
     format_price,
 )
+from functions.shared.domain.orders import WORKING
 
 
 class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     """An order's row. Prices in ten-thousandths of a rupee, `traded_value` in paise, times in
-    microseconds since 1970."""
+    microseconds since 1970. `trigger_price` and `releases_at`: what it waits for, or waited."""
 
     order_id: int
     client_order_id: str
@@ -30,6 +31,9 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     quantity: int
     price: int | None
+    trigger_price: int | None = None
+    releases_at: int | None = None
+    expires_at: int | None = None
     product: str
     validity: str
     status: str
@@ -198,7 +202,7 @@ def render_order(order: OrderFacts) -> dict[str, object]:
     reason = None
     if order.reason_code is not None:
         reason = {"code": order.reason_code, "message": order.reason or ""}
-    working = order.status in {"PENDING", "OPEN", "PARTIALLY_FILLED"}
+    working = order.status in WORKING
     return {
         "order_id": str(order.order_id),
         "client_order_id": order.client_order_id,
@@ -210,10 +214,11 @@ def render_order(order: OrderFacts) -> dict[str, object]:
         "type": order.type,
         "quantity": order.quantity,
         "price": None if order.price is None else format_price(order.price),
-        "trigger_price": None,
+        "trigger_price": None if order.trigger_price is None else format_price(order.trigger_price),
         "product": order.product,
         "validity": order.validity,
-        "expires_at": None,
+        "releases_at": None if order.releases_at is None else format_time(order.releases_at),
+        "expires_at": None if order.expires_at is None else format_time(order.expires_at),
         "status": order.status,
         "pending_change": order.pending_change,
         "filled_quantity": order.filled_quantity,

@@ -23,6 +23,7 @@ from tests.support.busy_books import (
     INVESTOR,
     PAYER,
     SHORT_SELLER,
+    WAITER,
     anchor_everything,
     busy_books,
 )
@@ -275,7 +276,7 @@ def test_books_where_everything_happened_move_whole(
         empty = {"parked reports", "archived logs"}
         assert {name for name, count in before.checked.items() if count == 0} <= empty
         for target in (1, 0):
-            for user in (INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER):
+            for user in (INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, WAITER):
                 move(busy.shards, user & 63, target)
                 Trader(shards, user).deposit(LAKH, f"after the move to {target}")
             anchor_everything(shards, tmp_path)

@@ -166,6 +166,15 @@ DAMAGE = {
         " WHERE user_id = 7 AND side = 'BUY' AND status = 'PENDING'"),
         "order events", ", and of another order",
     ),
+    "a stop that went for a trade short of its trigger": (
+        ("UPDATE ledger.orders SET trigger_price = 1070000"
+        " WHERE user_id = 17 AND status = 'FILLED'"),
+        "releases", ": released by seq ",
+    ),
+    "a stop that says it never went": (
+        "UPDATE ledger.orders SET released_seq = NULL WHERE user_id = 17 AND status = 'FILLED'",
+        "releases", ", its row says , at 1060000 for the trigger",
+    ),
     "a holding from nowhere": (
         "INSERT INTO ledger.holding VALUES (7, 'GOLD', 5, 0, 0, 0)",
         "holdings", "user 7 GOLD: holds 5, its postings say 0",

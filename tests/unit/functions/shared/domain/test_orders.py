@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.shared.domain.orders import FINAL, TRANSITIONS, WORKING, Happening, Status
+from functions.shared.domain.orders import AT_VENUE, FINAL, TRANSITIONS, WORKING, Happening, Status
 
 
 def test_only_a_late_fill_leads_out_of_a_final_status() -> None:
@@ -22,7 +22,7 @@ def test_what_never_lived_at_the_venue_changes_no_more(status: Status) -> None:
     assert not [s for s, _ in TRANSITIONS if s is status]
 
 
-@pytest.mark.parametrize("status", sorted(WORKING))
+@pytest.mark.parametrize("status", sorted(AT_VENUE))
 @pytest.mark.parametrize(
     ("happening", "ends"),
     [
@@ -31,7 +31,7 @@ def test_what_never_lived_at_the_venue_changes_no_more(status: Status) -> None:
         (Happening.FULLY_FILLED, Status.FILLED),
     ],
 )
-def test_every_working_order_can_end(status: Status, happening: Happening, ends: Status) -> None:
+def test_every_order_at_the_venue_can_end(status: Status, happening: Happening, ends: Status) -> None:
     assert TRANSITIONS[status, happening] is ends
 
 
@@ -39,5 +39,16 @@ def test_an_order_that_traded_is_never_rejected() -> None:
     assert (Status.PARTIALLY_FILLED, Happening.REJECTED) not in TRANSITIONS
 
 
-def test_nothing_goes_back_to_pending() -> None:
-    assert Status.PENDING not in TRANSITIONS.values()
+def test_only_a_release_leads_to_pending_and_nothing_back_to_waiting() -> None:
+    ways = {(s, h) for (s, h), n in TRANSITIONS.items() if n is Status.PENDING}
+    assert ways == {(Status.TRIGGER_PENDING, Happening.RELEASED)}
+    back = {s for (s, _), n in TRANSITIONS.items() if n is Status.TRIGGER_PENDING}
+    assert back == {Status.TRIGGER_PENDING}
+
+
+def test_the_venue_can_do_nothing_to_an_order_that_waits() -> None:
+    told = {h for s, h in TRANSITIONS if s is Status.TRIGGER_PENDING}
+    assert told == {
+        Happening.RELEASED, Happening.DENIED, Happening.MODIFIED, Happening.CANCELLED,
+        Happening.EXPIRED,
+    }  # fmt: skip

@@ -7,6 +7,7 @@ from functions.shared.runtime.order_request import OrderBody
 
 LIMIT = {"symbol": "INFY", "side": "BUY", "type": "LIMIT", "quantity": 10, "price": "1500.05"}
 MARKET = {"symbol": "INFY", "side": "BUY", "type": "MARKET", "quantity": 10}
+STOP = {**MARKET, "type": "STOP", "trigger_price": "1550.00"}
 
 
 @pytest.mark.parametrize(("body", "price"), [(LIMIT, 15_000_500), (MARKET, None)])
@@ -23,7 +24,14 @@ def test_a_limit_order_has_a_price_and_a_market_order_has_none(
         ({name: LIMIT[name] for name in MARKET}, "price", "a LIMIT order needs one"),
         ({**MARKET, "price": "1500.00"}, "price", "a MARKET order has none"),
         ({**LIMIT, "price": "10000000.01"}, "price", "at most 10000000.00"),
-        ({**MARKET, "type": "SL"}, "type", "'MARKET' or 'LIMIT'"),
+        ({**MARKET, "type": "SL"}, "type", "'MARKET', 'LIMIT', 'STOP' or 'STOP_LIMIT'"),
+        ({**MARKET, "type": "STOP"}, "trigger_price", "a STOP order needs one"),
+        ({**LIMIT, "trigger_price": "1500.00"}, "trigger_price", "a LIMIT order has none"),
+        ({**STOP, "price": "1500.00"}, "price", "a STOP order has none"),
+        ({**STOP, "type": "STOP_LIMIT"}, "price", "a STOP_LIMIT order needs one"),
+        ({**STOP, "validity": "IOC"}, "validity", "a stop waits; IOC does not"),
+        ({**STOP, "validity": "TTL"}, "validity_minutes", "validity TTL needs it"),
+        ({**STOP, "validity_minutes": 5}, "validity_minutes", "is for validity TTL"),
     ],
 )
 def test_a_refusal_names_the_field(body: dict[str, object], field: str, message: str) -> None:

@@ -1,0 +1,74 @@
+"""Orders that wait: handing them to the venue, and ending those whose time is over.
+
+Invariant: the ledger decides, by the order's version, under the account's lock. A release asked for
+twice, or by two watchers, hands the order over once; one that isn't due changes nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+
+from functions.shared.domain.pretrade import Judgement
+from functions.shared.stores.postgres import Shards
+from functions.shared.wire.events import OrderFacts, decode_order
+
+from .placing import verdict_text
+
+_RELEASE = (
+    "SELECT outcome, order_facts, rules FROM ledger.release_order(:user_id, :order_id, :version,"
+    " :price, :limit_price, :reserved, :verdict, :trigger, :context, :today, :now)"
+)
+_EXPIRE = "SELECT ledger.expire_order(:user_id, :order_id, :today, :now)"
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """DENIED: it has ended, `rules` say why. NOT_WAITING: it isn't that version any more. NOT_DUE:
+    it waits on. `order` is None for the last two."""
+
+    outcome: Literal["RELEASED", "DENIED", "NOT_WAITING", "NOT_DUE"]
+    order: OrderFacts | None
+    rules: list[dict[str, object]]
+
+
+def release(
+    shards: Shards,
+    order: OrderFacts,
+    user_id: int,
+    price: int | None,
+    judgement: Judgement,
+    trigger: dict[str, object],
+    context: str,
+    today: date,
+    now: datetime,
+) -> Released:
+    """Hands the order over as it was read. `price`: the trade that reached its trigger, None for a
+    time; `trigger`: what was seen, kept in the event. Raises Retryable when the ledger can't
+    answer: ask again."""
+    outcome, facts, rules = shards.of_user(user_id).call(
+        _RELEASE,
+        user_id=user_id,
+        order_id=order.order_id,
+        version=order.version,
+        price=price,
+        limit_price=judgement.limit_price,
+        reserved=judgement.reserved,
+        verdict=verdict_text(judgement),
+        trigger=msgspec.json.encode(trigger).decode(),
+        context=context,
+        today=today,
+        now=now,
+    )[0]
+    return Released(
+        outcome, None if facts is None else decode_order(facts), msgspec.json.decode(rules)
+    )
+
+
+def expire(shards: Shards, user_id: int, order_id: int, today: date, now: datetime) -> bool:
+    """Ends an order that waits when its time is over; whether it ended now. Raises Retryable."""
+    rows = shards.of_user(user_id).call(
+        _EXPIRE, user_id=user_id, order_id=order_id, today=today, now=now
+    )
+    return bool(rows[0][0])

@@ -1,0 +1,175 @@
+"""Orders that wait for a price or a time: what they must be, what they wait for, when they end.
+
+Invariant: an order that waits is judged twice, here as it is placed (on its trigger) and again when
+it is released (on the market of that moment); the second judgement alone lets it go.
+
+Sources: limit and trigger of a stop-limit order no further apart than 1.50 rupees up to a trigger
+of 50 rupees, 3 % above, NSE/CM/57613; stops wait for continuous trading and end with it, as
+brokers' help pages say; so many minutes as Kite's validity TTL.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from functions.shared.domain.calendar import INDIA, Hours, MarketStatus
+from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.money import PRICE_UNITS_PER_RUPEE, format_price
+from functions.shared.domain.orders import STOPS, OrderType, Product, Side, Validity
+from functions.shared.domain.pretrade import Band, Judgement, OrderIntent, Rule, judge
+from functions.shared.domain.sessions import Phase
+
+LIFE_MINUTES_MAX: Final = 24 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an order waits for (`trigger_price` in ten-thousandths of a rupee, or nothing), when
+    what is left of it ends, and the session it is for when that isn't today's."""
+
+    trigger_price: int | None
+    expires_at: datetime
+    releases_at: datetime | None = None
+    trade_date: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuousHours:
+    """A dated row: when continuous trading ends, and a stop can't be triggered any more."""
+
+    valid_from: date
+    hours: Hours
+    ends: time
+    source: str
+
+
+CONTINUOUS_HOURS: Final = (
+    ContinuousHours(date(2023, 1, 1), "nse", time(15, 30), "NSE market timings"),
+    ContinuousHours(date(2023, 1, 1), "always-open", time(23, 59), "the demo's clock"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StopGap:
+    """A dated row: how far limit and trigger may be apart: `near` ten-thousandths of a rupee for a
+    trigger up to `up_to`, `percent` of the trigger above."""
+
+    valid_from: date
+    up_to: int
+    near: int
+    percent: int
+    source: str
+
+
+STOP_GAPS: Final = (
+    StopGap(
+        date(2023, 1, 1), 50 * PRICE_UNITS_PER_RUPEE, 150 * PRICE_UNITS_PER_RUPEE // 100, 3,
+        "NSE/CM/57613",
+    ),
+)  # fmt: skip
+
+
+def terms_of(
+    intent: OrderIntent, validity: Validity, minutes: int | None, status: MarketStatus,
+    now: datetime, hours: Hours,
+) -> Terms | None:  # fmt: skip
+    """None for an order that goes to the venue at once and lives by its day. `minutes`: the life of
+    a TTL order, which ends with the session at the latest."""
+    end = session_end(status.trade_date, hours)
+    if validity is Validity.TTL and minutes is not None:
+        return Terms(intent.trigger_price, min(end, now + timedelta(minutes=minutes)))
+    return Terms(intent.trigger_price, end) if intent.type in STOPS else None
+
+
+def session_end(trade_date: date, hours: Hours) -> datetime:
+    """When the day's continuous trading ends. Raises LookupError when no row covers the day."""
+    rows = [row for row in CONTINUOUS_HOURS if row.hours == hours and row.valid_from <= trade_date]
+    if not rows:
+        raise LookupError(f"no hours on {trade_date}")
+    ends = max(rows, key=lambda row: row.valid_from).ends
+    return datetime.combine(trade_date, ends, INDIA).astimezone(UTC)
+
+
+def judge_stop(
+    intent: OrderIntent,
+    product: Product,
+    instrument: Instrument,
+    last: int,
+    previous_close: int,
+    status: MarketStatus,
+    band: Band | None = None,
+) -> Judgement:
+    """The verdict on a stop as it is placed. It reserves what it needs at its limit, or at the
+    protected price of a market order at its trigger. Arguments as for `judge`."""
+    band = band or instrument.band(previous_close)
+    verdict = judge(
+        released_intent(intent), product, instrument, intent.trigger_price or 0, previous_close,
+        status, band=band,
+    )  # fmt: skip
+    rules = (*verdict.rules, *_trigger_rules(intent, instrument, last, band, status))
+    return replace(verdict, rules=rules)
+
+
+def released_intent(intent: OrderIntent) -> OrderIntent:
+    """What a stop is once its trigger is reached."""
+    kind = OrderType.MARKET if intent.type is OrderType.STOP else OrderType.LIMIT
+    return replace(intent, type=kind, trigger_price=None)
+
+
+def _trigger_rules(
+    intent: OrderIntent, instrument: Instrument, last: int, band: Band, status: MarketStatus
+) -> list[Rule]:
+    trigger = intent.trigger_price or 0
+    low, high = band
+    nearest = min(max(instrument.nearest_tick(trigger), low), high)
+    rules = []
+    if status.phase is not Phase.OPEN:
+        rules.append(
+            Rule("TYPE_NOT_IN_PHASE", f"the phase {status.phase} takes no stops", intent.type,
+                 Phase.OPEN)
+        )  # fmt: skip
+    if trigger % instrument.tick:
+        rules.append(
+            Rule("TRIGGER_OFF_TICK", "the trigger is not a multiple of the tick",
+                 format_price(trigger), format_price(instrument.tick), format_price(nearest))
+        )  # fmt: skip
+    if not low <= trigger <= high:
+        rules.append(
+            Rule("TRIGGER_OUTSIDE_BAND", "the trigger is outside the day's band",
+                 format_price(trigger), f"{format_price(low)} to {format_price(high)}",
+                 format_price(nearest))
+        )  # fmt: skip
+    rising = intent.side is Side.BUY
+    if trigger <= last if rising else trigger >= last:
+        step = instrument.tick if rising else -instrument.tick
+        rules.append(
+            Rule("TRIGGER_PASSED",
+                 f"a {intent.side} waits for a price {'above' if rising else 'below'} the last one",
+                 format_price(trigger), format_price(last),
+                 format_price(instrument.nearest_tick(last) + step))
+        )  # fmt: skip
+    if intent.price is not None:
+        rules += _limit_rules(intent.price, trigger, rising, instrument, status.trade_date)
+    return rules
+
+
+def _limit_rules(
+    limit: int, trigger: int, rising: bool, instrument: Instrument, on: date
+) -> list[Rule]:
+    """The limit of a stop-limit order lies behind its trigger, and not far."""
+    gap = max((g for g in STOP_GAPS if g.valid_from <= on), key=lambda g: g.valid_from)
+    most = gap.near if trigger <= gap.up_to else trigger * gap.percent // 100
+    most = most // instrument.tick * instrument.tick
+    if limit < trigger if rising else limit > trigger:
+        return [
+            Rule("LIMIT_BEFORE_TRIGGER",
+                 f"the limit must be the trigger or {'above' if rising else 'below'} it",
+                 format_price(limit), format_price(trigger), format_price(trigger))
+        ]  # fmt: skip
+    if abs(limit - trigger) > most:
+        furthest = trigger + most if rising else trigger - most
+        return [
+            Rule("STOP_LIMIT_GAP", "the limit is too far from the trigger",
+                 format_price(limit), format_price(furthest), format_price(furthest))
+        ]  # fmt: skip
+    return []

@@ -1,0 +1,144 @@
+-- Orders that wait for a price or a time before the venue is told of them.
+--
+-- Invariants kept here:
+--   * A waiting order (TRIGGER_PENDING) has reserved what it will need, and counts as an open order.
+--   * It is handed to the venue once, by release_order under its account's lock: whoever asks names
+--     the version that it saw, and each change of the order makes another. Asked again, or by two
+--     watchers at once, the second finds it released.
+--   * The database holds the trigger against the price that is said to have reached it; what the
+--     watcher saw is kept in the event.
+-- Prices in ten-thousandths of a rupee, as everywhere.
+
+-- What edge/triggers watches: read whole when it starts.
+CREATE INDEX orders_watched ON ledger.orders (order_id) WHERE expires_at IS NOT NULL
+  AND status IN ('TRIGGER_PENDING', 'PENDING', 'OPEN', 'PARTIALLY_FILLED');
+
+-- A new order with its terms: trigger_price, releases_at (it waits for one of them), expires_at, and
+-- the trade_date that it is for, when that isn't today.
+CREATE FUNCTION ledger.with_terms(o ledger.orders, p_terms json) RETURNS ledger.orders
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  o.trigger_price := (p_terms ->> 'trigger_price')::bigint;
+  o.releases_at := (p_terms ->> 'releases_at')::timestamptz;
+  o.expires_at := (p_terms ->> 'expires_at')::timestamptz;
+  o.trade_date := coalesce((p_terms ->> 'trade_date')::date, o.trade_date);
+  IF ledger.never_sent(o) THEN o.status := 'TRIGGER_PENDING'; END IF;
+  RETURN o;
+END $$;
+
+-- Whether what it waits for has come: a trade at the trigger or beyond, or the time.
+CREATE FUNCTION ledger.is_due(o ledger.orders, p_price bigint, p_now timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN o.trigger_price IS NULL THEN o.releases_at <= p_now
+    WHEN o.side = 'BUY' THEN p_price >= o.trigger_price
+    ELSE p_price <= o.trigger_price END
+$$;
+
+-- Writes what became of a waiting order, and its event.
+CREATE FUNCTION ledger.book_waiting(a ledger.account, b ledger.orders, n ledger.orders,
+    p_happening text, p_kind text, p_more text, p_command text, p_now timestamptz)
+RETURNS ledger.orders LANGUAGE plpgsql AS $$
+DECLARE o ledger.orders := n;
+BEGIN
+  SELECT t.next INTO STRICT o.status FROM ledger.order_transition t
+    WHERE t.status = b.status AND t.happening = p_happening;
+  IF NOT ledger.is_working(o.status) THEN a.open_orders := a.open_orders - 1; END IF;
+  o.version := b.version + 1;
+  o.updated_at := p_now;
+  UPDATE ledger.orders x SET status = o.status, quantity = o.quantity, price = o.price,
+    limit_price = o.limit_price, trigger_price = o.trigger_price, reserved = o.reserved,
+    expires_at = o.expires_at, released_seq = o.released_seq, change_keys = o.change_keys,
+    reason_code = o.reason_code, reason = o.reason, rules = o.rules, updated_at = o.updated_at,
+    version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
+  a := ledger.append_event(a, p_kind, o.order_id, 0, ledger.rehold(b, o), 0, p_now,
+    '"order":' || ledger.order_facts(o)::text || p_more, o.symbol, p_command);
+  RETURN o;
+END $$;
+
+-- Hands a waiting order to the venue, judged again on what is true now. p_limit_price and p_reserved
+-- are what it is worth at this market; p_price is the trade that reached its trigger (null for a
+-- time), p_trigger a JSON object of what was seen.
+-- outcome: RELEASED, DENIED (it has ended, the rules say why), NOT_DUE, or NOT_WAITING: it isn't that
+-- version any more, and then nothing is done.
+CREATE FUNCTION ledger.release_order(p_user bigint, p_order bigint, p_version integer,
+    p_price bigint, p_limit_price bigint, p_reserved bigint, p_verdict text, p_trigger text,
+    p_context text, p_today date, p_now timestamptz)
+RETURNS TABLE (outcome text, order_facts text, rules text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE a ledger.account; b ledger.orders; o ledger.orders; v_rules jsonb;
+  v_more text := ',"trigger":' || p_trigger || ',"context":' || p_context;
+BEGIN
+  a := ledger.lock_account(p_user, p_today);
+  SELECT * INTO b FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user
+    AND x.status = 'TRIGGER_PENDING' AND x.version = p_version;
+  IF NOT FOUND OR NOT coalesce(ledger.is_due(b, p_price, p_now), false) THEN
+    RETURN QUERY SELECT CASE WHEN b.order_id IS NULL THEN 'NOT_WAITING' ELSE 'NOT_DUE' END,
+      NULL::text, '[]'::text;
+    RETURN;
+  END IF;
+  o := b;
+  o.status := 'PENDING';
+  o.limit_price := p_limit_price;
+  o.reserved := p_reserved;
+  v_rules := p_verdict::jsonb || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);
+  IF v_rules <> '[]' THEN
+    o := b;
+    o.rules := v_rules;
+    o.reason_code := v_rules -> 0 ->> 'code';
+    o.reason := v_rules -> 0 ->> 'message';
+    o := ledger.book_waiting(a, b, o, 'DENIED', 'ORDER_RELEASE_DENIED', v_more, NULL, p_now);
+  ELSE
+    o.released_seq := a.seq + 1;
+    IF o.validity <> 'TTL' THEN o.expires_at := NULL; END IF;  -- its end is the venue's from now on
+    o := ledger.book_waiting(a, b, o, 'RELEASED', 'ORDER_RELEASED', v_more, ledger.order_command(o),
+      p_now);
+  END IF;
+  RETURN QUERY SELECT CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'RELEASED' END,
+    ledger.order_facts(o)::text, v_rules::text;
+END $$;
+
+-- Ends a waiting order whose time is over. True when it ended now.
+CREATE FUNCTION ledger.expire_order(p_user bigint, p_order bigint, p_today date, p_now timestamptz)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE a ledger.account; b ledger.orders; o ledger.orders;
+BEGIN
+  a := ledger.lock_account(p_user, p_today);
+  SELECT * INTO b FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user
+    AND x.status = 'TRIGGER_PENDING' AND x.expires_at <= p_now;
+  IF NOT FOUND THEN RETURN false; END IF;
+  o := b;
+  o.reason_code := 'NOT_TRIGGERED';
+  o.reason := 'what it waited for did not come in time';
+  PERFORM ledger.book_waiting(a, b, o, 'EXPIRED', 'ORDER_EXPIRED', '', NULL, p_now);
+  RETURN true;
+END $$;
+
+-- request_change of an order that waits: done at once, nobody else has to agree. n has the request's
+-- key; p_price is the limit that the venue would be given. outcome: ACCEPTED, DENIED.
+CREATE FUNCTION ledger.change_waiting(a ledger.account, b ledger.orders, n ledger.orders,
+    p_quantity bigint, p_price bigint, p_trigger_price bigint, p_reserved bigint, p_rules jsonb,
+    p_now timestamptz)
+RETURNS TABLE (outcome text, order_facts text, rules text) LANGUAGE plpgsql AS $$
+DECLARE o ledger.orders := n; v_rules jsonb := p_rules;
+BEGIN
+  IF p_quantity IS NULL THEN
+    o := ledger.book_waiting(a, b, o, 'CANCELLED', 'ORDER_CANCELLED', '', NULL, p_now);
+  ELSE
+    o.quantity := p_quantity;
+    o.price := CASE WHEN o.type IN ('LIMIT', 'STOP_LIMIT') THEN p_price END;
+    o.limit_price := p_price;
+    o.trigger_price := coalesce(p_trigger_price, o.trigger_price);
+    o.reserved := p_reserved;
+    v_rules := v_rules || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);
+    IF v_rules <> '[]' THEN
+      RETURN QUERY SELECT 'DENIED'::text, ledger.order_facts(b)::text, v_rules::text;
+      RETURN;
+    END IF;
+    o := ledger.book_waiting(a, b, o, 'MODIFIED', 'ORDER_MODIFIED', '', NULL, p_now);
+  END IF;
+  RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
+END $$;
+
+REVOKE ALL ON FUNCTION ledger.with_terms, ledger.is_due, ledger.book_waiting,
+  ledger.release_order, ledger.expire_order, ledger.change_waiting FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.release_order, ledger.expire_order TO outcry_app;
