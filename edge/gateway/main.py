@@ -1,9 +1,10 @@
-"""`python -m edge.gateway.main`: five threads around the FIX engine.
+"""`python -m edge.gateway.main`: six threads around the FIX engine.
 
     order streams -> orders_in -> outbound -> session -> venue
     venue -> session -> inbox -> reports_out -> executions streams
     keeper: ledger -> checkpoint -> session        sweep: ledger -> outbound
     mass-status: the venue's open orders against the ledger's, after each logon
+    routes: which sessions are up -> Valkey -> functions
 
 Invariant: nothing here is the only copy of an order or a fill; a kill at any moment is recovered
 from the ledger and the venue.
@@ -25,6 +26,7 @@ from edge.gateway.orders_in import OrdersIn
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
 from edge.gateway.reports_out import ReportsOut
+from edge.gateway.routes import RouteTeller
 from edge.gateway.session import FixSessions
 from edge.gateway.sweep import Sweep
 from edge.gateway.venue_sessions import order_sessions
@@ -36,6 +38,7 @@ from functions.shared.settings import Settings, split_address
 from functions.shared.stores.fix_checkpoint import Checkpoint, LedgerCheckpoint
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import open_streams
+from functions.shared.stores.valkey import open_valkey
 from functions.shared.stores.venue_review import LedgerVenueReview, VenueReview
 
 
@@ -43,6 +46,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     """What the order gateway reads at start."""
 
     postgres_urls: tuple[str, ...]
+    valkey_url: str
     streams_url: str
     venue_orders: str
     fix_state: str
@@ -78,7 +82,9 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
     mass_status = MassStatus(
         sessions.names, outbound, positions, ledger.review(), metrics, wall_now
     )  # fmt: skip
-    sessions.at_logon(mass_status.logged_on)
+    routes = RouteTeller(sessions.names, open_valkey(settings.valkey_url), wall_now)
+    for watcher in (mass_status.changed, routes.changed):
+        sessions.watch(watcher)
     reports = ReportsOut(
         sessions.names,
         inbox,
@@ -100,6 +106,7 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
         ("orders", orders.run),
         ("sweep", sweep.run),
         ("mass-status", mass_status.run),
+        ("routes", routes.run),
     ):
         threads.start(name, partial(body, threads.stop))
     threads.stop.wait()

@@ -82,10 +82,12 @@ class MassStatus:
         self._numbers = itertools.count(1)
         self._run = f"{now():%Y%m%d%H%M%S}"
 
-    def logged_on(self, session: int) -> None:
-        """The session is on: look, whatever was found out on the connection before."""
+    def changed(self, session: int, up: bool) -> None:
+        """The session is on: look, whatever was found on the connection before. Or it is off."""
         with self._lock:
-            self._looks[session] = _Look(self._monotonic())
+            self._looks.pop(session, None)
+            if up:
+                self._looks[session] = _Look(self._monotonic())
         self._metrics.compared.labels(self._names[session]).set(0)
 
     def answered(self, session: int, position: int, fields: Mapping[int, str]) -> None:

@@ -137,7 +137,7 @@ class FixSessions:
         self._metrics = metrics
         self._logged_on: set[int] = set()
         self._sender_expected: dict[int, int] = {}
-        self._at_logon: list[Callable[[int], None]] = []
+        self._watchers: list[Callable[[int, bool], None]] = []
         self._ids = [quickfix.SessionID(s.version, s.name, VENUE) for s in sessions]
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         configuration = state / "sessions.cfg"
@@ -152,10 +152,10 @@ class FixSessions:
         for number in range(len(sessions)):
             self.log_out(number, "waiting for the checkpoint")
 
-    def at_logon(self, tell: Callable[[int], None]) -> None:
-        """Calls `tell` after each logon, on the engine's thread; it must only take a note. Call
-        this before `start`."""
-        self._at_logon.append(tell)
+    def watch(self, watcher: Callable[[int, bool], None]) -> None:
+        """Calls `watcher` after each logon (True) and logout, on the engine's thread: it must only
+        take a note. Call this before `start`."""
+        self._watchers.append(watcher)
 
     def number(self, session_id: Any) -> int:
         """Which of our sessions the engine speaks of."""
@@ -210,13 +210,15 @@ class FixSessions:
         self._logged_on.add(session)
         self._metrics.logged_on.labels(self.names[session]).set(1)
         self.changed.set()
-        for tell in self._at_logon:
-            tell(session)
+        for watcher in self._watchers:
+            watcher(session, True)
 
     def on_logout(self, session: int) -> None:
         logger(__name__).info("logged out", session=self.names[session])
         self._logged_on.discard(session)
         self._metrics.logged_on.labels(self.names[session]).set(0)
+        for watcher in self._watchers:
+            watcher(session, False)
         # Disabled at once, lest the engine reconnect before the checkpoint was asked.
         self.log_out(session, "waiting for the checkpoint")
         self._inbox.put_down(SessionDown(session))

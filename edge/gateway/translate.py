@@ -81,6 +81,8 @@ def command_fields(command: OrderCommand, now: datetime, possibly_sent: bool = F
         message += [(40, _TYPES[command.type]), (59, _VALIDITIES[command.validity])]
         if command.price is not None:
             message.append((44, format_price(command.price)))
+        if command.disclosed is not None:
+            message.append((111, str(command.disclosed)))
     return message
 
 

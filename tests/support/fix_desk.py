@@ -5,8 +5,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import redis
+
 from functions.shared.stores.streams import Record, ValkeyStreams
 from functions.shared.wire.commands import NewOrder, OrderCommand, encode_command
+from functions.shared.wire.order_routes import ROUTES_KEY, decode_routes
 from infra.exchange.bands import Band
 from infra.exchange.instruments import read_listing
 from infra.local.ports import free_ports
@@ -70,6 +73,12 @@ class Desk:
     def tell(self, command: OrderCommand) -> None:
         record = Record(str(command.user_id), encode_command(command))
         self._writer.append(command_stream(command), [record])
+
+    def routes(self) -> list[bool]:
+        """Which order sessions the functions are told to be up; none when they are told nothing."""
+        with redis.Redis.from_url(self.streams.url) as client:
+            told = client.get(ROUTES_KEY)
+        return [] if told is None else [route.up for route in decode_routes(told).routes]
 
     def orders_at_venue(self) -> int:
         return len(self.venue.get("/orders")["orders"])

@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[2]
 class GatewayProcess:
     """Start it, kill it, start it again: its state is the folder."""
 
-    def __init__(self, folder: Path, streams_url: str, venue_port: int, health_port: int) -> None:
+    def __init__(
+        self, folder: Path, streams_url: str, venue_port: int, health_port: int, **settings: str
+    ) -> None:
         self.folder = folder
         self.fix_state = folder / "fix"
         self.ledger = folder / "ledger.sqlite"
@@ -28,9 +30,11 @@ class GatewayProcess:
             **{name: value for name, value in os.environ.items() if not name.startswith("OUTCRY_")},
             "OUTCRY_POSTGRES_URLS": str(self.ledger),
             "OUTCRY_STREAMS_URL": streams_url,
+            "OUTCRY_VALKEY_URL": streams_url,
             "OUTCRY_VENUE_ORDERS": f"127.0.0.1:{venue_port}",
             "OUTCRY_FIX_STATE": str(self.fix_state),
             "OUTCRY_HEALTH": self._health,
+            **{f"OUTCRY_{name}": value for name, value in settings.items()},
         }
 
     def start(self) -> None:

@@ -8,6 +8,7 @@ be lost at any time; the next batches fill it again.
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import redis
 import redis.asyncio
@@ -18,6 +19,7 @@ from functions.shared.domain.errors import PeerProtocolError, Retryable
 from functions.shared.domain.sessions import Announcement
 from functions.shared.stores.valkey import Valkey, answering, open_valkey
 from functions.shared.wire.announcements import announcement_key, decode_announcement
+from functions.shared.wire.order_routes import ROUTES_KEY, Route, decode_routes
 from functions.shared.wire.quotes import (
     Quote,
     decode_value,
@@ -29,6 +31,15 @@ from functions.shared.wire.quotes import (
 )
 
 TIMEOUT_SECONDS = 2.0
+
+
+class SymbolFacts(NamedTuple):
+    """A symbol's last quote, what the venue announced of it, and the session that its orders leave
+    by; None for what isn't known or can't be read."""
+
+    quote: Quote | None
+    announced: Announcement | None
+    route: Route | None
 
 
 class QuoteCache:
@@ -76,6 +87,17 @@ class QuoteCache:
             (_quote_of(symbol, quote), _announced_of(symbol, told))
             for symbol, (quote, told) in zip(symbols, answers, strict=True)
         ]
+
+    def order_facts(self, symbol: str) -> SymbolFacts:
+        """What Valkey knows that an order is judged on, in one round trip. Raises Retryable."""
+        with answering(), self._valkey.pipeline(transaction=False) as pipeline:
+            pipeline.mget([quote_key(symbol), announcement_key(symbol)])
+            pipeline.get(ROUTES_KEY)
+            (quote, told), routes = pipeline.execute()
+        known = None
+        with contextlib.suppress(PeerProtocolError):
+            known = None if routes is None else decode_routes(routes).of_symbol(symbol)
+        return SymbolFacts(_quote_of(symbol, quote), _announced_of(symbol, told), known)
 
     def close(self) -> None:
         self._valkey.close()

@@ -140,6 +140,28 @@ def test_a_killed_venue_is_asked_again(desk: Desk) -> None:
     storm(desk, 200, kill)
 
 
+def test_while_the_venue_is_away_its_sessions_are_down_and_a_cancel_waits_for_it(
+    desk: Desk,
+) -> None:
+    order = desk.resting()
+    desk.place(order)
+    until(lambda: reports_of(desk, order) == ["0"])
+    assert desk.routes() == [True, True]
+    desk.venue.kill()
+    until(lambda: desk.routes() == [False, False])
+    desk.tell(
+        CancelOrder(
+            order_id=order.order_id, user_id=order.user_id, symbol="INFY", side="BUY",
+            quantity=order.quantity, request=1, original=0,
+        )
+    )  # fmt: skip
+    desk.venue.start()
+    until(lambda: desk.routes() == [True, True])
+    until(lambda: reports_of(desk, order) == ["0", "4"])
+    desk.gateway.kill()
+    until(lambda: desk.routes() == [])  # nobody vouches for them any more
+
+
 def test_a_gateway_whose_fix_store_is_lost_goes_on_from_the_checkpoint(desk: Desk) -> None:
     def lose() -> None:
         desk.gateway.kill()

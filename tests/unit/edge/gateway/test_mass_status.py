@@ -49,7 +49,7 @@ class Looking:
         self.theirs = theirs
         self.position = 0
         self.session = 0  # INFY's, of two
-        self.setting.mass.logged_on(self.session)
+        self.setting.mass.changed(self.session, up=True)
 
     def look(self) -> None:
         """One round: asked, answered, applied, compared."""
