@@ -65,6 +65,7 @@ def modify_order(
             price or order.price, trigger_price=trigger_price or order.trigger_price,
         )  # fmt: skip
     else:
+        facts.require_route()
         # A market order rests at its protected price; judged as the limit it is at the venue.
         intent = OrderIntent(
             Side(order.side), OrderType.LIMIT, quantity or order.quantity, price or limit_price

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from functions.shared.clock import Clock, micros, wall_now
+from functions.shared.clock import Clock, from_micros, micros, wall_now
 from functions.shared.domain.calendar import (
     Hours,
     MarketStatus,
@@ -34,6 +34,7 @@ from functions.shared.domain.pretrade import (
 from functions.shared.domain.waiting import judge_stop, terms_of
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.quotes import QuoteCache
+from functions.shared.wire.order_routes import Route
 from functions.shared.wire.quotes import Quote
 
 from .placing import Placement
@@ -72,6 +73,20 @@ class PublicFacts:
     now: datetime
     hours: Hours
     band: Band | None = None
+    route: Route | None = None
+
+    def require_route(self) -> None:
+        """Raises Refused 503 VENUE_UNAVAILABLE while the symbol's order session is down, or nobody
+        says that it is up: an order that can't leave now is not taken for some later time."""
+        if self.route is None or not self.route.up:
+            since = (
+                "" if self.route is None else f" since {from_micros(self.route.since):%H:%M:%S} UTC"
+            )
+            raise Refused(
+                503, "VENUE_UNAVAILABLE",
+                f"the connection to {self.instrument.exchange} for {self.instrument.symbol} is down"
+                f"{since}; nothing was sent", retry_after_seconds=1,
+            )  # fmt: skip
 
     def judge(
         self, intent: OrderIntent, product: Product, validity: Validity = Validity.DAY
@@ -79,9 +94,7 @@ class PublicFacts:
         """The verdict. Raises Refused 503 NO_PRICE for a market order without a live price."""
         last, close = self._last(intent), self._close()
         if intent.type in STOPS:
-            return judge_stop(
-                intent, product, self.instrument, last, close, self.status, self.band
-            )
+            return judge_stop(intent, product, self.instrument, last, close, self.status, self.band)
         return judge(
             intent, product, self.instrument, last, close, self.status, validity, self.band
         )
@@ -130,12 +143,12 @@ def load_facts(
     instrument = instruments.get(symbol)
     if instrument is None:
         raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed", symbol=symbol[:40])
-    quote, told = quotes.facts([instrument.symbol])[0]
+    quote, told, route = quotes.order_facts(instrument.symbol)
     now = clock.now()
     status = ruled(market_status(now, clock.hours, instrument.security_class), told)
     _require_rules(instrument.exchange, status.trade_date)
     band = standing_band(told, status.trade_date)
-    return PublicFacts(instrument, quote, status, now, clock.hours, band)
+    return PublicFacts(instrument, quote, status, now, clock.hours, band, route)
 
 
 def _require_rules(exchange: str, day: date) -> None:
@@ -153,7 +166,14 @@ def _require_rules(exchange: str, day: date) -> None:
 def placement(
     user_id: int, client_order_id: str, request: OrderRequest, facts: PublicFacts
 ) -> Placement:
-    """Everything the ledger needs to decide this order."""
+    """Everything the ledger needs to decide this order. Raises Refused 503 VENUE_UNAVAILABLE for
+    one that should leave now and can't."""
+    terms = terms_of(
+        request.intent, request.validity, request.validity_minutes, facts.status, facts.now,
+        facts.hours,
+    )  # fmt: skip
+    if terms is None or not terms.waits:
+        facts.require_route()
     return Placement(
         user_id=user_id,
         client_order_id=client_order_id,
@@ -167,8 +187,5 @@ def placement(
         open_orders_max=order_limits(facts.status.trade_date).open_orders_max,
         trade_date=facts.status.trade_date,
         now=facts.now,
-        terms=terms_of(
-            request.intent, request.validity, request.validity_minutes, facts.status, facts.now,
-            facts.hours,
-        ),
-    )  # fmt: skip
+        terms=terms,
+    )

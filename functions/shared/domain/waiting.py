@@ -32,6 +32,11 @@ class Terms:
     releases_at: datetime | None = None
     trade_date: date | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether the order stays with us for now."""
+        return self.trigger_price is not None or self.releases_at is not None
+
 
 @dataclass(frozen=True, slots=True)
 class ContinuousHours:

@@ -42,6 +42,7 @@ CODES: Final[Mapping[str, str]] = {
     "BANK_REFUSED": "The bank refused the payment",
     "NO_PRICE": "There is no live price",
     "NO_RULES": "There are no rules for the business date",
+    "VENUE_UNAVAILABLE": "The exchange can't be reached for this symbol",
     # Our side.
     "UNAVAILABLE": "Not available right now; try again",
     "INTERNAL": "Something is wrong on our side",

@@ -25,6 +25,7 @@ from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.valkey import Valkey, open_valkey
+from functions.shared.wire.order_routes import ROUTES_KEY, Route, Routes, encode_routes
 from functions.shared.wire.quotes import Quote, encode_record, encode_value, quote_key
 from infra.local.postgres import APPLICATION
 from tests.support.api_events import Answer, api_event, call
@@ -79,6 +80,14 @@ class OrderStores:
         at = micros(datetime.now(UTC) - age) // 1000
         quote = Quote(symbol, 1, 1, at, units, 1, units, units, units, units, 1, units)
         self.valkey.set(quote_key(symbol), encode_value(encode_record(quote)))
+        if not self.valkey.exists(ROUTES_KEY):
+            self.route()
+
+    def route(self, *, up: bool = True) -> None:
+        """What the order gateway says of its two sessions, for as long as a test takes."""
+        names = ("OUTCRY-O1", "OUTCRY-O2")
+        routes = Routes(routes=tuple(Route(name=name, up=up, since=0) for name in names))
+        self.valkey.set(ROUTES_KEY, encode_routes(routes))
 
 
 @pytest.fixture(scope="package")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.orders import change_order
+from functions.shared.wire.order_routes import ROUTES_KEY
 from tests.integration.order_path.conftest import Client, OrderStores, order_body
 
 HUGE = 10**9
@@ -50,8 +51,31 @@ def test_a_known_order_is_answered_even_when_the_price_is_gone(
     market = {"type": "MARKET", "price": ...}
     first = client.order("a", **market)
     stores.valkey.flushall()
+    stores.route()
     assert client.order("a", **market).body == first.body
     assert_problem(client.order("b", **market), 503, "NO_PRICE")
+
+
+def test_while_the_venue_is_out_of_reach_only_what_was_answered_and_cancels_are_taken(
+    client: Client, stores: OrderStores
+) -> None:
+    first = client.order("a")
+    stores.route(up=False)
+    assert client.order("a").body == first.body
+    path = f"/v1/orders/{first.body['order_id']}"
+    for answer in (
+        client.order("b"),
+        client.ask("POST", "/v1/orders/preview", order_body()),
+        client.ask("PATCH", path, {"request_id": "m", "quantity": 2}),
+    ):
+        assert_problem(answer, 503, "VENUE_UNAVAILABLE")
+        assert answer.headers["retry-after"] == "1"
+        assert "since 00:00:00" in answer.body["detail"]
+    stores.valkey.delete(ROUTES_KEY)  # nobody vouches for the session
+    assert_problem(client.order("b"), 503, "VENUE_UNAVAILABLE")
+    assert client.ask("DELETE", path).status == 202
+    stores.route()
+    assert client.order("b").status == 202
 
 
 def test_a_refused_order_names_every_rule_with_its_numbers(client: Client) -> None:
