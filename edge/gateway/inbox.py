@@ -15,12 +15,13 @@ MESSAGES_MOST = 20_000
 
 
 class Received(NamedTuple):
-    """One message of a session (0-based) at its MsgSeqNum, as it came."""
+    """One message of a session (0-based) at its MsgSeqNum, as it came; `at`: monotonic seconds."""
 
     session: int
     position: int
     administrative: bool
     raw: str
+    at: float = 0.0
 
 
 class SessionDown(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.positions import Positions
+from edge.gateway.round_trips import RoundTrips
 from edge.gateway.session import FixSessions
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
@@ -28,12 +29,14 @@ class Keeper:
         sessions: FixSessions,
         positions: Sequence[Positions],
         checkpoint: Checkpoint,
+        round_trips: RoundTrips,
         metrics: GatewayMetrics,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sessions = sessions
         self._positions = positions
         self._checkpoint = checkpoint
+        self._round_trips = round_trips
         self._metrics = metrics
         self._monotonic = monotonic
         self._down = set(range(len(sessions.names)))
@@ -79,7 +82,7 @@ class Keeper:
         applied = self._checkpoint.applied(name, positions.through) if positions.outstanding else ()
         if positions.advance(applied, self._monotonic()):
             self._checkpoint.move(name, positions.through)
-        self._metrics.outstanding.labels(name).set(positions.outstanding)
+        self._tell(number)
         if positions.stalled(self._monotonic()):
             logger(__name__).warning(
                 "reports were not applied; asking the venue again",
@@ -91,3 +94,14 @@ class Keeper:
             self._sessions.log_out(number, "resuming from the checkpoint")
             if not was_on:  # no SessionDown will come of it
                 self.session_down(number)
+
+    def _tell(self, number: int) -> None:
+        """The session's figures; and a question, from time to time, how far away the venue is."""
+        name, positions = self._sessions.names[number], self._positions[number]
+        sent, expected = self._sessions.numbers(number)
+        self._metrics.next_sent.labels(name).set(sent)
+        self._metrics.next_expected.labels(name).set(expected)
+        self._metrics.applied_through.labels(name).set(positions.through)
+        self._metrics.outstanding.labels(name).set(positions.outstanding)
+        if number in self._sessions.logged_on():
+            self._round_trips.test(number)

@@ -26,6 +26,7 @@ from edge.gateway.orders_in import OrdersIn
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
 from edge.gateway.reports_out import ReportsOut
+from edge.gateway.round_trips import RoundTrips
 from edge.gateway.routes import RouteTeller
 from edge.gateway.session import FixSessions
 from edge.gateway.sweep import Sweep
@@ -75,15 +76,16 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
     sessions = FixSessions(
         host, port, Path(settings.fix_state), lines, inbox, metrics, threads.fail
     )  # fmt: skip
-    outbound = Outbound(sessions, metrics, open_clock(settings.clock).now)
+    round_trips = RoundTrips(sessions.names, sessions.send, metrics)
+    outbound = Outbound(sessions, round_trips, metrics, open_clock(settings.clock).now)
     positions = [Positions() for _ in lines]
     sweep = Sweep(ledger.checkpoint(), outbound)
-    keeper = Keeper(sessions, positions, ledger.checkpoint(), metrics)
+    keeper = Keeper(sessions, positions, ledger.checkpoint(), round_trips, metrics)
     mass_status = MassStatus(
         sessions.names, outbound, positions, ledger.review(), metrics, wall_now
     )  # fmt: skip
     routes = RouteTeller(sessions.names, open_valkey(settings.valkey_url), wall_now)
-    for watcher in (mass_status.changed, routes.changed):
+    for watcher in (mass_status.changed, routes.changed, round_trips.changed):
         sessions.watch(watcher)
     reports = ReportsOut(
         sessions.names,
@@ -94,6 +96,7 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
         outbound,
         sweep,
         mass_status,
+        round_trips,
         metrics,
         keeper.session_down,
     )

@@ -1,11 +1,11 @@
 """After each logon, every open order of ours against the venue's (FIX 4.4 volume 4, 35=AF).
 
 A look asks for the venue's open orders of a session, waits until the ledger has applied all that
-the venue told before its answer, and compares. What differs is asked about one by one (35=H), so
-that the ledger can judge the answers, and looked at again.
+the venue told before its answer, and compares. What a second look finds at the same version of the
+ledger's order was not on its way in between: it is asked about by itself (35=H), so that the ledger
+can judge the answer, and noted when a third look finds it still.
 
-Invariant: a difference is noted only when a second look finds it at the same version of the
-ledger's order: then nothing was on its way in between. Nothing but questions is sent.
+Invariant: nothing but questions is sent, and nothing is noted that a report on its way explains.
 """
 
 import itertools
@@ -34,6 +34,8 @@ AGAIN_SECONDS = 1.0
 REVIEW_SECONDS = 60.0
 #: A look that is not answered by then is begun anew.
 PATIENCE_SECONDS = 30.0
+#: An order that is found so often in succession, at one version, is asked about, and then noted.
+ASK_AT, NOTE_AT = 2, 3
 #: Orders that keep changing between looks are at work; after so many looks the others are noted.
 LOOKS_MOST = 10
 #: Questions about single orders in one look.
@@ -49,12 +51,15 @@ class _Look:
     asked_at: float = 0.0
     position: int | None = None
     told: dict[str, VenueOrder] = field(default_factory=dict)
-    before: Mapping[tuple[Kind, str], int] = field(default_factory=dict)
+    before: Mapping[tuple[Kind, str, int], int] = field(default_factory=dict)
     count: int = 0
 
+    def times(self, found: Found) -> int:
+        """How often in succession this was found, now included."""
+        return self.before.get(_key(found), 0) + 1
+
     def again(self, due_at: float, found: Sequence[Found]) -> "_Look":
-        before = {(f.difference.kind, f.difference.subject): f.version for f in found}
-        return _Look(due_at, before=before, count=self.count + 1)
+        return _Look(due_at, before={_key(f): self.times(f) for f in found}, count=self.count + 1)
 
 
 class MassStatus:
@@ -145,12 +150,9 @@ class MassStatus:
         if others:
             ours |= {o.order_id: o for o in self._review.orders_named(sorted(others))}
         found = list(compare(ours, look.told))
-        sure = [
-            f for f in found
-            if look.before.get((f.difference.kind, f.difference.subject)) == f.version
-        ]  # fmt: skip
+        sure = [f for f in found if look.times(f) >= NOTE_AT]
         if len(sure) < len(found) and look.count < LOOKS_MOST:
-            self._ask_about(session, found, ours, look.told)
+            self._ask_about(session, [f for f in found if look.times(f) == ASK_AT], ours, look.told)
             self._put(session, look, look.again(self._monotonic() + AGAIN_SECONDS, found))
             return
         self._note(session, sure)
@@ -208,6 +210,10 @@ class MassStatus:
                 ledger=f.difference.ledger_says,
                 venue=f.difference.venue_says,
             )
+
+
+def _key(found: Found) -> tuple[Kind, str, int]:
+    return found.difference.kind, found.difference.subject, found.version
 
 
 def _late(look: _Look, now: float) -> bool:

@@ -1,6 +1,8 @@
 """What the order gateway counts, by session."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class GatewayMetrics:
@@ -33,6 +35,31 @@ class GatewayMetrics:
         )
         self.logged_on = Gauge(
             "outcry_gateway_logged_on", "1 while logged on", ("session",), registry=registry
+        )
+        self.next_sent = Gauge(
+            "outcry_gateway_next_sent",
+            "MsgSeqNum of our next message",
+            ("session",),
+            registry=registry,
+        )
+        self.next_expected = Gauge(
+            "outcry_gateway_next_expected",
+            "MsgSeqNum of the venue's next message",
+            ("session",),
+            registry=registry,
+        )
+        self.applied_through = Gauge(
+            "outcry_gateway_applied_through",
+            "MsgSeqNum below which the ledger has applied every report",
+            ("session",),
+            registry=registry,
+        )
+        self.round_trip = Histogram(
+            "outcry_gateway_round_trip_seconds",
+            "from a command to its first answer, and from a test request to its heartbeat",
+            ("session", "kind"),
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.outstanding = Gauge(
             "outcry_gateway_reports_outstanding",

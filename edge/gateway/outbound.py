@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from edge.gateway.metrics import GatewayMetrics
+from edge.gateway.round_trips import RoundTrips
 from edge.gateway.translate import Fields, command_fields, command_tag, status_fields
 from functions.shared.wire.commands import OrderCommand, session_of_symbol
 
@@ -29,9 +30,14 @@ class Outbound:
     """Safe from any thread."""
 
     def __init__(
-        self, engine: Engine, metrics: GatewayMetrics, now: Callable[[], datetime]
+        self,
+        engine: Engine,
+        round_trips: RoundTrips,
+        metrics: GatewayMetrics,
+        now: Callable[[], datetime],
     ) -> None:
         self._engine = engine
+        self._round_trips = round_trips
         self._metrics = metrics
         self._now = now
         self._lock = threading.Lock()
@@ -43,6 +49,8 @@ class Outbound:
         with self._lock:
             again = possibly_sent or tag in self._sent
         session = session_of_symbol(command.symbol, len(self._engine.names))
+        if not again:
+            self._round_trips.command_leaves(tag)
         if not self._engine.send(session, command_fields(command, self._now(), again)):
             return False
         self._remember(tag)

@@ -17,6 +17,7 @@ from edge.gateway.mass_status import MassStatus
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
+from edge.gateway.round_trips import RoundTrips
 from edge.gateway.sweep import Sweep
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
@@ -44,6 +45,7 @@ class ReportsOut:
         outbound: Outbound,
         sweep: Sweep,
         mass_status: MassStatus,
+        round_trips: RoundTrips,
         metrics: GatewayMetrics,
         down: Callable[[int], None],
         monotonic: Callable[[], float] = time.monotonic,
@@ -56,6 +58,7 @@ class ReportsOut:
         self._outbound = outbound
         self._sweep = sweep
         self._mass_status = mass_status
+        self._round_trips = round_trips
         self._metrics = metrics
         self._down = down
         self._monotonic = monotonic
@@ -87,6 +90,7 @@ class ReportsOut:
                 continue
             try:
                 fields = translate.parse_fields(item.raw)
+                self._round_trips.heard(item.session, fields, item.at)
                 if item.administrative:
                     settled.append((item.session, item.position, _last_settled(item, fields)))
                     self._note_reject(item.session, fields)

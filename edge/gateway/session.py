@@ -11,6 +11,7 @@ refused by one would use up its number and never reach us. `translate` judges th
 
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
@@ -184,6 +185,11 @@ class FixSessions:
     def logged_on(self) -> list[int]:
         return sorted(self._logged_on)
 
+    def numbers(self, session: int) -> tuple[int, int]:
+        """MsgSeqNum of our next message, and the one expected from the venue."""
+        engine = quickfix.Session.lookupSession(self._ids[session])
+        return int(engine.getExpectedSenderNum()), int(engine.getExpectedTargetNum())
+
     def send(self, session: int, fields: Fields) -> bool:
         """Hands a message to the engine; False when the session is not logged on."""
         if session not in self._logged_on:
@@ -230,6 +236,7 @@ class FixSessions:
             match = _SEQUENCE_TOO_LOW.search(message.getField(58))
             if match is not None:
                 self._sender_expected[session] = int(match[1])
-        if not self._inbox.put(Received(session, position, administrative, raw)):
+        item = Received(session, position, administrative, raw, time.monotonic())
+        if not self._inbox.put(item):
             logger(__name__).error("inbox full", session=self.names[session])
             self.log_out(session, "reports can't be handed on")

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS checkpoint (session TEXT PRIMARY KEY, through INTEGER
 CREATE TABLE IF NOT EXISTS fill (trade_date TEXT, exec_id TEXT, order_id INTEGER, quantity INTEGER,
   price INTEGER, PRIMARY KEY (trade_date, exec_id));
 CREATE TABLE IF NOT EXISTS told (order_id INTEGER PRIMARY KEY, user_id INTEGER, command TEXT,
-  placed REAL, status TEXT, version INTEGER DEFAULT 1);
+  placed REAL, status TEXT, version INTEGER, request INTEGER);
 CREATE TABLE IF NOT EXISTS difference (session TEXT, kind TEXT, subject TEXT, settled INTEGER,
   PRIMARY KEY (session, kind, subject));
 """
@@ -104,7 +104,7 @@ class PaperLedger:
     def place(self, order: NewOrder, status: str = "PENDING") -> None:
         command = encode_command(order).decode()
         self._database.execute(
-            "INSERT INTO told VALUES (?, ?, ?, ?, ?, 1)",
+            "INSERT INTO told VALUES (?, ?, ?, ?, ?, 1, 0)",
             (order.order_id, order.user_id, command, time.time(), status),
         )
 
@@ -113,17 +113,17 @@ class PaperLedger:
 
     def _orders(self) -> list[LedgerOrder]:
         rows = self._database.execute(
-            "SELECT t.command, t.status, t.version, coalesce(sum(f.quantity), 0) FROM told t"
-            " LEFT JOIN fill f USING (order_id) GROUP BY t.order_id"
+            "SELECT t.command, t.status, t.version, t.request, coalesce(sum(f.quantity), 0)"
+            " FROM told t LEFT JOIN fill f USING (order_id) GROUP BY t.order_id"
         )
         found: list[LedgerOrder] = []
-        for text, status, version, filled in rows:
+        for text, status, version, request, filled in rows:
             o = decode_command(text)
             assert isinstance(o, NewOrder)
             found.append(
                 LedgerOrder(
                     o.order_id, o.user_id, o.symbol, o.side, _STATUSES.get(status, status),
-                    o.quantity, filled, o.price or 0, 0, version, int(status != "PENDING"),
+                    o.quantity, filled, o.price or 0, request, version, int(status != "PENDING"),
                 )
             )  # fmt: skip
         return found
@@ -143,6 +143,12 @@ class PaperLedger:
                     report.last_quantity,
                     report.last_price,
                 ),
+            )
+        if report.exec_type == "5":
+            run(
+                "UPDATE told SET request = ?, command = json_set(command, '$.quantity', ?,"
+                " '$.price', ?) WHERE order_id = ?",
+                (report.request, report.order_quantity, report.price, report.order_id),
             )
         if report.exec_type != "9":
             run(

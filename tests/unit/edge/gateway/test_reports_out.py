@@ -12,6 +12,7 @@ from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
 from edge.gateway.reports_out import REFUSED_STREAM, ReportsOut
+from edge.gateway.round_trips import RoundTrips
 from edge.gateway.sweep import STALE_SECONDS, Sweep
 from edge.gateway.translate import Fields
 from functions.shared.domain.errors import Retryable
@@ -99,7 +100,11 @@ class Setting:
         self.down: list[int] = []
         self.now = 0.0
         metrics = GatewayMetrics(CollectorRegistry())
-        outbound = Outbound(self.engine, metrics, lambda: datetime(2026, 7, 10, tzinfo=UTC))
+        self.metrics = metrics
+        self.trips = RoundTrips(NAMES, self.engine.send, metrics, lambda: self.now)
+        outbound = Outbound(
+            self.engine, self.trips, metrics, lambda: datetime(2026, 7, 10, tzinfo=UTC)
+        )
         self.outbound = outbound
         self.sweep = Sweep(self.ledger, outbound, lambda: self.now)
         self.mass = MassStatus(
@@ -115,6 +120,7 @@ class Setting:
             outbound,
             self.sweep,
             self.mass,
+            self.trips,
             metrics,
             self.down.append,
             lambda: self.now,
@@ -122,7 +128,7 @@ class Setting:
 
     def hear(self, fields: dict[int, str], *, administrative: bool = False) -> None:
         raw = "".join(f"{tag}={value}\x01" for tag, value in fields.items())
-        self.out.handle([Received(0, int(fields[34]), administrative, raw)])
+        self.out.handle([Received(0, int(fields[34]), administrative, raw, self.now)])
 
 
 def order(number: int = 2) -> NewOrder:
@@ -240,3 +246,36 @@ def test_the_venues_announcements_are_settled_and_handed_to_nobody() -> None:
     assert not setting.streams.appended
     setting.positions[0].advance([], 0.0)
     assert setting.positions[0].through == 2
+
+
+def timed(setting: Setting, kind: str) -> tuple[float, float]:
+    """How many round trips of a kind were timed, and how long they took together."""
+    metric = setting.metrics.round_trip.labels(NAMES[0], kind)
+    samples = {s.name: s.value for s in metric._child_samples()}
+    return samples["_count"], samples["_sum"]
+
+
+def test_a_command_is_timed_to_its_first_answer_and_one_sent_again_is_not() -> None:
+    setting = Setting()
+    command = order()
+    setting.outbound.send_command(command)
+    setting.now = 0.25
+    answer = REPORT | {11: str(command.order_id)}
+    setting.hear(answer)
+    setting.hear(answer | {34: "18"})
+    setting.outbound.send_command(command)
+    setting.hear(answer | {34: "19"})
+    assert timed(setting, "order") == (1, 0.25)
+
+
+def test_a_test_request_is_timed_to_the_heartbeat_that_names_it() -> None:
+    setting = Setting()
+    setting.trips.test(0)
+    (asked,) = setting.engine.sent
+    setting.trips.test(0)  # not due yet
+    assert len(setting.engine.sent) == 1
+    setting.now = 0.5
+    setting.hear({35: "0", 34: "1"}, administrative=True)
+    setting.hear({35: "0", 34: "2", 112: "another"}, administrative=True)
+    setting.hear({35: "0", 34: "3", 112: asked[112]}, administrative=True)
+    assert timed(setting, "heartbeat") == (1, 0.5)
