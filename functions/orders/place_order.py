@@ -8,7 +8,7 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from functions.shared.bookkeeping.checking import OrderRequest, load_facts, placement
-from functions.shared.bookkeeping.placing import Placed, place, recall
+from functions.shared.bookkeeping.placing import Placed, RateReached, place, recall
 from functions.shared.domain.errors import Conflict, InvariantViolated, Refused, Retryable
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
@@ -21,7 +21,8 @@ def place_order(
 ) -> Response[str]:
     """202 for a new order, 200 for one placed before with the same id and body.
 
-    Raises Refused 422 with every failed rule, Conflict ID_REUSED for the same id with another body.
+    Raises Refused 422 with every failed rule, 429 RATE_LIMITED above the account's rate, and
+    Conflict ID_REUSED for the same id with another body.
     """
     try:
         facts = load_facts(stores.instruments, stores.quotes, stores.clock, request.symbol)
@@ -37,6 +38,8 @@ def place_order(
 
 
 def _answer(placed: Placed, client_order_id: str) -> Response[str]:
+    if placed.reached is not None:
+        raise rate_limited(placed.reached)
     if placed.outcome == "KEY_REUSED":
         raise Conflict("ID_REUSED", f"{client_order_id} was used for another order")
     order = _order_of(placed)
@@ -44,6 +47,14 @@ def _answer(placed: Placed, client_order_id: str) -> Response[str]:
         raise refusal(order, placed.rules)
     status = HTTPStatus.OK if placed.outcome == "REPLAY" else HTTPStatus.ACCEPTED
     return respond(render_order(order), status)
+
+
+def rate_limited(reached: RateReached) -> Refused:
+    """The 429 of an order above the account's rate."""
+    return Refused(
+        429, "RATE_LIMITED", f"at most {reached.most} orders a {reached.per}",
+        retry_after_seconds=-(-reached.wait_ms // 1000), per=reached.per, limit=reached.most,
+    )  # fmt: skip
 
 
 def refusal(order: OrderFacts, rules: list[dict[str, object]]) -> Refused:

@@ -1,5 +1,6 @@
 """The routes of risk: what an order would meet, and the limits in force."""
 
+import contextlib
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -7,8 +8,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from pydantic import BaseModel
 
 from functions.risk.preview_order import preview_order
+from functions.shared.bookkeeping.accounts import order_rates
 from functions.shared.clock import trade_date
-from functions.shared.domain.errors import Refused
+from functions.shared.domain.errors import NotFound, Refused
 from functions.shared.domain.money import format_amount
 from functions.shared.domain.pretrade import order_limits
 from functions.shared.runtime import composition
@@ -19,7 +21,7 @@ app = new_app("risk")
 
 
 class LimitItem(BaseModel):
-    """One limit: a dated row. `unit` is shares, INR or orders."""
+    """One limit: a dated row. `unit` is shares, INR, orders or changes."""
 
     code: str
     value: str
@@ -42,27 +44,41 @@ def preview(body: Annotated[OrderBody, Body()]) -> Response[str]:
 
 @app.get("/v1/risk/limits", summary="Limits in force", tags=["Risk"])
 def get_limits() -> LimitList:
-    """The limits of one order and of one account, on the business clock's trade date."""
+    """The limits of one order and of your account, on the business clock's trade date. An account
+    without a limit on its rate has no row for it."""
+    stores = composition.stores()
+    today = trade_date(stores.clock.now())
     try:
-        row = order_limits(trade_date(composition.stores().clock.now()))
+        row = order_limits(today)
     except LookupError as error:
         raise Refused(503, "NO_RULES", str(error)) from error
-    limits = (
-        ("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares"),
-        ("ORDER_VALUE_MAX", format_amount(row.value_max), "INR"),
-        ("OPEN_ORDERS_MAX", str(row.open_orders_max), "orders"),
-    )
+    limits = [
+        ("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares", row.valid_from, row.source),
+        ("ORDER_VALUE_MAX", format_amount(row.value_max), "INR", row.valid_from, row.source),
+        ("OPEN_ORDERS_MAX", str(row.open_orders_max), "orders", row.valid_from, row.source),
+        ("ORDER_CHANGES_MAX", str(row.changes_max), "changes", row.valid_from, row.source),
+    ]
+    with contextlib.suppress(NotFound):  # a user whose account is not open yet places no orders
+        rates = order_rates(stores.shards, principal(app).user_id, today)
+        if rates is not None:
+            limits += [
+                (f"ORDERS_PER_{unit}_MAX", str(most), "orders", rates.valid_from, rates.source)
+                for unit, most in (
+                    ("SECOND", rates.per_second), ("MINUTE", rates.per_minute),
+                    ("DAY", rates.per_day),
+                )
+            ]  # fmt: skip
     return LimitList(
         items=[
             LimitItem(
                 code=code,
                 value=value,
                 unit=unit,
-                valid_from=row.valid_from.isoformat(),
+                valid_from=valid_from.isoformat(),
                 valid_to=None,
-                source=row.source,
+                source=source,
             )
-            for code, value, unit in limits
+            for code, value, unit, valid_from, source in limits
         ]
     )
 

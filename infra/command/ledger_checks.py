@@ -141,7 +141,8 @@ FROM {ORDERS} o FULL JOIN (SELECT DISTINCT ON (e.user_id, e.ref) e.user_id, e.re
   ORDER BY e.user_id, e.ref, e.seq DESC) l ON l.user_id = o.user_id AND l.ref = o.order_id
 WHERE l.facts IS NULL OR NOT l.facts @> jsonb_build_object('client_order_id', o.client_order_id,
   'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
-  'quantity', o.quantity, 'price', o.price, 'trigger_price', o.trigger_price,
+  'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
+  'trigger_price', o.trigger_price,
   'product', o.product, 'validity', o.validity,
   'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
   'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,

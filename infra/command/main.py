@@ -8,12 +8,13 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import cyclopts
 import msgspec
 from cyclopts import Parameter
 
+from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.errors import Retryable
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
 from infra.command.ledger_app import ledger_app
@@ -204,18 +205,24 @@ def mail() -> int:
 def demo_user(
     *,
     count: int | None = None,
-    class_: Annotated[Literal["retail"], Parameter(name="--class")] = "retail",
+    class_: Annotated[AccountClass, Parameter(name="--class")] = AccountClass.RETAIL,
+    orders_per_second: int | None = None,
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Show the demo user's credentials, or make new paper users and show theirs.
 
     Args:
         count: make that many new users with ₹10,00,000 each
-        class_: the class of client they are
+        class_: the class of client they are: RETAIL places 10 orders a second, TEST as many as it
+            likes (for load)
+        orders_per_second: the rate that a REGISTERED_ALGO's strategy is registered with
         json_: as JSON
     """
-    from infra.local.demo import COUNT_MOST, create_demo_users
+    from infra.local.demo import COUNT_MOST, Terms, create_demo_users
 
+    registers = class_ is AccountClass.REGISTERED_ALGO
+    if orders_per_second is not None and not (registers and orders_per_second > 0):
+        raise Failure("--orders-per-second is 1 or more, of --class registered-algo", WRONG_USAGE)
     place = home()
     if count is None:
         user = place.read_demo_user()
@@ -224,7 +231,8 @@ def demo_user(
         users = [user]
     elif 1 <= count <= COUNT_MOST:
         stack = running_stack(place)
-        users = create_demo_users(place, stack.stores, stack.region, count)
+        terms = Terms(class_, orders_per_second)
+        users = create_demo_users(place, stack.stores, stack.region, count, terms)
     else:
         raise Failure(f"--count is 1 to {COUNT_MOST}", WRONG_USAGE)
     if json_:

@@ -38,7 +38,10 @@ _MICROS = "(extract(epoch FROM at) * 1000000)::bigint"
 _TABLES = {
     "account": _Table(
         (),
-        _same("seq", "head", "cash", "held", "borrowed", "unsettled", "blocked", "open_orders")
+        _same(
+            "seq", "head", "cash", "held", "borrowed", "unsettled", "blocked", "open_orders",
+            "class",
+        )
         | {"at": _MICROS, "settles_next": "settles_next::text"},
     ),
     "settlement_due": _Table(("settles_on::text",), _same("unsettled", "blocked")),

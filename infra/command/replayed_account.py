@@ -90,8 +90,9 @@ class _Funds(msgspec.Struct):
     blocked: int
 
 
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, rename={"account_class": "class"}):
     funds: _Funds
+    account_class: str | None = None
     order: _Order | None = None
     fill: _Fill | None = None
     holding: _Place | None = None
@@ -131,6 +132,7 @@ class ReplayedAccount:
 
     def __init__(self) -> None:
         self._end: End | None = None
+        self._class: str | None = None
         self._funds = _Funds(0, 0)
         self._due: dict[str, list[int]] = {}
         self._orders: dict[int, _Order] = {}
@@ -141,6 +143,8 @@ class ReplayedAccount:
         """Adds an event. Raises ReplayFault for one that can't be."""
         body = _body.decode(end.body)
         self._end = end
+        if body.account_class is not None:
+            self._class = body.account_class
         if body.order is not None and kind != "ORDER_DENIED":
             self._take_order(body.order)
         if body.fill is not None and body.fill.product == "MIS":
@@ -261,7 +265,7 @@ class ReplayedAccount:
             "seq": end.seq, "head": end.hash, "at": end.at, "cash": end.cash, "held": end.held,
             "borrowed": end.borrowed, "unsettled": self._funds.unsettled,
             "blocked": self._funds.blocked, "settles_next": min(self._due, default=NEVER),
-            "open_orders": len(self._orders),
+            "open_orders": len(self._orders), "class": self._class,
         }  # fmt: skip
 
     def _holding(self, symbol: str, holding: _Holding) -> Row:

@@ -25,8 +25,10 @@ CREATE TABLE ledger.account (
   settles_next date NOT NULL,                 -- the earliest day in settlement_due; infinity without one
   open_orders  integer NOT NULL,
   state        text NOT NULL,
+  class        text NOT NULL,                 -- of client: how many orders it may place (ledger.order_rate)
   CONSTRAINT account_sane CHECK (least(seq, cash, held, borrowed, unsettled, blocked, open_orders) >= 0
-    AND state IN ('ACTIVE', 'REDUCING', 'HALTED'))
+    AND state IN ('ACTIVE', 'REDUCING', 'HALTED')
+    AND class IN ('RETAIL', 'REGISTERED_ALGO', 'TEST'))
 ) WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 CREATE TABLE ledger.settlement_due (          -- what of `unsettled` and `blocked` ends on which day
@@ -53,6 +55,7 @@ CREATE TABLE ledger.orders (
   validity         text NOT NULL,
   quantity         bigint NOT NULL,
   price            bigint,                    -- the client's limit; null for a market order
+  disclosed_quantity bigint,                  -- shown at a time; null: all of it
   limit_price      bigint NOT NULL,           -- what the venue is given; protected for a market order
   trigger_price    bigint,                    -- the trade price that it waits for
   releases_at      timestamptz,               -- the time that it waits for

@@ -222,6 +222,11 @@ BEGIN
   RETURN 0;
 END $$;
 
+-- Whether a cancel waits for the change in flight to be answered: it was asked for after it.
+CREATE FUNCTION ledger.cancel_waits(o ledger.orders) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(o.pending_change = 'MODIFY' AND o.change_keys[1] LIKE 'cancel %', false)
+$$;
+
 -- What an event tells of a holding, a position, an order. Times in microseconds since 1970.
 CREATE FUNCTION ledger.holding_facts(p_user bigint, p_symbol text, p_today date)
 RETURNS json LANGUAGE sql STABLE AS $$
@@ -246,12 +251,13 @@ $$;
 CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('order_id', o.order_id, 'client_order_id', o.client_order_id,
     'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
-    'quantity', o.quantity, 'price', o.price, 'trigger_price', o.trigger_price,
+    'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price, 'trigger_price', o.trigger_price,
     'releases_at', ledger.micros(o.releases_at), 'expires_at', ledger.micros(o.expires_at),
     'product', o.product, 'validity', o.validity,
     'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
     'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
-    'pending_change', o.pending_change, 'pending_quantity', o.pending_quantity,
+    'pending_change', o.pending_change, 'cancel_waits', ledger.cancel_waits(o),
+    'pending_quantity', o.pending_quantity,
     'pending_reserved', o.pending_reserved, 'reason_code', o.reason_code, 'reason', o.reason,
     'rules', o.rules, 'created_at', ledger.micros(o.created_at),
     'updated_at', ledger.micros(o.updated_at), 'version', o.version)
@@ -263,13 +269,15 @@ CREATE FUNCTION ledger.order_command(o ledger.orders) RETURNS text LANGUAGE sql 
   SELECT CASE
     WHEN o.pending_change IS NULL THEN json_build_object('v', 1, 'order_id', o.order_id,
       'user_id', o.user_id, 'symbol', o.symbol, 'side', o.side, 'kind', 'new', 'type', 'LIMIT',
-      'validity', v.validity, 'quantity', o.quantity, 'price', o.limit_price)
+      'validity', v.validity, 'quantity', o.quantity, 'price', o.limit_price,
+      'disclosed', o.disclosed_quantity)
     WHEN o.pending_change = 'CANCEL' THEN json_build_object('v', 1, 'order_id', o.order_id,
       'user_id', o.user_id, 'symbol', o.symbol, 'side', o.side, 'kind', 'cancel',
       'quantity', o.quantity, 'request', o.request, 'original', o.accepted_request)
     ELSE json_build_object('v', 1, 'order_id', o.order_id, 'user_id', o.user_id,
       'symbol', o.symbol, 'side', o.side, 'kind', 'replace', 'type', 'LIMIT',
       'validity', v.validity, 'quantity', o.pending_quantity, 'price', o.pending_price,
+      'disclosed', o.disclosed_quantity,
       'request', o.request, 'original', o.accepted_request) END::text
   FROM (SELECT CASE o.validity WHEN 'IOC' THEN 'IOC' ELSE 'DAY' END AS validity) v
 $$;

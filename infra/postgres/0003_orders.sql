@@ -1,17 +1,19 @@
 -- Opening, funding, pledging, placing, changing: each one call, one round trip, decided under the
 -- account's lock. A refusal is a returned value and an event, never an exception.
 
-CREATE FUNCTION ledger.open_account(p_user bigint, p_now timestamptz) RETURNS bigint
+CREATE FUNCTION ledger.open_account(p_user bigint, p_now timestamptz, p_class text DEFAULT 'RETAIL')
+RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account;
 BEGIN
   IF ledger.enter_slot(p_user) THEN
     INSERT INTO ledger.account VALUES (p_user, 0, sha256(int8send(p_user)), p_now, 0, 0, 0, 0, 0,
-      'infinity', 0, 'ACTIVE') ON CONFLICT (user_id) DO NOTHING;
+      'infinity', 0, 'ACTIVE', p_class) ON CONFLICT (user_id) DO NOTHING;
   END IF;
   a := ledger.lock_account(p_user, '-infinity');
   IF a.seq = 0 THEN
-    a := ledger.append_event(a, 'ACCOUNT_OPENED', NULL, 0, 0, 0, p_now, '', NULL, NULL);
+    a := ledger.append_event(a, 'ACCOUNT_OPENED', NULL, 0, 0, 0, p_now,
+      '"class":' || to_json(a.class), NULL, NULL);
   END IF;
   RETURN a.seq;
 END $$;
@@ -146,26 +148,36 @@ END $$;
 
 -- Places an order, or (p_write false) says what placing it would answer and writes nothing.
 -- p_terms: what it waits for and when it ends (ledger.with_terms), null for an order that goes at once.
--- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED.
+-- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED, or RATE_LIMITED
+-- (then rules is the limit, and nothing is kept).
 CREATE FUNCTION ledger.place_order(p_user bigint, p_client_order_id text, p_fingerprint bytea,
     p_symbol text, p_side text, p_type text, p_product text, p_validity text, p_quantity bigint,
     p_price bigint, p_limit_price bigint, p_reserved bigint, p_charge_rates bigint[], p_verdict text,
     p_context text, p_open_orders_max integer, p_trade_date date, p_margin_rate bigint,
-    p_now timestamptz, p_write boolean, p_terms text)
+    p_now timestamptz, p_write boolean, p_terms text, p_disclosed bigint)
 RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; o ledger.orders; b ledger.orders; j record; v_rules jsonb; v_facts text;
-  v_held bigint := 0;
+  v_held bigint := 0; v_reached json;
 BEGIN
   IF p_write THEN
     a := ledger.lock_account(p_user, p_trade_date);
+    IF a.class <> 'TEST' AND p_client_order_id NOT LIKE 'SQ-%' THEN
+      v_reached := ledger.rate_reached(a, p_trade_date);
+      IF v_reached IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM ledger.limited_answer(p_user, p_client_order_id, p_fingerprint,
+          v_reached);
+        RETURN;
+      END IF;
+    END IF;
   ELSE
     a := ledger.account_on(p_user, p_trade_date);
   END IF;
   o.user_id := p_user; o.client_order_id := p_client_order_id; o.fingerprint := p_fingerprint;
   o.symbol := p_symbol; o.side := p_side; o.type := p_type; o.product := p_product;
   o.trade_date := p_trade_date; o.margin_rate := p_margin_rate; o.validity := p_validity;
-  o.quantity := p_quantity; o.price := p_price; o.limit_price := p_limit_price;
+  o.quantity := p_quantity; o.disclosed_quantity := p_disclosed;
+  o.price := p_price; o.limit_price := p_limit_price;
   o.reserved := p_reserved; o.charge_rates := p_charge_rates; o.charges := '{0,0,0,0,0,0,0}';
   o.filled_quantity := 0; o.traded_value := 0; o.request := 0; o.accepted_request := 0;
   o.context := p_context; o.created_at := p_now; o.updated_at := p_now; o.version := 1;
@@ -251,23 +263,24 @@ BEGIN
       jsonb_to_recordset(p_orders::jsonb) AS (user_id bigint, client_order_id text, fingerprint text,
         symbol text, side text, type text, product text, validity text, quantity bigint,
         price bigint, limit_price bigint, reserved bigint, charge_rates bigint[], verdict text,
-        context text, open_orders_max integer, margin_rate bigint, terms json)) WITH ORDINALITY AS x
+        context text, open_orders_max integer, margin_rate bigint, terms json,
+        disclosed bigint)) WITH ORDINALITY AS x
       ORDER BY x.user_id, x.ordinality
   LOOP
     RETURN QUERY SELECT r.ordinality::integer, p.* FROM ledger.place_order(r.user_id, r.client_order_id,
       decode(r.fingerprint, 'hex'), r.symbol, r.side, r.type, r.product, r.validity, r.quantity,
       r.price, r.limit_price, r.reserved, r.charge_rates, r.verdict, r.context, r.open_orders_max,
-      p_trade_date, r.margin_rate, p_now, true, r.terms::text) p;
+      p_trade_date, r.margin_rate, p_now, true, r.terms::text, r.disclosed) p;
   END LOOP;
 END $$;
 
 -- Asks the venue to cancel (p_quantity null) or to replace; an order that waits is changed here, at
 -- once. Idempotent on the order's request_ids; a cancel under the id of a replace is a request of its
--- own, for it was never answered.
+-- own, for it was never answered. A cancel during a change waits for the change's answer.
 -- outcome: ACCEPTED, REPLAY, NOT_FOUND, NOT_WORKING, IN_FLIGHT, VERSION_MOVED, DENIED, BELOW_FILLED.
 CREATE FUNCTION ledger.request_change(p_user bigint, p_order bigint, p_request_id text,
     p_version integer, p_quantity bigint, p_price bigint, p_reserved bigint, p_verdict text,
-    p_today date, p_now timestamptz, p_trigger_price bigint)
+    p_today date, p_now timestamptz, p_trigger_price bigint, p_changes_max integer)
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; b ledger.orders; o ledger.orders; v_rules jsonb := p_verdict::jsonb;
@@ -281,9 +294,9 @@ BEGIN
     RETURN;
   END IF;
   v_outcome := CASE WHEN v_key = ANY (b.change_keys) THEN 'REPLAY'
-    WHEN v_cancel AND b.pending_change = 'CANCEL' THEN 'REPLAY'
+    WHEN v_cancel AND (b.pending_change = 'CANCEL' OR ledger.cancel_waits(b)) THEN 'REPLAY'
     WHEN NOT ledger.is_working(b.status) THEN 'NOT_WORKING'
-    WHEN b.pending_change IS NOT NULL THEN 'IN_FLIGHT'
+    WHEN b.pending_change IS NOT NULL AND NOT v_cancel THEN 'IN_FLIGHT'
     WHEN p_version IS NOT NULL AND p_version <> b.version THEN 'VERSION_MOVED'
     WHEN NOT v_cancel AND p_quantity <= b.filled_quantity THEN 'BELOW_FILLED' END;
   o := b;
@@ -294,6 +307,12 @@ BEGIN
       UPDATE ledger.orders x SET change_keys = o.change_keys WHERE x.order_id = p_order;
     END IF;
     RETURN QUERY SELECT v_outcome, ledger.order_facts(b)::text, '[]'::text;
+    RETURN;
+  END IF;
+  IF NOT v_cancel THEN
+    v_rules := v_rules || ledger.changes_left(b, p_changes_max);
+  ELSIF b.pending_change IS NOT NULL THEN
+    RETURN QUERY SELECT * FROM ledger.queue_cancel(a, b, o.change_keys, p_now);
     RETURN;
   END IF;
   IF b.status = 'TRIGGER_PENDING' THEN

@@ -220,11 +220,12 @@ BEGIN
   o.status := p_next;
   o.updated_at := p_now;
   o.version := o.version + 1;
+  o := ledger.with_waiting_cancel(b, o);
   IF ledger.is_working(b.status) AND NOT ledger.is_working(o.status) THEN
     a.open_orders := a.open_orders - 1;
   END IF;
   UPDATE ledger.orders x SET quantity = o.quantity, limit_price = o.limit_price, price = o.price,
-    reserved = o.reserved, accepted_request = o.accepted_request, pending_change = o.pending_change,
+    request = o.request, reserved = o.reserved, accepted_request = o.accepted_request, pending_change = o.pending_change,
     pending_quantity = o.pending_quantity, pending_price = o.pending_price,
     pending_reserved = o.pending_reserved, reason_code = o.reason_code, reason = o.reason,
     status = o.status, venue_order_id = o.venue_order_id, updated_at = o.updated_at,
@@ -232,7 +233,7 @@ BEGIN
   a := ledger.append_event(a, CASE p_happening WHEN 'CHANGE_REFUSED' THEN p_happening
       WHEN 'REPLACED_DOWN' THEN 'ORDER_REPLACED' ELSE 'ORDER_' || p_happening END,
     o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text, o.symbol,
-    NULL);
+    CASE WHEN o.request > b.request THEN ledger.order_command(o) END);
   RETURN a.seq;
 END $$;
 

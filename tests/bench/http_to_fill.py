@@ -142,7 +142,7 @@ def _percentile(waits: list[float], percent: float) -> float:
 
 
 def _tokens(stack: Stack) -> list[str]:
-    done = stack.outcry("demo-user", "--count", str(TRADERS), "--json")
+    done = stack.outcry("demo-user", "--count", str(TRADERS), "--class", "TEST", "--json")
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
     return [stack.signed_in(user).token for user in json.loads(done.stdout)]

@@ -20,6 +20,7 @@ import msgspec
 
 from functions.shared.bookkeeping.accounts import deposit, open_account
 from functions.shared.bookkeeping.placing import Placement
+from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.charges import charge_rates, charges_on
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent
@@ -78,7 +79,7 @@ def fund(urls: list[str], owner_urls: list[str], users: Iterable[int]) -> None:
     shards = Shards(urls, "bench")
     now = datetime.now(UTC)
     for user in users:
-        open_account(shards, user, now)
+        open_account(shards, user, now, AccountClass.TEST)
         deposit(shards, user, "bench", 10**15, now.date(), now)
     shards.close()
     for url in owner_urls:

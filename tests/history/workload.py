@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 
 from functions.shared.bookkeeping import accounts
+from functions.shared.domain.accounts import AccountClass
 from infra.local.children import die_with_parent
 from infra.local.postgres import connect
 from tests.history import checker, record, rows
@@ -44,7 +45,7 @@ def open_accounts(folder: Path, urls: Sequence[str], users: Sequence[int]) -> No
     setting = Setting(folder, list(urls), list(users), 0)
     client, venue = Client(setting, "opener", 0), Venue(setting, "opening", 0, [])
     for user in users:
-        accounts.open_account(client.shards, user, noon(DAY_BEFORE))
+        accounts.open_account(client.shards, user, noon(DAY_BEFORE), AccountClass.TEST)
         client.pay_in(user, FUNDS, DAY_BEFORE)
         terms = {"symbol": ACME.symbol, "side": "BUY", "product": "CNC", "quantity": SHARES,
                  "price": 100 * 10_000, "open_orders_most": 1_000}  # fmt: skip

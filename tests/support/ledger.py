@@ -7,6 +7,7 @@ from functions.shared.bookkeeping import accounts, applying, changing, placing, 
 from functions.shared.bookkeeping.applying import Applied
 from functions.shared.bookkeeping.placing import Placed, Placement
 from functions.shared.clock import micros
+from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.calendar import MarketStatus, Phase, settlement_date
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
@@ -55,12 +56,18 @@ class Trader:
     _positions = itertools.count(1)
     _executions = itertools.count(1)
 
-    def __init__(self, shards: Shards, user_id: int, funds: int = 0) -> None:
+    def __init__(
+        self,
+        shards: Shards,
+        user_id: int,
+        funds: int = 0,
+        account_class: AccountClass = AccountClass.TEST,
+    ) -> None:
         self.shards = shards
         self.user_id = user_id
         self.now = NOON
         self._requests = itertools.count(1)
-        accounts.open_account(shards, user_id, NOON)
+        accounts.open_account(shards, user_id, NOON, account_class)
         if funds:
             self.deposit(funds)
 

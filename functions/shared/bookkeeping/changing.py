@@ -2,7 +2,8 @@
 
 Invariant: the order stays as it is until the venue says otherwise; while a change is in flight the
 larger of the two holds is kept, so neither outcome can be short. An order that waits for its
-trigger is nobody else's: it is changed by the same call, at once.
+trigger is nobody else's: it is changed by the same call, at once. A cancel that comes while a
+change is in flight is taken, and goes out when the venue has answered the change.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from datetime import date, datetime
 import msgspec
 
 from functions.shared.domain.errors import Conflict, NotFound
-from functions.shared.domain.pretrade import Judgement
+from functions.shared.domain.pretrade import Judgement, order_limits
 from functions.shared.stores.postgres import Shards
 from functions.shared.wire.events import OrderFacts, decode_order
 
@@ -20,7 +21,7 @@ from .placing import verdict_text
 _CHANGE = (
     "SELECT outcome, order_facts, rules FROM ledger.request_change(:user_id, :order_id,"
     " :request_id, :version, :quantity, :price, :reserved, :verdict, :today, :now,"
-    " :trigger_price)"
+    " :trigger_price, :changes_max)"
 )
 
 _CONFLICTS = {
@@ -98,6 +99,7 @@ def _change(
         today=today,
         now=now,
         trigger_price=trigger_price,
+        changes_max=order_limits(today).changes_max,
     )[0]
     if outcome == "NOT_FOUND":
         raise NotFound(f"no order {order_id}")

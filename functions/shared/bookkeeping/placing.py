@@ -21,7 +21,7 @@ _PLACE = (
     "SELECT outcome, order_facts, rules, available, largest FROM ledger.place_order("
     ":user_id, :client_order_id, :fingerprint, :symbol, :side, :type, :product, :validity,"
     " :quantity, :price, :limit_price, :reserved, :charge_rates, :verdict, :context,"
-    " :open_orders_max, :trade_date, :margin_rate, :now, :write, :terms)"
+    " :open_orders_max, :trade_date, :margin_rate, :now, :write, :terms, :disclosed)"
 )
 
 _PLACE_MANY = (
@@ -36,7 +36,7 @@ _RECALL = (
 )
 
 
-Outcome = Literal["ACCEPTED", "DENIED", "REPLAY", "KEY_REUSED"]
+Outcome = Literal["ACCEPTED", "DENIED", "REPLAY", "KEY_REUSED", "RATE_LIMITED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,30 @@ class Placement:
     terms: Terms | None = None
 
 
+class RateReached(msgspec.Struct, frozen=True):
+    """The account has placed `most` orders in the last second, minute or trade date; in `wait_ms`
+    milliseconds it may place one more."""
+
+    per: Literal["second", "minute", "day"]
+    most: int
+    wait_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """`order` is None for a preview. `largest`: the most that could be bought or sold now;
-    `available` in paise; both None on a replay."""
+    """`order` is None for a preview, and for an order above the account's rate (`reached`), of
+    which nothing is kept. `largest`: the most that could be bought or sold now; `available` in
+    paise; both None on a replay."""
 
     outcome: Outcome
     order: OrderFacts | None
     rules: list[dict[str, object]]
     available: int | None
     largest: int | None
+    reached: RateReached | None = None
+
+
+_reached_decoder = msgspec.json.Decoder(list[RateReached])
 
 
 def place(shards: Shards, placement: Placement) -> Placed:
@@ -148,6 +162,7 @@ def _parameters(placement: Placement) -> dict[str, Any]:
         "product": placement.product.value,
         "validity": placement.validity.value,
         "quantity": placement.intent.quantity,
+        "disclosed": placement.intent.disclosed,
         "price": placement.intent.price,
         "limit_price": judgement.limit_price,
         "reserved": judgement.reserved,
@@ -165,6 +180,8 @@ def _parameters(placement: Placement) -> dict[str, Any]:
 def _placed(
     outcome: Outcome, order: str | None, rules: str, available: int | None, largest: int | None
 ) -> Placed:
+    if outcome == "RATE_LIMITED":
+        return Placed(outcome, None, [], None, None, _reached_decoder.decode(rules)[0])
     facts = None if order is None else decode_order(order)
     return Placed(outcome, facts, msgspec.json.decode(rules), available, largest)
 

@@ -32,6 +32,7 @@ CODES: Final[Mapping[str, str]] = {
     "TOO_MANY_REQUESTS": "Too many requests",
     # Orders and money.
     "ORDER_REFUSED": "The order breaks a rule",
+    "RATE_LIMITED": "The account places orders faster than it may",
     "NOT_FREE": "More shares than can be pledged",
     "ID_REUSED": "The id was used with another body",
     "VERSION_MOVED": "The order has changed since",
@@ -41,8 +42,8 @@ CODES: Final[Mapping[str, str]] = {
     "PAYMENT_REFUSED": "The payment breaks a rule",
     "BANK_REFUSED": "The bank refused the payment",
     "NO_PRICE": "There is no live price",
-    "NO_RULES": "There are no rules for the business date",
     "VENUE_UNAVAILABLE": "The exchange can't be reached for this symbol",
+    "NO_RULES": "There are no rules for the business date",
     # Our side.
     "UNAVAILABLE": "Not available right now; try again",
     "INTERNAL": "Something is wrong on our side",

@@ -11,7 +11,8 @@ import msgspec
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="new"):
-    """Becomes FIX 35=D. `price` in ten-thousandths of a rupee; None for a market order."""
+    """Becomes FIX 35=D. `price` in ten-thousandths of a rupee; None for a market order;
+    `disclosed`: shares shown at a time, None for all of them."""
 
     v: Literal[1] = 1
     order_id: int
@@ -22,6 +23,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     validity: Literal["DAY", "IOC"]
     quantity: int
     price: int | None
+    disclosed: int | None = None
 
 
 class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="cancel"):
@@ -52,6 +54,7 @@ class ReplaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", 
     price: int | None
     request: int
     original: int
+    disclosed: int | None = None
 
 
 OrderCommand = NewOrder | CancelOrder | ReplaceOrder

@@ -21,7 +21,9 @@ from functions.shared.domain.orders import WORKING
 
 class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     """An order's row. Prices in ten-thousandths of a rupee, `traded_value` in paise, times in
-    microseconds since 1970. `trigger_price` and `releases_at`: what it waits for, or waited."""
+    microseconds since 1970. `trigger_price` and `releases_at`: what it waits for, or waited;
+    `disclosed_quantity`: shares shown at a time; `cancel_waits`: a cancel goes out when the change
+    in flight is answered."""
 
     order_id: int
     client_order_id: str
@@ -30,6 +32,7 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     side: str
     type: str
     quantity: int
+    disclosed_quantity: int | None = None
     price: int | None
     trigger_price: int | None = None
     releases_at: int | None = None
@@ -40,6 +43,7 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     filled_quantity: int
     traded_value: int
     pending_change: str | None
+    cancel_waits: bool = False
     reason_code: str | None
     reason: str | None
     rules: list[dict[str, object]] | None = None
@@ -213,6 +217,7 @@ def render_order(order: OrderFacts) -> dict[str, object]:
         "side": order.side,
         "type": order.type,
         "quantity": order.quantity,
+        "disclosed_quantity": order.disclosed_quantity,
         "price": None if order.price is None else format_price(order.price),
         "trigger_price": None if order.trigger_price is None else format_price(order.trigger_price),
         "product": order.product,
@@ -220,7 +225,7 @@ def render_order(order: OrderFacts) -> dict[str, object]:
         "releases_at": None if order.releases_at is None else format_time(order.releases_at),
         "expires_at": None if order.expires_at is None else format_time(order.expires_at),
         "status": order.status,
-        "pending_change": order.pending_change,
+        "pending_change": "CANCEL" if order.cancel_waits else order.pending_change,
         "filled_quantity": order.filled_quantity,
         "remaining_quantity": order.quantity - order.filled_quantity if working else 0,
         "average_price": format_average(order.traded_value, order.filled_quantity),

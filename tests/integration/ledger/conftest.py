@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from functions.shared.domain.accounts import AccountClass
 from functions.shared.stores.postgres import Shards
 from infra.command import verify_ledger
 from infra.local.postgres import APPLICATION, OWNER
@@ -41,7 +42,9 @@ def ledger(ledger_databases: ShardsUnderTest) -> Iterator[Shards]:
 def new_trader(ledger: Shards) -> NewTrader:
     """Opens an account of a new user, funded with one lakh unless told otherwise."""
 
-    def make(funds: int = LAKH, shards: Shards = ledger) -> Trader:
-        return Trader(shards, next(_users), funds)
+    def make(
+        funds: int = LAKH, shards: Shards = ledger, account_class: AccountClass = AccountClass.TEST
+    ) -> Trader:
+        return Trader(shards, next(_users), funds, account_class)
 
     return make

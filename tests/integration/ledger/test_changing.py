@@ -1,9 +1,24 @@
 """A change that is asked for again is the same change, however much has happened since."""
 
+from dataclasses import replace
+
+import pytest
+
+from edge.gateway.translate import command_fields
 from functions.shared.bookkeeping import changing
+from functions.shared.bookkeeping.placing import place
+from functions.shared.domain.errors import Conflict
 from functions.shared.domain.orders import Side
+from functions.shared.wire.commands import (
+    CancelOrder,
+    NewOrder,
+    OrderCommand,
+    ReplaceOrder,
+    decode_command,
+)
+from functions.shared.wire.events import render_order
 from tests.integration.ledger.conftest import NewTrader
-from tests.support.ledger import Trader, verdict
+from tests.support.ledger import NOON, Trader, verdict
 
 
 def modify(trader: Trader, order: int, key: str, quantity: int) -> changing.Changed:
@@ -54,3 +69,85 @@ def test_a_cancel_under_the_id_of_a_change_is_asked_for_all_the_same(
     assert cancel(trader, order, "key").order.pending_change == "CANCEL"
     assert cancel(trader, order, "key").order.version == 4
     assert trader.kinds().count("CANCEL_REQUESTED") == 1
+
+
+def test_an_order_is_changed_twenty_five_times_and_can_then_be_cancelled(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    for number in range(1, 26):
+        assert modify(trader, order, f"key {number}", 10 + number).rules == []
+        trader.told(order, "5" if number % 5 else "9", request=number, reject_code=0)
+    refused = modify(trader, order, "key 26", 99)
+    assert [(r["code"], r["value"], r["limit"]) for r in refused.rules] == [
+        ("TOO_MANY_CHANGES", "26", "25")
+    ]
+    assert modify(trader, order, "key 25", 35).rules == []  # asked for again, it is that one
+    assert cancel(trader, order, "last").order.pending_change == "CANCEL"
+
+
+def commands(trader: Trader) -> list[OrderCommand]:
+    """What the venue is told of the trader's orders, in order."""
+    rows = trader.database().run(
+        "SELECT command FROM ledger.outbox WHERE user_id = :u AND command IS NOT NULL ORDER BY id",
+        u=trader.user_id,
+    )
+    return [decode_command(row[0]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("answer", "original", "quantity"), [("5", 1, 20), ("9", 0, 10)], ids=["replaced", "refused"]
+)
+def test_a_cancel_during_a_change_goes_out_when_the_change_is_answered(
+    new_trader: NewTrader, answer: str, original: int, quantity: int
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    modify(trader, order, "change", 20)
+    taken = cancel(trader, order, "stop").order
+    assert render_order(taken)["pending_change"] == "CANCEL"
+    assert cancel(trader, order, "stop again").order.version == taken.version
+    with pytest.raises(Conflict, match="on its way"):
+        modify(trader, order, "too late", 30)
+    assert [type(each) for each in commands(trader)] == [NewOrder, ReplaceOrder]
+
+    trader.told(order, answer, request=1, reject_code=0)
+    asked = trader.order(order)
+    assert (asked.pending_change, asked.quantity, asked.cancel_waits) == ("CANCEL", quantity, False)
+    sent = commands(trader)[-1]
+    assert isinstance(sent, CancelOrder)
+    assert (sent.request, sent.original, sent.quantity) == (2, original, quantity)
+    trader.told(order, "4", request=2)
+    assert trader.order(order).status == "CANCELLED"
+    assert trader.funds().held == 0
+
+
+def test_a_cancel_that_waits_is_dropped_when_the_order_is_filled_before(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    modify(trader, order, "change", 20)
+    cancel(trader, order, "stop")
+    trader.fill(order, 10)
+    filled = trader.order(order)
+    assert (filled.status, filled.pending_change, filled.cancel_waits) == ("FILLED", None, False)
+    assert [type(each) for each in commands(trader)] == [NewOrder, ReplaceOrder]
+
+
+def test_the_shown_part_of_an_order_goes_to_the_venue_and_stays_when_it_is_replaced(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    wanted = trader.placement(Side.BUY, 100)
+    wanted = replace(wanted, intent=replace(wanted.intent, disclosed=10))
+    placed = place(trader.shards, wanted)
+    assert placed.order is not None
+    assert placed.order.disclosed_quantity == 10
+    modify(trader, placed.order.order_id, "change", 90)
+    new, changed = commands(trader)
+    assert isinstance(new, NewOrder)
+    assert isinstance(changed, ReplaceOrder)
+    assert (new.disclosed, changed.disclosed) == (10, 10)
+    assert (111, "10") in command_fields(changed, NOON)

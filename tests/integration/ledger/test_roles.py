@@ -14,7 +14,7 @@ MONEY_TABLES = (
     "shortage", "loan", "interest_rate", "dividend", "contract_note", "contract_note_due",
     "deposit", "payment", "payment_transition", "parked_execution", "fix_applied",
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
-    "slot", "slot_home", "shard",
+    "slot", "slot_home", "shard", "order_rate", "algo_registration",
 )  # fmt: skip
 FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry", "contract_note")
 REFUSED, APPEND_ONLY = "42501", "OC409"
@@ -101,7 +101,7 @@ def test_the_application_calls_only_what_it_is_granted(
         "ledger.deposit(1, 'x', 1, current_date, now())",
         "ledger.open_account(1, now())",
         "ledger.end_payment(1, 1, 'DONE', NULL, current_date, now())",
-        "ledger.request_change(1, 1, 'x', NULL, NULL, NULL, NULL, '[]', current_date, now(), NULL)",
+        "ledger.request_change(1, 1, 'x', NULL, NULL, NULL, NULL, '[]', NULL, now(), NULL, 25)",
         "ledger.release_order(1, 1, 1, 1, 1, 1, '[]', '{}', '{}', current_date, now())",
         "ledger.expire_order(1, 1, current_date, now())",
     ],

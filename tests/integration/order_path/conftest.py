@@ -18,6 +18,7 @@ from functions.risk import handler as risk
 from functions.shared.access.principal import Principal
 from functions.shared.bookkeeping.accounts import open_account
 from functions.shared.clock import micros, wall_now
+from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.errors import Refused
 from functions.shared.runtime import composition
 from functions.shared.stores.bank import Bank
@@ -157,7 +158,7 @@ _users = itertools.count(1, 37)
 def client(stores: OrderStores) -> Client:
     """A new user with one lakh rupees."""
     user_id = next(_users)
-    open_account(stores.shards, user_id, NOON)
+    open_account(stores.shards, user_id, NOON, AccountClass.TEST)
     made = Client(user_id, f"user-{user_id}")
     answer = made.ask("POST", "/v1/funds/deposits", {"client_id": "start", "amount": "100000.00"})
     assert answer.status == 202
@@ -168,5 +169,5 @@ def client(stores: OrderStores) -> Client:
 def stranger(stores: OrderStores) -> Client:
     """Another user, with an account and nothing in it."""
     user_id = next(_users)
-    open_account(stores.shards, user_id, NOON)
+    open_account(stores.shards, user_id, NOON, AccountClass.TEST)
     return Client(user_id, f"user-{user_id}")

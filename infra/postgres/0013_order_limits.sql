@@ -1,0 +1,154 @@
+-- How many orders an account may place in a second, a minute and a day, how often an order may be
+-- changed, and the cancel that waits for a change to be answered.
+--
+-- Invariants kept here:
+--   * The orders themselves are the count: their numbers tell their time and user, so there is no
+--     counter that could be lost, raced or moved apart from them. It is taken under the account's
+--     lock. An order asked for again is not counted again, a cancel is never counted.
+--   * A change is in flight alone. A cancel that comes meanwhile is taken and goes out when the venue
+--     has answered the change: it was the latest thing asked for.
+
+-- A class without a row has no limit: TEST accounts, on paper only, for load.
+CREATE TABLE ledger.order_rate (
+  class      text NOT NULL,
+  valid_from date NOT NULL,
+  per_second integer NOT NULL,
+  per_minute integer NOT NULL,
+  per_day    integer NOT NULL,
+  source     text NOT NULL,
+  PRIMARY KEY (class, valid_from)
+);
+INSERT INTO ledger.order_rate VALUES
+  ('RETAIL', '2023-01-01', 10, 400, 5000, 'SEBI CIR/2025/0000013 and NSE INVG67858: ten a second '
+    'without a registered strategy; brokers'' published limits a minute and a day'),
+  ('REGISTERED_ALGO', '2023-01-01', 10, 400, 5000, 'without a registration in force: as RETAIL');
+
+-- What the exchange registered for a client's strategy.
+CREATE TABLE ledger.algo_registration (
+  user_id    bigint NOT NULL,
+  valid_from date NOT NULL,
+  valid_to   date NOT NULL,
+  algo_id    text NOT NULL,
+  per_second integer NOT NULL,
+  per_minute integer NOT NULL,
+  per_day    integer NOT NULL,
+  PRIMARY KEY (user_id, valid_from),
+  CONSTRAINT algo_registration_sane
+    CHECK (least(per_second, per_minute, per_day) > 0 AND valid_to >= valid_from)
+);
+
+CREATE FUNCTION ledger.register_algo(p_user bigint, p_valid_from date, p_valid_to date, p_algo_id text,
+    p_per_second integer, p_per_minute integer, p_per_day integer)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM ledger.lock_account(p_user, '-infinity');
+  INSERT INTO ledger.algo_registration VALUES (p_user, p_valid_from, p_valid_to, p_algo_id,
+    p_per_second, p_per_minute, p_per_day) ON CONFLICT DO NOTHING;
+END $$;
+
+-- The most orders that the account may place, and where it is said; no row for an account without
+-- limits.
+CREATE FUNCTION ledger.rates_of(p_user bigint, p_class text, p_today date)
+RETURNS TABLE (per_second integer, per_minute integer, per_day integer, valid_from date, source text)
+LANGUAGE sql STABLE AS $$
+  SELECT r.per_second, r.per_minute, r.per_day, r.valid_from, 'registration ' || r.algo_id
+  FROM ledger.algo_registration r
+  WHERE p_class = 'REGISTERED_ALGO' AND r.user_id = p_user AND p_today BETWEEN r.valid_from AND r.valid_to
+  UNION ALL
+  (SELECT r.per_second, r.per_minute, r.per_day, r.valid_from, r.source FROM ledger.order_rate r
+  WHERE r.class = p_class AND r.valid_from <= p_today ORDER BY r.valid_from DESC LIMIT 1)
+  LIMIT 1
+$$;
+
+-- Null while the account may place one more order now, else the limit it has reached and when the
+-- oldest order that counts no longer does, in milliseconds. Time is the wall clock's, a day the trade
+-- date's. Each order leaves an event: below a day's number of events no day needs to be counted.
+CREATE FUNCTION ledger.rate_reached(a ledger.account, p_today date) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+DECLARE r record; v_now bigint := (extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1767225600000;
+  v_second bigint; v_minute bigint; v_day bigint := 0;
+BEGIN
+  SELECT * INTO r FROM ledger.rates_of(a.user_id, a.class, p_today);
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  SELECT count(*) FILTER (WHERE x.order_id >= (v_now - 999) << 22), count(*) INTO v_second, v_minute
+    FROM ledger.orders x WHERE x.user_id = a.user_id AND x.order_id >= (v_now - 59999) << 22;
+  IF a.seq >= r.per_day THEN
+    SELECT count(*) INTO v_day FROM ledger.orders x WHERE x.user_id = a.user_id
+      AND x.order_id >= (v_now - 86400000) << 22 AND x.trade_date = p_today;
+  END IF;
+  RETURN CASE
+    WHEN v_day >= r.per_day THEN json_build_object('per', 'day', 'most', r.per_day, 'wait_ms',
+      (extract(epoch FROM date_trunc('day', clock_timestamp() AT TIME ZONE 'Asia/Kolkata')
+        + interval '1 day' - clock_timestamp() AT TIME ZONE 'Asia/Kolkata') * 1000)::bigint)
+    WHEN v_minute >= r.per_minute THEN json_build_object('per', 'minute', 'most', r.per_minute,
+      'wait_ms', ledger.order_age(a.user_id, r.per_minute, v_now, 60000))
+    WHEN v_second >= r.per_second THEN json_build_object('per', 'second', 'most', r.per_second,
+      'wait_ms', ledger.order_age(a.user_id, r.per_second, v_now, 1000)) END;
+END $$;
+
+-- In how many milliseconds the p_count-th latest order of a user is p_window old.
+CREATE FUNCTION ledger.order_age(p_user bigint, p_count integer, p_now bigint, p_window bigint)
+RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT greatest(1, (x.order_id >> 22) + p_window - p_now) FROM ledger.orders x
+    WHERE x.user_id = p_user ORDER BY x.order_id DESC OFFSET p_count - 1 LIMIT 1
+$$;
+
+-- The answer to an order above the rate: that of the first time for a key that was used, and else
+-- RATE_LIMITED with the limit in the place of the rules. Nothing is kept of it.
+CREATE FUNCTION ledger.limited_answer(p_user bigint, p_client_order_id text, p_fingerprint bytea,
+    p_reached json)
+RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE o ledger.orders;
+BEGIN
+  SELECT * INTO o FROM ledger.orders x
+    WHERE x.user_id = p_user AND x.client_order_id = p_client_order_id;
+  IF FOUND THEN
+    RETURN QUERY SELECT * FROM ledger.first_answer(o, p_fingerprint);
+  ELSE
+    RETURN QUERY SELECT 'RATE_LIMITED'::text, NULL::text, json_build_array(p_reached)::text,
+      NULL::bigint, NULL::bigint;
+  END IF;
+END $$;
+
+-- The rule on how often an order may be changed, for one more change: an array with or without it.
+CREATE FUNCTION ledger.changes_left(o ledger.orders, p_changes_max integer) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN n.changes < p_changes_max THEN '[]' ELSE jsonb_build_array(ledger.rule(
+    'TOO_MANY_CHANGES', 'cancel it and place another', (n.changes + 1)::text, p_changes_max::text,
+    NULL)) END
+  FROM (SELECT count(*) AS changes FROM unnest(o.change_keys) k WHERE k LIKE 'replace %') n
+$$;
+
+-- request_change of a cancel while a change is in flight; o has the request's key. outcome: ACCEPTED.
+CREATE FUNCTION ledger.queue_cancel(a ledger.account, b ledger.orders, p_keys text[], p_now timestamptz)
+RETURNS TABLE (outcome text, order_facts text, rules text) LANGUAGE plpgsql AS $$
+DECLARE o ledger.orders := b;
+BEGIN
+  o.change_keys := p_keys;
+  o.updated_at := p_now;
+  o.version := o.version + 1;
+  UPDATE ledger.orders x SET change_keys = o.change_keys, updated_at = o.updated_at,
+    version = o.version WHERE x.order_id = o.order_id;
+  PERFORM ledger.append_event(a, 'CANCEL_REQUESTED', o.order_id, 0, 0, 0, p_now,
+    '"order":' || ledger.order_facts(o)::text, o.symbol, NULL);
+  RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
+END $$;
+
+-- An order whose change was answered, asking for the cancel that waited; b is the order before.
+CREATE FUNCTION ledger.with_waiting_cancel(b ledger.orders, n ledger.orders) RETURNS ledger.orders
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE o ledger.orders := n;
+BEGIN
+  IF ledger.cancel_waits(b) AND o.pending_change IS NULL AND ledger.is_working(o.status) THEN
+    o.pending_change := 'CANCEL';
+    o.request := o.request + 1;
+  END IF;
+  RETURN o;
+END $$;
+
+REVOKE ALL ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.rate_reached, ledger.order_age,
+  ledger.limited_answer, ledger.changes_left, ledger.queue_cancel,
+  ledger.with_waiting_cancel FROM PUBLIC;
+GRANT SELECT ON ledger.order_rate, ledger.algo_registration TO outcry_app;
+GRANT EXECUTE ON FUNCTION ledger.register_algo, ledger.rates_of TO outcry_app;
