@@ -1,5 +1,6 @@
 """Kill any process at any moment: no order lost, doubled or forgotten, no rupee out of place."""
 
+import itertools
 import random
 import threading
 import time
@@ -91,6 +92,29 @@ def test_a_part_killed_in_the_middle_of_orders_loses_and_doubles_nothing(
     sender.join()
     assert len(placed) == ORDERS
     assert len({p["order_id"] for p in placed}) == ORDERS
+    check_books(killed, trader)
+
+
+@pytest.mark.timeout(240)
+def test_orders_are_refused_while_the_exchange_is_away_and_taken_when_it_is_back(
+    killed: Stack,
+) -> None:
+    killed.wait_ready()
+    trader = killed.new_trader(deposit="9000000.00")
+    number = itertools.count(1)
+
+    def place() -> httpx.Response:
+        body = {
+            "client_order_id": f"away-{next(number)}", "symbol": "INFY", "side": "BUY",
+            "type": "LIMIT", "quantity": 1, "price": str(int(trader.price("INFY"))),
+        }  # fmt: skip
+        return trader.http.post("/v1/orders", json=body)
+
+    killed.kill("exchange")
+    refused = eventually(place, lambda answer: answer.status_code == 503, 30)
+    assert refused.json()["code"] == "VENUE_UNAVAILABLE"
+    assert refused.headers["Retry-After"] == "1"
+    eventually(place, lambda answer: answer.status_code == 202, SETTLE_SECONDS)
     check_books(killed, trader)
 
 
