@@ -5,7 +5,7 @@ from aws_lambda_powertools.event_handler import Response
 from functions.shared.bookkeeping import reading
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
-from functions.shared.wire.events import format_time, render_fill, render_order
+from functions.shared.wire.events import format_time, render_fill, render_order, render_seen
 
 
 def list_orders(stores: Stores, user_id: int, query: reading.OrderQuery) -> Response[str]:
@@ -19,7 +19,13 @@ def show_order(stores: Stores, user_id: int, order_id: int) -> Response[str]:
     """The order with its whole life. Raises NotFound unless it is this user's."""
     order, _ = reading.order(stores.shards, user_id, order_id)
     history = [
-        {"seq": row.seq, "time": format_time(row.at), "kind": row.kind, "status": row.status}
+        {
+            "seq": row.seq,
+            "time": format_time(row.at),
+            "kind": row.kind,
+            "status": row.status,
+            "trigger": None if row.seen is None else render_seen(row.seen),
+        }
         for row in reading.history(stores.shards, user_id, order_id)
     ]
     fills = [render_fill(fill) for fill in reading.fills(stores.shards, user_id, order_id)]

@@ -24,7 +24,7 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_MAIL_URL": "SES: the endpoint's http address or aws:REGION",
     "OUTCRY_BANK_URL": "the bank that payments go through: http://HOST:PORT or https://HOST",
     "OUTCRY_CLOCK": "business clock: real, or file:///PATH",
-    "OUTCRY_EXECUTION_PARTITIONS": "partitions of the executions stream (default 4)",
+    "OUTCRY_EXECUTION_PARTITIONS": "partitions of the streams executions and commands (default 4)",
     "OUTCRY_ORDER_SESSIONS": "number of FIX order sessions (default 2)",
     "OUTCRY_FEED_SESSIONS": "number of FIX market-data sessions (default 2)",
     "OUTCRY_VENUE_ORDERS": "HOST:PORT of the venue's FIX order sessions",

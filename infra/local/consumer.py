@@ -1,6 +1,6 @@
-"""`python -m infra.local.consumer`: what a Kinesis event source mapping does on AWS.
+"""`python -m infra.local.consumer`: what Kinesis event source mappings do on AWS.
 
-It reads the stream that template.yaml gives to a function and calls the function's handler with
+It reads the streams that template.yaml gives to functions and calls each one's handler with
 batches of Kinesis's shape, one invocation at a time. Invariant: a record is acknowledged after its
 invocation took it; from the first record a handler reports as failed, a partition is handed over
 again, in order, until it is taken. Other partitions go on meanwhile.
@@ -9,9 +9,9 @@ again, in order, until it is taken. Other partitions go on meanwhile.
 import base64
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge.runtime.health import serve_health
 from edge.runtime.log import configure_logging, logger
@@ -45,24 +45,32 @@ class _Backlog:
     pause: float = _PAUSE_LEAST
 
 
+class _Mapping(NamedTuple):
+    """Whose records a stream's are."""
+
+    function: Function
+    handler: Handler
+
+
 class Consumer:
-    """One function's source: every partition of one stream."""
+    """The sources of the functions: every partition of their streams."""
 
     def __init__(
         self,
-        source: StreamSource,
+        handlers: Mapping[StreamSource, Handler],
         partitions: int,
         streams: Streams,
-        handler: Handler,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._source = source
         self._streams = streams
-        self._handler = handler
         self._clock = clock
+        self._batch_size = min(source.batch_size for source in handlers)
         # On AWS one stream has shards; here each partition is a stream: executions.0, .1, ...
-        family = source.stream.rpartition(".")[0] or source.stream
-        self._names = [f"{family}.{number}" for number in range(partitions)]
+        self._mappings: dict[str, _Mapping] = {}
+        for source, handler in handlers.items():
+            family = source.stream.rpartition(".")[0] or source.stream
+            for number in range(partitions):
+                self._mappings[f"{family}.{number}"] = _Mapping(source.function, handler)
         self._backlogs: dict[str, _Backlog] = {}
         self._connected = False
 
@@ -78,16 +86,14 @@ class Consumer:
         for name, backlog in list(self._backlogs.items()):
             if backlog.retry_at <= self._clock():
                 self._deliver(name, backlog.records)
-        moving = [name for name in self._names if name not in self._backlogs]
+        moving = [name for name in self._mappings if name not in self._backlogs]
         if self._backlogs:
             due = min(backlog.retry_at for backlog in self._backlogs.values())
             block_ms = max(1, min(block_ms, int((due - self._clock()) * 1000)))
         if not moving:
             time.sleep(block_ms / 1000)
             return
-        batches = self._streams.read(
-            moving, _CONSUMER, _CONSUMER, self._source.batch_size, block_ms
-        )
+        batches = self._streams.read(moving, _CONSUMER, _CONSUMER, self._batch_size, block_ms)
         self._connected = True
         for number, (name, records) in enumerate(batches):
             try:
@@ -114,9 +120,9 @@ class Consumer:
 
     def _invoke(self, name: str, records: Sequence[Delivered]) -> int:
         """How many records, from the first on, the handler took."""
-        function = self._source.function
+        function, handler = self._mappings[name]
         try:
-            answer = self._handler(kinesis_event(name, records), _context(function, records[0].id))
+            answer = handler(kinesis_event(name, records), _context(function, records[0].id))
         except Exception:  # noqa: BLE001 - an event source mapping retries whatever a handler raises
             logger(__name__).exception("the handler failed", stream=name, records=len(records))
             return 0
@@ -162,16 +168,10 @@ def _context(function: Function, request_id: str) -> Context:
 def main() -> int:
     settings = ConsumerSettings.from_environment()
     configure_logging("ledger", settings.log_level)
-    sources = read_template().streams
-    if len(sources) != 1:
-        raise TemplateError(f"the template has {len(sources)} stream sources; one is served here")
-    source = sources[0]
-    consumer = Consumer(
-        source,
-        settings.execution_partitions,
-        open_streams(settings.streams_url),
-        load_handler(source.function.handler),
-    )
+    handlers = {source: load_handler(source.function.handler) for source in read_template().streams}
+    if not handlers:
+        raise TemplateError("the template has no stream source")
+    consumer = Consumer(handlers, settings.execution_partitions, open_streams(settings.streams_url))
     threads = Threads()
     threads.stop_on_signals()
     health = serve_health(settings.health, "ledger", consumer.state)

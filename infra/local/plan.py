@@ -274,6 +274,7 @@ class _Processes:
             ),
             self._part("relay", "edge.relay.main", edge | streams | sessions),
             self._part("fanout", "edge.fanout.main", edge | secrets | clock | fanout),
+            self._part("triggers", "edge.triggers.main", edge | streams | clock | partitions),
             self._part(
                 "ledger", "infra.local.consumer", app | streams | secrets | clock | partitions
             ),

@@ -33,6 +33,7 @@ SETTINGS = {
     "edge.ingest.main": "IngestSettings",
     "edge.relay.main": "RelaySettings",
     "edge.fanout.main": "FanoutSettings",
+    "edge.triggers.main": "TriggerSettings",
     "infra.local.consumer": "ConsumerSettings",
     "infra.images.prepare": "PrepareSettings",
 }
@@ -64,7 +65,8 @@ def test_it_follows_the_compose_specification() -> None:
 def test_the_stack_is_complete() -> None:
     assert SERVICES.keys() == {
         *("localstack", "postgres", "valkey", "streams", "opensearch", "clickhouse"),
-        *("prepare", "exchange", "bank", "gateway", "ingest", "relay", "fanout", "ledger"),
+        *("prepare", "exchange", "bank", "gateway", "ingest", "relay", "fanout"),
+        *("triggers", "ledger"),
     }
     assert SERVICES["localstack"]["image"] == "localstack/localstack:4.14.0"
 

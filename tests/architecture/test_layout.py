@@ -65,6 +65,8 @@ HEAVY = {
     "functions.ledger.write_notes": {"boto3", "fpdf", "pydantic", "quickfix", "textual"},
     "functions.ledger.apply_execution": {"boto3", "quickfix", "textual", "numpy", "pydantic"},
     "edge.fanout.main": {"boto3", "aws_lambda_powertools", "pydantic", "quickfix", "textual"},
+    "edge.triggers.main": {"boto3", "aws_lambda_powertools", "pydantic", "quickfix", "textual"},
+    "functions.orders.act_on_triggers": {"boto3", "quickfix", "textual", "numpy", "pydantic"},
     "edge.gateway.main": {"boto3", "aws_lambda_powertools", "pydantic", "textual"},
 }
 

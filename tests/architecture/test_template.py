@@ -16,6 +16,7 @@ from functions.shared.runtime.codes import CODES
 from functions.shared.runtime.http import PUBLIC, Api
 from functions.shared.settings import VARIABLES, StoreSettings
 from functions.shared.wire.executions import executions_stream
+from functions.shared.wire.trigger_commands import commands_stream
 from infra.aws.template import FUNCTION, ROOT, functions_of, load_template
 
 TEMPLATE = load_template()
@@ -190,8 +191,9 @@ def test_executions_are_retried_in_part_split_and_never_lost_in_silence() -> Non
     assert all(alarm["AlarmActions"] == [{"Ref": "Alarms"}] for alarm in alarms)
 
 
-def test_the_stream_has_the_name_the_order_gateway_appends_to() -> None:
+def test_the_streams_have_the_names_the_edge_appends_to() -> None:
     assert RESOURCES["Executions"]["Properties"]["Name"] == executions_stream(0)
+    assert RESOURCES["Commands"]["Properties"]["Name"] == commands_stream(0)
 
 
 @pytest.mark.parametrize(

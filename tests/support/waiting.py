@@ -8,9 +8,11 @@ from functions.shared.bookkeeping import changing, placing, releasing
 from functions.shared.bookkeeping.changing import Changed
 from functions.shared.bookkeeping.placing import Placed, Placement
 from functions.shared.bookkeeping.releasing import Released
+from functions.shared.clock import micros
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import OrderIntent, judge
 from functions.shared.domain.waiting import judge_stop, released_intent, terms_of
+from functions.shared.wire.events import TriggerSeen
 from tests.support.ledger import ACME, OPEN, Trader, price
 
 LAST = 100 * 10_000
@@ -76,7 +78,8 @@ def release(trader: Trader, order_id: int, rupees: float, version: int | None = 
     )
     return releasing.release(
         trader.shards, order, trader.user_id, price(rupees), verdict,
-        {"why": "PRICE", "price": price(rupees), "seq": 7}, "{}", trader.today, trader.now,
+        TriggerSeen(why="PRICE", seen_at=micros(trader.now), price=price(rupees), seq=7), "{}",
+        trader.today, trader.now,
     )  # fmt: skip
 
 

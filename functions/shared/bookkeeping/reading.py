@@ -15,10 +15,12 @@ from functions.shared.wire.events import (
     HoldingFacts,
     OrderFacts,
     PositionFacts,
+    TriggerSeen,
     decode_fill,
     decode_holding,
     decode_order,
     decode_position,
+    decode_seen,
 )
 
 _ORDERS = (
@@ -35,7 +37,8 @@ _ORDER = (
     " WHERE o.order_id = :order_id AND o.user_id = :user_id"
 )
 _HISTORY = (
-    "SELECT seq, ledger.micros(at), kind, (body::jsonb -> 'order' ->> 'status'), hash"
+    "SELECT seq, ledger.micros(at), kind, (body::jsonb -> 'order' ->> 'status'),"
+    " (body::jsonb ->> 'trigger')"
     " FROM ledger.ledger_event WHERE user_id = :user_id AND ref = :order_id"
     " AND seq >= (SELECT placed_seq FROM ledger.orders WHERE order_id = :order_id) ORDER BY seq"
 )
@@ -110,12 +113,14 @@ class OrderQuery:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One step of an order's life; `at` in microseconds since 1970."""
+    """One step of an order's life; `at` in microseconds since 1970. `seen`: what released it, for
+    an order that waited."""
 
     seq: int
     at: int
     kind: str
     status: str | None
+    seen: TriggerSeen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,10 @@ def order(shards: Shards, user_id: int, order_id: int) -> tuple[OrderFacts, int]
 def history(shards: Shards, user_id: int, order_id: int) -> list[HistoryRow]:
     """Every event of one order of this user, oldest first."""
     rows = shards.of_user(user_id).run(_HISTORY, user_id=user_id, order_id=order_id)
-    return [HistoryRow(*row[:4]) for row in rows]
+    return [
+        HistoryRow(seq, at, kind, status, None if seen is None else decode_seen(seen))
+        for seq, at, kind, status, seen in rows
+    ]
 
 
 def fills(shards: Shards, user_id: int, order_id: int) -> list[FillFacts]:

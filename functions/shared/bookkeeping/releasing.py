@@ -12,7 +12,7 @@ import msgspec
 
 from functions.shared.domain.pretrade import Judgement
 from functions.shared.stores.postgres import Shards
-from functions.shared.wire.events import OrderFacts, decode_order
+from functions.shared.wire.events import OrderFacts, TriggerSeen, decode_order
 
 from .placing import verdict_text
 
@@ -39,13 +39,13 @@ def release(
     user_id: int,
     price: int | None,
     judgement: Judgement,
-    trigger: dict[str, object],
+    seen: TriggerSeen,
     context: str,
     today: date,
     now: datetime,
 ) -> Released:
     """Hands the order over as it was read. `price`: the trade that reached its trigger, None for a
-    time; `trigger`: what was seen, kept in the event. Raises Retryable when the ledger can't
+    time; `seen`: kept in the event. Raises Retryable when the ledger can't
     answer: ask again."""
     outcome, facts, rules = shards.of_user(user_id).call(
         _RELEASE,
@@ -56,7 +56,7 @@ def release(
         limit_price=judgement.limit_price,
         reserved=judgement.reserved,
         verdict=verdict_text(judgement),
-        trigger=msgspec.json.encode(trigger).decode(),
+        trigger=msgspec.json.encode(seen).decode(),
         context=context,
         today=today,
         now=now,

@@ -52,6 +52,18 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     version: int
 
 
+class TriggerSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What released an order that waited: its time, or a trade at `price` (ten-thousandths of a
+    rupee) in the symbol's quote `seq`. `seen_at` in microseconds since 1970, the exchange's time in
+    milliseconds."""
+
+    why: Literal["PRICE", "TIME"]
+    seen_at: int
+    price: int | None = None
+    seq: int | None = None
+    timestamp_ms: int | None = None
+
+
 class FillFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One execution: `price` in ten-thousandths of a rupee, `value` and `charges` in paise; `heads`
     are the charges by head, in the order of `domain.charges.HEADS`."""
@@ -147,6 +159,7 @@ class _StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
 _body_decoder = msgspec.json.Decoder(EventBody)
 _event_decoder = msgspec.json.Decoder(UserEvent)
 _order_decoder = msgspec.json.Decoder(OrderFacts)
+_seen_decoder = msgspec.json.Decoder(TriggerSeen)
 _fill_decoder = msgspec.json.Decoder(FillFacts)
 _holding_decoder = msgspec.json.Decoder(HoldingFacts)
 _position_decoder = msgspec.json.Decoder(PositionFacts)
@@ -166,6 +179,10 @@ def decode_body(text: str | bytes) -> EventBody:
 
 def decode_order(text: str | bytes) -> OrderFacts:
     return _order_decoder.decode(text)
+
+
+def decode_seen(text: str | bytes) -> TriggerSeen:
+    return _seen_decoder.decode(text)
 
 
 def decode_fill(text: str | bytes) -> FillFacts:
@@ -259,6 +276,17 @@ def render_fill(fill: FillFacts) -> dict[str, object]:
         "trade_date": fill.trade_date,
         "settles_on": fill.settles_on,
         "time": format_time(fill.at),
+    }
+
+
+def render_seen(seen: TriggerSeen) -> dict[str, object]:
+    """Why an order went to the venue when it did."""
+    return {
+        "why": seen.why,
+        "time": format_time(seen.seen_at),
+        "price": None if seen.price is None else format_price(seen.price),
+        "quote_seq": seen.seq,
+        "timestamp": seen.timestamp_ms,
     }
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from functions.shared.bookkeeping import reading
 from functions.shared.domain.errors import Conflict
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.waiting import judge_stop
@@ -19,10 +20,6 @@ from tests.support.waiting import LAST, expire, modify_stop, release, stop, stop
 _COMMANDS = (
     "SELECT b.command FROM ledger.outbox b JOIN ledger.ledger_event e USING (user_id, seq)"
     " WHERE b.user_id = :u AND e.ref = :o AND b.command IS NOT NULL"
-)
-_TRIGGER = (
-    "SELECT body::json ->> 'trigger' FROM ledger.ledger_event"
-    " WHERE user_id = :u AND ref = :o AND kind = 'ORDER_RELEASED'"
 )
 
 
@@ -51,8 +48,9 @@ def test_a_stop_keeps_what_it_will_need_and_goes_to_the_venue_when_it_is_release
     (command,) = commands(trader, order)
     assert (command["kind"], command["type"], command["price"]) == ("new", "LIMIT", price(106.6))
     assert trader.funds().held == verdict(Side.BUY, 10, 106.6).reserved
-    rows = trader.database().run(_TRIGGER, u=trader.user_id, o=order)
-    assert msgspec.json.decode(rows[0][0]) == {"why": "PRICE", "price": price(105.5), "seq": 7}
+    seen = reading.history(trader.shards, trader.user_id, order)[-1].seen
+    assert seen is not None
+    assert (seen.why, seen.price, seen.seq) == ("PRICE", price(105.5), 7)
     trader.fill(order, 10, 106)
     assert trader.order(order).status == "FILLED"
     assert trader.funds().held == 0

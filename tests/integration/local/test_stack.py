@@ -20,7 +20,7 @@ from tests.support.stack import Stack, own_stack
 
 PARTS = {
     *("postgres", "valkey", "streams", "mail", "exchange", "bank"),
-    *("ingest", "gateway", "relay", "fanout", "ledger", "api"),
+    *("ingest", "gateway", "relay", "fanout", "triggers", "ledger", "api"),
 }
 QUIT = b"\x11"  # ctrl+q
 INTERRUPT = b"\x03"  # ctrl+c

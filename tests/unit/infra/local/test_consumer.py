@@ -71,7 +71,7 @@ def failed(identity: str) -> dict[str, Any]:
 
 def test_a_batch_that_was_taken_is_acknowledged_whole() -> None:
     streams, handler = RecordedStreams({"executions.0": ["1-0", "2-0"]}), ScriptedHandler()
-    consumer = Consumer(SOURCE, 1, streams, handler)
+    consumer = Consumer({SOURCE: handler}, 1, streams)
     consumer.step()
     assert streams.acknowledged == ["1-0", "2-0"]
     assert consumer.state() == (True, "")
@@ -80,7 +80,7 @@ def test_a_batch_that_was_taken_is_acknowledged_whole() -> None:
 def test_from_the_first_failure_on_records_are_handed_over_again_in_order() -> None:
     streams = RecordedStreams({"executions.0": ["1-0", "2-0", "3-0"]})
     handler, clock = ScriptedHandler(failed("2-0")), Hand()
-    consumer = Consumer(SOURCE, 1, streams, handler, clock)
+    consumer = Consumer({SOURCE: handler}, 1, streams, clock)
     consumer.step()
     assert streams.acknowledged == ["1-0"]
     assert not consumer.state()[0]
@@ -93,7 +93,7 @@ def test_from_the_first_failure_on_records_are_handed_over_again_in_order() -> N
 def test_a_partition_that_does_not_move_stops_no_other() -> None:
     streams = RecordedStreams({"executions.0": ["1-0"], "executions.1": ["9-0"]})
     handler = ScriptedHandler(RuntimeError("a bug"))
-    consumer = Consumer(SOURCE, 2, streams, handler, Hand())
+    consumer = Consumer({SOURCE: handler}, 2, streams, Hand())
     consumer.step()
     assert streams.acknowledged == ["9-0"]
     assert consumer.state() == (False, "not taken yet: executions.0")
@@ -102,7 +102,7 @@ def test_a_partition_that_does_not_move_stops_no_other() -> None:
 def test_pauses_between_tries_grow_to_a_bound() -> None:
     streams = RecordedStreams({"executions.0": ["1-0"]})
     handler, clock = ScriptedHandler(*[failed("1-0")] * 9), Hand()
-    consumer = Consumer(SOURCE, 1, streams, handler, clock)
+    consumer = Consumer({SOURCE: handler}, 1, streams, clock)
     consumer.step()
     tries = []
     while len(handler.calls) < 9:
@@ -118,7 +118,7 @@ def test_pauses_between_tries_grow_to_a_bound() -> None:
 def test_nothing_that_was_read_is_lost_when_the_streams_go_away() -> None:
     streams = RecordedStreams({"executions.0": ["1-0"], "executions.1": ["9-0"]})
     handler = ScriptedHandler()
-    consumer = Consumer(SOURCE, 2, streams, handler, Hand())
+    consumer = Consumer({SOURCE: handler}, 2, streams, Hand())
     streams.away = True
     with pytest.raises(Retryable):
         consumer.step()

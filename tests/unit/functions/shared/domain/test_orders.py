@@ -31,7 +31,7 @@ def test_what_never_lived_at_the_venue_changes_no_more(status: Status) -> None:
         (Happening.FULLY_FILLED, Status.FILLED),
     ],
 )
-def test_every_order_at_the_venue_can_end(status: Status, happening: Happening, ends: Status) -> None:
+def test_every_order_at_the_venue_ends(status: Status, happening: Happening, ends: Status) -> None:
     assert TRANSITIONS[status, happening] is ends
 
 

@@ -10,6 +10,7 @@ from functions.shared.wire.quotes import (
     PARTITIONS,
     Quote,
     decode_batch,
+    decode_prices,
     decode_value,
     encode_batch,
     encode_record,
@@ -39,6 +40,12 @@ def test_a_batch_reads_back_as_it_was_written(
     assert batch == (partition, published, quotes)
 
 
+@given(st.lists(QUOTES, max_size=8))
+def test_prices_alone_are_those_of_the_whole_quotes(quotes: list[Quote]) -> None:
+    ticks = decode_prices(encode_batch(0, 0, map(encode_record, quotes)))
+    assert ticks == [(q.symbol, q.seq, q.timestamp_ms, q.ltp, q.high, q.low) for q in quotes]
+
+
 @given(QUOTES)
 def test_a_cached_value_reads_back_as_it_was_written(quote: Quote) -> None:
     assert decode_value(encode_value(encode_record(quote))) == quote
@@ -58,6 +65,8 @@ def test_another_version_is_refused(change: bytes) -> None:
     payload = encode_batch(0, 0, [])
     with pytest.raises(PeerProtocolError):
         decode_batch(change + payload[1:])
+    with pytest.raises(PeerProtocolError):
+        decode_prices(change + payload[1:])
     record = encode_record(Quote("TCS", *[0] * 11))
     with pytest.raises(PeerProtocolError):
         decode_value(change + record)

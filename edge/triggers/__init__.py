@@ -1,0 +1,1 @@
+"""Orders that wait: their prices and times are watched here, and the ledger is asked to act."""

@@ -1,0 +1,140 @@
+"""What the ledger says of waiting orders: all of them once, then each of its events.
+
+Invariant: an event is acknowledged after the book took it. The orders are read before the events
+that the group has not been given yet, so nothing falls between; whenever the stream was lost, they
+are read again, for what was in it may be gone.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from edge.runtime.backoff import Backoff
+from edge.runtime.log import logger
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.streams import Delivered, Streams
+from functions.shared.stores.waiting_orders import WatchedOrder
+from functions.shared.wire.events import LEDGER_EVENTS_STREAM
+
+GROUP: Final = "triggers"
+READ_MOST: Final = 1_000
+BLOCK_MS: Final = 1_000
+_AT_VENUE: Final = frozenset({"PENDING", "OPEN", "PARTIALLY_FILLED"})
+
+
+class Ended(NamedTuple):
+    """An order that is not watched any more, as of that version."""
+
+    order_id: int
+    version: int
+
+
+Change = WatchedOrder | Ended
+
+
+class Source(Protocol):
+    """The waiting orders of the ledger (stores.waiting_orders.WaitingOrders)."""
+
+    def all(self) -> Iterator[list[WatchedOrder]]: ...
+
+
+class _Order(msgspec.Struct):
+    order_id: int
+    symbol: str
+    side: str
+    status: str
+    version: int
+    trigger_price: int | None
+    releases_at: int | None
+    expires_at: int | None
+    pending_change: str | None
+
+
+class _Body(msgspec.Struct):
+    order: _Order | None = None
+
+
+class _Event(msgspec.Struct):
+    user_id: int
+    body: _Body
+
+
+_decoder = msgspec.json.Decoder(_Event)
+
+
+class Feed:
+    """Reads on a thread of its own; `load` and `take` are called there and return when the book has
+    what they were given."""
+
+    def __init__(
+        self,
+        source: Source,
+        streams: Streams,
+        load: Callable[[list[WatchedOrder]], None],
+        take: Callable[[list[Change]], None],
+    ) -> None:
+        self._source = source
+        self._streams = streams
+        self._load = load
+        self._take = take
+        self._trouble = "the waiting orders have not been read yet"
+
+    def state(self) -> tuple[bool, str]:
+        return not self._trouble, self._trouble
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`. Begins anew, with back-off, whenever a store was away."""
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                self._load([order for page in self._source.all() for order in page])
+                while not stop.is_set():
+                    self._step()
+                    if self._trouble:
+                        logger(__name__).info("watching")
+                        self._trouble = ""
+                        backoff.reset()
+            except Retryable as error:
+                self._trouble = str(error)
+                logger(__name__).warning("the ledger's events are away", detail=str(error))
+                if backoff.wait(stop):
+                    return
+
+    def _step(self) -> None:
+        """Raises Retryable."""
+        for stream, records in self._streams.read(
+            [LEDGER_EVENTS_STREAM], GROUP, GROUP, READ_MOST, BLOCK_MS
+        ):
+            changes = [change for record in records if (change := change_of(record)) is not None]
+            if changes:
+                self._take(changes)
+            self._streams.acknowledge(stream, GROUP, [record.id for record in records])
+
+
+def change_of(record: Delivered) -> Change | None:
+    """What an event changes in the book; None for one about no order, or one never watched."""
+    try:
+        event = _decoder.decode(record.data)
+    except msgspec.MsgspecError as error:
+        # Nothing is gained by waiting for it: what it says is in the ledger at the next start.
+        logger(__name__).error("an event can't be read", id=record.id, detail=str(error))
+        return None
+    order = event.body.order
+    if order is None or (order.expires_at is None and order.trigger_price is None):
+        return None
+    waits = order.status == "TRIGGER_PENDING"
+    resting = order.status in _AT_VENUE and order.pending_change is None
+    if order.expires_at is None or not (waits or resting):
+        return Ended(order.order_id, order.version)
+    return WatchedOrder(
+        order.order_id,
+        event.user_id,
+        order.version,
+        order.symbol,
+        order.side == "BUY",
+        order.trigger_price if waits else None,
+        order.releases_at if waits else None,
+        order.expires_at,
+    )

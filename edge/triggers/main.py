@@ -1,0 +1,227 @@
+"""triggers: waiting orders to commands. `python -m edge.triggers.main`
+
+    quotes (Valkey) -> book -> asking -> stream `commands`        clock -> book
+    ledger -> feed -> book
+
+Invariant: the book lives on the event loop alone, and the loop waits for no store. Everything it
+knows is in the ledger or in the quote cache: a process that dies loses nothing, and two that run at
+once ask for the same things.
+"""
+
+import asyncio
+import contextlib
+import sys
+import threading
+import time
+from functools import partial
+from typing import Final
+
+import uvloop
+from prometheus_client import REGISTRY
+
+from edge.runtime.health import serve_health
+from edge.runtime.log import configure_logging, logger
+from edge.runtime.threads import Threads
+from edge.triggers.asking import Asking
+from edge.triggers.book import TriggerBook
+from edge.triggers.feed import Change, Ended, Feed
+from edge.triggers.metrics import TriggerMetrics
+from functions.shared.clock import micros, open_clock, wall_now
+from functions.shared.domain.errors import PeerProtocolError, Retryable
+from functions.shared.settings import Settings, SettingsError
+from functions.shared.stores.postgres import Shards
+from functions.shared.stores.quotes import QuoteCache
+from functions.shared.stores.streams import open_streams
+from functions.shared.stores.subscriber import ValkeySubscriber
+from functions.shared.stores.waiting_orders import WaitingOrders, WatchedOrder
+from functions.shared.wire.quotes import PARTITIONS, PriceTick, decode_prices, quotes_channel
+from functions.shared.wire.trigger_commands import TriggerCommand
+
+CLOCK_SECONDS: Final = 0.1
+ASK_AGAIN_TICKS: Final = 10
+LOOK_SECONDS: Final = 0.25
+
+
+class TriggerSettings(Settings, frozen=True, kw_only=True):
+    """What the triggers read at start."""
+
+    postgres_urls: tuple[str, ...]
+    valkey_url: str
+    streams_url: str
+    health: str
+    clock: str = "real"
+    execution_partitions: int = 4
+
+
+class Triggers:
+    """The parts of one process, joined."""
+
+    def __init__(self, settings: TriggerSettings, threads: Threads) -> None:
+        self._threads = threads
+        self._clock = open_clock(settings.clock)
+        self._book = TriggerBook()
+        self._metrics = TriggerMetrics(REGISTRY)
+        self._metrics.watched.set_function(lambda: len(self._book))
+        self._metrics.unanswered.set_function(lambda: self._book.unanswered)
+        self._orders = WaitingOrders(Shards(settings.postgres_urls, "triggers"))
+        self._feed = Feed(
+            self._orders, open_streams(settings.streams_url), self._on_loop_load, self._on_loop_take
+        )
+        self._asking = Asking(
+            open_streams(settings.streams_url), settings.execution_partitions, self._metrics
+        )
+        self._subscriber = ValkeySubscriber(settings.valkey_url, self._deliver, self._warm_up)
+        self._cache = QuoteCache.open(settings.valkey_url)
+        self._warming: asyncio.Task[None] | None = None
+
+    def state(self) -> tuple[bool, str]:
+        """For /health: ready while prices and events come in and commands go out."""
+        if not self._subscriber.connected:
+            return False, "the quote channels are away"
+        for ready, detail in (self._feed.state(), self._asking.state()):
+            if not ready:
+                return False, detail
+        return True, ""
+
+    async def run(self) -> None:
+        """Until the threads stop. Raises what ended a task of the loop."""
+        threads = self._threads
+        self._loop = asyncio.get_running_loop()
+        self._subscriber.subscribe(quotes_channel(number) for number in range(PARTITIONS))
+        tasks = [
+            asyncio.create_task(self._subscriber.run()),
+            asyncio.create_task(self._follow_clock()),
+            asyncio.create_task(asyncio.to_thread(threads.stop.wait)),
+        ]
+        threads.start("feed", partial(self._feed.run, threads.stop))
+        threads.start("asking", partial(self._asking.run, threads.stop))
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        threads.stop.set()
+        for task in tasks:
+            task.cancel()
+        self._cache.close()
+        for task in done:
+            task.result()
+
+    # -- Prices
+
+    def _deliver(self, _channel: bytes, payload: bytes) -> None:
+        try:
+            ticks = decode_prices(payload)
+        except PeerProtocolError as error:
+            self._metrics.bad_batches.inc()
+            logger(__name__).error("a quote batch can't be read", detail=str(error))
+            return
+        self._trade(ticks)
+
+    def _trade(self, ticks: list[PriceTick]) -> None:
+        now, at = time.monotonic(), micros(wall_now())
+        trade = self._book.trade
+        for tick in ticks:
+            if commands := trade(tick, now, at):
+                self._asking.put(commands)
+        self._metrics.prices.inc(len(ticks))
+
+    def _warm_up(self) -> None:
+        """What was published before the channels were subscribed is in the cache."""
+        if self._warming is None or self._warming.done():
+            self._warming = asyncio.create_task(self._warm())
+
+    async def _warm(self) -> None:
+        """The last price of every symbol that an order waits for."""
+        with contextlib.suppress(Retryable):  # lost again: the next `restored` asks again
+            quotes = await asyncio.to_thread(self._cache.get, self._book.symbols)
+            self._trade(
+                [
+                    PriceTick(q.symbol, q.seq, q.timestamp_ms, q.ltp, q.high, q.low)
+                    for q in quotes.values()
+                ]
+            )
+
+    # -- Orders
+
+    def _on_loop_load(self, orders: list[WatchedOrder]) -> None:
+        self._on_loop(partial(self._load, orders))
+
+    def _on_loop_take(self, changes: list[Change]) -> None:
+        self._on_loop(partial(self._take, changes))
+
+    def _load(self, orders: list[WatchedOrder]) -> None:
+        self._book.load(orders)
+        self._ask(self._book.reached(self._book.symbols, time.monotonic(), micros(wall_now())))
+        self._warm_up()
+        logger(__name__).info("orders read", watched=len(self._book))
+
+    def _take(self, changes: list[Change]) -> None:
+        symbols: set[str] = set()
+        for change in changes:
+            if isinstance(change, Ended):
+                self._book.forget(*change)
+            else:
+                self._book.watch(change)
+                symbols.add(change.symbol)
+        self._ask(self._book.reached(symbols, time.monotonic(), micros(wall_now())))
+
+    def _on_loop(self, work: partial[None]) -> None:
+        """Runs it on the loop and waits for its end, or the process's. Raises what it raises."""
+        done = threading.Event()
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - raised again on the waiting thread
+                failure.append(error)
+            done.set()
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+            self._loop.call_soon_threadsafe(run)
+        while not done.wait(LOOK_SECONDS):
+            if self._threads.stop.is_set():
+                return
+        if failure:
+            raise failure[0]
+
+    # -- Times
+
+    async def _follow_clock(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            now, at = time.monotonic(), micros(wall_now())
+            self._ask(self._book.due(micros(self._clock.now()), now, at))
+            ticks += 1
+            if ticks % ASK_AGAIN_TICKS == 0:
+                again = self._book.ask_again(now)
+                self._metrics.again.inc(len(again))
+                self._ask(again)
+
+    def _ask(self, commands: list[TriggerCommand]) -> None:
+        if commands:
+            self._asking.put(commands)
+
+
+def main() -> int:
+    """The process's exit code: 0 stopped, 1 failed, 2 wrong settings."""
+    try:
+        settings = TriggerSettings.from_environment()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    configure_logging("triggers", settings.log_level)
+    threads = Threads()
+    threads.stop_on_signals()
+    triggers = Triggers(settings, threads)
+    health = serve_health(settings.health, "triggers", triggers.state)
+
+    async def run() -> None:
+        await triggers.run()
+
+    uvloop.run(run())
+    code = threads.wait()
+    health.close()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The worker of the commands stream: what a waiting order waited for has come, or its time is over.
+
+Invariant: a command is only asked; the order is read, judged on what is true now, and moved by the
+ledger for the version that the command names. What can't be done now (no price, a halt, no way to
+the venue) is left as it is: the edge asks again every few seconds while the order waits. Only a
+ledger that doesn't answer keeps the batch back.
+"""
+
+import base64
+from typing import Any
+
+import msgspec
+
+from functions.shared.bookkeeping import changing, reading, releasing
+from functions.shared.bookkeeping.checking import load_facts
+from functions.shared.clock import from_micros
+from functions.shared.domain.calendar import market_status
+from functions.shared.domain.errors import Conflict, NotFound, Refused, Retryable
+from functions.shared.domain.orders import AT_VENUE, OrderType, Product, Side, Status
+from functions.shared.domain.pretrade import OrderIntent
+from functions.shared.domain.sessions import Phase
+from functions.shared.domain.waiting import released_intent
+from functions.shared.runtime import composition
+from functions.shared.runtime.composition import Stores
+from functions.shared.runtime.logs import logger
+from functions.shared.stores.wake import wake_relay
+from functions.shared.wire.events import OrderFacts, TriggerSeen
+from functions.shared.wire.trigger_commands import (
+    ReleaseOrder,
+    TriggerCommand,
+    decode_trigger_command,
+)
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Kinesis batch in, `batchItemFailures` out: the first command the ledger could not take."""
+    stores = composition.stores()
+    touched: set[int] = set()
+    failures: list[dict[str, str]] = []
+    for record in event["Records"]:
+        sequence_number = str(record["kinesis"]["sequenceNumber"])
+        try:
+            command = decode_trigger_command(base64.b64decode(record["kinesis"]["data"]))
+        except msgspec.MsgspecError as error:
+            logger().error("command unreadable", sequence_number=sequence_number, why=str(error))
+            continue
+        try:
+            act(stores, command)
+            touched.add(stores.shards.number_of_user(command.user_id))
+        except Retryable as error:
+            logger().warning("command deferred", sequence_number=sequence_number, why=str(error))
+            failures.append({"itemIdentifier": sequence_number})
+            break
+    for shard in touched:
+        wake_relay(stores.valkey, shard)
+    return {"batchItemFailures": failures}
+
+
+def act(stores: Stores, command: TriggerCommand) -> None:
+    """Does what the command asks, if it still stands. Raises Retryable."""
+    try:
+        order, _ = reading.order(stores.shards, command.user_id, command.order_id)
+    except NotFound:
+        logger().error("command of no order", order_id=str(command.order_id))
+        return
+    now = stores.clock.now()
+    over = order.expires_at is not None and from_micros(order.expires_at) <= now
+    if over:
+        _end(stores, command.user_id, order)
+    elif (
+        isinstance(command, ReleaseOrder)
+        and order.status == Status.TRIGGER_PENDING
+        and order.version == command.version
+    ):
+        try:
+            _release(stores, command, order)
+        except Refused as refused:
+            logger().info(
+                "release put off", order_id=str(order.order_id), code=refused.code,
+                why=str(refused),
+            )  # fmt: skip
+
+
+def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
+    """Raises Refused when it can't be judged or sent now."""
+    facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
+    facts.require_route()
+    if facts.status.phase is not Phase.OPEN:
+        raise Refused(503, "MARKET_CLOSED", f"the phase is {facts.status.phase}")
+    product, side = Product(order.product), Side(order.side)
+    tick = command.tick
+    seen = TriggerSeen(why="TIME", seen_at=command.seen_at)
+    if tick is not None:
+        seen = TriggerSeen(
+            why="PRICE", seen_at=command.seen_at, price=tick.price, seq=tick.seq,
+            timestamp_ms=tick.timestamp_ms,
+        )  # fmt: skip
+    outcome = releasing.release(
+        stores.shards,
+        order,
+        command.user_id,
+        None if tick is None else tick.price,
+        facts.judge(_intent_of(order), product),
+        seen,
+        facts.context(product, side),
+        facts.status.trade_date,
+        facts.now,
+    )
+    if outcome.outcome == "DENIED":
+        logger().warning(
+            "release denied", order_id=str(order.order_id),
+            codes=[rule["code"] for rule in outcome.rules],
+        )  # fmt: skip
+
+
+def _intent_of(order: OrderFacts) -> OrderIntent:
+    """What goes to the venue now."""
+    kind, side = OrderType(order.type), Side(order.side)
+    return released_intent(
+        OrderIntent(side, kind, order.quantity, order.price, order.disclosed_quantity)
+    )
+
+
+def _end(stores: Stores, user_id: int, order: OrderFacts) -> None:
+    """What waits expires; what is left of an order at the venue is cancelled there."""
+    now = stores.clock.now()
+    today = market_status(now, stores.clock.hours).trade_date
+    if releasing.expire(stores.shards, user_id, order.order_id, today, now):
+        return
+    if order.status in AT_VENUE and order.pending_change is None:
+        try:
+            changing.request_cancel(
+                stores.shards, user_id, order.order_id, f"TTL-{order.order_id}", None, today, now
+            )
+        except Conflict as conflict:  # it ended, or began to change, since it was read
+            logger().info("not cancelled", order_id=str(order.order_id), why=str(conflict))

@@ -1,0 +1,63 @@
+"""What the edge asks of waiting orders: triggers -> stream `commands.N` -> functions/orders.
+
+JSON, version 1.
+
+Invariant: a command asks and decides nothing. It names the order's version, so the same one asked
+twice, or by two watchers, is done once; the ledger judges the order again before it moves.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from functions.shared.wire.executions import Count, Micros
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True):
+    """The quote that reached a trigger: the trade price in ten-thousandths of a rupee, the symbol's
+    quote number and the exchange's time."""
+
+    price: Count
+    seq: Count
+    timestamp_ms: Count
+
+
+class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="release"):
+    """What the order waited for has come: the tick, or None for its time."""
+
+    v: Literal[1] = 1
+    user_id: Count
+    order_id: Count
+    version: Count
+    tick: Tick | None
+    seen_at: Micros
+
+
+class ExpireOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="expire"):
+    """The order's time is over: what waits ends, what is left at the venue is cancelled."""
+
+    v: Literal[1] = 1
+    user_id: Count
+    order_id: Count
+    version: Count
+    seen_at: Micros
+
+
+TriggerCommand = ReleaseOrder | ExpireOrder
+
+_decoder: msgspec.json.Decoder[TriggerCommand] = msgspec.json.Decoder(TriggerCommand)
+_encoder = msgspec.json.Encoder()
+
+
+def decode_trigger_command(data: bytes) -> TriggerCommand:
+    """Raises msgspec.MsgspecError for anything that isn't a version 1 command."""
+    return _decoder.decode(data)
+
+
+def encode_trigger_command(command: TriggerCommand) -> bytes:
+    return _encoder.encode(command)
+
+
+def commands_stream(partition: int) -> str:
+    """The stream of one partition; a user's commands are all in one (ids.partition_of_user)."""
+    return f"commands.{partition}"

@@ -1,0 +1,170 @@
+"""Stops through the API and the worker of commands: what a client meets, and what fires them."""
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.orders import act_on_triggers
+from functions.shared.clock import micros
+from functions.shared.domain.errors import Retryable
+from functions.shared.wire.trigger_commands import (
+    ExpireOrder,
+    ReleaseOrder,
+    Tick,
+    TriggerCommand,
+    encode_trigger_command,
+)
+from tests.integration.order_path.conftest import Client, OrderStores
+from tests.support.ledger import NOON
+
+STOP: dict[str, Any] = {"type": "STOP", "price": ..., "trigger_price": "1550.00"}
+
+
+def release(client: Client, order: dict[str, Any], rupees: float) -> ReleaseOrder:
+    tick = Tick(price=round(rupees * 10_000), seq=9, timestamp_ms=5)
+    return ReleaseOrder(
+        user_id=client.user_id, order_id=int(order["order_id"]), version=order["version"],
+        tick=tick, seen_at=micros(NOON),
+    )  # fmt: skip
+
+
+def expiry(client: Client, order: dict[str, Any]) -> ExpireOrder:
+    return ExpireOrder(
+        user_id=client.user_id, order_id=int(order["order_id"]), version=order["version"],
+        seen_at=micros(NOON),
+    )  # fmt: skip
+
+
+def work(*commands: TriggerCommand | bytes) -> list[str]:
+    """What the worker reports as failed, of a batch of these."""
+    records = [
+        {
+            "kinesis": {
+                "sequenceNumber": str(number),
+                "data": base64.b64encode(
+                    command if isinstance(command, bytes) else encode_trigger_command(command)
+                ),
+            }
+        }
+        for number, command in enumerate(commands)
+    ]
+    answer = act_on_triggers.lambda_handler({"Records": records}, None)
+    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+
+def shown(client: Client, order: dict[str, Any]) -> Any:
+    return client.ask("GET", f"/v1/orders/{order['order_id']}").body
+
+
+def test_a_stop_waits_and_goes_when_its_trigger_is_reached(client: Client) -> None:
+    answer = client.order("a", **STOP)
+    order = answer.body
+    assert answer.status == 202, order
+    assert (order["status"], order["trigger_price"], order["price"]) == (
+        "TRIGGER_PENDING", "1550.00", None,
+    )  # fmt: skip
+    assert order["expires_at"] == "2026-07-10T10:00:00.000000Z"
+    assert client.ask("GET", "/v1/funds").body["held"] == "1559.65"  # 0.5 % beyond, and charges
+    command = release(client, order, 1551)
+    assert work(b"?", command, command) == []
+    after = shown(client, order)
+    assert (after["status"], after["expires_at"]) == ("PENDING", None)
+    assert [row["kind"] for row in after["history"]] == ["ORDER_PLACED", "ORDER_RELEASED"]
+    assert after["history"][1]["trigger"] == {
+        "why": "PRICE", "time": "2026-07-10T06:30:00.000000Z", "price": "1551.00", "quote_seq": 9,
+        "timestamp": 5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"trigger_price": "1490.00"}, "TRIGGER_PASSED"),
+        ({"trigger_price": "1900.00"}, "TRIGGER_OUTSIDE_BAND"),
+        ({"type": "STOP_LIMIT", "price": "1600.00"}, "STOP_LIMIT_GAP"),
+        ({"quantity": 90}, "INSUFFICIENT_FUNDS"),
+    ],
+)
+def test_a_stop_that_breaks_a_rule_is_refused_with_it(
+    client: Client, changes: dict[str, Any], code: str
+) -> None:
+    answer = client.order("a", **{**STOP, **changes})
+    assert (answer.status, [rule["code"] for rule in answer.body["rules"]]) == (422, [code])
+    assert client.ask("GET", "/v1/orders").body["items"][0]["status"] == "DENIED"
+
+
+def test_a_waiting_stop_is_changed_and_cancelled_at_once(client: Client) -> None:
+    order = client.order("a", **STOP).body
+    path = f"/v1/orders/{order['order_id']}"
+    change = {"request_id": "m", "quantity": 2, "trigger_price": "1560.00"}
+    changed = client.ask("PATCH", path, change)
+    assert changed.status == 202, changed.body
+    assert (changed.body["quantity"], changed.body["trigger_price"]) == (2, "1560.00")
+    assert changed.body["pending_change"] is None
+    assert work(release(client, order, 1555)) == []  # of the version before
+    assert shown(client, order)["status"] == "TRIGGER_PENDING"
+    refused = client.ask("PATCH", path, {"request_id": "n", "trigger_price": "1400.00"})
+    assert (refused.status, refused.body["rules"][0]["code"]) == (422, "TRIGGER_PASSED")
+    assert client.ask("DELETE", path).body["status"] == "CANCELLED"
+    assert client.ask("GET", "/v1/funds").body["held"] == "0.00"
+
+
+def test_what_can_not_be_done_now_is_left_for_the_next_time(
+    client: Client, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = client.order("a", **STOP).body
+    command = release(client, order, 1551)
+    stores.route(up=False)
+    assert work(command) == []
+    stores.route()
+    stores.quote("RELIANCE", 1551, age=timedelta(minutes=5))
+    assert work(command) == []  # a price of five minutes ago is none
+    with monkeypatch.context() as patched:
+        patched.setattr(act_on_triggers, "load_facts", _away)
+        assert work(command, command) == ["0"]
+    assert shown(client, order)["status"] == "TRIGGER_PENDING"
+    stores.quote("RELIANCE", 1551)
+    assert work(command) == []
+    assert shown(client, order)["status"] == "PENDING"
+
+
+def _away(*_: object) -> None:
+    raise Retryable("the cache is away")
+
+
+def test_what_waited_in_vain_ends_with_the_session_even_if_its_price_comes_then(
+    client: Client, stores: OrderStores
+) -> None:
+    orders = [client.order(key, **STOP).body for key in "ab"]
+    assert work(expiry(client, orders[0])) == []  # not yet
+    assert shown(client, orders[0])["status"] == "TRIGGER_PENDING"
+    stores.clock.at = NOON + timedelta(hours=4)
+    assert work(expiry(client, orders[0]), release(client, orders[1], 1560)) == []
+    for order in orders:
+        after = shown(client, order)
+        assert (after["status"], after["reason"]["code"]) == ("EXPIRED", "NOT_TRIGGERED")
+
+
+def test_an_order_for_minutes_is_cancelled_at_the_venue_when_they_are_over(
+    client: Client, stores: OrderStores
+) -> None:
+    order = client.order("a", validity="TTL", validity_minutes=5).body
+    assert (order["status"], order["expires_at"]) == ("PENDING", "2026-07-10T06:35:00.000000Z")
+    assert work(expiry(client, order)) == []
+    assert shown(client, order)["pending_change"] is None
+    stores.clock.at = NOON + timedelta(minutes=5)
+    assert work(expiry(client, order), expiry(client, order)) == []
+    after = shown(client, order)
+    assert after["pending_change"] == "CANCEL"
+    assert [row["kind"] for row in after["history"]] == ["ORDER_PLACED", "CANCEL_REQUESTED"]
+
+
+def test_cancel_all_takes_waiting_orders_along(client: Client) -> None:
+    client.order("a", **STOP)
+    client.order("b")
+    items = client.ask("DELETE", "/v1/orders").body["items"]
+    assert sorted((o["status"], o["pending_change"]) for o in items) == [
+        ("CANCELLED", None), ("PENDING", "CANCEL"),
+    ]  # fmt: skip
