@@ -29,6 +29,7 @@ STAGES = {
     "cold_import": "tests.bench.cold_import",
     "fix_round_trip": "tests.bench.fix_round_trip",
     "ingest": "tests.bench.ingest",
+    "triggers": "tests.bench.triggers",
     "fanout": "tests.bench.fanout",
     "http_to_fill": "tests.bench.http_to_fill",
 }
