@@ -2,7 +2,6 @@
 on an order that waits for its trigger, which it has never heard of.
 """
 
-from collections.abc import Iterator
 from datetime import date
 from http import HTTPStatus
 
@@ -12,26 +11,20 @@ from functions.orders.place_order import refusal
 from functions.shared.bookkeeping import changing, reading
 from functions.shared.bookkeeping.checking import load_facts
 from functions.shared.domain.calendar import market_status
-from functions.shared.domain.errors import Conflict, Refused
+from functions.shared.domain.errors import Refused
 from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.stores.wake import wake_relay
-from functions.shared.wire.events import OrderFacts, render_order
-
-#: An order only moves down this list: one that moves while it is walked is met again, not missed.
-_WORKING_IN_TURN = (
-    Status.TRIGGER_PENDING, Status.PENDING, Status.OPEN, Status.PARTIALLY_FILLED,
-)  # fmt: skip
-PAGE = 500
+from functions.shared.wire.events import render_order
 
 
 def cancel_order(
     stores: Stores, user_id: int, order_id: int, request_id: str, version: int | None
 ) -> Response[str]:
-    """202 with the order, its cancel on the way. Raises NotFound, and Conflict when it has ended
-    or another change is in flight."""
+    """202 with the order, its cancel on the way; a change in flight is answered first. Raises
+    NotFound, and Conflict when it has ended."""
     changed = changing.request_cancel(
         stores.shards, user_id, order_id, request_id, version, _today(stores), stores.clock.now()
     )
@@ -68,8 +61,9 @@ def modify_order(
         facts.require_route()
         # A market order rests at its protected price; judged as the limit it is at the venue.
         intent = OrderIntent(
-            Side(order.side), OrderType.LIMIT, quantity or order.quantity, price or limit_price
-        )
+            Side(order.side), OrderType.LIMIT, quantity or order.quantity, price or limit_price,
+            order.disclosed_quantity,
+        )  # fmt: skip
     judgement = facts.judge(intent, Product(order.product))
     changed = changing.request_modify(
         stores.shards,
@@ -89,40 +83,26 @@ def modify_order(
     return respond(render_order(changed.order), HTTPStatus.ACCEPTED)
 
 
-def cancel_all(stores: Stores, user_id: int, request_id: str) -> Response[str]:
-    """202 with the working orders that are now being cancelled. One that ended meanwhile, or that
-    another change is in flight for, is left out."""
-    items: list[dict[str, object]] = []
-    for order in _working_orders(stores, user_id):
-        if order.pending_change is None:
-            try:
-                changed = changing.request_cancel(
-                    stores.shards,
-                    user_id,
-                    order.order_id,
-                    request_id,
-                    None,
-                    _today(stores),
-                    stores.clock.now(),
-                )
-            except Conflict:  # it ended, or began to change, since it was listed
-                continue
-            items.append(render_order(changed.order))
+def cancel_all(
+    stores: Stores, user_id: int, request_id: str, symbol: str | None, side: Side | None
+) -> Response[str]:
+    """202 with the working orders, of that symbol and side if given, that are now being cancelled;
+    asked again by the same id, with the same orders. Raises Refused 404 UNKNOWN_SYMBOL."""
+    instrument = None if symbol is None else stores.instruments.get(symbol)
+    if symbol is not None and instrument is None:
+        raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed", symbol=symbol[:40])
+    orders = changing.request_cancel_all(
+        stores.shards,
+        user_id,
+        request_id,
+        None if instrument is None else instrument.symbol,
+        side,
+        _today(stores),
+        stores.clock.now(),
+    )
     _wake(stores, user_id)
+    items = [render_order(order) for order in orders]
     return respond({"items": items, "next": None}, HTTPStatus.ACCEPTED)
-
-
-def _working_orders(stores: Stores, user_id: int) -> Iterator[OrderFacts]:
-    """All of them; the limit on a user's open orders bounds how many that is."""
-    for status in _WORKING_IN_TURN:
-        before = None
-        while True:
-            query = reading.OrderQuery(rows=PAGE, before=before, status=status)
-            page = reading.orders(stores.shards, user_id, query)
-            yield from page
-            if len(page) < PAGE:
-                break
-            before = page[-1].order_id
 
 
 def _today(stores: Stores) -> date:

@@ -9,13 +9,19 @@ from pydantic import Field, field_validator, model_validator
 
 from functions.orders import change_order, place_order, read_orders
 from functions.shared.bookkeeping.reading import OrderQuery
-from functions.shared.domain.errors import NotFound, Refused
-from functions.shared.domain.orders import Status
+from functions.shared.domain.errors import NotFound
+from functions.shared.domain.orders import Side, Status
 from functions.shared.domain.square_off import RESERVED_PREFIX
 from functions.shared.runtime import composition
 from functions.shared.runtime.fields import Instant, Integer, Request
-from functions.shared.runtime.http import new_app, principal
-from functions.shared.runtime.order_request import OrderBody, OrderPrice, Quantity
+from functions.shared.runtime.http import new_app, principal, request_id
+from functions.shared.runtime.order_request import (
+    BASKET_MAX,
+    OrderBody,
+    OrderPrice,
+    Quantity,
+    Symbol,
+)
 
 app = new_app("orders")
 
@@ -60,6 +66,22 @@ class CancelBody(Request):
 
     request_id: ClientId = Field(default_factory=lambda: str(uuid4()))
     version: Annotated[Integer, Field(gt=0, le=2**31 - 1)] | None = None
+
+
+class CancelAllBody(Request):
+    """`request_id` makes a repeated request the same one, about the same orders. `symbol` and
+    `side` leave the other orders alone."""
+
+    request_id: ClientId = Field(default_factory=lambda: str(uuid4()))
+    symbol: Symbol | None = None
+    side: Side | None = None
+
+
+class BasketBody(Request):
+    """Orders that are placed in one go, in their order. One that is refused doesn't keep the others
+    from being placed."""
+
+    orders: Annotated[list[NewOrderBody], Field(min_length=1, max_length=BASKET_MAX)]
 
 
 @app.post("/v1/orders")
@@ -119,12 +141,21 @@ def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> 
 
 
 @app.delete("/v1/orders")
-def cancel_all(body: Annotated[CancelBody | None, Body()] = None) -> Response[str]:
-    """Ask to cancel every working order."""
-    wanted = body or CancelBody()
-    if wanted.version is not None:
-        raise Refused(400, "INVALID_REQUEST", "version: is of one order, not of all")
-    return change_order.cancel_all(composition.stores(), principal(app).user_id, wanted.request_id)
+def cancel_all(body: Annotated[CancelAllBody | None, Body()] = None) -> Response[str]:
+    """Ask to cancel every working order, of a symbol or a side if given."""
+    wanted = body or CancelAllBody()
+    return change_order.cancel_all(
+        composition.stores(), principal(app).user_id, wanted.request_id, wanted.symbol, wanted.side
+    )
+
+
+@app.post("/v1/orders/baskets")
+def place_basket(body: Annotated[BasketBody, Body()]) -> Response[str]:
+    """Place up to 20 orders at once, each answered by itself."""
+    orders = [(order.client_order_id, order.order_request()) for order in body.orders]
+    return place_order.place_basket(
+        composition.stores(), principal(app).user_id, orders, request_id(app)
+    )
 
 
 def _order_number(text: str) -> int:

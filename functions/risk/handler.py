@@ -5,17 +5,18 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from functions.risk.preview_order import preview_order
+from functions.risk.preview_order import preview_basket, preview_order
 from functions.shared.bookkeeping.accounts import order_rates
 from functions.shared.clock import trade_date
 from functions.shared.domain.errors import NotFound, Refused
 from functions.shared.domain.money import format_amount
 from functions.shared.domain.pretrade import order_limits
 from functions.shared.runtime import composition
-from functions.shared.runtime.http import new_app, principal
-from functions.shared.runtime.order_request import OrderBody
+from functions.shared.runtime.fields import Request
+from functions.shared.runtime.http import new_app, principal, request_id
+from functions.shared.runtime.order_request import BASKET_MAX, OrderBody
 
 app = new_app("risk")
 
@@ -40,6 +41,19 @@ class LimitList(BaseModel):
 def preview(body: Annotated[OrderBody, Body()]) -> Response[str]:
     """The same verdict, charges and margin as placing, without placing."""
     return preview_order(composition.stores(), principal(app).user_id, body.order_request())
+
+
+class BasketPreview(Request):
+    """The orders of a basket, without their ids."""
+
+    orders: Annotated[list[OrderBody], Field(min_length=1, max_length=BASKET_MAX)]
+
+
+@app.post("/v1/orders/baskets/preview", summary="Ask what a basket would meet", tags=["Orders"])
+def preview_of_basket(body: Annotated[BasketPreview, Body()]) -> Response[str]:
+    """The verdict on each order, and the charges and the margin of all of them, without placing."""
+    orders = [order.order_request() for order in body.orders]
+    return preview_basket(composition.stores(), principal(app).user_id, orders, request_id(app))
 
 
 @app.get("/v1/risk/limits", summary="Limits in force", tags=["Risk"])

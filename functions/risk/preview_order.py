@@ -1,50 +1,103 @@
-"""What placing an order would answer, with its charges and what it would leave. Writes nothing.
+"""What placing an order, or a basket, would answer, with its charges and what it would leave.
 
-Invariant: the same facts, the same verdict and the same database function as placing.
+Invariant: the same facts, the same verdict and the same database function as placing; nothing is
+written, and no rate is counted.
 """
+
+from collections.abc import Sequence
 
 from aws_lambda_powertools.event_handler import Response
 
 from functions.shared.bookkeeping.checking import OrderRequest, load_facts, placement
-from functions.shared.bookkeeping.placing import preview
+from functions.shared.bookkeeping.placing import Placed, Placement, preview
 from functions.shared.domain.charges import HEADS
+from functions.shared.domain.errors import Refused, Retryable
 from functions.shared.domain.money import format_amount, format_price
-from functions.shared.domain.orders import Side
+from functions.shared.domain.orders import Product, Side
+from functions.shared.domain.pretrade import Rule
 from functions.shared.runtime.composition import Stores
-from functions.shared.runtime.http import respond
+from functions.shared.runtime.http import problem_of, respond
 
 
 def preview_order(stores: Stores, user_id: int, request: OrderRequest) -> Response[str]:
     """200 whether it would be accepted or not; `rules` lists everything that stands against it."""
-    facts = load_facts(stores.instruments, stores.quotes, stores.clock, request.symbol)
-    wanted = placement(user_id, "preview", request, facts)
-    judgement = wanted.judgement
-    answer = preview(stores.shards, wanted)
-    available = answer.available or 0
-    charges = {
-        head: format_amount(paise) for head, paise in zip(HEADS, judgement.charges, strict=True)
-    }
-    total = sum(judgement.charges)
-    after = available - judgement.reserved
-    if request.intent.side is Side.SELL:
-        after = available + judgement.value - total
+    wanted = _wanted(stores, user_id, request)
+    return respond(_rendered(wanted, preview(stores.shards, wanted)))
+
+
+def preview_basket(
+    stores: Stores, user_id: int, requests: Sequence[OrderRequest], request: str
+) -> Response[str]:
+    """200 with what each order would meet by itself, and what all of them come to. `accepted` when
+    each would be and the money is there for all at once; shares that several of them sell, and
+    margin that they share in one position, are judged as they are placed."""
+    items: list[dict[str, object]] = []
+    asked: list[tuple[Placement, Placed]] = []
+    for order in requests:
+        try:
+            wanted = _wanted(stores, user_id, order)
+        except (Refused, Retryable) as error:
+            items.append({"symbol": order.symbol, "accepted": False,
+                          "problem": problem_of(error, request)})  # fmt: skip
+        else:
+            asked.append((wanted, preview(stores.shards, wanted)))
+            items.append({"symbol": order.symbol, **_rendered(*asked[-1])})
+    available = min((answer.available or 0 for _, answer in asked), default=0)
+    needed = sum(wanted.judgement.reserved for wanted, _ in asked)
+    charges = [wanted.judgement.charges for wanted, _ in asked]
+    rules = []
+    if needed > available:
+        rules.append(
+            Rule("INSUFFICIENT_FUNDS", "the orders need more than is available",
+                 format_amount(needed), format_amount(available)).as_json()
+        )  # fmt: skip
+    heads = [sum(head) for head in zip(*charges, strict=True)] if charges else [0] * len(HEADS)
     return respond(
         {
-            "accepted": not answer.rules,
-            "rules": answer.rules,
-            "price": format_price(judgement.limit_price),
-            "value": format_amount(judgement.value),
-            "charges": {**charges, "total": format_amount(total)},
-            "margin": format_amount(judgement.reserved),
+            "accepted": not rules and all(item["accepted"] for item in items),
+            "rules": rules,
+            "items": items,
+            "value": format_amount(sum(wanted.judgement.value for wanted, _ in asked)),
+            "charges": _by_head(heads),
+            "margin": format_amount(needed),
             "available": format_amount(available),
-            "available_after": format_amount(after),
-            "largest_quantity": _largest(answer.largest, answer.rules),
+            "available_after": format_amount(available - needed),
         }
     )
 
 
-def _largest(funded: int | None, rules: list[dict[str, object]]) -> int:
+def _wanted(stores: Stores, user_id: int, request: OrderRequest) -> Placement:
+    facts = load_facts(stores.instruments, stores.quotes, stores.clock, request.symbol)
+    return placement(user_id, "preview", request, facts)
+
+
+def _rendered(wanted: Placement, answer: Placed) -> dict[str, object]:
+    judgement, intent = wanted.judgement, wanted.intent
+    available = answer.available or 0
+    after = available - judgement.reserved
+    if intent.side is Side.SELL and wanted.product is Product.CNC:
+        after = available + judgement.value - sum(judgement.charges)
+    return {
+        "accepted": not answer.rules,
+        "rules": answer.rules,
+        "price": format_price(judgement.limit_price),
+        "nearest_price": format_price(judgement.nearest_price),
+        "value": format_amount(judgement.value),
+        "charges": _by_head(judgement.charges),
+        "margin": format_amount(judgement.reserved),
+        "available": format_amount(available),
+        "available_after": format_amount(after),
+        "largest_quantity": _largest(wanted, answer),
+    }
+
+
+def _by_head(charges: Sequence[int]) -> dict[str, str]:
+    heads = {head: format_amount(paise) for head, paise in zip(HEADS, charges, strict=True)}
+    return {**heads, "total": format_amount(sum(charges))}
+
+
+def _largest(wanted: Placement, answer: Placed) -> int:
     """The smallest of every bound on the quantity."""
-    bounds = [funded or 0]
-    bounds += [b for r in rules if isinstance(b := r.get("largest_quantity"), int)]
+    bounds = [answer.largest or 0, wanted.judgement.largest_quantity]
+    bounds += [b for rule in answer.rules if isinstance(b := rule.get("largest_quantity"), int)]
     return min(bounds)

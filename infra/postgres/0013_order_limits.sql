@@ -1,5 +1,5 @@
 -- How many orders an account may place in a second, a minute and a day, how often an order may be
--- changed, and the cancel that waits for a change to be answered.
+-- changed, the cancel that waits for a change to be answered, and the cancel of all orders.
 --
 -- Invariants kept here:
 --   * The orders themselves are the count: their numbers tell their time and user, so there is no
@@ -147,8 +147,30 @@ BEGIN
   RETURN o;
 END $$;
 
+-- Asks to cancel every working order of a user, of a symbol or a side if given, in one transaction.
+-- Asked again by the same id, the answer is about the same orders, as they are by then; a request that
+-- found none leaves no trace and is a new one.
+CREATE FUNCTION ledger.cancel_all(p_user bigint, p_request_id text, p_symbol text, p_side text,
+    p_today date, p_now timestamptz)
+RETURNS TABLE (facts text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE r record; v_request text := 'all:' || p_request_id;  -- no id of a client's own has a colon
+BEGIN
+  PERFORM ledger.lock_account(p_user, p_today);
+  RETURN QUERY SELECT ledger.order_facts(o)::text FROM ledger.orders o
+    WHERE o.user_id = p_user AND 'cancel ' || v_request = ANY (o.change_keys) ORDER BY o.order_id;
+  IF FOUND THEN RETURN; END IF;
+  FOR r IN SELECT o.order_id FROM ledger.orders o
+    WHERE o.user_id = p_user AND ledger.is_working(o.status)
+      AND (p_symbol IS NULL OR o.symbol = p_symbol) AND (p_side IS NULL OR o.side = p_side)
+    ORDER BY o.order_id
+  LOOP
+    RETURN QUERY SELECT c.order_facts FROM ledger.request_change(p_user, r.order_id, v_request, NULL,
+      NULL, NULL, NULL, '[]', p_today, p_now, NULL, 0) c WHERE c.outcome IN ('ACCEPTED', 'REPLAY');
+  END LOOP;
+END $$;
+
 REVOKE ALL ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.rate_reached, ledger.order_age,
   ledger.limited_answer, ledger.changes_left, ledger.queue_cancel,
-  ledger.with_waiting_cancel FROM PUBLIC;
+  ledger.with_waiting_cancel, ledger.cancel_all FROM PUBLIC;
 GRANT SELECT ON ledger.order_rate, ledger.algo_registration TO outcry_app;
-GRANT EXECUTE ON FUNCTION ledger.register_algo, ledger.rates_of TO outcry_app;
+GRANT EXECUTE ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.cancel_all TO outcry_app;

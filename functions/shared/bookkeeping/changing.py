@@ -12,6 +12,7 @@ from datetime import date, datetime
 import msgspec
 
 from functions.shared.domain.errors import Conflict, NotFound
+from functions.shared.domain.orders import Side
 from functions.shared.domain.pretrade import Judgement, order_limits
 from functions.shared.stores.postgres import Shards
 from functions.shared.wire.events import OrderFacts, decode_order
@@ -22,6 +23,10 @@ _CHANGE = (
     "SELECT outcome, order_facts, rules FROM ledger.request_change(:user_id, :order_id,"
     " :request_id, :version, :quantity, :price, :reserved, :verdict, :today, :now,"
     " :trigger_price, :changes_max)"
+)
+
+_CANCEL_ALL = (
+    "SELECT facts FROM ledger.cancel_all(:user_id, :request_id, :symbol, :side, :today, :now)"
 )
 
 _CONFLICTS = {
@@ -52,6 +57,29 @@ def request_cancel(
     """Asks to cancel. Raises NotFound for an order that isn't this user's, Conflict when it can't
     be changed now."""
     return _change(shards, user_id, order_id, request_id, version, today, now, None, 0, None)
+
+
+def request_cancel_all(
+    shards: Shards,
+    user_id: int,
+    request_id: str,
+    symbol: str | None,
+    side: Side | None,
+    today: date,
+    now: datetime,
+) -> list[OrderFacts]:
+    """Asks to cancel every working order, of that symbol and side if given, and says which. Asked
+    again by the same id, it is about the same orders. Raises NotFound without an account."""
+    rows = shards.of_user(user_id).call(
+        _CANCEL_ALL,
+        user_id=user_id,
+        request_id=request_id,
+        symbol=symbol,
+        side=None if side is None else side.value,
+        today=today,
+        now=now,
+    )
+    return [decode_order(row[0]) for row in rows]
 
 
 def request_modify(

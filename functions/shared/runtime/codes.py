@@ -32,6 +32,7 @@ CODES: Final[Mapping[str, str]] = {
     "TOO_MANY_REQUESTS": "Too many requests",
     # Orders and money.
     "ORDER_REFUSED": "The order breaks a rule",
+    "PRODUCT_NOT_OFFERED": "The product is not offered here",
     "RATE_LIMITED": "The account places orders faster than it may",
     "NOT_FREE": "More shares than can be pledged",
     "ID_REUSED": "The id was used with another body",

@@ -120,8 +120,9 @@ class Problem:
         self.headers = headers or {}
         self.extra = extra
 
-    def response(self, request: str) -> Response[str]:
-        body = {
+    def body(self, request: str) -> dict[str, object]:
+        """The problem as JSON."""
+        return {
             "type": f"/docs#{self.code}",
             "title": CODES.get(self.code, HTTPStatus(self.status).phrase),
             "status": self.status,
@@ -130,10 +131,12 @@ class Problem:
             "request_id": request,
             **self.extra,
         }
+
+    def response(self, request: str) -> Response[str]:
         return Response(
             status_code=self.status,
             content_type="application/problem+json",
-            body=_dumps(body),
+            body=_dumps(self.body(request)),
             headers=cast(Any, self.headers),
         )
 
@@ -141,6 +144,11 @@ class Problem:
 def new_app(name: str) -> Api:
     """The routes of one function, to be filled with `@app.get(...)` and its siblings."""
     return Api(name)
+
+
+def problem_of(error: Conflict | Refused | Retryable, request: str) -> dict[str, object]:
+    """The problem that would be the answer to a request of its own, for an answer about many."""
+    return _ERROR_TABLE[type(error)](error).body(request)
 
 
 def respond(

@@ -6,38 +6,59 @@ market order has none, a stop has a trigger. What it may do is judged afterwards
 
 from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from functions.shared.bookkeeping.checking import OrderRequest
-from functions.shared.domain.orders import PRICED, STOPS, OrderType, Product, Side, Validity
+from functions.shared.domain.errors import Refused
+from functions.shared.domain.orders import PRICED, STOPS, OrderType, Product, Side, Validity, Variety
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.domain.waiting import LIFE_MINUTES_MAX
 from functions.shared.runtime.fields import Integer, Price, Request, price_to
 
 #: Well above any real order; the value of the two together still fits the ledger's 64 bits.
 QUANTITY_MAX = 10**9
+#: Orders in one basket.
+BASKET_MAX = 20
 PRICE_MAX = 10**7 * 10_000
 
 Quantity = Annotated[Integer, Field(gt=0, le=QUANTITY_MAX)]
 OrderPrice = Annotated[Price, price_to(PRICE_MAX)]
 LifeMinutes = Annotated[Integer, Field(gt=0, le=LIFE_MINUTES_MAX)]
+#: What a client may expect, and has no margin rules here.
+PRODUCTS_ELSEWHERE = frozenset({"MTF"})
+
+
+def _offered(product: object) -> object:
+    if isinstance(product, str) and product in PRODUCTS_ELSEWHERE:
+        valid = [each.value for each in Product]
+        raise Refused(
+            422, "PRODUCT_NOT_OFFERED", f"{product} is not offered; one of {', '.join(valid)}",
+            valid=valid,
+        )  # fmt: skip
+    return product
+
+
+OfferedProduct = Annotated[Product, BeforeValidator(_offered)]
 Symbol = Annotated[str, Field(min_length=1, max_length=40)]
 
 
 class OrderBody(Request):
-    """What to trade. `price` in rupees, needed for a limit and refused for an order at the market;
-    `trigger_price` the trade price that a STOP or STOP_LIMIT waits for; `validity_minutes` the life
-    of a TTL order."""
+    """What to trade. `disclosed_quantity`: shares shown at a time. `price` in rupees, needed for a
+    limit and refused for an order at the market; `trigger_price` the trade price that a STOP or
+    STOP_LIMIT waits for; `validity_minutes` the life of a TTL order; `variety` AMO waits for the
+    next session's opening."""
 
     symbol: Symbol
     side: Side
     type: OrderType
     quantity: Quantity
+    disclosed_quantity: Quantity | None = None
     price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
     trigger_price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
-    product: Product = Product.CNC
+    product: OfferedProduct = Product.CNC
     validity: Validity = Validity.DAY
     validity_minutes: Annotated[LifeMinutes | None, Field(validate_default=True)] = None
+    variety: Variety = Variety.REGULAR
 
     @field_validator("price")
     @classmethod
@@ -76,8 +97,18 @@ class OrderBody(Request):
             raise ValueError("is for validity TTL")
         return minutes
 
+    @field_validator("variety")
+    @classmethod
+    def _waits_for_one_thing(cls, variety: Variety, body: ValidationInfo) -> Variety:
+        if variety is Variety.AMO and (
+            body.data.get("type") in STOPS or body.data.get("validity") is not Validity.DAY
+        ):
+            raise ValueError("an AMO is a MARKET or LIMIT order for the DAY")
+        return variety
+
     def order_request(self) -> OrderRequest:
         intent = OrderIntent(
-            self.side, self.type, self.quantity, self.price, trigger_price=self.trigger_price
-        )
+            self.side, self.type, self.quantity, self.price, self.disclosed_quantity,
+            self.trigger_price,
+        )  # fmt: skip
         return OrderRequest(self.symbol, intent, self.product, self.validity, self.validity_minutes)

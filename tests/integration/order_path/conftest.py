@@ -13,6 +13,7 @@ import pytest
 
 from functions.ledger import handler as ledger
 from functions.ledger import notes_handler as notes
+from functions.market import handler as market
 from functions.orders import handler as orders
 from functions.risk import handler as risk
 from functions.shared.access.principal import Principal
@@ -36,8 +37,8 @@ from tests.support.postgres import PostgresUnderTest, fresh_databases
 from tests.support.valkey import valkey_server
 
 HANDLERS = {"orders": orders, "contract-notes": notes, "funds": ledger, "holdings": ledger,
-            "ledger": ledger, "portfolio": ledger, "positions": ledger,
-            "statements": ledger}  # fmt: skip
+            "instruments": market, "ledger": ledger, "portfolio": ledger, "positions": ledger,
+            "risk": risk, "statements": ledger}  # fmt: skip
 
 
 class SetClock:
@@ -134,7 +135,7 @@ class Client:
 
     def ask(self, method: str, target: str, body: object = None) -> Answer:
         part = target.split("?")[0].split("/")[2]
-        module = risk if target.startswith("/v1/orders/preview") else HANDLERS[part]
+        module = risk if target.endswith("/preview") else HANDLERS[part]
         return call(module.lambda_handler, api_event(method, target, body, token=self.token))
 
     def order(self, key: str, **changes: object) -> Answer:

@@ -41,7 +41,9 @@ class Judgement:
 
     `limit_price`: what the venue is given; `reserved`: paise the whole quantity needs, charges
     included: its value for a delivery buy, nothing for a delivery sell, its margin for either side
-    intraday; `margin_rate` per 10^9; `value` at the limit price; `charges` by head on that value.
+    intraday; `margin_rate` per 10^9; `value` at the limit price; `charges` by head on that value;
+    `nearest_price`: the valid price nearest to the one asked for; `largest_quantity`: the most that
+    one order at that price may have, whatever the account has.
     """
 
     rules: tuple[Rule, ...]
@@ -51,3 +53,5 @@ class Judgement:
     rates: Rates
     margin_rate: int
     reserved: int
+    nearest_price: int = 0
+    largest_quantity: int = 0

@@ -7,9 +7,14 @@ from functions.shared.domain.money import value_of
 from functions.shared.domain.orders import Product, Side, Validity
 from functions.shared.domain.pretrade.intent import Judgement, OrderIntent
 from functions.shared.domain.pretrade.limits import margin_rate, order_limits
-from functions.shared.domain.pretrade.prices import Band, price_rules, protected_price
+from functions.shared.domain.pretrade.prices import (
+    Band,
+    nearest_price,
+    price_rules,
+    protected_price,
+)
 from functions.shared.domain.pretrade.session import security_rules, session_rules
-from functions.shared.domain.pretrade.sizes import size_rules
+from functions.shared.domain.pretrade.sizes import largest_quantity, size_rules
 
 
 def judge(
@@ -43,4 +48,14 @@ def judge(
     reserved = -(-value * rate // RATE_UNIT) + sum(charges)
     if product is Product.CNC and intent.side is Side.SELL:
         reserved = 0
-    return Judgement(tuple(rules), price, value, charges, rates, rate, reserved)
+    return Judgement(
+        rules=tuple(rules),
+        limit_price=price,
+        value=value,
+        charges=charges,
+        rates=rates,
+        margin_rate=rate,
+        reserved=reserved,
+        nearest_price=nearest_price(instrument, price, band),
+        largest_quantity=largest_quantity(instrument, price, limits),
+    )

@@ -32,12 +32,18 @@ def protected_price(instrument: Instrument, side: Side, last: int, band: Band) -
     return max(price, low)
 
 
+def nearest_price(instrument: Instrument, price: int, band: Band) -> int:
+    """The price on a tick in the band that is nearest to this one."""
+    low, high = band
+    return min(max(instrument.nearest_tick(price), low), high)
+
+
 def price_rules(intent: OrderIntent, instrument: Instrument, band: Band) -> list[Rule]:
     """A limit's price: on a tick and in the band, both ends included."""
     if intent.price is None:
         return []
     low, high = band
-    nearest = min(max(instrument.nearest_tick(intent.price), low), high)
+    nearest = nearest_price(instrument, intent.price, band)
     rules = []
     if intent.price % instrument.tick:
         rules.append(

@@ -15,13 +15,18 @@ from functions.shared.domain.pretrade.limits import OrderLimits
 DISCLOSED_PERCENT_MIN: Final = 10
 
 
+def largest_quantity(instrument: Instrument, price: int, limits: OrderLimits) -> int:
+    """The most shares, in whole lots, that one order at that price may have."""
+    affordable = limits.value_max * 100 // price if price > 0 else limits.quantity_max
+    most = min(limits.quantity_max, instrument.freeze_quantity, affordable)
+    return most // instrument.lot * instrument.lot
+
+
 def size_rules(
     intent: OrderIntent, instrument: Instrument, price: int, value: int, limits: OrderLimits
 ) -> list[Rule]:
     """Lot, freeze quantity, the broker's caps, and the part that is shown."""
-    affordable = limits.value_max * 100 // price if price > 0 else limits.quantity_max
-    most = min(limits.quantity_max, instrument.freeze_quantity, affordable)
-    largest = most // instrument.lot * instrument.lot
+    largest = largest_quantity(instrument, price, limits)
     rules = []
     if intent.quantity % instrument.lot:
         rules.append(
