@@ -1,4 +1,4 @@
-"""`python -m edge.gateway.main`: six threads around the FIX engine.
+"""`python -m edge.gateway.main`: seven threads around the FIX engine.
 
     order streams -> orders_in -> outbound -> session -> venue
     venue -> session -> inbox -> reports_out -> executions streams
@@ -21,6 +21,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from edge.gateway.inbox import Inbox
 from edge.gateway.keeper import Keeper
 from edge.gateway.mass_status import MassStatus
+from edge.gateway.message_log import MessageLog
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.orders_in import OrdersIn
 from edge.gateway.outbound import Outbound
@@ -51,6 +52,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     streams_url: str
     venue_orders: str
     fix_state: str
+    fix_log: str
     health: str
     clock: str = "real"
     order_sessions: int = 2
@@ -73,9 +75,10 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
     inbox = Inbox()
     host, port = split_address(settings.venue_orders)
     lines = order_sessions(settings.order_sessions)
+    message_log = MessageLog(Path(settings.fix_log), [line.name for line in lines], wall_now)
     sessions = FixSessions(
-        host, port, Path(settings.fix_state), lines, inbox, metrics, threads.fail
-    )  # fmt: skip
+        host, port, Path(settings.fix_state), lines, inbox, metrics, message_log, threads.fail
+    )
     round_trips = RoundTrips(sessions.names, sessions.send, metrics)
     outbound = Outbound(sessions, round_trips, metrics, open_clock(settings.clock).now)
     positions = [Positions() for _ in lines]
@@ -110,11 +113,13 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
         ("sweep", sweep.run),
         ("mass-status", mass_status.run),
         ("routes", routes.run),
+        ("message-log", message_log.run),
     ):
         threads.start(name, partial(body, threads.stop))
     threads.stop.wait()
     sessions.close()
     code = threads.wait()
+    message_log.close()
     health.close()
     return code
 

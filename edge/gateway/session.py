@@ -19,6 +19,7 @@ from typing import Any, Concatenate, ParamSpec
 import quickfix
 
 from edge.gateway.inbox import Inbox, Received, SessionDown
+from edge.gateway.message_log import MessageLog
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.translate import Fields
 from edge.gateway.venue_sessions import VENUE, VenueSession
@@ -100,7 +101,7 @@ class _Application(quickfix.Application):  # type: ignore[misc]
 
     @_firewall
     def toAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        pass
+        self._sessions.on_send(self._sessions.number(session_id), message)
 
     @_firewall
     def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
@@ -109,6 +110,7 @@ class _Application(quickfix.Application):  # type: ignore[misc]
         header = message.getHeader()
         if header.isSetField(43) and header.getField(35) in _NEVER_REPLAYED:
             raise quickfix.DoNotSend
+        self._sessions.on_send(self._sessions.number(session_id), message)
 
     @_firewall
     def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
@@ -130,6 +132,7 @@ class FixSessions:
         sessions: Sequence[VenueSession],
         inbox: Inbox,
         metrics: GatewayMetrics,
+        message_log: MessageLog,
         failed: Callable[[], None],
     ) -> None:
         self.names = tuple(session.name for session in sessions)
@@ -138,6 +141,7 @@ class FixSessions:
         self._metrics = metrics
         self._logged_on: set[int] = set()
         self._sender_expected: dict[int, int] = {}
+        self._log = message_log
         self._watchers: list[Callable[[int, bool], None]] = []
         self._ids = [quickfix.SessionID(s.version, s.name, VENUE) for s in sessions]
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -229,8 +233,12 @@ class FixSessions:
         self.log_out(session, "waiting for the checkpoint")
         self._inbox.put_down(SessionDown(session))
 
+    def on_send(self, session: int, message: Any) -> None:
+        self._log.write(self.names[session], "OUT", message.toString())
+
     def on_message(self, session: int, message: Any, *, administrative: bool) -> None:
         raw = message.toString()
+        self._log.write(self.names[session], "IN", raw)
         position = int(message.getHeader().getField(34))
         if administrative and message.getHeader().getField(35) == "5" and message.isSetField(58):
             match = _SEQUENCE_TOO_LOW.search(message.getField(58))

@@ -30,6 +30,7 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_VENUE_ORDERS": "HOST:PORT of the venue's FIX order sessions",
     "OUTCRY_VENUE_FEED": "HOST:PORT of the venue's FIX market-data sessions",
     "OUTCRY_FIX_STATE": "folder of the FIX engine's sequence files",
+    "OUTCRY_FIX_LOG": "folder in which every FIX message of the order sessions is kept",
     "OUTCRY_REGION": "the region whose users are at home here (default IN)",
     "OUTCRY_REGIONS": "NAME=ADDRESS of the API in each region, separated by commas",
     "OUTCRY_LISTEN": "HOST:PORT this process serves its clients on",

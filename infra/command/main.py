@@ -145,15 +145,20 @@ def reset(*, yes: bool = False) -> int:
 
 
 @app.command
-def logs(part: str, *, follow: bool = False) -> int:
+def logs(part: str, *, follow: bool = False, fix: bool = False) -> int:
     """Print a part's log.
 
     Args:
         part: its name, as `outcry status` shows it
         follow: go on printing until interrupted
+        fix: of the gateway, every FIX message in and out instead
     """
-    from infra.command.logs import print_log
+    from infra.command.logs import print_fix_log, print_log
 
+    if fix:
+        if part != "gateway" or follow:
+            raise Failure("--fix is for the gateway's log as it stands", WRONG_USAGE)
+        return print_fix_log(home())
     return print_log(home(), part, follow)
 
 

@@ -122,6 +122,11 @@ class Home:
     def demo_user_file(self) -> Path:
         return self.path / "demo-user.json"
 
+    @property
+    def fix_log(self) -> Path:
+        """Every FIX message of the order sessions, a folder a session."""
+        return self.path / "fix-log"
+
     def log(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 

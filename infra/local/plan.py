@@ -252,6 +252,7 @@ class _Processes:
         gateway = {
             "VENUE_ORDERS": f"{LOOPBACK}:{self.venue.orders}",
             "FIX_STATE": str(self.home.path / "gateway"),
+            "FIX_LOG": str(self.home.fix_log),
         }
         ingest = {
             "VENUE_FEED": f"{LOOPBACK}:{self.venue.feed}",

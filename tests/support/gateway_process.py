@@ -33,6 +33,7 @@ class GatewayProcess:
             "OUTCRY_VALKEY_URL": streams_url,
             "OUTCRY_VENUE_ORDERS": f"127.0.0.1:{venue_port}",
             "OUTCRY_FIX_STATE": str(self.fix_state),
+            "OUTCRY_FIX_LOG": str(folder / "fix-log"),
             "OUTCRY_HEALTH": self._health,
             **{f"OUTCRY_{name}": value for name, value in settings.items()},
         }

@@ -81,6 +81,10 @@ def test_doctor_finds_nothing_wrong(stack: Stack) -> None:
 def test_logs_are_printed_by_part_and_an_unknown_part_is_wrong_usage(stack: Stack) -> None:
     assert "ready to accept connections" in stack.outcry("logs", "postgres").stdout
     assert stack.outcry("logs", "no-such-part").returncode == 2
+    messages = stack.outcry("logs", "gateway", "--fix").stdout
+    assert "|35=A|" in messages
+    assert "|49=OUTCRY-O1|" in messages
+    assert stack.outcry("logs", "relay", "--fix").returncode == 2
 
 
 def test_a_killed_part_comes_back_and_is_counted(own: Stack) -> None:
