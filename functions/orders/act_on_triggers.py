@@ -18,7 +18,7 @@ from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, NotFound, Refused, Retryable
 from functions.shared.domain.orders import AT_VENUE, OrderType, Product, Side, Status
 from functions.shared.domain.pretrade import OrderIntent
-from functions.shared.domain.sessions import Phase
+from functions.shared.domain.sessions import TAKES, Phase
 from functions.shared.domain.waiting import released_intent
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
@@ -85,10 +85,10 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
     """Raises Refused when it can't be judged or sent now."""
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
     facts.require_route()
-    if facts.status.phase is not Phase.OPEN:
-        raise Refused(503, "MARKET_CLOSED", f"the phase is {facts.status.phase}")
-    product, side = Product(order.product), Side(order.side)
-    tick = command.tick
+    product, side, kind = Product(order.product), Side(order.side), OrderType(order.type)
+    tick, phase = command.tick, facts.status.phase
+    if phase is not Phase.OPEN and (tick is not None or kind not in TAKES[phase].types):
+        raise Refused(503, "MARKET_CLOSED", f"the phase is {phase}")
     seen = TriggerSeen(why="TIME", seen_at=command.seen_at)
     if tick is not None:
         seen = TriggerSeen(

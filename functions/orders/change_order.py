@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from functions.orders.place_order import refusal
 from functions.shared.bookkeeping import changing, reading
 from functions.shared.bookkeeping.checking import load_facts
+from functions.shared.clock import from_micros, trade_date
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status
@@ -52,6 +53,8 @@ def modify_order(
     if trigger_price is not None and not waits:
         raise Refused(400, "INVALID_REQUEST", "trigger_price: the order waits for none")
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
+    if order.releases_at is not None and waits:
+        facts = facts.of_session(trade_date(from_micros(order.releases_at)))
     if waits:
         intent = OrderIntent(
             Side(order.side), OrderType(order.type), quantity or order.quantity,

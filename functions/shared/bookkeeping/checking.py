@@ -5,13 +5,18 @@ what placing refuses. No price means no order: a missing or stale quote is never
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
 import msgspec
 
 from functions.shared.clock import Clock, from_micros, micros, wall_now
+from functions.shared.domain.after_market import (
+    after_market_rules,
+    after_market_terms,
+    next_session,
+)
 from functions.shared.domain.calendar import (
     Hours,
     MarketStatus,
@@ -22,16 +27,18 @@ from functions.shared.domain.calendar import (
 from functions.shared.domain.charges import charge_rates
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument
-from functions.shared.domain.orders import STOPS, OrderType, Product, Side, Validity
+from functions.shared.domain.orders import STOPS, OrderType, Product, Side, Validity, Variety
 from functions.shared.domain.pretrade import (
     Band,
     Judgement,
     OrderIntent,
+    Rule,
     judge,
     margin_rate,
     order_limits,
 )
-from functions.shared.domain.waiting import judge_stop, terms_of
+from functions.shared.domain.sessions import Phase
+from functions.shared.domain.waiting import Terms, judge_stop, terms_of
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.wire.order_routes import Route
@@ -52,20 +59,22 @@ class OrderRequest:
     product: Product
     validity: Validity
     validity_minutes: int | None = None
+    variety: Variety = Variety.REGULAR
 
     def fingerprint(self) -> bytes:
         """sha256 of the request itself: nothing derived, so it is the same whenever it is sent."""
         intent = self.intent
         parts = (self.symbol, intent.side, intent.type, intent.quantity, intent.price,
                  intent.trigger_price, intent.disclosed, self.product, self.validity,
-                 self.validity_minutes)  # fmt: skip
+                 self.validity_minutes, self.variety)  # fmt: skip
         return hashlib.sha256(msgspec.json.encode(parts)).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class PublicFacts:
     """What an order is judged on, the same for everybody. The quote is None when there is none;
-    `band`: the venue's, in ten-thousandths of a rupee, None while it is the master's."""
+    `band`: the venue's, in ten-thousandths of a rupee, None while it is the master's; `ahead`: of a
+    session to come, for which the last known price has to do."""
 
     instrument: Instrument
     quote: Quote | None
@@ -74,6 +83,12 @@ class PublicFacts:
     hours: Hours
     band: Band | None = None
     route: Route | None = None
+    ahead: bool = False
+
+    def of_session(self, day: date) -> "PublicFacts":
+        """What can be known now of a session to come: its rules, and the prices of the last one."""
+        status = MarketStatus(Phase.OPEN, day, self.status.provisional)
+        return replace(self, status=status, band=None, ahead=True)
 
     def require_route(self) -> None:
         """Raises Refused 503 VENUE_UNAVAILABLE while the symbol's order session is down, or nobody
@@ -119,6 +134,8 @@ class PublicFacts:
         if self.instrument.kind != "EQUITY":
             return self.instrument.previous_close  # refused as not tradable, whatever its price
         quote = self.quote
+        if self.ahead:
+            return quote.ltp if quote is not None and quote.ltp else self._close()
         if quote is None or not quote.ltp or self._age_ms(quote) > QUOTE_AGE_MS_MAX:
             raise Refused(
                 503, "NO_PRICE", f"there is no live price of {self.instrument.symbol}",
@@ -168,10 +185,18 @@ def placement(
 ) -> Placement:
     """Everything the ledger needs to decide this order. Raises Refused 503 VENUE_UNAVAILABLE for
     one that should leave now and can't."""
-    terms = terms_of(
-        request.intent, request.validity, request.validity_minutes, facts.status, facts.now,
-        facts.hours,
-    )  # fmt: skip
+    more: list[Rule] = []
+    today = facts.status.trade_date
+    if request.variety is Variety.AMO:
+        more = after_market_rules(facts.now, facts.hours)
+        terms: Terms | None = after_market_terms(facts.now, facts.hours)
+        facts = facts.of_session(next_session(facts.now, facts.hours))
+    else:
+        terms = terms_of(
+            request.intent, request.validity, request.validity_minutes, facts.status, facts.now,
+            facts.hours,
+        )  # fmt: skip
+    judgement = facts.judge(request.intent, request.product, request.validity)
     if terms is None or not terms.waits:
         facts.require_route()
     return Placement(
@@ -182,10 +207,10 @@ def placement(
         intent=request.intent,
         product=request.product,
         validity=request.validity,
-        judgement=facts.judge(request.intent, request.product, request.validity),
+        judgement=replace(judgement, rules=(*more, *judgement.rules)),
         context=facts.context(request.product, request.intent.side),
         open_orders_max=order_limits(facts.status.trade_date).open_orders_max,
-        trade_date=facts.status.trade_date,
+        trade_date=today,
         now=facts.now,
         terms=terms,
     )

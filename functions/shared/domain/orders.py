@@ -40,6 +40,13 @@ class Validity(StrEnum):
     TTL = "TTL"
 
 
+class Variety(StrEnum):
+    """AMO: an after-market order, which waits for the next session."""
+
+    REGULAR = "REGULAR"
+    AMO = "AMO"
+
+
 class Product(StrEnum):
     """CNC: delivery. MIS: intraday, squared off before the day's end."""
 

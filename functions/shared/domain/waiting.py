@@ -116,9 +116,9 @@ def judge_stop(
 
 
 def released_intent(intent: OrderIntent) -> OrderIntent:
-    """What a stop is once its trigger is reached."""
-    kind = OrderType.MARKET if intent.type is OrderType.STOP else OrderType.LIMIT
-    return replace(intent, type=kind, trigger_price=None)
+    """What an order is once it need not wait any more: a stop is a market or a limit order then."""
+    kinds = {OrderType.STOP: OrderType.MARKET, OrderType.STOP_LIMIT: OrderType.LIMIT}
+    return replace(intent, type=kinds.get(intent.type, intent.type), trigger_price=None)
 
 
 def _trigger_rules(

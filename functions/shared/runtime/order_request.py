@@ -10,7 +10,15 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from functions.shared.bookkeeping.checking import OrderRequest
 from functions.shared.domain.errors import Refused
-from functions.shared.domain.orders import PRICED, STOPS, OrderType, Product, Side, Validity, Variety
+from functions.shared.domain.orders import (
+    PRICED,
+    STOPS,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+    Variety,
+)
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.domain.waiting import LIFE_MINUTES_MAX
 from functions.shared.runtime.fields import Integer, Price, Request, price_to
@@ -111,4 +119,6 @@ class OrderBody(Request):
             self.side, self.type, self.quantity, self.price, self.disclosed_quantity,
             self.trigger_price,
         )  # fmt: skip
-        return OrderRequest(self.symbol, intent, self.product, self.validity, self.validity_minutes)
+        return OrderRequest(
+            self.symbol, intent, self.product, self.validity, self.validity_minutes, self.variety
+        )

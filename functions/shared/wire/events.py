@@ -16,7 +16,7 @@ from functions.shared.domain.money import (
     format_decimal,
     format_price,
 )
-from functions.shared.domain.orders import WORKING
+from functions.shared.domain.orders import WORKING, Variety
 
 
 class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +125,18 @@ class PositionFacts(msgspec.Struct, frozen=True, kw_only=True):
     margin: int
 
 
+class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user should look at: an exit at the market that rests, unfilled, at its protected
+    `price` in ten-thousandths of a rupee, with so many shares `remaining`."""
+
+    code: Literal["EXIT_UNFILLED"]
+    order_id: int
+    symbol: str
+    side: str
+    remaining: int
+    price: int
+
+
 class UserEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What the user's channel carries and the ledger gives back on a resume."""
 
@@ -144,6 +156,7 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     funds: FundsFacts | None = None
     holding: HoldingFacts | None = None
     position: PositionFacts | None = None
+    alert: AlertFacts | None = None
 
 
 class _StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,6 +249,7 @@ def render_order(order: OrderFacts) -> dict[str, object]:
         "quantity": order.quantity,
         "disclosed_quantity": order.disclosed_quantity,
         "price": None if order.price is None else format_price(order.price),
+        "variety": Variety.REGULAR if order.releases_at is None else Variety.AMO,
         "trigger_price": None if order.trigger_price is None else format_price(order.trigger_price),
         "product": order.product,
         "validity": order.validity,
@@ -347,8 +361,23 @@ def render_position(position: PositionFacts) -> dict[str, object]:
     }
 
 
+def render_alert(alert: AlertFacts) -> dict[str, object]:
+    price = format_price(alert.price)
+    return {
+        "code": alert.code,
+        "order_id": str(alert.order_id),
+        "symbol": alert.symbol,
+        "exchange": "NSE",
+        "side": alert.side,
+        "remaining_quantity": alert.remaining,
+        "price": price,
+        "message": f"{alert.remaining} {alert.symbol} are not out yet: the order rests at {price},"
+        " the protected price; change its price or cancel it",
+    }
+
+
 def render_event(event: UserEvent) -> list[dict[str, object]]:
-    """The stream's objects of one event: order, fill, funds, holding, position, each with
+    """The stream's objects of one event: order, fill, funds, holding, position, alert, each with
     `user_seq`."""
     body, seq = event.body, event.user_seq
     objects: list[dict[str, object]] = []
@@ -362,6 +391,8 @@ def render_event(event: UserEvent) -> list[dict[str, object]]:
         objects.append({"type": "holding", "user_seq": seq, **render_holding(body.holding)})
     if body.position is not None:
         objects.append({"type": "position", "user_seq": seq, **render_position(body.position)})
+    if body.alert is not None:
+        objects.append({"type": "alert", "user_seq": seq, **render_alert(body.alert)})
     return objects
 
 

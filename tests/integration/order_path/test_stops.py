@@ -168,3 +168,50 @@ def test_cancel_all_takes_waiting_orders_along(client: Client) -> None:
     assert sorted((o["status"], o["pending_change"]) for o in items) == [
         ("CANCELLED", None), ("PENDING", "CANCEL"),
     ]  # fmt: skip
+
+
+def test_an_after_market_order_waits_for_the_next_session_and_goes_then(
+    client: Client, stores: OrderStores
+) -> None:
+    amo = {"variety": "AMO", "price": "1510.00"}
+    early = client.order("early", **amo)
+    assert (early.status, early.body["rules"][0]["code"]) == (422, "AFTER_MARKET_ONLY")
+    stores.clock.at = NOON + timedelta(hours=6)  # Friday, 18:00
+    order = client.order("a", **amo).body
+    assert (order["status"], order["variety"]) == ("TRIGGER_PENDING", "AMO")
+    assert order["releases_at"] == "2026-07-13T03:30:00.000000Z"
+    held = client.ask("GET", "/v1/funds").body["held"]
+    assert float(held) > 1510
+    path = f"/v1/orders/{order['order_id']}"
+    changed = client.ask("PATCH", path, {"request_id": "m", "price": "1520.00"})
+    assert (changed.status, changed.body["price"]) == (202, "1520.00"), changed.body
+    command = ReleaseOrder(
+        user_id=client.user_id, order_id=int(order["order_id"]), version=2, tick=None,
+        seen_at=micros(NOON),
+    )  # fmt: skip
+    assert work(command) == []
+    assert shown(client, order)["status"] == "TRIGGER_PENDING"  # its time has not come
+    stores.clock.at = NOON + timedelta(days=2, hours=21, minutes=1)  # Monday, 09:01
+    assert work(command) == []
+    after = shown(client, order)
+    assert (after["status"], after["expires_at"]) == ("PENDING", None)
+    assert after["history"][-1]["trigger"]["why"] == "TIME"
+
+
+def test_an_after_market_order_at_the_market_waits_for_a_price_of_its_session(
+    client: Client, stores: OrderStores
+) -> None:
+    stores.quote("RELIANCE", 1500, age=timedelta(hours=3))
+    stores.clock.at = NOON + timedelta(hours=6)
+    order = client.order("a", variety="AMO", type="MARKET", price=...).body
+    assert order["status"] == "TRIGGER_PENDING"
+    command = ReleaseOrder(
+        user_id=client.user_id, order_id=int(order["order_id"]), version=1, tick=None,
+        seen_at=micros(NOON),
+    )  # fmt: skip
+    stores.clock.at = NOON + timedelta(days=2, hours=22)  # Monday, 10:00
+    assert work(command) == []
+    assert shown(client, order)["status"] == "TRIGGER_PENDING"
+    stores.quote("RELIANCE", 1490)
+    assert work(command) == []
+    assert shown(client, order)["status"] == "PENDING"
