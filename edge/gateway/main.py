@@ -1,16 +1,18 @@
-"""`python -m edge.gateway.main`: seven threads around the FIX engine.
+"""`python -m edge.gateway.main`: a thread for each task around the FIX engine.
 
     order streams -> orders_in -> outbound -> session -> venue
     venue -> session -> inbox -> reports_out -> executions streams
     keeper: ledger -> checkpoint -> session        sweep: ledger -> outbound
     mass-status: the venue's open orders against the ledger's, after each logon
     routes: which sessions are up -> Valkey -> functions
+    drop-copy: the venue's second word on every fill against the ledger's
 
 Invariant: nothing here is the only copy of an order or a fill; a kill at any moment is recovered
 from the ledger and the venue.
 """
 
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from edge.gateway.drop_copy import DropCopy
 from edge.gateway.inbox import Inbox
 from edge.gateway.keeper import Keeper
 from edge.gateway.mass_status import MassStatus
@@ -31,12 +34,13 @@ from edge.gateway.round_trips import RoundTrips
 from edge.gateway.routes import RouteTeller
 from edge.gateway.session import FixSessions
 from edge.gateway.sweep import Sweep
-from edge.gateway.venue_sessions import order_sessions
+from edge.gateway.venue_sessions import DROP_COPY, order_sessions
 from edge.runtime.health import serve_health
 from edge.runtime.log import configure_logging
 from edge.runtime.threads import Threads
 from functions.shared.clock import open_clock, wall_now
 from functions.shared.settings import Settings, split_address
+from functions.shared.stores.fill_copies import FillCopies, LedgerFillCopies
 from functions.shared.stores.fix_checkpoint import Checkpoint, LedgerCheckpoint
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import open_streams
@@ -56,6 +60,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     health: str
     clock: str = "real"
     order_sessions: int = 2
+    drop_copy: bool = False
     execution_partitions: int = 4
 
 
@@ -65,6 +70,7 @@ class Ledger:
 
     checkpoint: Callable[[], Checkpoint]
     review: Callable[[], VenueReview]
+    copies: Callable[[], FillCopies]
 
 
 def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry = REGISTRY) -> int:
@@ -75,7 +81,8 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
     inbox = Inbox()
     host, port = split_address(settings.venue_orders)
     lines = order_sessions(settings.order_sessions)
-    message_log = MessageLog(Path(settings.fix_log), [line.name for line in lines], wall_now)
+    names = [line.name for line in (*lines, DROP_COPY)]
+    message_log = MessageLog(Path(settings.fix_log), names, wall_now)
     sessions = FixSessions(
         host, port, Path(settings.fix_state), lines, inbox, metrics, message_log, threads.fail
     )
@@ -104,9 +111,7 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
         keeper.session_down,
     )
     orders = OrdersIn(open_streams(settings.streams_url), sessions, outbound)
-    health = serve_health(settings.health, "gateway", keeper.state, registry)
-    sessions.start()
-    for name, body in (
+    bodies: list[tuple[str, Callable[[threading.Event], None]]] = [
         ("keeper", keeper.run),
         ("reports", reports.run),
         ("orders", orders.run),
@@ -114,14 +119,52 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
         ("mass-status", mass_status.run),
         ("routes", routes.run),
         ("message-log", message_log.run),
-    ):
+    ]
+    engines = [sessions]
+    if settings.drop_copy:
+        copying, drop_copy = _drop_copy(settings, ledger, message_log, metrics, threads)
+        engines.append(copying)
+        bodies.append(("drop-copy", drop_copy.run))
+    health = serve_health(settings.health, "gateway", keeper.state, registry)
+    for engine in engines:
+        engine.start()
+    for name, body in bodies:
         threads.start(name, partial(body, threads.stop))
     threads.stop.wait()
-    sessions.close()
+    for engine in engines:
+        engine.close()
     code = threads.wait()
     message_log.close()
     health.close()
     return code
+
+
+def _drop_copy(
+    settings: GatewaySettings,
+    ledger: Ledger,
+    message_log: MessageLog,
+    metrics: GatewayMetrics,
+    threads: Threads,
+) -> tuple[FixSessions, DropCopy]:
+    """The drop-copy session, in an engine of its own, and what is made of it."""
+    inbox = Inbox()
+    host, port = split_address(settings.venue_orders)
+    state = Path(settings.fix_state) / "drop-copy"
+    sessions = FixSessions(
+        host, port, state, [DROP_COPY], inbox, metrics, message_log, threads.fail
+    )  # fmt: skip
+    return sessions, DropCopy(
+        sessions,
+        inbox,
+        ledger.checkpoint(),
+        ledger.copies(),
+        ledger.review(),
+        open_streams(settings.streams_url),
+        settings.execution_partitions,
+        metrics,
+        open_clock(settings.clock).now,
+        wall_now,
+    )
 
 
 def main() -> int:
@@ -132,7 +175,9 @@ def main() -> int:
         return Shards(settings.postgres_urls, "gateway")
 
     ledger = Ledger(
-        checkpoint=lambda: LedgerCheckpoint(shards()), review=lambda: LedgerVenueReview(shards())
+        checkpoint=lambda: LedgerCheckpoint(shards()),
+        review=lambda: LedgerVenueReview(shards()),
+        copies=lambda: LedgerFillCopies(shards()),
     )
     return run(settings, ledger)
 

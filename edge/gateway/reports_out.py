@@ -92,7 +92,9 @@ class ReportsOut:
                 fields = translate.parse_fields(item.raw)
                 self._round_trips.heard(item.session, fields, item.at)
                 if item.administrative:
-                    settled.append((item.session, item.position, _last_settled(item, fields)))
+                    settled.append(
+                        (item.session, item.position, translate.last_settled(item.position, fields))
+                    )
                     self._note_reject(item.session, fields)
                     continue
                 act = self._act_of(item, fields)
@@ -150,13 +152,3 @@ class ReportsOut:
                 "the venue refused a message", session=name, detail=fields.get(58, "")
             )
             self._metrics.session_rejects.labels(name).inc()
-
-
-def _last_settled(item: Received, fields: dict[int, str]) -> int:
-    """A SequenceReset (4) settles all numbers up to its NewSeqNo(36); another message its own."""
-    if fields.get(35) != "4":
-        return item.position
-    following = fields.get(36, "")
-    if not following.isdecimal() or len(following) > 12:
-        raise PeerProtocolError("a SequenceReset without NewSeqNo")
-    return max(item.position, int(following) - 1)

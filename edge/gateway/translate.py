@@ -152,6 +152,17 @@ def says_nothing_new(fields: Mapping[int, str]) -> bool:
     return fields.get(35) == "8" and fields.get(150) in _UNJUDGED
 
 
+def last_settled(position: int, fields: Mapping[int, str]) -> int:
+    """A SequenceReset (4) settles all numbers up to its NewSeqNo(36); another message its own.
+    Raises PeerProtocolError."""
+    if fields.get(35) != "4":
+        return position
+    following = fields.get(36, "")
+    if not following.isdecimal() or len(following) > 12:
+        raise PeerProtocolError("a SequenceReset without NewSeqNo")
+    return max(position, int(following) - 1)
+
+
 def execution_of(session: str, fields: Mapping[int, str]) -> ExecutionReport:
     """The report in an ExecutionReport (8) or OrderCancelReject (9). Raises PeerProtocolError,
     also for one that the ledger could not read back: what is handed on there must be taken there,

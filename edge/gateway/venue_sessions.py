@@ -17,6 +17,9 @@ class VenueSession(NamedTuple):
     version: str = FIX44
 
 
+DROP_COPY = VenueSession("OUTCRY-D1")
+
+
 def order_sessions(count: int) -> tuple[VenueSession, ...]:
     """`OUTCRY-O1`, `OUTCRY-O2`, ... in FIX 4.4."""
     return tuple(VenueSession(f"OUTCRY-O{number}") for number in range(1, count + 1))

@@ -253,6 +253,8 @@ class _Processes:
             "VENUE_ORDERS": f"{LOOPBACK}:{self.venue.orders}",
             "FIX_STATE": str(self.home.path / "gateway"),
             "FIX_LOG": str(self.home.fix_log),
+            "DROP_COPY": "true",
+            **clock,
         }
         ingest = {
             "VENUE_FEED": f"{LOOPBACK}:{self.venue.feed}",

@@ -77,7 +77,7 @@ GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.set_pledge
   ledger.order_facts, ledger.cancel_waits,
   ledger.account_on, ledger.first_answer, ledger.micros TO outcry_app;
 GRANT SELECT ON ledger.outbox, ledger.ledger_event, ledger.fix_applied, ledger.fix_checkpoint,
-  ledger.orders, ledger.holding, ledger.holding_lot TO outcry_edge;
+  ledger.orders, ledger.execution, ledger.holding, ledger.holding_lot TO outcry_edge;
 GRANT DELETE ON ledger.outbox TO outcry_edge;
 GRANT EXECUTE ON FUNCTION ledger.move_checkpoint, ledger.forget_applied,
   ledger.stale_orders, ledger.working_orders, ledger.orders_named TO outcry_edge;

@@ -19,3 +19,29 @@ CREATE TABLE venue.difference (
 GRANT USAGE ON SCHEMA venue TO outcry_app, outcry_edge;
 GRANT SELECT, INSERT, UPDATE ON venue.difference TO outcry_edge;
 GRANT SELECT ON venue.difference TO outcry_app;
+
+-- The fills that the venue's drop-copy session told, for comparison with those that were booked.
+CREATE TABLE venue.fill_copy (
+  trade_date    date NOT NULL,
+  exec_id       text NOT NULL,
+  order_id      bigint NOT NULL,
+  quantity      bigint NOT NULL,
+  price         bigint NOT NULL,              -- in ten-thousandths of a rupee
+  transacted_at timestamptz NOT NULL,         -- the venue's business time
+  report        text,                         -- of wire.executions as JSON, until it is found booked
+  state         text NOT NULL DEFAULT 'NEW',
+  received_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (trade_date, exec_id),
+  CONSTRAINT fill_copy_sane CHECK (quantity > 0 AND price > 0 AND state IN ('NEW', 'HANDED_ON', 'BOOKED')
+    AND (state = 'BOOKED') = (report IS NULL))
+);
+CREATE INDEX fill_copy_open ON venue.fill_copy (received_at) WHERE state <> 'BOOKED';
+
+-- Up to when (business time) every booked fill was looked up among the copies; one row.
+CREATE TABLE venue.fills_compared (
+  the_row boolean PRIMARY KEY DEFAULT true CHECK (the_row),
+  through timestamptz NOT NULL
+);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON venue.fill_copy TO outcry_edge;
+GRANT SELECT, INSERT, UPDATE ON venue.fills_compared TO outcry_edge;

@@ -29,10 +29,13 @@ def until(condition: Callable[[], bool], seconds: float = 45.0) -> None:
 class Desk:
     """Venue, streams, gateway and paper ledger, each of which can be killed."""
 
-    def __init__(self, folder: Path, streams: ValkeyUnderTest) -> None:
+    def __init__(self, folder: Path, streams: ValkeyUnderTest, **settings: str) -> None:
         self.venue = VenueProcess(folder / "venue")
         self.streams = streams
-        self.gateway = GatewayProcess(folder, streams.url, self.venue.orders_port, free_ports(1)[0])
+        self.gateway = GatewayProcess(
+            folder, streams.url, self.venue.orders_port, free_ports(1)[0],
+            CLOCK=f"file://{self.venue.clock}", **settings,
+        )  # fmt: skip
         self.ledger = PaperLedger(self.gateway.ledger)
         self.applier = PaperApplier(streams.url, self.gateway.ledger)
         self._writer = ValkeyStreams(streams.url)

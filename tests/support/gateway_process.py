@@ -81,7 +81,7 @@ def main() -> int:
     settings = GatewaySettings.from_environment()
     configure_logging("gateway", settings.log_level)
     path = Path(settings.postgres_urls[0])
-    return run(settings, Ledger(lambda: PaperLedger(path), lambda: PaperLedger(path)))
+    return run(settings, Ledger(*[lambda: PaperLedger(path)] * 3))
 
 
 if __name__ == "__main__":

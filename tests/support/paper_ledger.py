@@ -8,10 +8,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
+import msgspec
+
+from functions.shared.clock import micros
 from functions.shared.domain.errors import Retryable
+from functions.shared.stores.fill_copies import Fill, OpenCopy
 from functions.shared.stores.fix_checkpoint import StaleOrder
 from functions.shared.stores.streams import ValkeyStreams
 from functions.shared.stores.venue_review import Difference, Kind, LedgerOrder
@@ -30,7 +34,9 @@ CREATE TABLE IF NOT EXISTS applied (session TEXT, position INTEGER,
   PRIMARY KEY (session, position));
 CREATE TABLE IF NOT EXISTS checkpoint (session TEXT PRIMARY KEY, through INTEGER);
 CREATE TABLE IF NOT EXISTS fill (trade_date TEXT, exec_id TEXT, order_id INTEGER, quantity INTEGER,
-  price INTEGER, PRIMARY KEY (trade_date, exec_id));
+  price INTEGER, at INTEGER, PRIMARY KEY (trade_date, exec_id));
+CREATE TABLE IF NOT EXISTS copy (exec_id TEXT PRIMARY KEY, report TEXT, state TEXT);
+CREATE TABLE IF NOT EXISTS compared (only_one INTEGER PRIMARY KEY, through TEXT);
 CREATE TABLE IF NOT EXISTS told (order_id INTEGER PRIMARY KEY, user_id INTEGER, command TEXT,
   placed REAL, status TEXT, version INTEGER, request INTEGER);
 CREATE TABLE IF NOT EXISTS difference (session TEXT, kind TEXT, subject TEXT, settled INTEGER,
@@ -41,8 +47,8 @@ _STATUSES = {"0": "OPEN", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELLE
 
 
 class PaperLedger:
-    """Implements stores.fix_checkpoint.Checkpoint and stores.venue_review.VenueReview. Each thread
-    and process opens its own."""
+    """Implements stores.fix_checkpoint.Checkpoint, stores.venue_review.VenueReview and
+    stores.fill_copies.FillCopies. Each thread and process opens its own."""
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(
@@ -101,6 +107,72 @@ class PaperLedger:
         rows = self._database.execute("SELECT kind, subject FROM difference WHERE settled = 0")
         return set(rows.fetchall())
 
+    def standing(self, session: str, kind: Kind) -> list[Difference]:
+        rows = self._database.execute(
+            "SELECT subject FROM difference WHERE session = ? AND kind = ? AND settled = 0",
+            (session, kind),
+        )
+        return [Difference(kind, row[0], "", "") for row in rows]
+
+    def record(self, reports: Sequence[ExecutionReport]) -> None:
+        self._database.executemany(
+            "INSERT OR IGNORE INTO copy VALUES (?, ?, 'NEW')",
+            [(report.exec_id, msgspec.json.encode(report).decode()) for report in reports],
+        )
+
+    def open(self) -> list[OpenCopy]:
+        """All of them came long ago, so that no test waits."""
+        rows = self._database.execute("SELECT report, state FROM copy WHERE state <> 'BOOKED'")
+        copies = ((msgspec.json.decode(r, type=ExecutionReport), state) for r, state in rows)
+        return [OpenCopy(_fill_of(r), r, state == "HANDED_ON", 3_600.0) for r, state in copies]
+
+    def booked(self, keys: Sequence[tuple[date, str]]) -> list[Fill]:
+        return [fill for fill, _ in self._fills() if fill.key in set(keys)]
+
+    def mark_booked(self, keys: Sequence[tuple[date, str]]) -> None:
+        self._mark("BOOKED", keys)
+
+    def mark_handed_on(self, keys: Sequence[tuple[date, str]]) -> None:
+        self._mark("HANDED_ON", keys)
+
+    def not_copied(self, fills: Sequence[Fill]) -> list[Fill]:
+        copied = {row[0] for row in self._database.execute("SELECT exec_id FROM copy")}
+        return [fill for fill in fills if fill.exec_id not in copied]
+
+    def booked_between(self, after: datetime, before: datetime) -> list[Fill]:
+        return [fill for fill, at in self._fills() if micros(after) < at < micros(before)]
+
+    def compared_through(self) -> datetime | None:
+        rows = self._database.execute("SELECT through FROM compared").fetchall()
+        return datetime.fromisoformat(rows[0][0]) if rows else None
+
+    def move_compared(self, through: datetime) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO compared VALUES (1, ?)", (through.isoformat(),)
+        )
+
+    def lose_fill(self, order: NewOrder) -> None:
+        self._database.execute("DELETE FROM fill WHERE order_id = ?", (order.order_id,))
+
+    def invent_fill(self, exec_id: str, like: str) -> None:
+        """Books a fill that the venue never told, at the time and on the terms of another."""
+        self._database.execute(
+            "INSERT INTO fill SELECT trade_date, ?, order_id, quantity, price, at FROM fill"
+            " WHERE exec_id = ?",
+            (exec_id, like),
+        )
+
+    def _mark(self, state: str, keys: Sequence[tuple[date, str]]) -> None:
+        self._database.executemany(
+            "UPDATE copy SET state = ? WHERE exec_id = ?", [(state, key[1]) for key in keys]
+        )
+
+    def _fills(self) -> list[tuple[Fill, int]]:
+        rows = self._database.execute(
+            "SELECT trade_date, exec_id, order_id, quantity, price, at FROM fill"
+        )
+        return [(Fill(date.fromisoformat(row[0]), *row[1:5]), row[5]) for row in rows]
+
     def place(self, order: NewOrder, status: str = "PENDING") -> None:
         command = encode_command(order).decode()
         self._database.execute(
@@ -135,13 +207,14 @@ class PaperLedger:
         run("INSERT OR IGNORE INTO applied VALUES (?, ?)", (report.session, report.position))
         if report.exec_type == "F":
             run(
-                "INSERT OR IGNORE INTO fill VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO fill VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     report.trade_date,
                     report.exec_id,
                     report.order_id,
                     report.last_quantity,
                     report.last_price,
+                    report.transacted_at,
                 ),
             )
         if report.exec_type == "5":
@@ -175,6 +248,13 @@ class PaperLedger:
     def statuses(self) -> dict[int, str]:
         """order_id: OrdStatus, or PENDING."""
         return dict(self._database.execute("SELECT order_id, status FROM told").fetchall())
+
+
+def _fill_of(report: ExecutionReport) -> Fill:
+    return Fill(
+        date.fromisoformat(report.trade_date), report.exec_id, report.order_id,
+        report.last_quantity, report.last_price,
+    )  # fmt: skip
 
 
 class PaperApplier:

@@ -42,6 +42,11 @@ WHERE session = :session AND kind = ANY(CAST(:kinds AS text[])) AND settled_at I
   AND last_seen < CAST(:now AS timestamptz)
 """
 
+_STANDING = """
+SELECT kind, subject, ledger_says, venue_says FROM venue.difference
+WHERE session = :session AND kind = :kind AND settled_at IS NULL ORDER BY subject
+"""
+
 #: Orders read at a time from each shard.
 PAGE: Final = 5_000
 
@@ -93,6 +98,9 @@ class VenueReview(Protocol):
         """`found` is all there is of these kinds on the session at `now` (wall clock); what was
         noted before and is not among it is settled."""
 
+    def standing(self, session: str, kind: Kind) -> list[Difference]:
+        """What was noted of that kind and not found gone since."""
+
 
 class LedgerVenueReview:
     """The review in PostgreSQL, through the edge's role. For one thread."""
@@ -126,3 +134,7 @@ class LedgerVenueReview:
         rows = msgspec.json.encode([d._asdict() for d in found]).decode()
         self._shards.control.run(_NOTE, session=session, found=rows, now=now)
         self._shards.control.run(_SETTLE, session=session, kinds=list(kinds), now=now)
+
+    def standing(self, session: str, kind: Kind) -> list[Difference]:
+        rows = self._shards.control.run(_STANDING, session=session, kind=kind)
+        return [Difference(*row) for row in rows]

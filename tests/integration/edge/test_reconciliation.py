@@ -1,11 +1,14 @@
 """After a logon each open order of ours is compared with the venue's; nothing is sent twice."""
 
+import itertools
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.integration.exchange.venue_process import write_clock
 from tests.support.fix_desk import Desk, until
 from tests.support.valkey import valkey_server
 
@@ -13,7 +16,7 @@ from tests.support.valkey import valkey_server
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with valkey_server(durable=True) as streams:
-        built = Desk(tmp_path, streams)
+        built = Desk(tmp_path, streams, DROP_COPY="true")
         try:
             built.open()
             yield built
@@ -47,3 +50,34 @@ def test_lost_unknown_and_unequal_orders_are_noted_and_an_unsent_one_is_sent_onc
     assert sorted(at_venue) == sorted(o.order_id for o in (equal, unknown, unequal, unsent))
     figures = desk.gateway.metrics()
     assert figures['outcry_gateway_differences{kind="LOST_ORDER",session="OUTCRY-O1"}'] == 1.0
+
+
+def test_a_lost_fill_comes_back_by_the_drop_copy_and_one_that_only_we_have_is_noted(
+    desk: Desk,
+) -> None:
+    lost, kept = desk.order(), desk.order()
+    for order in (lost, kept):
+        desk.place(order)
+    until(desk.settled)
+    desk.gateway.kill()
+    booked = desk.ledger.fills()
+    desk.ledger.lose_fill(lost)
+    (exec_id,) = (name for name, fill in booked.items() if fill[0] == kept.order_id)
+    desk.ledger.invent_fill("2026-11-23-999", exec_id)
+    desk.gateway.start()
+    until(desk.gateway.ready)
+    desk.place(desk.resting())  # told to the copy too: all before it has been
+    minutes = itertools.count(10, 10)
+
+    def compared(expected: set[tuple[str, str]]) -> bool:
+        write_clock(desk.venue.clock, f"2026-11-23T06:{next(minutes):02}:00Z")
+        deadline = time.monotonic() + 2
+        while desk.ledger.differences() != expected:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    alone = ("UNKNOWN_FILL", "2026-11-23/2026-11-23-999")
+    until(lambda: compared({alone}))
+    assert desk.ledger.fills() == booked | {"2026-11-23-999": booked[exec_id]}

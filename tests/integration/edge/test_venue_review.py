@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from functions.shared.clock import micros
 from functions.shared.stores import venue_review
+from functions.shared.stores.fill_copies import LedgerFillCopies
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.venue_review import Difference, LedgerVenueReview
 from infra.command import reconcile
@@ -52,3 +54,50 @@ def test_a_difference_stands_until_it_is_found_gone_and_reconcile_tells_of_it(
     ]
     review.note("OUTCRY-O1", ["LOST_ORDER"], [], NOON + timedelta(seconds=2))
     assert len(reconcile.read_noted(owner)) == 1
+
+
+def test_copies_are_kept_until_they_are_found_booked_on_whichever_shard(
+    shards: Shards, edge_shards: Shards
+) -> None:
+    first, second = Trader(shards, 5, LAKH), Trader(shards, 63, LAKH)
+    told = [trader.report(trader.buy(1), "F", last_quantity=1, last_price=1_000_000)
+            for trader in (first, second, first)]  # fmt: skip
+    copies = LedgerFillCopies(edge_shards)
+    copies.record(told)
+    copies.record(told[:1])
+    for trader, report in zip((first, second), told, strict=False):
+        assert trader.apply(report).outcome == "APPLIED"
+    opened = {copy.fill.key: copy for copy in copies.open()}
+    assert [copy.report for copy in opened.values()] == told
+    booked = copies.booked(list(opened))
+    assert {fill.key for fill in booked} == set(list(opened)[:2])
+    assert all(opened[fill.key].fill == fill for fill in booked)
+    copies.mark_booked([fill.key for fill in booked])
+    copies.mark_handed_on(list(opened)[2:])
+    (left,) = copies.open()
+    assert left.handed_on
+    assert left.report == told[2]
+
+
+def test_booked_fills_of_a_span_are_looked_up_among_the_copies(
+    shards: Shards, edge_shards: Shards
+) -> None:
+    trader, copies = Trader(shards, 5, LAKH), LedgerFillCopies(edge_shards)
+    reports = [
+        trader.report(trader.buy(1), "F", last_quantity=1, last_price=1_000_000,
+                      transacted_at=micros(NOON + timedelta(minutes=minute)))
+        for minute in range(4)
+    ]  # fmt: skip
+    for report in reports:
+        trader.apply(report)
+    copies.record(reports[:2])
+    assert copies.compared_through() is None
+    span = copies.booked_between(NOON, NOON + timedelta(minutes=3))
+    assert {fill.exec_id for fill in span} == {r.exec_id for r in reports[1:3]}
+    assert [fill.exec_id for fill in copies.not_copied(span)] == [reports[2].exec_id]
+    copies.move_compared(NOON)
+    copies.mark_booked([fill.key for fill in span])
+    copies.move_compared(NOON + timedelta(days=8))  # copies found booked before go
+    assert [copy.report for copy in copies.open()] == reports[:1]
+    assert copies.compared_through() == NOON + timedelta(days=8)
+    assert len(copies.not_copied(span)) == 2
