@@ -75,10 +75,7 @@ def act(stores: Stores, command: TriggerCommand) -> None:
         try:
             _release(stores, command, order)
         except Refused as refused:
-            logger().info(
-                "release put off", order_id=str(order.order_id), code=refused.code,
-                why=str(refused),
-            )  # fmt: skip
+            _put_off(order, refused.code)
 
 
 def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
@@ -88,7 +85,8 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
     product, side, kind = Product(order.product), Side(order.side), OrderType(order.type)
     tick, phase = command.tick, facts.status.phase
     if phase is not Phase.OPEN and (tick is not None or kind not in TAKES[phase].types):
-        raise Refused(503, "MARKET_CLOSED", f"the phase is {phase}")
+        _put_off(order, phase)
+        return
     seen = TriggerSeen(why="TIME", seen_at=command.seen_at)
     if tick is not None:
         seen = TriggerSeen(
@@ -111,6 +109,10 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
             "release denied", order_id=str(order.order_id),
             codes=[rule["code"] for rule in outcome.rules],
         )  # fmt: skip
+
+
+def _put_off(order: OrderFacts, why: str) -> None:
+    logger().info("release put off", order_id=str(order.order_id), why=why)
 
 
 def _intent_of(order: OrderFacts) -> OrderIntent:

@@ -12,6 +12,7 @@ from functions.shared.bookkeeping.reading import OrderQuery
 from functions.shared.domain.errors import NotFound
 from functions.shared.domain.orders import Side, Status
 from functions.shared.domain.square_off import RESERVED_PREFIX
+from functions.shared.domain.waiting import RENEWAL_PREFIX
 from functions.shared.runtime import composition
 from functions.shared.runtime.fields import Instant, Integer, Request
 from functions.shared.runtime.http import new_app, principal, request_id
@@ -32,15 +33,16 @@ LIMIT_MAX = 500
 
 class NewOrderBody(OrderBody):
     """An order with the id that makes it happen once, however often it is sent. Ids that begin
-    with SQ- are the broker's own."""
+    with SQ- or GTC- are the broker's own."""
 
     client_order_id: ClientId
 
     @field_validator("client_order_id")
     @classmethod
     def _not_reserved(cls, value: str) -> str:
-        if value.startswith(RESERVED_PREFIX):
-            raise ValueError(f"ids that begin with {RESERVED_PREFIX} are reserved")
+        for prefix in (RESERVED_PREFIX, RENEWAL_PREFIX):
+            if value.startswith(prefix):
+                raise ValueError(f"ids that begin with {prefix} are reserved")
         return value
 
 

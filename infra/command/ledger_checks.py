@@ -143,6 +143,7 @@ WHERE l.facts IS NULL OR NOT l.facts @> jsonb_build_object('client_order_id', o.
   'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
   'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
   'trigger_price', o.trigger_price,
+  'parent_order_id', o.parent_order_id,
   'product', o.product, 'validity', o.validity,
   'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
   'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
@@ -213,12 +214,14 @@ FROM {home("job_entry")} j FULL JOIN (SELECT t.user_id, t.seq, t.kind,
     coalesce(b.body #>> '{{depository,symbol}}', b.body #>> '{{dividend,symbol}}',
       o.client_order_id, '') AS instrument
   FROM {EVENT} t CROSS JOIN LATERAL (SELECT t.body::jsonb AS body) b
-  LEFT JOIN {ORDERS} o ON t.kind = 'SQUARE_OFF_CHARGED' AND o.order_id = t.ref
-  WHERE t.kind IN ('DP_CHARGED', 'SQUARE_OFF_CHARGED', 'INTEREST_CHARGED', 'DIVIDEND_PAID')) e
+  LEFT JOIN {ORDERS} o ON t.kind IN ('SQUARE_OFF_CHARGED', 'EXIT_UNFILLED') AND o.order_id = t.ref
+  WHERE t.kind IN ('DP_CHARGED', 'SQUARE_OFF_CHARGED', 'INTEREST_CHARGED', 'DIVIDEND_PAID',
+    'EXIT_UNFILLED')) e
   USING (user_id, seq)
 WHERE (e.kind, e.day, e.instrument) IS DISTINCT FROM (CASE j.job WHEN 'DEPOSITORY' THEN 'DP_CHARGED'
   WHEN 'SQUARE_OFF' THEN 'SQUARE_OFF_CHARGED' WHEN 'INTEREST' THEN 'INTEREST_CHARGED'
-  WHEN 'DIVIDEND' THEN 'DIVIDEND_PAID' END, j.day, j.instrument)
+  WHEN 'DIVIDEND' THEN 'DIVIDEND_PAID'
+  WHEN 'EXIT_ALERT' THEN 'EXIT_UNFILLED' END, j.day, j.instrument)
 ORDER BY user_id, seq
 """,
 )

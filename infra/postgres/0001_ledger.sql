@@ -61,6 +61,7 @@ CREATE TABLE ledger.orders (
   releases_at      timestamptz,               -- the time that it waits for
   released_seq     bigint,                    -- the event that handed a waiting order to the venue
   expires_at       timestamptz,               -- when what is left of it ends; null: the venue ends it
+  parent_order_id  bigint,                    -- of a GTC order placed again: the first of them
   reserved         bigint NOT NULL,           -- for the whole quantity, charges included
   charge_rates     bigint[] NOT NULL,         -- per 10^9, heads as in ledger.charge_head; [8] caps
                                               -- the brokerage of the order, in paise (0: no cap)
@@ -88,7 +89,7 @@ CREATE TABLE ledger.orders (
   UNIQUE (user_id, client_order_id),
   CONSTRAINT orders_sane CHECK (quantity > 0 AND reserved >= 0 AND side IN ('BUY', 'SELL')
     AND type IN ('MARKET', 'LIMIT', 'STOP', 'STOP_LIMIT') AND product IN ('CNC', 'MIS')
-    AND validity IN ('DAY', 'IOC', 'TTL') AND pending_change IN ('MODIFY', 'CANCEL')
+    AND validity IN ('DAY', 'IOC', 'TTL', 'GTC') AND pending_change IN ('MODIFY', 'CANCEL')
     AND (status <> 'TRIGGER_PENDING' OR expires_at IS NOT NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX orders_by_user ON ledger.orders (user_id, order_id DESC);

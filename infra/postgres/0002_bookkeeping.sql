@@ -251,7 +251,8 @@ $$;
 CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('order_id', o.order_id, 'client_order_id', o.client_order_id,
     'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
-    'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price, 'trigger_price', o.trigger_price,
+    'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
+    'parent_order_id', o.parent_order_id, 'trigger_price', o.trigger_price,
     'releases_at', ledger.micros(o.releases_at), 'expires_at', ledger.micros(o.expires_at),
     'product', o.product, 'validity', o.validity,
     'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,

@@ -13,14 +13,19 @@
 CREATE INDEX orders_watched ON ledger.orders (order_id) WHERE expires_at IS NOT NULL
   AND status IN ('TRIGGER_PENDING', 'PENDING', 'OPEN', 'PARTIALLY_FILLED');
 
--- A new order with its terms: trigger_price, releases_at (it waits for one of them), expires_at, and
--- the trade_date that it is for, when that isn't today.
+-- GTC orders that the venue's day ended: what is left of them is placed again for the next session.
+CREATE INDEX orders_to_renew ON ledger.orders (user_id, order_id)
+  WHERE validity = 'GTC' AND status = 'EXPIRED';
+
+-- A new order with its terms: trigger_price, releases_at (it waits for one of them), expires_at, the
+-- trade_date that it is for, when that isn't today, and the order that it continues.
 CREATE FUNCTION ledger.with_terms(o ledger.orders, p_terms json) RETURNS ledger.orders
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
   o.trigger_price := (p_terms ->> 'trigger_price')::bigint;
   o.releases_at := (p_terms ->> 'releases_at')::timestamptz;
   o.expires_at := (p_terms ->> 'expires_at')::timestamptz;
+  o.parent_order_id := (p_terms ->> 'parent_order_id')::bigint;
   o.trade_date := coalesce((p_terms ->> 'trade_date')::date, o.trade_date);
   IF ledger.never_sent(o) THEN o.status := 'TRIGGER_PENDING'; END IF;
   RETURN o;
@@ -89,7 +94,8 @@ BEGIN
     o := ledger.book_waiting(a, b, o, 'DENIED', 'ORDER_RELEASE_DENIED', v_more, NULL, p_now);
   ELSE
     o.released_seq := a.seq + 1;
-    IF o.validity <> 'TTL' THEN o.expires_at := NULL; END IF;  -- its end is the venue's from now on
+    -- The end of a DAY order is the venue's from now on.
+    IF o.validity NOT IN ('TTL', 'GTC') THEN o.expires_at := NULL; END IF;
     o := ledger.book_waiting(a, b, o, 'RELEASED', 'ORDER_RELEASED', v_more, ledger.order_command(o),
       p_now);
   END IF;

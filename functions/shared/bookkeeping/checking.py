@@ -144,7 +144,9 @@ class PublicFacts:
         return quote.ltp
 
     def _close(self) -> int:
-        close = self.quote.close if self.quote is not None else 0
+        close = 0
+        if self.quote is not None:  # the next session's previous close is the last price
+            close = (self.ahead and self.quote.ltp) or self.quote.close
         return close or self.instrument.previous_close
 
     @staticmethod
@@ -189,7 +191,7 @@ def placement(
     today = facts.status.trade_date
     if request.variety is Variety.AMO:
         more = after_market_rules(facts.now, facts.hours)
-        terms: Terms | None = after_market_terms(facts.now, facts.hours)
+        terms: Terms | None = after_market_terms(facts.now, facts.hours, request.validity)
         facts = facts.of_session(next_session(facts.now, facts.hours))
     else:
         terms = terms_of(

@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from functions.shared.domain.calendar import INDIA, Hours, is_trading_day
+from functions.shared.domain.orders import Validity
 from functions.shared.domain.pretrade import Rule
-from functions.shared.domain.waiting import Terms, session_end
+from functions.shared.domain.waiting import Terms, good_till, session_end
 
 _DAY: Final = timedelta(days=1)
 
@@ -52,11 +53,12 @@ def after_market_rules(now: datetime, hours: Hours) -> list[Rule]:
     return []
 
 
-def after_market_terms(now: datetime, hours: Hours) -> Terms:
-    """When the order goes to the exchange, and when what has not gone by then ends."""
+def after_market_terms(now: datetime, hours: Hours, validity: Validity) -> Terms:
+    """When the order goes to the exchange, and when it ends."""
     row, day = _row(now, hours), next_session(now, hours)
     released = datetime.combine(day, row.released_at, INDIA).astimezone(UTC)
-    return Terms(None, session_end(day, hours), released, day)
+    ends = good_till if validity is Validity.GTC else session_end
+    return Terms(None, ends(day, hours), released, day)
 
 
 def next_session(now: datetime, hours: Hours) -> date:

@@ -32,12 +32,14 @@ PRICED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 
 
 class Validity(StrEnum):
-    """How long it lives: the venue's day, not at all beyond its arrival (FIX tag 59), or so many
-    minutes, after which we cancel it."""
+    """How long it lives: the venue's day, not at all beyond its arrival (FIX tag 59), so many
+    minutes, after which we cancel it, or until cancelled: what a day leaves of it is placed again
+    for the next session, up to its last day."""
 
     DAY = "DAY"
     IOC = "IOC"
     TTL = "TTL"
+    GTC = "GTC"
 
 
 class Variety(StrEnum):

@@ -20,17 +20,21 @@ from functions.shared.domain.pretrade import Band, Judgement, OrderIntent, Rule,
 from functions.shared.domain.sessions import Phase
 
 LIFE_MINUTES_MAX: Final = 24 * 60
+#: Of the client order ids of GTC orders that are placed again; clients can't use it.
+RENEWAL_PREFIX: Final = "GTC-"
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What an order waits for (`trigger_price` in ten-thousandths of a rupee, or nothing), when
-    what is left of it ends, and the session it is for when that isn't today's."""
+    what is left of it ends, the session it is for when that isn't today's, and the first of the
+    orders that it continues."""
 
     trigger_price: int | None
     expires_at: datetime
     releases_at: datetime | None = None
     trade_date: date | None = None
+    parent_order_id: int | None = None
 
     @property
     def waits(self) -> bool:
@@ -52,6 +56,18 @@ CONTINUOUS_HOURS: Final = (
     ContinuousHours(date(2023, 1, 1), "nse", time(15, 30), "NSE market timings"),
     ContinuousHours(date(2023, 1, 1), "always-open", time(23, 59), "the demo's clock"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class GoodTill:
+    """A dated row: how long an order lives that is good till cancelled."""
+
+    valid_from: date
+    days: int
+    source: str
+
+
+GOOD_TILL: Final = (GoodTill(date(2023, 1, 1), 90, "broker policy"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +99,18 @@ def terms_of(
     end = session_end(status.trade_date, hours)
     if validity is Validity.TTL and minutes is not None:
         return Terms(intent.trigger_price, min(end, now + timedelta(minutes=minutes)))
+    if validity is Validity.GTC:
+        return Terms(None, good_till(status.trade_date, hours))
     return Terms(intent.trigger_price, end) if intent.type in STOPS else None
+
+
+def good_till(trade_date: date, hours: Hours) -> datetime:
+    """When a GTC order of that session ends for good. Raises LookupError without a row."""
+    rows = [row for row in GOOD_TILL if row.valid_from <= trade_date]
+    if not rows:
+        raise LookupError(f"no life of a GTC order on {trade_date}")
+    days = max(rows, key=lambda row: row.valid_from).days
+    return session_end(trade_date + timedelta(days=days), hours)
 
 
 def session_end(trade_date: date, hours: Hours) -> datetime:

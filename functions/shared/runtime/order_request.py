@@ -93,6 +93,11 @@ class OrderBody(Request):
     def _can_wait(cls, validity: Validity, body: ValidationInfo) -> Validity:
         if validity is Validity.IOC and body.data.get("type") in STOPS:
             raise ValueError("a stop waits; IOC does not")
+        if validity is Validity.GTC and (
+            body.data.get("type") not in {None, OrderType.LIMIT}
+            or body.data.get("product") not in {None, Product.CNC}
+        ):
+            raise ValueError("GTC is for LIMIT orders of CNC")
         return validity
 
     @field_validator("validity_minutes")
@@ -109,9 +114,10 @@ class OrderBody(Request):
     @classmethod
     def _waits_for_one_thing(cls, variety: Variety, body: ValidationInfo) -> Variety:
         if variety is Variety.AMO and (
-            body.data.get("type") in STOPS or body.data.get("validity") is not Validity.DAY
+            body.data.get("type") in STOPS
+            or body.data.get("validity") not in {Validity.DAY, Validity.GTC}
         ):
-            raise ValueError("an AMO is a MARKET or LIMIT order for the DAY")
+            raise ValueError("an AMO is a MARKET or LIMIT order, DAY or GTC")
         return variety
 
     def order_request(self) -> OrderRequest:

@@ -6,6 +6,7 @@ import pytest
 
 from functions.shared.domain.after_market import after_market_rules, after_market_terms
 from functions.shared.domain.calendar import INDIA, Hours
+from functions.shared.domain.orders import Validity
 
 
 def india(day: int, hour: int, minute: int, month: int = 7) -> datetime:
@@ -26,7 +27,7 @@ def test_they_are_taken_while_the_market_is_closed_for_its_next_session(
     now: datetime, session: date
 ) -> None:
     assert after_market_rules(now, "nse") == []
-    terms = after_market_terms(now, "nse")
+    terms = after_market_terms(now, "nse", Validity.DAY)
     assert terms.trade_date == session
     assert terms.waits
     assert terms.releases_at is not None

@@ -1,0 +1,60 @@
+"""GTC orders that a session ended: what is left of them, and whether it was placed again.
+
+Invariant: a list says where to look; an order is continued by at most one other, because that one's
+client order id follows from it.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from functions.shared.domain.waiting import RENEWAL_PREFIX
+from functions.shared.stores.postgres import Database
+
+from .settling import PAGE
+
+_LEFT = (
+    "SELECT o.user_id, o.order_id, coalesce(o.parent_order_id, o.order_id), o.symbol, o.side,"
+    " o.quantity - o.filled_quantity, o.price, o.disclosed_quantity, o.trade_date, o.expires_at"
+    " FROM ledger.orders o WHERE o.validity = 'GTC' AND o.status = 'EXPIRED'"
+    " AND o.filled_quantity < o.quantity AND o.trade_date >= :since AND o.expires_at > :now"
+    " AND NOT EXISTS (SELECT FROM ledger.orders s WHERE s.user_id = o.user_id"
+    f" AND s.client_order_id = '{RENEWAL_PREFIX}' || o.order_id)"
+    " AND (o.user_id, o.order_id) > (:user_id::bigint, :order_id::bigint)"
+    " ORDER BY o.user_id, o.order_id LIMIT :rows"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """What a session left of a GTC order. `first`: the order that it all began with; `price` in
+    ten-thousandths of a rupee."""
+
+    user_id: int
+    order_id: int
+    first: int
+    symbol: str
+    side: str
+    quantity: int
+    price: int
+    disclosed: int | None
+    trade_date: date
+    expires_at: datetime
+
+    @property
+    def key(self) -> str:
+        """The client order id of the order that continues it."""
+        return f"{RENEWAL_PREFIX}{self.order_id}"
+
+
+#: Before every order there is.
+FIRST: Final = (0, 0)
+
+
+def left_over(
+    database: Database, since: date, now: datetime, after: tuple[int, int] = FIRST
+) -> list[LeftOver]:
+    """A page of the shard's, of sessions since that day, behind a (user, order)."""
+    user_id, order_id = after
+    rows = database.run(_LEFT, since=since, now=now, user_id=user_id, order_id=order_id, rows=PAGE)
+    return [LeftOver(*row) for row in rows]

@@ -1,0 +1,127 @@
+"""Orders good till cancelled: each session's order continues the one before, to the last day."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+
+from functions.orders import act_on_triggers, renew
+from functions.shared.clock import micros
+from functions.shared.domain.calendar import INDIA
+from functions.shared.wire.trigger_commands import ReleaseOrder
+from tests.integration.order_path.conftest import Client, OrderStores, opened_stores
+from tests.support.bank import BankProcess
+from tests.support.ledger import NOON, Trader
+from tests.support.postgres import PostgresUnderTest
+
+FRIDAY, MONDAY, TUESDAY = (date(2026, 7, day) for day in (10, 13, 14))
+GTC: dict[str, Any] = {"validity": "GTC", "quantity": 10, "price": "1500.00"}
+
+
+@pytest.fixture(scope="module")
+def opened(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[OrderStores]:
+    """Databases of this module's own: the job works every account there is."""
+    with opened_stores(postgres, bank) as made:
+        yield made
+
+
+class Context:
+    """Lambda's, with time left."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 60_000
+
+
+def renewed(stores: OrderStores, day: date, moment: str) -> int:
+    """How many orders the job placed at that time in India."""
+    stores.clock.at = datetime.combine(day, time.fromisoformat(moment), INDIA).astimezone(UTC)
+    return renew.lambda_handler({}, Context())["placed"]
+
+
+def venue(stores: OrderStores, client: Client) -> Trader:
+    """Its word about that client's orders."""
+    trader = Trader(stores.shards, client.user_id)
+    trader.now = stores.clock.at
+    return trader
+
+
+def latest(client: Client) -> Any:
+    return client.ask("GET", "/v1/orders").body["items"][0]
+
+
+def test_what_a_session_leaves_is_placed_again_for_the_next_until_it_is_filled(
+    client: Client, stores: OrderStores
+) -> None:
+    first = client.order("a", **GTC).body
+    assert (first["status"], first["validity"]) == ("PENDING", "GTC")
+    assert first["expires_at"] == "2026-10-08T10:00:00.000000Z"  # 90 days on
+    number = int(first["order_id"])
+    friday = venue(stores, client)
+    friday.fill(number, 4, 1500)
+    friday.told(number, "C")
+    assert renewed(stores, FRIDAY, "15:31") == 0  # not yet
+    assert renewed(stores, FRIDAY, "16:00") == 1
+    assert renewed(stores, FRIDAY, "16:01") == 0
+    second = latest(client)
+    assert (second["status"], second["quantity"], second["parent_order_id"]) == (
+        "TRIGGER_PENDING", 6, first["order_id"],
+    )  # fmt: skip
+    assert second["client_order_id"] == f"GTC-{number}"
+    assert second["expires_at"] == first["expires_at"]
+    assert client.ask("GET", "/v1/funds").body["held"] != "0.00"
+    stores.clock.at = datetime.combine(MONDAY, time(9, 0), INDIA).astimezone(UTC)
+    released = ReleaseOrder(
+        user_id=client.user_id, order_id=int(second["order_id"]), version=1, tick=None,
+        seen_at=micros(NOON),
+    )  # fmt: skip
+    act_on_triggers.act(stores, released)  # type: ignore[arg-type]
+    assert latest(client)["status"] == "PENDING"
+    assert latest(client)["expires_at"] == first["expires_at"]
+    monday = venue(stores, client)
+    monday.told(int(second["order_id"]), "C")
+    # Nobody came in the night: it goes as the next session is open.
+    assert renewed(stores, MONDAY, "15:45") == 0
+    assert renewed(stores, TUESDAY, "09:20") == 1
+    third = latest(client)
+    assert (third["status"], third["parent_order_id"]) == ("PENDING", first["order_id"])
+    venue(stores, client).fill(int(third["order_id"]), 6, 1500)
+    assert renewed(stores, TUESDAY, "16:00") == 0
+
+
+def test_a_cancelled_one_and_one_past_its_last_day_are_not_placed_again(
+    client: Client, stores: OrderStores
+) -> None:
+    cancelled = client.order("a", **{**GTC, "quantity": 1}).body
+    venue(stores, client).told(int(cancelled["order_id"]), "0")
+    client.ask("DELETE", f"/v1/orders/{cancelled['order_id']}")
+    venue(stores, client).told(int(cancelled["order_id"]), "4", request=1)
+    old = client.order("b", **{**GTC, "quantity": 1}).body
+    venue(stores, client).told(int(old["order_id"]), "C")
+    assert renewed(stores, FRIDAY + timedelta(days=91), "16:00") == 0
+
+
+def test_one_that_the_account_can_not_carry_any_more_is_denied_once(
+    client: Client, stores: OrderStores
+) -> None:
+    order = client.order("a", **GTC).body
+    trader = venue(stores, client)
+    trader.told(int(order["order_id"]), "C")
+    other = client.order("b", quantity=60).body
+    assert other["status"] == "PENDING"
+    for minute in ("16:00", "16:01"):
+        renewed(stores, FRIDAY, minute)
+    assert len(client.ask("GET", "/v1/orders").body["items"]) == 3
+    denied = latest(client)
+    assert (denied["status"], denied["parent_order_id"]) == ("DENIED", order["order_id"])
+    assert denied["reason"]["code"] == "INSUFFICIENT_FUNDS"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"type": "MARKET", "price": ...}, {"product": "MIS"}, {"client_order_id": "GTC-1"}]
+)
+def test_what_gtc_is_not_for_is_refused(client: Client, changes: dict[str, Any]) -> None:
+    key = changes.get("client_order_id", "a")
+    more = {name: value for name, value in changes.items() if name != "client_order_id"}
+    assert client.order(key, **{**GTC, **more}).status == 400
