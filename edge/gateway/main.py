@@ -60,6 +60,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     health: str
     clock: str = "real"
     order_sessions: int = 2
+    fix_sessions: tuple[str, ...] = ()
     drop_copy: bool = False
     execution_partitions: int = 4
 
@@ -80,7 +81,7 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
     threads.stop_on_signals()
     inbox = Inbox()
     host, port = split_address(settings.venue_orders)
-    lines = order_sessions(settings.order_sessions)
+    lines = order_sessions(settings.order_sessions, settings.fix_sessions)
     names = [line.name for line in (*lines, DROP_COPY)]
     message_log = MessageLog(Path(settings.fix_log), names, wall_now)
     sessions = FixSessions(
@@ -92,7 +93,7 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
     sweep = Sweep(ledger.checkpoint(), outbound)
     keeper = Keeper(sessions, positions, ledger.checkpoint(), round_trips, metrics)
     mass_status = MassStatus(
-        sessions.names, outbound, positions, ledger.review(), metrics, wall_now
+        lines, outbound, positions, ledger.review(), metrics, wall_now
     )  # fmt: skip
     routes = RouteTeller(sessions.names, open_valkey(settings.valkey_url), wall_now)
     for watcher in (mass_status.changed, routes.changed, round_trips.changed):

@@ -1,4 +1,6 @@
-"""After each logon, every open order of ours against the venue's (FIX 4.4 volume 4, 35=AF).
+"""After each logon, every open order of ours against the venue's (FIX 4.4 volume 4, 35=AF). In
+FIX 4.2, which has no such request, each of ours is asked about by itself (35=H): orders of the
+venue that we don't know are not found there.
 
 A look asks for the venue's open orders of a session, waits until the ledger has applied all that
 the venue told before its answer, and compares. What a second look finds at the same version of the
@@ -21,7 +23,8 @@ from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.order_check import Found, VenueOrder, compare, venue_order_of
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
-from edge.gateway.translate import mass_status_fields, order_status_fields
+from edge.gateway.translate import Fields, mass_status_fields, order_status_fields
+from edge.gateway.venue_sessions import FIX42, VenueSession
 from edge.runtime.log import logger
 from functions.shared.domain.errors import PeerProtocolError, Retryable
 from functions.shared.stores.venue_review import Kind, LedgerOrder, VenueReview
@@ -40,17 +43,21 @@ ASK_AT, NOTE_AT = 2, 3
 LOOKS_MOST = 10
 #: Questions about single orders in one look.
 ASKED_MOST = 1_000
+#: OrdStatus(39) of an order that is open.
+_OPEN: Final = frozenset("01")
 
 
 @dataclass
 class _Look:
-    """One session's look. `position` is the MsgSeqNum of the last answer, once it is there."""
+    """One session's look. `position` is the MsgSeqNum of the last answer, once it is there;
+    `single`: in FIX 4.2, the ClOrdIDs asked about and whether each was answered."""
 
     due_at: float
     request: str = ""
     asked_at: float = 0.0
     position: int | None = None
     told: dict[str, VenueOrder] = field(default_factory=dict)
+    single: dict[str, bool] = field(default_factory=dict)
     before: Mapping[tuple[Kind, str, int], int] = field(default_factory=dict)
     count: int = 0
 
@@ -67,7 +74,7 @@ class MassStatus:
 
     def __init__(
         self,
-        names: Sequence[str],
+        sessions: Sequence[VenueSession],
         outbound: Outbound,
         positions: Sequence[Positions],
         review: VenueReview,
@@ -75,7 +82,8 @@ class MassStatus:
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._names = names
+        self._sessions = sessions
+        self._names = [session.name for session in sessions]
         self._outbound = outbound
         self._positions = positions
         self._review = review
@@ -95,20 +103,30 @@ class MassStatus:
                 self._looks[session] = _Look(self._monotonic())
         self._metrics.compared.labels(self._names[session]).set(0)
 
-    def answered(self, session: int, position: int, fields: Mapping[int, str]) -> None:
-        """One answer to a mass status request; those of an older request say nothing new."""
+    def heard(self, session: int, position: int, fields: Mapping[int, str]) -> None:
+        """An order's status (150=I); one that no look of now asked for says nothing."""
         with self._lock:
             look = self._looks.get(session)
-            if look is None or fields.get(584) != look.request or look.position is not None:
+            if look is None or not look.request or look.position is not None:
                 return
-            if fields.get(911) != "0":
+            if look.single:
+                tag = fields.get(11, "")
+                if look.single.get(tag, True):
+                    return
+                look.single[tag] = True
+                done = all(look.single.values())
+            elif fields.get(584) == look.request:
+                done = fields.get(912) == "Y"
+            else:
+                return
+            if fields.get(39) in _OPEN:
                 try:
                     order = venue_order_of(fields)
                 except PeerProtocolError as error:
                     logger(__name__).error("status not understood", detail=str(error))
                 else:
                     look.told[order.tag] = order
-            if fields.get(912) == "Y":
+            if done:
                 look.position = position
 
     def run(self, stop: threading.Event) -> None:
@@ -123,29 +141,46 @@ class MassStatus:
         now = self._monotonic()
         with self._lock:
             looks = dict(self._looks)
-        ready: dict[int, _Look] = {}
+        ready, due = dict[int, _Look](), dict[int, _Look]()
         for session, look in looks.items():
             if look.position is not None:
                 if self._positions[session].through >= look.position:
                     ready[session] = look
             elif now >= look.due_at and (not look.request or _late(look, now)):
-                self._ask(session, look, now)
+                due[session] = look
+        if not (due or ready):
+            return
+        working = self._review.working_orders()
+        for session, look in due.items():
+            self._ask(session, look, now, working)
         if ready:
-            working = self._review.working_orders()
             for session, look in ready.items():
                 self._compare(session, look, working)
 
-    def _ask(self, session: int, look: _Look, now: float) -> None:
+    def _ask(self, session: int, look: _Look, now: float, working: Sequence[LedgerOrder]) -> None:
         request = f"{self._run}-{next(self._numbers)}"
+        questions = [mass_status_fields(request)]
+        ours: list[LedgerOrder] = []
+        if self._sessions[session].version == FIX42:
+            ours = [o for o in self._of(session, working) if o.answered][:ASKED_MOST]
+            questions = [_status_of(order) for order in ours]
         with self._lock:
             look.told.clear()
+            look.single = {order.tag: False for order in ours}
             look.request, look.asked_at = request, now
-        if not self._outbound.ask(session, mass_status_fields(request)):
+            if not questions:
+                look.position = 0
+        if not all(self._outbound.ask(session, question) for question in questions):
             look.request = ""  # logged off; the next logon looks anew
 
-    def _compare(self, session: int, look: _Look, working: Sequence[LedgerOrder]) -> None:
+    def _of(self, session: int, working: Sequence[LedgerOrder]) -> list[LedgerOrder]:
         count = len(self._names)
-        ours = {o.order_id: o for o in working if session_of_symbol(o.symbol, count) == session}
+        return [o for o in working if session_of_symbol(o.symbol, count) == session]
+
+    def _compare(self, session: int, look: _Look, working: Sequence[LedgerOrder]) -> None:
+        ours = {o.order_id: o for o in self._of(session, working)}
+        if self._sessions[session].version == FIX42:
+            ours = {o.order_id: o for o in ours.values() if o.tag in look.single}
         others = {o.order_id for o in look.told.values() if o.order_id} - ours.keys()
         if others:
             ours |= {o.order_id: o for o in self._review.orders_named(sorted(others))}
@@ -181,12 +216,8 @@ class MassStatus:
     ) -> None:
         by_tag = {f.difference.subject: f.difference.kind for f in found[:ASKED_MOST]}
         for order in ours.values():
-            tag = order.tag
-            if by_tag.get(tag) == "LOST_ORDER":
-                self._outbound.ask(
-                    session,
-                    order_status_fields(tag, str(order.user_id), order.symbol, order.side),
-                )
+            if by_tag.get(order.tag) == "LOST_ORDER":
+                self._outbound.ask(session, _status_of(order))
         for tag, theirs in told.items():
             if by_tag.get(tag) == "UNEQUAL_ORDER":
                 self._outbound.ask(
@@ -210,6 +241,10 @@ class MassStatus:
                 ledger=f.difference.ledger_says,
                 venue=f.difference.venue_says,
             )
+
+
+def _status_of(order: LedgerOrder) -> Fields:
+    return order_status_fields(order.tag, str(order.user_id), order.symbol, order.side)
 
 
 def _key(found: Found) -> tuple[Kind, str, int]:

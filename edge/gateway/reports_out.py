@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from edge.gateway import translate
+from edge.gateway import fix42, translate
 from edge.gateway.inbox import Inbox, Received, SessionDown
 from edge.gateway.mass_status import MassStatus
 from edge.gateway.metrics import GatewayMetrics
@@ -89,7 +89,7 @@ class ReportsOut:
                 acts.append(partial(self._down, item.session))
                 continue
             try:
-                fields = translate.parse_fields(item.raw)
+                fields = fix42.incoming(translate.parse_fields(item.raw))
                 self._round_trips.heard(item.session, fields, item.at)
                 if item.administrative:
                     settled.append(
@@ -127,8 +127,10 @@ class ReportsOut:
 
     def _act_of(self, item: Received, fields: dict[int, str]) -> Callable[[], object] | None:
         """What to do about a message that is nothing for the ledger; None when it is."""
+        if fields.get(35) == "8" and fields.get(150) == "I":
+            self._mass_status.heard(item.session, item.position, fields)
         if translate.is_mass_status(fields):
-            return lambda: self._mass_status.answered(item.session, item.position, fields)
+            return lambda: None
         if translate.is_duplicate_reject(fields):
             if fields[35] == "9":
                 return lambda: None  # the first one's answer is on its way, or will be asked for

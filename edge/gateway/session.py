@@ -18,11 +18,12 @@ from typing import Any, Concatenate, ParamSpec
 
 import quickfix
 
+from edge.gateway import fix42
 from edge.gateway.inbox import Inbox, Received, SessionDown
 from edge.gateway.message_log import MessageLog
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.translate import Fields
-from edge.gateway.venue_sessions import VENUE, VenueSession
+from edge.gateway.venue_sessions import FIX42, VENUE, VenueSession
 from edge.runtime.log import logger
 
 HEARTBEAT_SECONDS = 10
@@ -135,6 +136,7 @@ class FixSessions:
         message_log: MessageLog,
         failed: Callable[[], None],
     ) -> None:
+        self._lines = tuple(sessions)
         self.names = tuple(session.name for session in sessions)
         self.changed = threading.Event()
         self._inbox = inbox
@@ -200,6 +202,8 @@ class FixSessions:
             return False
         message = quickfix.Message()
         header = message.getHeader()
+        if self._lines[session].version == FIX42:
+            fields = fix42.outgoing(fields)
         for tag, value in fields:
             (header if tag in _HEADER_TAGS else message).setField(tag, value)
         return bool(quickfix.Session.sendToTarget(message, self._ids[session]))

@@ -4,10 +4,13 @@ Invariant: a session's number (0-based) is its place in the list, which decides 
 orders it carries; its name at the venue and its version of FIX never change.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-VENUE = "XNSE"
-FIX44 = "FIX.4.4"
+from functions.shared.settings import SettingsError
+
+VENUE: Final = "XNSE"
+FIX44, FIX42 = "FIX.4.4", "FIX.4.2"
 
 
 class VenueSession(NamedTuple):
@@ -17,9 +20,21 @@ class VenueSession(NamedTuple):
     version: str = FIX44
 
 
-DROP_COPY = VenueSession("OUTCRY-D1")
+DROP_COPY: Final = VenueSession("OUTCRY-D1")
 
 
-def order_sessions(count: int) -> tuple[VenueSession, ...]:
-    """`OUTCRY-O1`, `OUTCRY-O2`, ... in FIX 4.4."""
-    return tuple(VenueSession(f"OUTCRY-O{number}") for number in range(1, count + 1))
+def order_sessions(count: int, told: Sequence[str] = ()) -> tuple[VenueSession, ...]:
+    """The order sessions by number: those of `told`, each `NAME` or `NAME:VERSION`, or without any
+    `OUTCRY-O1`, `OUTCRY-O2`, ... in FIX 4.4. Raises SettingsError when they are not `count`."""
+    sessions = tuple(_session(text) for text in told or [f"OUTCRY-O{n + 1}" for n in range(count)])
+    if len({session.name for session in sessions}) != count:
+        raise SettingsError(f"OUTCRY_FIX_SESSIONS does not name {count} different order sessions")
+    return sessions
+
+
+def _session(text: str) -> VenueSession:
+    name, _, version = text.partition(":")
+    session = VenueSession(name, version or FIX44)
+    if not name or session.version not in {FIX44, FIX42}:
+        raise SettingsError(f"OUTCRY_FIX_SESSIONS: {text!r} is not NAME:{FIX44} or NAME:{FIX42}")
+    return session

@@ -83,6 +83,10 @@ class Desk:
             told = client.get(ROUTES_KEY)
         return [] if told is None else [route.up for route in decode_routes(told).routes]
 
+    def exec_types(self, order: NewOrder) -> list[str]:
+        """What was reported of an order, in turn."""
+        return [r.exec_type for r in self.applier.reports if r.order_id == order.order_id]
+
     def orders_at_venue(self) -> int:
         return len(self.venue.get("/orders")["orders"])
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from functions.shared.wire.commands import CancelOrder, NewOrder, ReplaceOrder
+from functions.shared.wire.commands import CancelOrder, ReplaceOrder
 from tests.support.fix_desk import Desk, until
 from tests.support.paper_ledger import PaperApplier
 from tests.support.valkey import valkey_server
@@ -38,15 +38,11 @@ def desk(shared_desk: Desk) -> Desk:
     return shared_desk
 
 
-def reports_of(desk: Desk, order: NewOrder) -> list[str]:
-    return [r.exec_type for r in desk.applier.reports if r.order_id == order.order_id]
-
-
 def test_a_market_order_comes_back_acknowledged_and_filled_to_the_share(desk: Desk) -> None:
     order = desk.order("M&M")
     desk.place(order)
     until(lambda: desk.ledger.statuses()[order.order_id] == "2")
-    assert reports_of(desk, order)[0] == "0"
+    assert desk.exec_types(order)[0] == "0"
     fills = [f for f in desk.ledger.fills().values() if f[0] == order.order_id]
     assert sum(quantity for _, quantity, _ in fills) == 10
     fill = next(r for r in reversed(desk.applier.reports) if r.order_id == order.order_id)
@@ -80,7 +76,7 @@ def test_the_sessions_tell_their_numbers_and_how_far_away_the_venue_is(desk: Des
 def test_a_resting_order_is_replaced_and_cancelled(desk: Desk) -> None:
     order = desk.order(type="LIMIT", validity="DAY", price=far_below(desk, "INFY"))
     desk.place(order)
-    until(lambda: reports_of(desk, order) == ["0"])
+    until(lambda: desk.exec_types(order) == ["0"])
     same = {"order_id": order.order_id, "user_id": order.user_id, "symbol": "INFY", "side": "BUY"}
     desk.tell(
         ReplaceOrder(
@@ -93,12 +89,12 @@ def test_a_resting_order_is_replaced_and_cancelled(desk: Desk) -> None:
             original=0,
         )
     )
-    until(lambda: reports_of(desk, order) == ["0", "5"])
+    until(lambda: desk.exec_types(order) == ["0", "5"])
     desk.tell(CancelOrder(**same, quantity=7, request=2, original=1))
-    until(lambda: reports_of(desk, order) == ["0", "5", "4"])
+    until(lambda: desk.exec_types(order) == ["0", "5", "4"])
     assert [r.request for r in desk.applier.reports if r.order_id == order.order_id] == [0, 1, 2]
     desk.tell(CancelOrder(**same, quantity=7, request=3, original=2))
-    until(lambda: reports_of(desk, order) == ["0", "5", "4", "9"])
+    until(lambda: desk.exec_types(order) == ["0", "5", "4", "9"])
     assert desk.applier.reports[-1].user_id == order.user_id
 
 
@@ -107,7 +103,7 @@ def test_a_command_told_twice_makes_one_order(desk: Desk) -> None:
     order = desk.order()
     desk.place(order)
     desk.tell(order)
-    until(lambda: "I" in reports_of(desk, order))
+    until(lambda: "I" in desk.exec_types(order))
     assert desk.orders_at_venue() == before + 1
     until(desk.settled)
 
@@ -120,8 +116,8 @@ def test_a_gateway_that_lost_its_memory_takes_no_duplicate_for_a_rejection(desk:
     desk.gateway.kill()
     desk.gateway.start()
     desk.tell(order)
-    until(lambda: "I" in reports_of(desk, order))
-    assert "8" not in reports_of(desk, order)
+    until(lambda: "I" in desk.exec_types(order))
+    assert "8" not in desk.exec_types(order)
     assert desk.orders_at_venue() == before + 1
 
 
@@ -164,7 +160,7 @@ def test_while_the_venue_is_away_its_sessions_are_down_and_a_cancel_waits_for_it
 ) -> None:
     order = desk.resting()
     desk.place(order)
-    until(lambda: reports_of(desk, order) == ["0"])
+    until(lambda: desk.exec_types(order) == ["0"])
     assert desk.routes() == [True, True]
     desk.venue.kill()
     until(lambda: desk.routes() == [False, False])
@@ -176,7 +172,7 @@ def test_while_the_venue_is_away_its_sessions_are_down_and_a_cancel_waits_for_it
     )  # fmt: skip
     desk.venue.start()
     until(lambda: desk.routes() == [True, True])
-    until(lambda: reports_of(desk, order)[-1] == "4")
+    until(lambda: desk.exec_types(order)[-1] == "4")
     desk.gateway.kill()
     until(lambda: desk.routes() == [])  # nobody vouches for them any more
 

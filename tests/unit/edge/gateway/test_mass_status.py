@@ -60,14 +60,15 @@ class Looking:
         for number, order in enumerate(self.theirs, start=1):
             self.position += 1
             fields = {
-                35: "8", 150: "I", 584: request, 911: str(count), 11: order.tag, 1: order.account,
-                912: "Y" if number == count else "N", 55: order.symbol,
-                54: "1", 38: str(order.quantity), 14: str(order.filled), 44: "1500",
+                35: "8", 150: "I", 39: "0", 584: request, 911: str(count), 11: order.tag,
+                1: order.account, 912: "Y" if number == count else "N",
+                55: order.symbol, 54: "1", 38: str(order.quantity), 14: str(order.filled),
+                44: "1500",
             }  # fmt: skip
-            mass.answered(self.session, self.position, fields)
+            mass.heard(self.session, self.position, fields)
         if not count:
             self.position += 1
-            mass.answered(self.session, self.position, {35: "8", 584: request, 911: "0", 912: "Y"})
+            mass.heard(self.session, self.position, {35: "8", 584: request, 911: "0", 912: "Y"})
         mass.look_once()  # not applied yet: nothing is compared
         assert engine.sent[-1].get(584) == request
         self.setting.positions[self.session].settle(1, self.position)

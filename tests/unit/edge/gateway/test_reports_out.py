@@ -15,6 +15,7 @@ from edge.gateway.reports_out import REFUSED_STREAM, ReportsOut
 from edge.gateway.round_trips import RoundTrips
 from edge.gateway.sweep import STALE_SECONDS, Sweep
 from edge.gateway.translate import Fields
+from edge.gateway.venue_sessions import VenueSession
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.fix_checkpoint import StaleOrder
 from functions.shared.stores.streams import Delivered, Record
@@ -108,7 +109,7 @@ class Setting:
         self.outbound = outbound
         self.sweep = Sweep(self.ledger, outbound, lambda: self.now)
         self.mass = MassStatus(
-            NAMES, outbound, self.positions, self.review, metrics,
+            [VenueSession(name) for name in NAMES], outbound, self.positions, self.review, metrics,
             lambda: datetime(2026, 7, 10, tzinfo=UTC), lambda: self.now,
         )  # fmt: skip
         self.out = ReportsOut(
