@@ -1,4 +1,5 @@
-"""The schedule that closes intraday positions: each minute after the cut-off, shard by shard.
+"""The schedule that looks after exits: each minute, shard by shard. It tells of exits at the market
+that rest at their protected price, and after the cut-off it closes intraday positions.
 
 Working intraday orders are cancelled; a position without any gets the opposite market order, as
 much as trades at once, and what is left is tried again in the next minute. Invariant: an order of
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from functions.shared.bookkeeping import squaring_off
+from functions.shared.bookkeeping import exits, squaring_off
 from functions.shared.bookkeeping.changing import request_cancel
 from functions.shared.bookkeeping.checking import (
     OrderRequest,
@@ -25,6 +26,7 @@ from functions.shared.domain.calendar import Phase, market_status, previous_trad
 from functions.shared.domain.errors import Conflict
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import OrderIntent
+from functions.shared.domain.sessions import TAKES
 from functions.shared.domain.square_off import (
     ATTEMPTS_MAX,
     attempt_key,
@@ -39,7 +41,7 @@ from functions.shared.stores.postgres import Database
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """How many orders were cancelled, placed and charged for. Raises as
+    """How many orders were told of, cancelled, placed and charged for. Raises as
     `ScheduledRun.over_shards`."""
     stores = composition.stores()
     square_off = _SquareOff(stores, context)
@@ -51,17 +53,27 @@ class _SquareOff:
 
     def __init__(self, stores: Stores, context: Any) -> None:
         self._stores = stores
-        self.run = ScheduledRun(context, "cancelled", "placed", "charged")
+        self.run = ScheduledRun(context, "alerted", "cancelled", "placed", "charged")
         self._now = stores.clock.now()
         self._status = market_status(self._now, stores.clock.hours)
         self._today = self._status.trade_date
 
     def work(self, database: Database) -> None:
         """Every step for one shard. Raises Retryable when the shard can't be asked."""
+        self.run.each("alerted", self._resting(database), self._alert)
         if self._status.past_cut_off and self._status.phase is Phase.OPEN:
             self.run.each("cancelled", self._working(database), self._cancel)
             self.run.each("placed", self._open(database), self._close)
         self.run.each("charged", self._uncharged(database), self._charge)
+
+    def _resting(self, database: Database) -> Iterator[OrderOf]:
+        after = FIRST
+        while page := exits.resting_exits(database, after):
+            yield from page
+            after = page[-1]
+
+    def _alert(self, order: OrderOf) -> bool:
+        return exits.alert(self._stores.shards, order, self._today, self._now)
 
     def _working(self, database: Database) -> Iterator[OrderOf]:
         after = FIRST
@@ -98,6 +110,8 @@ class _SquareOff:
         facts = load_facts(
             self._stores.instruments, self._stores.quotes, self._stores.clock, position.symbol
         )
+        if not TAKES[facts.status.phase].immediate:  # halted, or in an auction: it has to wait
+            return False
         key = self._next_key(position, facts.instrument.token)
         if key is None:
             logger().error("square-off given up", item=str(position))

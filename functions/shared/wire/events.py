@@ -16,6 +16,7 @@ from functions.shared.domain.money import (
     format_decimal,
     format_price,
 )
+from functions.shared.wire.alerts import AlertFacts, render_alert
 from functions.shared.domain.orders import WORKING, Variety
 
 
@@ -34,7 +35,6 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     disclosed_quantity: int | None = None
     price: int | None
-    parent_order_id: int | None = None
     trigger_price: int | None = None
     releases_at: int | None = None
     expires_at: int | None = None
@@ -124,18 +124,6 @@ class PositionFacts(msgspec.Struct, frozen=True, kw_only=True):
     sell_value: int
     realised: int
     margin: int
-
-
-class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user should look at: an exit at the market that rests, unfilled, at its protected
-    `price` in ten-thousandths of a rupee, with so many shares `remaining`."""
-
-    code: Literal["EXIT_UNFILLED"]
-    order_id: int
-    symbol: str
-    side: str
-    remaining: int
-    price: int
 
 
 class UserEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,7 +229,7 @@ def render_order(order: OrderFacts) -> dict[str, object]:
     return {
         "order_id": str(order.order_id),
         "client_order_id": order.client_order_id,
-        "parent_order_id": None if order.parent_order_id is None else str(order.parent_order_id),
+        "parent_order_id": None,
         "venue_order_id": order.venue_order_id,
         "symbol": order.symbol,
         "exchange": "NSE",
@@ -359,21 +347,6 @@ def render_position(position: PositionFacts) -> dict[str, object]:
         "sell_value": format_amount(position.sell_value),
         "realised_pnl": format_amount(position.realised),
         "margin": format_amount(position.margin),
-    }
-
-
-def render_alert(alert: AlertFacts) -> dict[str, object]:
-    price = format_price(alert.price)
-    return {
-        "code": alert.code,
-        "order_id": str(alert.order_id),
-        "symbol": alert.symbol,
-        "exchange": "NSE",
-        "side": alert.side,
-        "remaining_quantity": alert.remaining,
-        "price": price,
-        "message": f"{alert.remaining} {alert.symbol} are not out yet: the order rests at {price},"
-        " the protected price; change its price or cancel it",
     }
 
 

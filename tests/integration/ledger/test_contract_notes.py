@@ -226,7 +226,7 @@ def test_a_trade_date_is_closed_a_while_after_its_session() -> None:
     def closed(moment: datetime, hours: Hours) -> date:
         return closed_through(moment - DELAY, hours)
 
-    closes = NOON.replace(hour=10, minute=0)  # 15:30 in India
+    closes = NOON.replace(hour=10, minute=30)  # 16:00 in India, post-close
     before = TODAY - timedelta(days=1)
     assert closed(closes, "nse") == before
     assert closed(closes + timedelta(minutes=9), "nse") == before

@@ -195,7 +195,7 @@ def test_a_long_position_is_delivered_after_the_close(stores: OrderStores, clien
     at(stores, "15:29:59")
     run_settle()
     assert holdings(client) == []
-    at(stores, "15:30:00")
+    at(stores, "16:00:00")
     run_settle()
     (holding,) = holdings(client)
     assert (holding["quantity"], holding["bought_today"], holding["settled"]) == (10, 10, 0)
@@ -209,14 +209,14 @@ def test_a_short_position_is_valued_on_pay_in_day_and_closed_out_after_the_aucti
 ) -> None:
     filled(stores, client, "SELL", 10)
     start = cash(client)
-    at(stores, "15:30:00")
+    at(stores, "16:00:00")
     run_settle()
     assert cash(client) == start
     at(stores, "09:20:00", MONDAY)
     stores.quote("RELIANCE", 1400)
     run_settle()
     assert cash(client) == start - 15_000_00  # the close of Friday
-    at(stores, "15:30:00", MONDAY)
+    at(stores, "16:00:00", MONDAY)
     run_settle()
     # 20 % above Monday's 1,400 is 1,680, more than Friday's high: 180 a share lost, and 0.05 %.
     assert cash(client) == start - 1_800_00 - 8_40 - 1_51
@@ -243,7 +243,7 @@ def test_a_short_delivery_waits_for_a_price(stores: OrderStores, client: Client)
 
 def test_proceeds_of_an_account_nobody_touched_settle(stores: OrderStores, client: Client) -> None:
     filled(stores, client, "BUY", 1)
-    at(stores, "15:30:00")
+    at(stores, "16:00:00")
     run_settle()
     at(stores, "10:00:00", MONDAY)
     sold = client.order("sell", side="SELL")
@@ -258,7 +258,7 @@ def test_proceeds_of_an_account_nobody_touched_settle(stores: OrderStores, clien
 
 def test_a_loan_bears_interest_over_the_weekend(stores: OrderStores, client: Client) -> None:
     filled(stores, client, "BUY", 200)  # three lakh of shares on one lakh
-    at(stores, "15:30:00")
+    at(stores, "16:00:00")
     run_settle()
     loan = amount(client, "borrowed")
     assert loan > 2_00_000_00
@@ -274,7 +274,7 @@ def test_a_run_without_time_does_nothing_and_the_next_does_it(
     stores: OrderStores, client: Client
 ) -> None:
     filled(stores, client, "BUY", 1)
-    at(stores, "15:30:00")
+    at(stores, "16:00:00")
 
     class Late:
         @staticmethod
