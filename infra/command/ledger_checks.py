@@ -143,6 +143,7 @@ WHERE l.facts IS NULL OR NOT l.facts @> jsonb_build_object('client_order_id', o.
   'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
   'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
   'trigger_price', o.trigger_price,
+  'parent_order_id', o.parent_order_id,
   'product', o.product, 'validity', o.validity,
   'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
   'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,

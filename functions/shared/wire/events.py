@@ -35,6 +35,7 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     disclosed_quantity: int | None = None
     price: int | None
+    parent_order_id: int | None = None
     trigger_price: int | None = None
     releases_at: int | None = None
     expires_at: int | None = None
@@ -229,7 +230,7 @@ def render_order(order: OrderFacts) -> dict[str, object]:
     return {
         "order_id": str(order.order_id),
         "client_order_id": order.client_order_id,
-        "parent_order_id": None,
+        "parent_order_id": None if order.parent_order_id is None else str(order.parent_order_id),
         "venue_order_id": order.venue_order_id,
         "symbol": order.symbol,
         "exchange": "NSE",
