@@ -16,8 +16,8 @@ from functions.shared.domain.money import (
     format_decimal,
     format_price,
 )
-from functions.shared.wire.alerts import AlertFacts, render_alert
 from functions.shared.domain.orders import WORKING, Variety
+from functions.shared.wire.alerts import AlertFacts, render_alert
 
 
 class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
