@@ -204,12 +204,18 @@ class Account:
         return accepted
 
     def request_cancel(self, number: int, today: date) -> bool:
-        """Whether the venue is asked: not when the order has ended or a change is on its way."""
+        """Whether it is taken: not when the order has ended or a cancel is on its way. Behind a
+        modification it waits for that to be answered."""
         self.settle(today)
         order = self.orders[number]
-        if not order.working or order.change is not None:
+        if not order.working or order.cancel_waits:
             return False
-        order.ask("CANCEL", 0, 0)
+        if order.change is None:
+            order.ask("CANCEL", 0, 0)
+        elif order.change.kind == "CANCEL":
+            return False
+        else:
+            order.cancel_waits = True
         self._append("CANCEL_REQUESTED", number)
         return True
 

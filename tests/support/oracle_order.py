@@ -71,6 +71,7 @@ class Order:
     requests: int = 0
     acknowledged: bool = False
     change: Change | None = None
+    cancel_waits: bool = False
     trigger: int | None = None
     sent: bool = True
 
@@ -187,13 +188,16 @@ class Order:
         else:
             self.status = happening
         self._told()
+        if self.cancel_waits and self.change is None and self.working:
+            self.cancel_waits = False
+            self.ask("CANCEL", 0, 0)
         return happening if happening == "CHANGE_REFUSED" else f"ORDER_{happening}"
 
     def _told(self) -> None:
         """The venue has spoken of it; an order that has ended has no change in flight."""
         self.acknowledged = True
         if not self.working:
-            self.change = None
+            self.change, self.cancel_waits = None, False
 
 
 @dataclass

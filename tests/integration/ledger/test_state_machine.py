@@ -222,7 +222,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(order_id=placed)
     def request_cancel(self, order_id: int) -> None:
         order = self.oracle.orders[order_id]
-        twice = order.working and order.change is not None and order.change.kind == "CANCEL"
+        asked = order.change is not None and order.change.kind == "CANCEL"
+        twice = order.working and (asked or order.cancel_waits)
         if self.oracle.request_cancel(order_id, self.today) or twice:
             self.trader.cancel(order_id)
         else:

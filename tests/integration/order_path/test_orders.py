@@ -151,7 +151,7 @@ def test_orders_are_refused_when_the_market_is_closed(client: Client, stores: Or
         (order_body(client_order_id="a", type="STOP"), "INVALID_REQUEST"),
         (order_body(client_order_id="a", side="HOLD"), "INVALID_REQUEST"),
         (order_body(client_order_id="a", product="NRML"), "INVALID_REQUEST"),
-        (order_body(client_order_id="a", validity="GTC"), "INVALID_REQUEST"),
+        (order_body(client_order_id="a", validity="GTX"), "INVALID_REQUEST"),
         (order_body(client_order_id="a", symbol=""), "INVALID_REQUEST"),
         (order_body(client_order_id="a", symbol="X" * 41), "INVALID_REQUEST"),
     ],
