@@ -34,7 +34,7 @@ from edge.gateway.round_trips import RoundTrips
 from edge.gateway.routes import RouteTeller
 from edge.gateway.session import FixSessions
 from edge.gateway.sweep import Sweep
-from edge.gateway.venue_sessions import DROP_COPY, order_sessions
+from edge.gateway.venue_sessions import DROP_COPY, Venue, order_sessions
 from edge.runtime.health import serve_health
 from edge.runtime.log import configure_logging
 from edge.runtime.threads import Threads
@@ -61,6 +61,8 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     clock: str = "real"
     order_sessions: int = 2
     fix_sessions: tuple[str, ...] = ()
+    venue_orders_tls: str | None = None
+    fix_tls: str | None = None
     drop_copy: bool = False
     execution_partitions: int = 4
 
@@ -80,12 +82,12 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
     threads = Threads()
     threads.stop_on_signals()
     inbox = Inbox()
-    host, port = split_address(settings.venue_orders)
+    venue = _venue(settings)
     lines = order_sessions(settings.order_sessions, settings.fix_sessions)
     names = [line.name for line in (*lines, DROP_COPY)]
     message_log = MessageLog(Path(settings.fix_log), names, wall_now)
     sessions = FixSessions(
-        host, port, Path(settings.fix_state), lines, inbox, metrics, message_log, threads.fail
+        venue, Path(settings.fix_state), lines, inbox, metrics, message_log, threads.fail
     )
     round_trips = RoundTrips(sessions.names, sessions.send, metrics)
     outbound = Outbound(sessions, round_trips, metrics, open_clock(settings.clock).now)
@@ -149,10 +151,10 @@ def _drop_copy(
 ) -> tuple[FixSessions, DropCopy]:
     """The drop-copy session, in an engine of its own, and what is made of it."""
     inbox = Inbox()
-    host, port = split_address(settings.venue_orders)
     state = Path(settings.fix_state) / "drop-copy"
+    line = DROP_COPY._replace(tls=settings.fix_tls is not None)
     sessions = FixSessions(
-        host, port, state, [DROP_COPY], inbox, metrics, message_log, threads.fail
+        _venue(settings), state, [line], inbox, metrics, message_log, threads.fail
     )  # fmt: skip
     return sessions, DropCopy(
         sessions,
@@ -165,6 +167,16 @@ def _drop_copy(
         metrics,
         open_clock(settings.clock).now,
         wall_now,
+    )
+
+
+def _venue(settings: GatewaySettings) -> Venue:
+    """Raises SettingsError for an address that is none."""
+    secure = settings.venue_orders_tls
+    return Venue(
+        split_address(settings.venue_orders),
+        None if secure is None else split_address(secure),
+        None if settings.fix_tls is None else Path(settings.fix_tls),
     )
 
 

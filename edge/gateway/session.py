@@ -23,8 +23,9 @@ from edge.gateway.inbox import Inbox, Received, SessionDown
 from edge.gateway.message_log import MessageLog
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.translate import Fields
-from edge.gateway.venue_sessions import FIX42, VENUE, VenueSession
+from edge.gateway.venue_sessions import FIX42, VENUE, Venue, VenueSession
 from edge.runtime.log import logger
+from functions.shared.settings import SettingsError
 
 HEARTBEAT_SECONDS = 10
 #: A clean logout is waited for that long; then the connections are dropped.
@@ -37,8 +38,15 @@ _SEQUENCE_TOO_LOW = re.compile(r"MsgSeqNum too low, expecting ([0-9]{1,12})\b")
 P = ParamSpec("P")
 
 
-def engine_settings(host: str, port: int, state: Path, sessions: Sequence[VenueSession]) -> str:
-    """QuickFIX's configuration. One session of a day without end: numbers live for ever."""
+def engine_settings(
+    host: str,
+    port: int,
+    state: Path,
+    sessions: Sequence[VenueSession],
+    certificates: Path | None = None,
+) -> str:
+    """QuickFIX's configuration. One session of a day without end: numbers live for ever.
+    `certificates`: the folder of cert.pem, key.pem and ca.pem, for sessions over TLS."""
     defaults = {
         "ConnectionType": "initiator",
         "TargetCompID": VENUE,
@@ -59,6 +67,14 @@ def engine_settings(host: str, port: int, state: Path, sessions: Sequence[VenueS
         "PersistMessages": "Y",
         "FileStorePath": state,
     }
+    if certificates is not None:
+        defaults |= {
+            "ClientCertificateFile": certificates / "cert.pem",
+            "ClientCertificateKeyFile": certificates / "key.pem",
+            "CertificationAuthoritiesFile": certificates / "ca.pem",
+            "CertificateVerifyLevel": 2,
+            "SSLProtocol": "TLSv1_2 TLSv1_3",
+        }
     lines = ["[DEFAULT]", *(f"{name}={value}" for name, value in defaults.items())]
     for session in sessions:
         lines += ["[SESSION]", f"SenderCompID={session.name}", f"BeginString={session.version}"]
@@ -123,12 +139,12 @@ class _Application(quickfix.Application):  # type: ignore[misc]
 
 
 class FixSessions:
-    """All order sessions of this process. Raises quickfix.ConfigError for unusable settings."""
+    """The sessions of one task. Raises quickfix.ConfigError and SettingsError for unusable
+    settings."""
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        venue: Venue,
         state: Path,
         sessions: Sequence[VenueSession],
         inbox: Inbox,
@@ -147,17 +163,31 @@ class FixSessions:
         self._watchers: list[Callable[[int, bool], None]] = []
         self._ids = [quickfix.SessionID(s.version, s.name, VENUE) for s in sessions]
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        configuration = state / "sessions.cfg"
-        configuration.write_text(engine_settings(host, port, state, sessions))
-        settings = quickfix.SessionSettings(str(configuration))
-        # The engine keeps no reference to these three that Python's collector would see.
         self._application = _Application(self, failed)
-        self._store = quickfix.FileStoreFactory(settings)
+        # The engine keeps no reference to what it is made of that Python's collector would see.
+        self._parts: list[object] = []
+        self._initiators: list[Any] = []
         # A thread a connection: after a logout that this side began, SocketInitiator (1.16.0) keeps
         # the dead connection and never connects that session again.
-        self._initiator = quickfix.ThreadedSocketInitiator(self._application, self._store, settings)
+        plain = [session for session in sessions if not session.tls]
+        if plain:
+            text = engine_settings(*venue.plain, state, plain)
+            self._add(state / "sessions.cfg", text, quickfix.ThreadedSocketInitiator)
+        secure = [session for session in sessions if session.tls]
+        if secure:
+            if venue.secure is None or venue.certificates is None:
+                raise SettingsError("OUTCRY_VENUE_ORDERS_TLS and OUTCRY_FIX_TLS are both needed")
+            text = engine_settings(*venue.secure, state, secure, venue.certificates)
+            self._add(state / "tls-sessions.cfg", text, quickfix.ThreadedSSLSocketInitiator)
         for number in range(len(sessions)):
             self.log_out(number, "waiting for the checkpoint")
+
+    def _add(self, configuration: Path, text: str, initiator: Any) -> None:
+        configuration.write_text(text)
+        settings = quickfix.SessionSettings(str(configuration))
+        store = quickfix.FileStoreFactory(settings)
+        self._parts += [settings, store]
+        self._initiators.append(initiator(self._application, store, settings))
 
     def watch(self, watcher: Callable[[int, bool], None]) -> None:
         """Calls `watcher` after each logon (True) and logout, on the engine's thread: it must only
@@ -170,7 +200,8 @@ class FixSessions:
 
     def start(self) -> None:
         """Connects the sessions that were resumed, and keeps them connected."""
-        self._initiator.start()
+        for initiator in self._initiators:
+            initiator.start()
 
     def resume(self, session: int, expected: int) -> None:
         """Lets a session log on, with `expected` as the next number it wants from the venue."""
@@ -217,7 +248,8 @@ class FixSessions:
             if not self._logged_on:
                 break
             waited.wait(0.02)
-        self._initiator.stop(True)
+        for initiator in self._initiators:
+            initiator.stop(True)
 
     def on_logon(self, session: int) -> None:
         logger(__name__).info("logged on", session=self.names[session])

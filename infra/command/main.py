@@ -53,6 +53,7 @@ def up(
     market: Path | None = None,
     port: Annotated[int, Parameter(help="port of the API; 0 for any free one")] = API_PORT,
     stream_port: Annotated[int, Parameter(help="port of the stream")] = STREAM_PORT,
+    fix_tls: bool = False,
 ) -> int:
     """Start everything, and open the terminal unless --headless or there is no tty.
 
@@ -60,6 +61,7 @@ def up(
         headless: start without the terminal and run until interrupted
         clock: real, always-open, speed=N or a clock file; the home's own when not given
         market: what the exchange plays: prices, halts, listings and busts (market_file.md)
+        fix_tls: order and drop-copy sessions over TLS, with certificates made in the home
     """
     from infra.command.up import check_market_file, up_headless, up_with_terminal
 
@@ -74,6 +76,7 @@ def up(
         market=check_market_file(market),
         api_port=port,
         stream_port=stream_port,
+        fix_tls=fix_tls,
     )
     if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return up_headless(home(), options)

@@ -22,7 +22,7 @@ from infra.exchange.inbox import FeedRequest, Inbox, new_inbox
 from infra.exchange.instruments import read_listing
 from infra.exchange.journal import Journal, JournalError
 from infra.exchange.market_file import MarketFileError, read_market_file
-from infra.exchange.order_port import OrderPort, PortError
+from infra.exchange.order_port import OrderPort, PortError, Tls
 from infra.exchange.sessions import broker_sessions
 from infra.exchange.venue import Venue
 
@@ -52,6 +52,16 @@ class Settings:
     drop_copies: int
     market: Path | None
     iceberg_keeps_place: bool
+    tls_port: int | None
+    tls_folder: Path | None
+    tls_sessions: str
+
+    @property
+    def tls(self) -> Tls | None:
+        """The port for sessions over TLS, if there is one."""
+        if self.tls_port is None or self.tls_folder is None:
+            return None
+        return Tls(self.tls_port, self.tls_folder, frozenset(self.tls_sessions.split(",")))
 
 
 def parse_arguments(arguments: list[str]) -> Settings:
@@ -73,6 +83,9 @@ def parse_arguments(arguments: list[str]) -> Settings:
         action="store_true",
         help="the next shown part of a MaxFloor order stays in front of its price",
     )
+    parser.add_argument("--tls-port", type=_port, help="port of the sessions that speak TLS")
+    parser.add_argument("--tls-folder", type=Path, help="its cert.pem, key.pem and ca.pem")
+    parser.add_argument("--tls-sessions", default="", help="their CompIDs, separated by commas")
     return Settings(**vars(parser.parse_args(arguments)))
 
 
@@ -126,6 +139,7 @@ class Exchange:
             port=settings.orders_port,
             folder=settings.state,
             inbox=inbox,
+            tls=settings.tls,
         )
         self._health = HealthServer(
             LOOPBACK,

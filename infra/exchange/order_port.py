@@ -8,8 +8,9 @@ asks for them again when it comes back.
 
 import queue
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import quickfix as fix
 
@@ -135,6 +136,16 @@ def _admin(session: str, raw: str) -> AdminMessage:
     return AdminMessage(session, sequence, sequence, reset)
 
 
+class Tls(NamedTuple):
+    """A port of its own for the sessions that speak TLS. `folder` has cert.pem, key.pem and ca.pem;
+    a broker needs a certificate of that authority.
+    """
+
+    port: int
+    folder: Path
+    sessions: frozenset[str]
+
+
 class OrderPort:
     """The acceptor of all order sessions."""
 
@@ -146,6 +157,7 @@ class OrderPort:
         port: int,
         folder: Path,
         inbox: Inbox,
+        tls: Tls | None = None,
     ) -> None:
         orders = frozenset(b.name for b in brokers if b.purpose is Purpose.ORDERS)
         self._callbacks = _Callbacks(inbox, orders)
@@ -154,16 +166,27 @@ class OrderPort:
         self._sessions = {b.name: fix.SessionID(b.version, venue, b.name) for b in brokers}
         store = folder / "fix"
         store.mkdir(parents=True, exist_ok=True)
-        config = folder / "order-sessions.cfg"
-        config.write_text(_config(venue, brokers, port, store), encoding="utf-8")
+        secured = tls.sessions if tls else frozenset[str]()
+        plain = tuple(b for b in brokers if b.name not in secured)
+        # quickfix keeps no reference to what an acceptor is made of.
+        self._parts: list[object] = []
+        self._acceptors: list[tuple[int, Any]] = []
+        text = _config(venue, plain, port, store)
+        self._open(folder / "order-sessions.cfg", text, fix.SocketAcceptor, port)
+        if tls:
+            others = tuple(b for b in brokers if b.name in secured)
+            text = _config(venue, others, tls.port, store, _tls_config(tls))
+            self._open(folder / "tls-sessions.cfg", text, fix.SSLSocketAcceptor, tls.port)
+
+    def _open(self, config: Path, text: str, acceptor: Any, port: int) -> None:
+        config.write_text(text, encoding="utf-8")
         try:
             settings = fix.SessionSettings(str(config))
-            self._stores = fix.FileStoreFactory(settings)
-            self._settings = settings
-            self._acceptor = fix.SocketAcceptor(self._callbacks, self._stores, settings)
+            stores = fix.FileStoreFactory(settings)
+            self._acceptors.append((port, acceptor(self._callbacks, stores, settings)))
         except (fix.ConfigError, fix.RuntimeError, fix.IOException) as error:
             raise PortError(f"order sessions: {error}") from error
-        self._port = port
+        self._parts += [settings, stores]
 
     def resume(self, received: dict[str, int]) -> None:
         """Set the expected numbers back to what was dealt with; call it before `start`."""
@@ -172,11 +195,12 @@ class OrderPort:
             session.setNextTargetMsgSeqNum(min(session.getExpectedTargetNum(), through + 1))
 
     def start(self) -> None:
-        """Open the port; PortError when it is in use."""
-        try:
-            self._acceptor.start()
-        except (fix.ConfigError, fix.RuntimeError) as error:
-            raise PortError(f"order sessions: port {self._port}: {error}") from error
+        """Open the ports; PortError when one is in use."""
+        for port, acceptor in self._acceptors:
+            try:
+                acceptor.start()
+            except (fix.ConfigError, fix.RuntimeError) as error:
+                raise PortError(f"order sessions: port {port}: {error}") from error
 
     def send(self, report: Report, *, poss_resend: bool = False) -> None:
         """Number, store and send a report, and its drop copies. It is safe in the sessions' stores
@@ -243,7 +267,23 @@ class OrderPort:
             time.sleep(0.02)
 
 
-def _config(venue: str, brokers: tuple[BrokerSession, ...], port: int, store: Path) -> str:
+def _tls_config(tls: Tls) -> list[str]:
+    return [
+        f"ServerCertificateFile={tls.folder / 'cert.pem'}",
+        f"ServerCertificateKeyFile={tls.folder / 'key.pem'}",
+        f"CertificationAuthoritiesFile={tls.folder / 'ca.pem'}",
+        "CertificateVerifyLevel=2",
+        "SSLProtocol=TLSv1_2 TLSv1_3",
+    ]
+
+
+def _config(
+    venue: str,
+    brokers: tuple[BrokerSession, ...],
+    port: int,
+    store: Path,
+    more: Sequence[str] = (),
+) -> str:
     lines = [
         "[DEFAULT]",
         "ConnectionType=acceptor",
@@ -263,6 +303,7 @@ def _config(venue: str, brokers: tuple[BrokerSession, ...], port: int, store: Pa
         "UseDataDictionary=Y",
         "ValidateUserDefinedFields=N",
         "TimestampPrecision=3",
+        *more,
     ]
     for broker in brokers:
         dictionary = DICTIONARIES / f"{broker.version.replace('.', '')}.xml"

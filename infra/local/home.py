@@ -127,6 +127,11 @@ class Home:
         """Every FIX message of the order sessions, a folder a session."""
         return self.path / "fix-log"
 
+    @property
+    def fix_tls(self) -> Path:
+        """Certificates of either end of FIX over TLS."""
+        return self.path / "fix-tls"
+
     def log(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 

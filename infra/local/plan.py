@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functions.shared.settings import PREFIX, Settings
 from functions.shared.stores.secrets import open_secrets
 from infra.local.bank import bank_arguments, make_bank_token
+from infra.local.fix_certificates import BROKER, VENUE, make_fix_certificates
 from infra.local.home import Home, StoreAddresses
 from infra.local.parts import Part, Step
 from infra.local.ports import LOOPBACK, claim_port, free_ports
@@ -21,6 +22,7 @@ from infra.local.valkey import ValkeyServer
 
 API_PORT, STREAM_PORT = 7400, 7401
 EXECUTION_PARTITIONS, ORDER_SESSIONS, FEED_SESSIONS = 4, 2, 2
+_ORDER_SESSIONS = [f"OUTCRY-O{number + 1}" for number in range(ORDER_SESSIONS)]
 _MARKET_SEED = 1
 _REGION = "ap-south-1"
 
@@ -52,6 +54,7 @@ class Options:
     market: str | None = None
     api_port: int = API_PORT
     stream_port: int = STREAM_PORT
+    fix_tls: bool = False
     log_level: str = "INFO"
 
 
@@ -90,7 +93,7 @@ def make_plan(
     ports = _Ports(options)
     servers, stores = _stores(home, own, ports)
     ready = frozenset(part.name for part in servers if part.name != "mail")
-    venue = _Venue(ports.take(), ports.take(), ports.take())
+    venue = _Venue(ports.take(), ports.take(), ports.take(), ports.take())
     stream = f"ws://{LOOPBACK}:{ports.stream}/v1/stream"
     step = Step(name="databases", run=lambda: prepare(stores), after=ready)
     processes = _Processes(home, options, own, stores, venue, ports, stream, ports.take())
@@ -181,6 +184,7 @@ class _Venue:
     orders: int
     feed: int
     health: int
+    tls: int
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,12 @@ class _Processes:
         }
         if self.options.market is not None:
             arguments["market"] = self.options.market
+        if self.options.fix_tls:
+            arguments |= {
+                "tls-port": self.venue.tls,
+                "tls-folder": self.home.fix_tls / VENUE,
+                "tls-sessions": ",".join([*_ORDER_SESSIONS, "OUTCRY-D1"]),
+            }
         words = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
         return Part(
             name="exchange",
@@ -222,7 +232,11 @@ class _Processes:
             environment=_base_environment(),
             log=self.home.log("exchange"),
             probe=http_probe(self.venue.health),
+            prepare=self._make_certificates if self.options.fix_tls else None,
         )
+
+    def _make_certificates(self) -> None:
+        make_fix_certificates(self.home.fix_tls)
 
     def bank(self) -> Part:
         """The bank, too, is told by arguments, and knows nothing of who calls it."""
@@ -256,6 +270,12 @@ class _Processes:
             "DROP_COPY": "true",
             **clock,
         }
+        if self.options.fix_tls:
+            gateway |= {
+                "FIX_SESSIONS": ",".join(f"{name}:FIX.4.4:tls" for name in _ORDER_SESSIONS),
+                "VENUE_ORDERS_TLS": f"{LOOPBACK}:{self.venue.tls}",
+                "FIX_TLS": str(self.home.fix_tls / BROKER),
+            }
         ingest = {
             "VENUE_FEED": f"{LOOPBACK}:{self.venue.feed}",
             "FEED_SESSIONS": str(FEED_SESSIONS),

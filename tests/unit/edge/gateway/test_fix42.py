@@ -34,8 +34,8 @@ def test_orders_and_changes_say_how_they_are_handled_and_cancels_dont() -> None:
 
 def test_sessions_are_named_with_their_version() -> None:
     assert [s.name for s in order_sessions(2)] == ["OUTCRY-O1", "OUTCRY-O2"]
-    told = order_sessions(2, ["OUTCRY-O1", "OUTCRY-L1:FIX.4.2"])
-    assert told == (("OUTCRY-O1", FIX44), ("OUTCRY-L1", FIX42))
-    for wrong in (["A"], ["A", "A"], ["A", "B:FIX.5.0"], ["A", ""]):
+    told = order_sessions(2, ["OUTCRY-O1", "OUTCRY-L1:FIX.4.2:tls"])
+    assert told == (("OUTCRY-O1", FIX44, False), ("OUTCRY-L1", FIX42, True))
+    for wrong in (["A"], ["A", "A"], ["A", "B:FIX.5.0"], ["A", ""], ["A", "B:FIX.4.2:ssl"]):
         with pytest.raises(SettingsError):
             order_sessions(2, wrong)
