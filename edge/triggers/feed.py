@@ -43,10 +43,10 @@ class Source(Protocol):
 class _Order(msgspec.Struct):
     order_id: int
     symbol: str
-    side: str
     status: str
     version: int
     trigger_price: int | None
+    trigger_above: bool | None
     releases_at: int | None
     expires_at: int | None
     pending_change: str | None
@@ -133,7 +133,7 @@ def change_of(record: Delivered) -> Change | None:
         event.user_id,
         order.version,
         order.symbol,
-        order.side == "BUY",
+        bool(order.trigger_above),
         order.trigger_price if waits else None,
         order.releases_at if waits else None,
         order.expires_at,

@@ -12,8 +12,8 @@ from functions.shared.bookkeeping import changing, reading
 from functions.shared.bookkeeping.checking import load_facts
 from functions.shared.clock import from_micros, trade_date
 from functions.shared.domain.calendar import market_status
-from functions.shared.domain.errors import Refused
-from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status
+from functions.shared.domain.errors import Conflict, Refused
+from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status, Validity
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
@@ -52,13 +52,15 @@ def modify_order(
     waits = order.status == Status.TRIGGER_PENDING
     if trigger_price is not None and not waits:
         raise Refused(400, "INVALID_REQUEST", "trigger_price: the order waits for none")
+    if waits and order.validity == Validity.GTT:
+        raise Conflict("NOT_CHANGEABLE", "a GTT can't be changed; cancel it and place another")
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
     if order.releases_at is not None and waits:
         facts = facts.of_session(trade_date(from_micros(order.releases_at)))
     if waits:
         intent = OrderIntent(
             Side(order.side), OrderType(order.type), quantity or order.quantity,
-            price or order.price, trigger_price=trigger_price or order.trigger_price,
+            price or order.price, order.disclosed_quantity, trigger_price or order.trigger_price,
         )  # fmt: skip
     else:
         facts.require_route()

@@ -151,13 +151,15 @@ ORDER BY user_id, symbol, trade_date
 # What each working order must keep reserved: its unfilled part, rounded up, of the dearer of what
 # it is and what it is asked to become.
 _WORKING = f"""
-  SELECT user_id, symbol, side, product, trade_date, greatest(
+  SELECT user_id, symbol, side, product, trade_date, keeps * greatest(
       ceil(reserved::numeric * (quantity - filled_quantity) / quantity),
       CASE WHEN pending_change = 'MODIFY' AND pending_quantity > filled_quantity
         THEN ceil(pending_reserved::numeric * (pending_quantity - filled_quantity)
           / pending_quantity) ELSE 0 END) AS cash,
-    greatest(quantity, coalesce(pending_quantity, 0)) - filled_quantity AS shares
-  FROM {ORDERS} t WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')
+    keeps * (greatest(quantity, coalesce(pending_quantity, 0)) - filled_quantity) AS shares
+  FROM (SELECT *, CASE WHEN status = 'TRIGGER_PENDING' AND validity = 'GTT' THEN 0 ELSE 1 END
+    AS keeps FROM {ORDERS} o) t
+  WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')
 """
 
 _INTRADAY_ORDERS = Check(

@@ -143,6 +143,7 @@ WHERE l.facts IS NULL OR NOT l.facts @> jsonb_build_object('client_order_id', o.
   'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
   'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
   'trigger_price', o.trigger_price,
+  'trigger_above', o.trigger_above,
   'parent_order_id', o.parent_order_id,
   'product', o.product, 'validity', o.validity,
   'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
@@ -167,7 +168,7 @@ FULL JOIN (SELECT user_id, seq, ref, at, body::jsonb AS body FROM {EVENT} t
   ON e.user_id = o.user_id AND e.ref = o.order_id AND e.seq = o.released_seq
 WHERE e.seq IS NULL OR o.order_id IS NULL OR e.body #>> '{{order,status}}' <> 'PENDING'
   OR CASE WHEN o.trigger_price IS NULL THEN o.releases_at > e.at
-    WHEN o.side = 'BUY' THEN (e.body #>> '{{trigger,price}}')::bigint < o.trigger_price
+    WHEN o.trigger_above THEN (e.body #>> '{{trigger,price}}')::bigint < o.trigger_price
     ELSE (e.body #>> '{{trigger,price}}')::bigint > o.trigger_price END IS NOT FALSE
 ORDER BY 1
 """,

@@ -27,6 +27,7 @@ class _Order(msgspec.Struct):
     side: str
     product: str
     trade_date: str
+    validity: str
     status: str
     quantity: int
     filled_quantity: int
@@ -35,8 +36,14 @@ class _Order(msgspec.Struct):
     pending_quantity: int | None
     pending_reserved: int | None
 
+    def keeps_nothing(self) -> bool:
+        """A GTT, while it waits."""
+        return self.validity == "GTT" and self.status == "TRIGGER_PENDING"
+
     def shares(self) -> int:
         """What is still to be filled, of the larger of what it is and is asked to become."""
+        if self.keeps_nothing():
+            return 0
         return max(0, max(self.quantity, self.pending_quantity or 0) - self.filled_quantity)
 
     def cash(self) -> int:

@@ -58,6 +58,7 @@ CREATE TABLE ledger.orders (
   disclosed_quantity bigint,                  -- shown at a time; null: all of it
   limit_price      bigint NOT NULL,           -- what the venue is given; protected for a market order
   trigger_price    bigint,                    -- the trade price that it waits for
+  trigger_above    boolean,                   -- reached by prices at or above it; else at or below
   releases_at      timestamptz,               -- the time that it waits for
   released_seq     bigint,                    -- the event that handed a waiting order to the venue
   expires_at       timestamptz,               -- when what is left of it ends; null: the venue ends it
@@ -89,7 +90,7 @@ CREATE TABLE ledger.orders (
   UNIQUE (user_id, client_order_id),
   CONSTRAINT orders_sane CHECK (quantity > 0 AND reserved >= 0 AND side IN ('BUY', 'SELL')
     AND type IN ('MARKET', 'LIMIT', 'STOP', 'STOP_LIMIT') AND product IN ('CNC', 'MIS')
-    AND validity IN ('DAY', 'IOC', 'TTL', 'GTC') AND pending_change IN ('MODIFY', 'CANCEL')
+    AND validity IN ('DAY', 'IOC', 'TTL', 'GTC', 'GTT') AND pending_change IN ('MODIFY', 'CANCEL')
     AND (status <> 'TRIGGER_PENDING' OR expires_at IS NOT NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX orders_by_user ON ledger.orders (user_id, order_id DESC);

@@ -141,20 +141,24 @@ $$;
 CREATE FUNCTION ledger.never_sent(o ledger.orders) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (o.trigger_price IS NOT NULL OR o.releases_at IS NOT NULL) AND o.released_seq IS NULL
 $$;
+-- A GTT only promises to try: while it waits it keeps nothing.
+CREATE FUNCTION ledger.keeps(o ledger.orders) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT ledger.is_working(o.status) AND NOT (o.status = 'TRIGGER_PENDING' AND o.validity = 'GTT')
+$$;
 CREATE FUNCTION ledger.part_of(reserved bigint, rest bigint, whole bigint)
 RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN rest <= 0 THEN 0 WHEN rest = whole THEN reserved
               ELSE ceil(reserved::numeric * rest / whole)::bigint END
 $$;
 CREATE FUNCTION ledger.reserve_of(o ledger.orders) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN NOT ledger.is_working(o.status) THEN 0
+  SELECT CASE WHEN NOT ledger.keeps(o) THEN 0
     ELSE greatest(ledger.part_of(o.reserved, o.quantity - o.filled_quantity, o.quantity),
       CASE WHEN o.pending_change = 'MODIFY'
         THEN ledger.part_of(o.pending_reserved, o.pending_quantity - o.filled_quantity, o.pending_quantity)
         ELSE 0 END) END
 $$;
 CREATE FUNCTION ledger.shares_of(o ledger.orders) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN NOT ledger.is_working(o.status) THEN 0
+  SELECT CASE WHEN NOT ledger.keeps(o) THEN 0
     ELSE greatest(0, greatest(o.quantity, coalesce(o.pending_quantity, 0)) - o.filled_quantity) END
 $$;
 
@@ -253,7 +257,7 @@ CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql ST
     'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
     'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
     'parent_order_id', o.parent_order_id, 'trigger_price', o.trigger_price,
-    'releases_at', ledger.micros(o.releases_at), 'expires_at', ledger.micros(o.expires_at),
+    'trigger_above', o.trigger_above, 'releases_at', ledger.micros(o.releases_at), 'expires_at', ledger.micros(o.expires_at),
     'product', o.product, 'validity', o.validity,
     'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
     'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,

@@ -82,7 +82,8 @@ CREATE FUNCTION ledger.judge(a ledger.account, b ledger.orders, n ledger.orders,
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_available bigint := a.cash - a.held - a.blocked;
-  v_had bigint := 0; v_need bigint := n.reserved; p ledger.position; v_closing bigint := 0;
+  v_had bigint := 0; p ledger.position; v_closing bigint := 0;
+  v_need bigint := CASE WHEN ledger.keeps(n) THEN n.reserved ELSE 0 END;
   v_opens boolean := n.side = 'BUY';          -- what a delivery order does; intraday the position says
   v_reserved bigint := coalesce(n.pending_reserved, n.reserved);
   v_quantity bigint := coalesce(n.pending_quantity, n.quantity);
@@ -188,6 +189,9 @@ BEGIN
   IF p_terms IS NOT NULL THEN o := ledger.with_terms(o, p_terms::json); END IF;
   j := ledger.judge(a, b, o, p_open_orders_max);
   v_rules := p_verdict::jsonb || j.rules;
+  IF p_terms IS NOT NULL THEN
+    v_rules := v_rules || ledger.terms_rules(o, p_terms::json);
+  END IF;
   IF v_rules <> '[]' THEN
     o.status := 'DENIED'; o.rules := v_rules;
     o.reason_code := v_rules -> 0 ->> 'code'; o.reason := v_rules -> 0 ->> 'message';
@@ -211,7 +215,9 @@ BEGIN
     a.open_orders := a.open_orders + 1;
     -- A delivery buy holds what it reserves; of another order the shares or the position tell.
     v_held := o.reserved;
-    IF o.product <> 'CNC' OR o.side <> 'BUY' THEN v_held := ledger.rehold(b, o); END IF;
+    IF o.product <> 'CNC' OR o.side <> 'BUY' OR p_terms IS NOT NULL THEN
+      v_held := ledger.rehold(b, o);
+    END IF;
   END IF;
   a := ledger.append_event(a, CASE o.status WHEN 'DENIED' THEN 'ORDER_DENIED' ELSE 'ORDER_PLACED' END,
     o.order_id, 0, v_held, 0, p_now, '"order":' || v_facts || ',"context":' || p_context, p_symbol,

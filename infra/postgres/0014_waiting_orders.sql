@@ -1,7 +1,8 @@
 -- Orders that wait for a price or a time before the venue is told of them.
 --
 -- Invariants kept here:
---   * A waiting order (TRIGGER_PENDING) has reserved what it will need, and counts as an open order.
+--   * A waiting order (TRIGGER_PENDING) has reserved what it will need, and counts as an open order;
+--     a GTT reserves nothing and is judged as a new order when it is released.
 --   * It is handed to the venue once, by release_order under its account's lock: whoever asks names
 --     the version that it saw, and each change of the order makes another. Asked again, or by two
 --     watchers at once, the second finds it released.
@@ -14,6 +15,8 @@ CREATE INDEX orders_watched ON ledger.orders (order_id) WHERE expires_at IS NOT 
   AND status IN ('TRIGGER_PENDING', 'PENDING', 'OPEN', 'PARTIALLY_FILLED');
 
 -- GTC orders that the venue's day ended: what is left of them is placed again for the next session.
+CREATE INDEX orders_gtt ON ledger.orders (user_id)
+  WHERE validity = 'GTT' AND status = 'TRIGGER_PENDING';
 CREATE INDEX orders_to_renew ON ledger.orders (user_id, order_id)
   WHERE validity = 'GTC' AND status = 'EXPIRED';
 
@@ -23,6 +26,7 @@ CREATE FUNCTION ledger.with_terms(o ledger.orders, p_terms json) RETURNS ledger.
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
   o.trigger_price := (p_terms ->> 'trigger_price')::bigint;
+  o.trigger_above := (p_terms ->> 'trigger_above')::boolean;
   o.releases_at := (p_terms ->> 'releases_at')::timestamptz;
   o.expires_at := (p_terms ->> 'expires_at')::timestamptz;
   o.parent_order_id := (p_terms ->> 'parent_order_id')::bigint;
@@ -31,11 +35,24 @@ BEGIN
   RETURN o;
 END $$;
 
+-- What a new order's terms may break by what other orders wait: an account has so many GTTs at most.
+CREATE FUNCTION ledger.terms_rules(o ledger.orders, p_terms json) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE v_most integer := (p_terms ->> 'gtt_max')::integer; v_there integer;
+BEGIN
+  IF v_most IS NULL THEN RETURN '[]'; END IF;
+  SELECT count(*) INTO v_there FROM ledger.orders x WHERE x.user_id = o.user_id
+    AND x.validity = 'GTT' AND x.status = 'TRIGGER_PENDING';
+  IF v_there < v_most THEN RETURN '[]'; END IF;
+  RETURN jsonb_build_array(ledger.rule('TOO_MANY_GTT', 'cancel one first', (v_there + 1)::text,
+    v_most::text, 0));
+END $$;
+
 -- Whether what it waits for has come: a trade at the trigger or beyond, or the time.
 CREATE FUNCTION ledger.is_due(o ledger.orders, p_price bigint, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN o.trigger_price IS NULL THEN o.releases_at <= p_now
-    WHEN o.side = 'BUY' THEN p_price >= o.trigger_price
+    WHEN o.trigger_above THEN p_price >= o.trigger_price
     ELSE p_price <= o.trigger_price END
 $$;
 
@@ -52,7 +69,8 @@ BEGIN
   o.updated_at := p_now;
   UPDATE ledger.orders x SET status = o.status, quantity = o.quantity, price = o.price,
     limit_price = o.limit_price, trigger_price = o.trigger_price, reserved = o.reserved,
-    expires_at = o.expires_at, released_seq = o.released_seq, change_keys = o.change_keys,
+    expires_at = o.expires_at, released_seq = o.released_seq, trade_date = o.trade_date,
+    charge_rates = o.charge_rates, change_keys = o.change_keys,
     reason_code = o.reason_code, reason = o.reason, rules = o.rules, updated_at = o.updated_at,
     version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
   a := ledger.append_event(a, p_kind, o.order_id, 0, ledger.rehold(b, o), 0, p_now,
@@ -60,13 +78,14 @@ BEGIN
   RETURN o;
 END $$;
 
--- Hands a waiting order to the venue, judged again on what is true now. p_limit_price and p_reserved
--- are what it is worth at this market; p_price is the trade that reached its trigger (null for a
+-- Hands a waiting order to the venue, judged again on what is true now. p_limit_price, p_reserved and
+-- p_charge_rates are what it is worth and costs on this day; p_price is the trade that reached its trigger (null for a
 -- time), p_trigger a JSON object of what was seen.
 -- outcome: RELEASED, DENIED (it has ended, the rules say why), NOT_DUE, or NOT_WAITING: it isn't that
 -- version any more, and then nothing is done.
 CREATE FUNCTION ledger.release_order(p_user bigint, p_order bigint, p_version integer,
-    p_price bigint, p_limit_price bigint, p_reserved bigint, p_verdict text, p_trigger text,
+    p_price bigint, p_limit_price bigint, p_reserved bigint, p_charge_rates bigint[],
+    p_verdict text, p_trigger text,
     p_context text, p_today date, p_now timestamptz)
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -85,6 +104,8 @@ BEGIN
   o.status := 'PENDING';
   o.limit_price := p_limit_price;
   o.reserved := p_reserved;
+  o.charge_rates := p_charge_rates;
+  IF o.product = 'CNC' THEN o.trade_date := p_today; END IF;  -- an intraday one lives on its day
   v_rules := p_verdict::jsonb || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);
   IF v_rules <> '[]' THEN
     o := b;
@@ -145,6 +166,6 @@ BEGIN
   RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.with_terms, ledger.is_due, ledger.book_waiting,
+REVOKE ALL ON FUNCTION ledger.with_terms, ledger.terms_rules, ledger.is_due, ledger.book_waiting,
   ledger.release_order, ledger.expire_order, ledger.change_waiting FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.release_order, ledger.expire_order TO outcry_app;

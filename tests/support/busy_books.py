@@ -23,7 +23,7 @@ from infra.local.postgres import APPLICATION
 from tests.support.eventually import wait_until
 from tests.support.ledger import ACME, LAKH, NOON, RUPEE, TODAY, Trader, price
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
-from tests.support.waiting import modify_stop, release, stopped
+from tests.support.waiting import gtt, modify_stop, release, stopped
 
 INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, WAITER = 7, 9, 11, 13, 15, 17
 """They live on shard 0."""
@@ -162,11 +162,13 @@ def _pay(trader: Trader) -> None:
 
 
 def _wait(trader: Trader) -> None:
-    """A stop that was released and filled, one that was changed and waits on."""
+    """A stop that was released and filled, one that was changed and waits on, GTTs that wait."""
     order = stopped(trader, Side.BUY, 10, 105)
     release(trader, order, 106)
     trader.fill(order, 10, 106)
     modify_stop(trader, stopped(trader, Side.SELL, 4, 95), 5, 94)
+    gtt(trader, Side.BUY, 3, 90, 91)
+    gtt(trader, Side.SELL, 300, 110, 109)
 
 
 def _note(trader: Trader) -> None:

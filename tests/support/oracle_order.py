@@ -74,6 +74,8 @@ class Order:
     cancel_waits: bool = False
     trigger: int | None = None
     sent: bool = True
+    gtt: bool = False
+    rising: bool = False
 
     @property
     def working(self) -> bool:
@@ -90,6 +92,11 @@ class Order:
     def intraday(self, symbol: str, day: date) -> bool:
         return (self.product, self.symbol, self.trade_date) == ("MIS", symbol, day)
 
+    @property
+    def keeps_nothing(self) -> bool:
+        """A GTT only promises to try while it waits."""
+        return self.gtt and self.status == "TRIGGER_PENDING"
+
     def _terms(self) -> list[tuple[int, int]]:
         asked = self.change is not None and self.change.kind == "MODIFY"
         return [(self.quantity, self.price), *([self.change[1:]] if asked and self.change else [])]
@@ -97,13 +104,13 @@ class Order:
     def reserve(self) -> int:
         """Paise for what may still trade: margin and charges of the dearer of what it is and what
         it is asked to become, for the part that is not filled."""
-        if not self.working:
+        if not self.working or self.keeps_nothing:
             return 0
         return max(self._part(quantity, price) for quantity, price in self._terms())
 
     def shares(self) -> int:
         """Shares that may still trade."""
-        if not self.working:
+        if not self.working or self.keeps_nothing:
             return 0
         return max(0, max(quantity for quantity, _ in self._terms()) - self.filled)
 

@@ -32,16 +32,20 @@ def release(account: Account, number: int, last: int, previous_close: int, today
     order = account.orders[number]
     if order.trigger is None or order.status != "TRIGGER_PENDING":
         return "NOT_WAITING"
-    if last < order.trigger if order.side == "BUY" else last > order.trigger:
+    if last < order.trigger if order.rising else last > order.trigger:
         return "NOT_DUE"
-    held, before = account.held(), order.price
-    room = max(0, account.available())
-    order.price = protected(order.side, last, previous_close)
-    if account.under_review or account.held() - held > room:
+    held, shares, before = account.held(), order.shares(), order.price
+    delivers = order.delivers(order.symbol)
+    room = max(0, account.sellable(order.symbol) if delivers else account.available())
+    if not order.gtt:
+        order.price = protected(order.side, last, previous_close)
+    order.status = "PENDING"
+    needs = order.shares() - shares if delivers else account.held() - held
+    if account.under_review or needs > room:
         order.price, order.status = before, "DENIED"
         account.note("ORDER_RELEASE_DENIED", number, held)
         return "DENIED"
-    order.status, order.sent = "PENDING", True
+    order.sent = True
     account.note("ORDER_RELEASED", number, held)
     return "RELEASED"
 
@@ -81,4 +85,11 @@ def new_stop(symbol: str, side: str, product: str, quantity: int, trigger: int,
     """A STOP: it keeps what a market order at its trigger would need."""
     price = protected(side, trigger, previous_close)
     return Order(symbol, side, product, quantity, price, today, status="TRIGGER_PENDING",
-                 trigger=trigger, sent=False)  # fmt: skip
+                 trigger=trigger, sent=False, rising=side == "BUY")  # fmt: skip
+
+
+def new_gtt(symbol: str, side: str, quantity: int, trigger: int, price: int, last: int,
+            today: date) -> Order:  # fmt: skip
+    """A GTT: it keeps nothing, and fires whichever way the price comes from."""
+    return Order(symbol, side, "CNC", quantity, price, today, status="TRIGGER_PENDING",
+                 trigger=trigger, sent=False, rising=trigger > last, gtt=True)  # fmt: skip

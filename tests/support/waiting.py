@@ -1,5 +1,6 @@
 """Stops of a `Trader`: placed, released as the worker of commands would, and expired."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -9,6 +10,7 @@ from functions.shared.bookkeeping.changing import Changed
 from functions.shared.bookkeeping.placing import Placed, Placement
 from functions.shared.bookkeeping.releasing import Released
 from functions.shared.clock import micros
+from functions.shared.domain.gtt import judge_gtt
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import OrderIntent, judge
 from functions.shared.domain.waiting import judge_stop, released_intent, terms_of
@@ -51,7 +53,29 @@ def stop_placement(
         open_orders_max=base.open_orders_max,
         trade_date=trader.today,
         now=trader.now,
-        terms=terms_of(intent, Validity.DAY, None, OPEN, trader.now, "nse"),
+        terms=terms_of(intent, Validity.DAY, None, OPEN, trader.now, "nse", LAST),
+    )
+
+
+def gtt(
+    trader: Trader, side: Side, quantity: int, trigger: float, limit: float, most: int = 250
+) -> Placed:
+    """Places a GTT. Prices in rupees."""
+    intent = OrderIntent(
+        side, OrderType.LIMIT, quantity, price(limit), trigger_price=price(trigger)
+    )  # fmt: skip
+    terms = terms_of(intent, Validity.GTT, None, OPEN, trader.now, "nse", LAST)
+    assert terms is not None
+    base = trader.placement(side, quantity, limit)
+    return placing.place(
+        trader.shards,
+        replace(
+            base,
+            intent=intent,
+            validity=Validity.GTT,
+            judgement=judge_gtt(intent, Product.CNC, ACME, LAST, OPEN),
+            terms=replace(terms, gtt_max=most),
+        ),
     )
 
 

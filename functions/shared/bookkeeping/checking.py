@@ -26,6 +26,7 @@ from functions.shared.domain.calendar import (
 )
 from functions.shared.domain.charges import charge_rates
 from functions.shared.domain.errors import Refused
+from functions.shared.domain.gtt import judge_gtt
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.orders import STOPS, OrderType, Product, Side, Validity, Variety
 from functions.shared.domain.pretrade import (
@@ -107,6 +108,8 @@ class PublicFacts:
         self, intent: OrderIntent, product: Product, validity: Validity = Validity.DAY
     ) -> Judgement:
         """The verdict. Raises Refused 503 NO_PRICE for a market order without a live price."""
+        if validity is Validity.GTT:
+            return judge_gtt(intent, product, self.instrument, self.last_known(), self.status)
         last, close = self._last(intent), self._close()
         if intent.type in STOPS:
             return judge_stop(intent, product, self.instrument, last, close, self.status, self.band)
@@ -135,13 +138,17 @@ class PublicFacts:
             return self.instrument.previous_close  # refused as not tradable, whatever its price
         quote = self.quote
         if self.ahead:
-            return quote.ltp if quote is not None and quote.ltp else self._close()
+            return self.last_known()
         if quote is None or not quote.ltp or self._age_ms(quote) > QUOTE_AGE_MS_MAX:
             raise Refused(
                 503, "NO_PRICE", f"there is no live price of {self.instrument.symbol}",
                 retry_after_seconds=1,
             )  # fmt: skip
         return quote.ltp
+
+    def last_known(self) -> int:
+        """The last price of whatever age, in ten-thousandths of a rupee."""
+        return self.quote.ltp if self.quote is not None and self.quote.ltp else self._close()
 
     def _close(self) -> int:
         close = 0
@@ -196,7 +203,7 @@ def placement(
     else:
         terms = terms_of(
             request.intent, request.validity, request.validity_minutes, facts.status, facts.now,
-            facts.hours,
+            facts.hours, facts.last_known(),
         )  # fmt: skip
     judgement = facts.judge(request.intent, request.product, request.validity)
     if terms is None or not terms.waits:

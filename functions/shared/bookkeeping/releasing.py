@@ -18,7 +18,7 @@ from .placing import verdict_text
 
 _RELEASE = (
     "SELECT outcome, order_facts, rules FROM ledger.release_order(:user_id, :order_id, :version,"
-    " :price, :limit_price, :reserved, :verdict, :trigger, :context, :today, :now)"
+    " :price, :limit_price, :reserved, :charge_rates, :verdict, :trigger, :context, :today, :now)"
 )
 _EXPIRE = "SELECT ledger.expire_order(:user_id, :order_id, :today, :now)"
 
@@ -55,6 +55,7 @@ def release(
         price=price,
         limit_price=judgement.limit_price,
         reserved=judgement.reserved,
+        charge_rates=list(judgement.rates),
         verdict=verdict_text(judgement),
         trigger=msgspec.json.encode(seen).decode(),
         context=context,

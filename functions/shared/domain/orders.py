@@ -34,12 +34,14 @@ PRICED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 class Validity(StrEnum):
     """How long it lives: the venue's day, not at all beyond its arrival (FIX tag 59), so many
     minutes, after which we cancel it, or until cancelled: what a day leaves of it is placed again
-    for the next session, up to its last day."""
+    for the next session, up to its last day. GTT waits for a price up to a year, keeps nothing
+    meanwhile, and then lives for the day."""
 
     DAY = "DAY"
     IOC = "IOC"
     TTL = "TTL"
     GTC = "GTC"
+    GTT = "GTT"
 
 
 class Variety(StrEnum):

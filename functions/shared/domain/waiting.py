@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from functions.shared.domain.calendar import INDIA, Hours, MarketStatus
+from functions.shared.domain.gtt import gtt_rule
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.money import PRICE_UNITS_PER_RUPEE, format_price
 from functions.shared.domain.orders import STOPS, OrderType, Product, Side, Validity
@@ -28,13 +29,16 @@ RENEWAL_PREFIX: Final = "GTC-"
 class Terms:
     """What an order waits for (`trigger_price` in ten-thousandths of a rupee, or nothing), when
     what is left of it ends, the session it is for when that isn't today's, and the first of the
-    orders that it continues."""
+    orders that it continues. `trigger_above`: reached by prices at or above the trigger; `gtt_max`:
+    how many GTTs the account may have waiting."""
 
     trigger_price: int | None
     expires_at: datetime
     releases_at: datetime | None = None
     trade_date: date | None = None
     parent_order_id: int | None = None
+    trigger_above: bool | None = None
+    gtt_max: int | None = None
 
     @property
     def waits(self) -> bool:
@@ -92,16 +96,24 @@ STOP_GAPS: Final = (
 
 def terms_of(
     intent: OrderIntent, validity: Validity, minutes: int | None, status: MarketStatus,
-    now: datetime, hours: Hours,
+    now: datetime, hours: Hours, last: int,
 ) -> Terms | None:  # fmt: skip
     """None for an order that goes to the venue at once and lives by its day. `minutes`: the life of
-    a TTL order, which ends with the session at the latest."""
-    end = session_end(status.trade_date, hours)
+    a TTL order, which ends with the session at the latest. `last`: the last price, in
+    ten-thousandths of a rupee."""
+    day, trigger = status.trade_date, intent.trigger_price
+    end = session_end(day, hours)
+    above = None if trigger is None else intent.side is Side.BUY
+    if validity is Validity.GTT and trigger is not None:
+        rule = gtt_rule(day)
+        end = session_end(day + timedelta(days=rule.days), hours)
+        return Terms(trigger, end, trigger_above=trigger > last, gtt_max=rule.most)
     if validity is Validity.TTL and minutes is not None:
-        return Terms(intent.trigger_price, min(end, now + timedelta(minutes=minutes)))
+        end = min(end, now + timedelta(minutes=minutes))
+        return Terms(trigger, end, trigger_above=above)
     if validity is Validity.GTC:
         return Terms(None, good_till(status.trade_date, hours))
-    return Terms(intent.trigger_price, end) if intent.type in STOPS else None
+    return Terms(trigger, end, trigger_above=above) if intent.type in STOPS else None
 
 
 def good_till(trade_date: date, hours: Hours) -> datetime:

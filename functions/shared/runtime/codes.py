@@ -39,6 +39,7 @@ CODES: Final[Mapping[str, str]] = {
     "VERSION_MOVED": "The order has changed since",
     "ORDER_ENDED": "The order has ended",
     "CHANGE_PENDING": "A change of the order is under way",
+    "NOT_CHANGEABLE": "An order of this kind can only be cancelled",
     "BELOW_FILLED": "The new quantity is not above what has been filled",
     "PAYMENT_REFUSED": "The payment breaks a rule",
     "BANK_REFUSED": "The bank refused the payment",

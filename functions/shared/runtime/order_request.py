@@ -52,9 +52,9 @@ Symbol = Annotated[str, Field(min_length=1, max_length=40)]
 
 class OrderBody(Request):
     """What to trade. `disclosed_quantity`: shares shown at a time. `price` in rupees, needed for a
-    limit and refused for an order at the market; `trigger_price` the trade price that a STOP or
-    STOP_LIMIT waits for; `validity_minutes` the life of a TTL order; `variety` AMO waits for the
-    next session's opening."""
+    limit and refused for an order at the market; `trigger_price` the trade price that a STOP,
+    STOP_LIMIT or GTT waits for; `validity_minutes` the life of a TTL order; `variety` AMO waits for
+    the next session's opening."""
 
     symbol: Symbol
     side: Side
@@ -62,9 +62,9 @@ class OrderBody(Request):
     quantity: Quantity
     disclosed_quantity: Quantity | None = None
     price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
-    trigger_price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
     product: OfferedProduct = Product.CNC
     validity: Validity = Validity.DAY
+    trigger_price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
     validity_minutes: Annotated[LifeMinutes | None, Field(validate_default=True)] = None
     variety: Variety = Variety.REGULAR
 
@@ -82,8 +82,10 @@ class OrderBody(Request):
     @classmethod
     def _is_a_stops(cls, trigger: int | None, body: ValidationInfo) -> int | None:
         kind = body.data.get("type")
-        if kind in STOPS and trigger is None:
+        if (kind in STOPS or body.data.get("validity") is Validity.GTT) and trigger is None:
             raise ValueError(f"a {kind} order needs one")
+        if body.data.get("validity") is Validity.GTT:
+            return trigger
         if kind is not None and kind not in STOPS and trigger is not None:
             raise ValueError(f"a {kind} order has none")
         return trigger
@@ -93,11 +95,11 @@ class OrderBody(Request):
     def _can_wait(cls, validity: Validity, body: ValidationInfo) -> Validity:
         if validity is Validity.IOC and body.data.get("type") in STOPS:
             raise ValueError("a stop waits; IOC does not")
-        if validity is Validity.GTC and (
+        if validity in {Validity.GTC, Validity.GTT} and (
             body.data.get("type") not in {None, OrderType.LIMIT}
             or body.data.get("product") not in {None, Product.CNC}
         ):
-            raise ValueError("GTC is for LIMIT orders of CNC")
+            raise ValueError(f"{validity} is for LIMIT orders of CNC")
         return validity
 
     @field_validator("validity_minutes")

@@ -13,7 +13,8 @@ from functions.shared.stores.postgres import Database, Shards
 PAGE: Final = 5_000
 
 _PAGE = """
-SELECT order_id, user_id, version, symbol, side, status, trigger_price, releases_at, expires_at
+SELECT order_id, user_id, version, symbol, trigger_above, status, trigger_price, releases_at,
+  expires_at
 FROM ledger.orders o
 WHERE expires_at IS NOT NULL
   AND status IN ('TRIGGER_PENDING', 'PENDING', 'OPEN', 'PARTIALLY_FILLED')
@@ -61,7 +62,7 @@ class WaitingOrders:
 
 
 def _watched(
-    order_id: int, user_id: int, version: int, symbol: str, side: str, status: str,
+    order_id: int, user_id: int, version: int, symbol: str, above: bool | None, status: str,
     trigger: int | None, releases_at: datetime | None, expires_at: datetime,
 ) -> WatchedOrder:  # fmt: skip
     waits = status == "TRIGGER_PENDING"
@@ -70,7 +71,7 @@ def _watched(
         user_id,
         version,
         symbol,
-        side == "BUY",
+        bool(above),
         trigger if waits else None,
         micros(releases_at) if waits and releases_at is not None else None,
         micros(expires_at),

@@ -32,7 +32,7 @@ from tests.support.ledger import ACME, LAKH, NOON, Trader, price
 from tests.support.postgres import ShardsUnderTest
 from tests.support.processes import ProcessUnderTest
 from tests.support.valkey import ValkeyUnderTest, valkey_server
-from tests.support.waiting import modify_stop, release, stopped
+from tests.support.waiting import gtt, modify_stop, release, stopped
 
 WAIT_SECONDS = 60.0
 _RELEASES = (
@@ -207,6 +207,7 @@ def test_orders_read_from_the_ledger_are_those_its_events_tell_of(
     gone = stopped(trader, Side.BUY, 1, 101)
     stopped(trader, Side.BUY, 2, 102.5)
     stopped(trader, Side.BUY, 3, 103, limit=104)
+    gtt(trader, Side.BUY, 4, 95, 96)
     release(trader, gone, 101)
     trader.buy(1)
     watched = {}
@@ -220,6 +221,6 @@ def test_orders_read_from_the_ledger_are_those_its_events_tell_of(
     edge = WaitingOrders(Shards(databases.urls(EDGE), "test"))
     read = {order.order_id: order for page in edge.all() for order in page}
     assert read == watched
-    assert len(read) == 2
+    assert [order.rising for order in read.values()] == [True, True, False]
     edge.close()
     shards.close()

@@ -102,7 +102,7 @@ def test_the_application_calls_only_what_it_is_granted(
         "ledger.open_account(1, now())",
         "ledger.end_payment(1, 1, 'DONE', NULL, current_date, now())",
         "ledger.request_change(1, 1, 'x', NULL, NULL, NULL, NULL, '[]', NULL, now(), NULL, 25)",
-        "ledger.release_order(1, 1, 1, 1, 1, 1, '[]', '{}', '{}', current_date, now())",
+        "ledger.release_order(1, 1, 1, 1, 1, 1, '{}', '[]', '{}', '{}', current_date, now())",
         "ledger.expire_order(1, 1, current_date, now())",
     ],
 )

@@ -37,7 +37,7 @@ from tests.support.ledger import ACME, price
 from tests.support.ledger_oracle import Account, Entry, Report
 from tests.support.oracle_order import Order
 from tests.support.postgres import ShardsUnderTest
-from tests.support.waiting import LAST, expire, modify_stop, release, stop
+from tests.support.waiting import LAST, expire, gtt, modify_stop, release, stop
 
 _LOG = (
     "SELECT kind, ref, cash_change, held_change, cash, held, borrowed,"
@@ -173,6 +173,19 @@ class LedgerMachine(RuleBasedStateMachine):
         accepted = self.oracle.place(number, order, self.today)
         assert (placed.outcome == "ACCEPTED") is accepted, placed.rules
 
+    @rule(side=st.sampled_from(Side), quantity=st.integers(1, 100), away=st.integers(1, 19),
+          above=st.booleans())  # fmt: skip
+    def place_gtt(self, side: Side, quantity: int, away: int, above: bool) -> None:
+        trigger = 100 + (away if above else -away)
+        placed = gtt(self.trader, side, quantity, trigger, trigger)
+        assert placed.order is not None
+        number = placed.order.order_id
+        order = oracle_waiting.new_gtt(
+            ACME.symbol, side.value, quantity, price(trigger), price(trigger), LAST, self.today
+        )
+        accepted = self.oracle.place(number, order, self.today)
+        assert (placed.outcome == "ACCEPTED") is accepted, placed.rules
+
     @precondition(lambda self: oracle_waiting.waiting(self.oracle))
     @rule(data=st.data(), rupees=st.integers(81, 119), times=st.integers(1, 2))
     def trade_at(self, data: st.DataObject, rupees: int, times: int) -> None:
@@ -190,7 +203,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if cancelled:
             self.trader.cancel(number)
         else:
-            assert expire(self.trader, number)
+            assert expire(self.trader, number, timedelta(days=366))
         status = "CANCELLED" if cancelled else "EXPIRED"
         oracle_waiting.end(self.oracle, number, status, self.today)
 
@@ -199,6 +212,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def modify_waiting(self, data: st.DataObject, quantity: int, away: int) -> None:
         number = data.draw(st.sampled_from(oracle_waiting.waiting(self.oracle)))
         order = self.oracle.orders[number]
+        if order.gtt:
+            return
         trigger = 100 + (away if order.side == "BUY" else -away)
         answer = modify_stop(self.trader, number, quantity, trigger)
         limit = oracle_waiting.protected(order.side, price(trigger), LAST)

@@ -15,7 +15,16 @@ from infra.local.postgres import APPLICATION
 from tests.integration.ledger.conftest import NewTrader
 from tests.support.ledger import ACME, OPEN, Trader, price, verdict
 from tests.support.postgres import ShardsUnderTest
-from tests.support.waiting import LAST, expire, modify_stop, release, stop, stop_placement, stopped
+from tests.support.waiting import (
+    LAST,
+    expire,
+    gtt,
+    modify_stop,
+    release,
+    stop,
+    stop_placement,
+    stopped,
+)
 
 _COMMANDS = (
     "SELECT b.command FROM ledger.outbox b JOIN ledger.ledger_event e USING (user_id, seq)"
@@ -182,3 +191,47 @@ def test_a_stop_placed_again_is_answered_as_it_was_first(new_trader: NewTrader) 
     again = stop(trader, Side.BUY, 10, 105, key="once")
     assert (first.outcome, again.outcome) == ("ACCEPTED", "REPLAY")
     assert again.order == first.order
+
+
+def test_a_gtt_keeps_nothing_until_it_fires_whichever_way_its_price_comes_from(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader(funds=1_100_00)
+    dip = placed_gtt(trader, Side.BUY, 10, 90, limit=91)
+    assert trader.funds().held == 0
+    trader.settle()
+    other = trader.buy(9, 100)  # what it will need is free until then
+    assert release(trader, dip, 90.05).outcome == "NOT_DUE"
+    trader.cancel(other)
+    trader.told(other, "4", request=1)
+    assert release(trader, dip, 90).outcome == "RELEASED"
+    assert trader.funds().held == verdict(Side.BUY, 10, 91).reserved
+    facts = trader.order(dip)
+    assert (facts.status, facts.validity, facts.price) == ("PENDING", "GTT", price(91))
+    assert commands(trader, dip)[0]["validity"] == "DAY"
+
+
+def test_a_gtt_that_can_not_be_paid_for_or_delivered_when_it_fires_is_denied(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader(funds=500_00)
+    dear, bare = (
+        placed_gtt(trader, Side.BUY, 10, 90, limit=91),
+        placed_gtt(trader, Side.SELL, 10, 110, limit=109),
+    )
+    assert [r["code"] for r in release(trader, dear, 90).rules] == ["INSUFFICIENT_FUNDS"]
+    assert [r["code"] for r in release(trader, bare, 110).rules] == ["INSUFFICIENT_HOLDINGS"]
+
+
+def test_an_account_has_so_many_gtts_at_most(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    placed_gtt(trader, Side.BUY, 1, 90, limit=91)
+    denied = gtt(trader, Side.BUY, 1, 90, 91, most=1)
+    assert [rule["code"] for rule in denied.rules] == ["TOO_MANY_GTT"]
+
+
+def placed_gtt(trader: Trader, side: Side, quantity: int, trigger: float, limit: float) -> int:
+    placed = gtt(trader, side, quantity, trigger, limit)
+    assert placed.order is not None
+    assert placed.outcome == "ACCEPTED", placed.rules
+    return placed.order.order_id

@@ -215,3 +215,35 @@ def test_an_after_market_order_at_the_market_waits_for_a_price_of_its_session(
     stores.quote("RELIANCE", 1490)
     assert work(command) == []
     assert shown(client, order)["status"] == "PENDING"
+
+
+def test_a_gtt_is_taken_at_any_hour_and_fires_as_a_limit_of_its_day(
+    client: Client, stores: OrderStores
+) -> None:
+    gtt = {"validity": "GTT", "trigger_price": "1400.00", "price": "1410.00"}
+    stores.clock.at = NOON + timedelta(hours=10)  # the market is closed
+    near = client.order("near", **{**gtt, "trigger_price": "1502.00"})
+    assert [r["code"] for r in near.body["rules"]] == ["TRIGGER_TOO_NEAR"]
+    assert near.body["rules"][0]["nearest"] == "1503.80"
+    order = client.order("a", **gtt).body
+    assert (order["status"], order["expires_at"]) == (
+        "TRIGGER_PENDING", "2027-07-10T10:00:00.000000Z",
+    )  # fmt: skip
+    assert client.ask("GET", "/v1/funds").body["held"] == "0.00"
+    path = f"/v1/orders/{order['order_id']}"
+    changed = client.ask("PATCH", path, {"request_id": "m", "quantity": 2})
+    assert (changed.status, changed.body["code"]) == (409, "NOT_CHANGEABLE")
+    stores.clock.at = NOON + timedelta(days=3)  # Monday
+    stores.quote("RELIANCE", 1399)
+    assert work(release(client, order, 1399)) == []
+    after = shown(client, order)
+    assert (after["status"], after["price"], after["expires_at"]) == ("PENDING", "1410.00", None)
+    assert client.ask("GET", "/v1/funds").body["held"] != "0.00"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"trigger_price": ...}, {"product": "MIS"}, {"type": "MARKET", "price": ...}]
+)
+def test_what_makes_no_gtt_is_refused(client: Client, changes: dict[str, Any]) -> None:
+    gtt = {"validity": "GTT", "trigger_price": "1400.00", "price": "1410.00"}
+    assert client.order("a", **{**gtt, **changes}).status == 400

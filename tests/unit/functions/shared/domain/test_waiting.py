@@ -74,7 +74,7 @@ def test_a_waiting_or_short_lived_order_ends_with_the_session_at_the_latest(
 ) -> None:
     trigger = LAST if kind is OrderType.STOP else None
     intent = OrderIntent(Side.BUY, kind, 1, None, trigger_price=trigger)
-    terms = terms_of(intent, validity, minutes, OPEN, NOON, "nse")
+    terms = terms_of(intent, validity, minutes, OPEN, NOON, "nse", LAST)
     assert (None if terms is None else terms.expires_at - NOON) == after
 
 
