@@ -21,6 +21,13 @@ def _below(trader: Trader, symbol: str) -> str:
     return str((trader.price(symbol) * Decimal("0.96")).quantize(Decimal(1)))
 
 
+def _shown(trader: Trader, symbol: str, **facts: str) -> None:
+    """Waits until the instrument is shown so."""
+    eventually(
+        lambda: trader.get(f"/v1/instruments/{symbol}"), lambda i: facts.items() <= i.items(), 30
+    )
+
+
 def test_what_the_exchange_does_by_itself_is_seen_and_all_books_agree(
     tmp_path: Path,
 ) -> None:
@@ -52,6 +59,15 @@ def test_what_the_exchange_does_by_itself_is_seen_and_all_books_agree(
         assert moved.status_code == httpx.codes.OK, moved.text
         cancelled = trader.wait_for(resting.json()["order_id"], FINAL)
         assert cancelled["status"] == "CANCELLED"
+        _shown(trader, "SBIN", band_low=f"{low}.00", band_high=f"{high}.00")
+        outside = trader.place(symbol="SBIN", side="BUY", quantity=1, price=_below(trader, "SBIN"))
+        assert [rule["code"] for rule in outside.json()["rules"]] == ["PRICE_OUTSIDE_BAND"]
+        lifted = httpx.post(
+            f"{stack.status()['exchange']}/control", json={"do": "lift", "symbol": "TCS"}
+        )
+        assert lifted.status_code == httpx.codes.OK, lifted.text
+        _shown(trader, "TCS", phase="REOPENING")  # its call auction takes orders
+        assert trader.place(symbol="TCS", side="BUY", quantity=1, price="3000").status_code == 202
         reconciled = stack.outcry("reconcile")
         assert reconciled.returncode == 0, reconciled.stdout
         assert "|49=OUTCRY-D1|" in stack.outcry("logs", "gateway", "--fix").stdout

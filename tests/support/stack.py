@@ -148,8 +148,9 @@ class Stack:
         return self._trader
 
     def new_trader(self, deposit: str | None = None) -> Trader:
-        """A paper user of its own, signed in, with so many rupees more than it starts with."""
-        done = self.outcry("demo-user", "--count", "1", "--json")
+        """A paper user of its own, signed in, with so many rupees more than it starts with. It may
+        place as fast as it can."""
+        done = self.outcry("demo-user", "--count", "1", "--class", "TEST", "--json")
         assert done.returncode == 0, done.stderr
         trader = self.signed_in(json.loads(done.stdout)[0])
         if deposit is not None:
