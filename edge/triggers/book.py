@@ -5,7 +5,8 @@ ledger tells that it moved; the ledger alone decides what becomes of it. An olde
 takes a newer one's place, so events may come late, twice and in any order.
 
 A quote is the last of some 20 ms. A new high or low of the day tells of trades in between, so a
-price reaches from there to the last one.
+price reaches from there to the last one. What the watcher before this one had seen is recalled, so
+that a high or low made while nobody watched fires the orders that were waiting then.
 """
 
 import heapq
@@ -13,6 +14,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from edge.triggers.ladder import Ladder
+from functions.shared.stores.seen_prices import DayRange, SeenPrices
 from functions.shared.stores.waiting_orders import WatchedOrder
 from functions.shared.wire.quotes import PriceTick
 from functions.shared.wire.trigger_commands import ExpireOrder, ReleaseOrder, Tick, TriggerCommand
@@ -44,6 +46,8 @@ class TriggerBook:
         self._times: list[tuple[int, int, int]] = []
         self._last: dict[str, PriceTick] = {}
         self._asked: dict[int, _Asked] = {}
+        self._recalled: dict[str, DayRange] = {}
+        self._recalled_at = 0
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -74,6 +78,21 @@ class TriggerBook:
         }  # fmt: skip
         self._times = [_time_of(order) for order in self._watched.values()]
         heapq.heapify(self._times)
+
+    def recall(self, seen: SeenPrices) -> None:
+        """What the watcher before this one had seen. Before the first price."""
+        self._recalled, self._recalled_at = dict(seen.ranges), seen.at
+
+    def seen(self, business: int) -> SeenPrices | None:
+        """What is to be kept for the next watcher; None while what came of it is not all done."""
+        if self._asked:
+            return None
+        ranges = {
+            symbol: DayRange(tick.high, tick.low)
+            for symbol in self._sides
+            if (tick := self._last.get(symbol)) is not None
+        }
+        return SeenPrices(at=business, ranges=ranges)
 
     def watch(self, order: WatchedOrder) -> None:
         """A new order, or a newer version of a known one. `reached` tells whether it has come."""
@@ -114,16 +133,20 @@ class TriggerBook:
         side = self._sides.get(symbol)
         if side is None:
             return []
+        before: PriceTick | DayRange | None = known
+        since = None
+        if known is None:
+            before, since = self._recalled.pop(symbol, None), self._recalled_at
         top = bottom = tick.ltp
-        if known is not None:
-            if tick.high > known.high > 0:
+        if before is not None:
+            if tick.high > before.high > 0:
                 top = max(top, tick.high)
-            if 0 < tick.low < known.low:
+            if 0 < tick.low < before.low:
                 bottom = min(bottom, tick.low)
         if side.rising.next > top and side.falling.next < bottom:
             return []
-        return [*self._reach(side.rising, top, tick, now, at),
-                *self._reach(side.falling, bottom, tick, now, at)]  # fmt: skip
+        return [*self._reach(side.rising, top, tick, now, at, since),
+                *self._reach(side.falling, bottom, tick, now, at, since)]  # fmt: skip
 
     def reached(self, symbols: Iterable[str], now: float, at: int) -> list[TriggerCommand]:
         """What the last known prices of these symbols reach: of orders that came after them."""
@@ -132,7 +155,7 @@ class TriggerBook:
             side, tick = self._sides.get(symbol), self._last.get(symbol)
             if side is not None and tick is not None:
                 for ladder in side:
-                    commands += self._reach(ladder, tick.ltp, tick, now, at)
+                    commands += self._reach(ladder, tick.ltp, tick, now, at, None)
         return commands
 
     def due(self, business: int, now: float, at: int) -> list[TriggerCommand]:
@@ -164,15 +187,23 @@ class TriggerBook:
         return late
 
     def _reach(
-        self, ladder: Ladder, price: int, tick: PriceTick, now: float, at: int
+        self, ladder: Ladder, price: int, tick: PriceTick, now: float, at: int, since: int | None
     ) -> list[TriggerCommand]:
+        """`since`: prices beyond the last one are known from then on only; whoever came later is
+        reached by the last one alone."""
         if not ladder.reached_by(price):
             return []
-        seen = Tick(price=price, seq=tick.seq, timestamp_ms=tick.timestamp_ms)
-        return [
-            self._ask(_release(self._watched[order_id], seen, at), now)
-            for order_id in ladder.take(price)
-        ]
+        reached = [self._watched[order_id] for order_id in ladder.take(price)]
+        commands: list[TriggerCommand] = []
+        for order in reached:
+            trigger = order.trigger or 0
+            by_last = tick.ltp >= trigger if order.rising else tick.ltp <= trigger
+            if since is not None and order.changed_at > since and not by_last:
+                ladder.add(trigger, order.order_id)
+                continue
+            seen = Tick(price=price, seq=tick.seq, timestamp_ms=tick.timestamp_ms)
+            commands.append(self._ask(_release(order, seen, at), now))
+        return commands
 
     def _ask(self, command: TriggerCommand, now: float) -> TriggerCommand:
         self._asked.pop(command.order_id, None)  # so that the latest is last

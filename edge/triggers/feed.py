@@ -50,6 +50,7 @@ class _Order(msgspec.Struct):
     releases_at: int | None
     expires_at: int | None
     pending_change: str | None
+    updated_at: int
 
 
 class _Body(msgspec.Struct):
@@ -137,4 +138,5 @@ def change_of(record: Delivered) -> Change | None:
         order.trigger_price if waits else None,
         order.releases_at if waits else None,
         order.expires_at,
+        order.updated_at,
     )

@@ -31,8 +31,10 @@ from functions.shared.domain.errors import PeerProtocolError, Retryable
 from functions.shared.settings import Settings, SettingsError
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.quotes import QuoteCache
+from functions.shared.stores.seen_prices import keep_seen, read_seen
 from functions.shared.stores.streams import open_streams
 from functions.shared.stores.subscriber import ValkeySubscriber
+from functions.shared.stores.valkey import open_valkey
 from functions.shared.stores.waiting_orders import WaitingOrders, WatchedOrder
 from functions.shared.wire.quotes import PARTITIONS, PriceTick, decode_prices, quotes_channel
 from functions.shared.wire.trigger_commands import TriggerCommand
@@ -71,7 +73,9 @@ class Triggers:
             open_streams(settings.streams_url), settings.execution_partitions, self._metrics
         )
         self._subscriber = ValkeySubscriber(settings.valkey_url, self._deliver, self._warm_up)
-        self._cache = QuoteCache.open(settings.valkey_url)
+        self._valkey = open_valkey(settings.valkey_url)
+        self._cache = QuoteCache(self._valkey)
+        self._loaded = asyncio.Event()
         self._warming: asyncio.Task[None] | None = None
 
     def state(self) -> tuple[bool, str]:
@@ -89,7 +93,7 @@ class Triggers:
         self._loop = asyncio.get_running_loop()
         self._subscriber.subscribe(quotes_channel(number) for number in range(PARTITIONS))
         tasks = [
-            asyncio.create_task(self._subscriber.run()),
+            asyncio.create_task(self._follow_prices()),
             asyncio.create_task(self._follow_clock()),
             asyncio.create_task(asyncio.to_thread(threads.stop.wait)),
         ]
@@ -104,6 +108,15 @@ class Triggers:
             task.result()
 
     # -- Prices
+
+    async def _follow_prices(self) -> None:
+        """From when the orders are known: what was seen before is recalled for them."""
+        await self._loaded.wait()
+        with contextlib.suppress(Retryable):  # then nothing is recalled
+            seen = await asyncio.to_thread(read_seen, self._valkey)
+            if seen is not None:
+                self._book.recall(seen)
+        await self._subscriber.run()
 
     def _deliver(self, _channel: bytes, payload: bytes) -> None:
         try:
@@ -149,7 +162,9 @@ class Triggers:
     def _load(self, orders: list[WatchedOrder]) -> None:
         self._book.load(orders)
         self._ask(self._book.reached(self._book.symbols, time.monotonic(), micros(wall_now())))
-        self._warm_up()
+        if self._loaded.is_set():
+            self._warm_up()
+        self._loaded.set()
         logger(__name__).info("orders read", watched=len(self._book))
 
     def _take(self, changes: list[Change]) -> None:
@@ -195,6 +210,13 @@ class Triggers:
                 again = self._book.ask_again(now)
                 self._metrics.again.inc(len(again))
                 self._ask(again)
+                await self._keep_seen()
+
+    async def _keep_seen(self) -> None:
+        seen = self._book.seen(micros(self._clock.now())) if self._loaded.is_set() else None
+        if seen is not None:
+            with contextlib.suppress(Retryable):  # the next second tries again
+                await asyncio.to_thread(keep_seen, self._valkey, seen)
 
     def _ask(self, commands: list[TriggerCommand]) -> None:
         if commands:

@@ -46,7 +46,7 @@ def _orders() -> Iterator[WatchedOrder]:
         away = rng.randint(NEAREST, FURTHEST) * TICK
         yield WatchedOrder(
             number, number % 100_000, 1, f"S{number % SYMBOLS}", rising,
-            BASE + (away if rising else -away), None, FAR,
+            BASE + (away if rising else -away), None, FAR, 0,
         )  # fmt: skip
 
 

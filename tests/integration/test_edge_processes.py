@@ -32,17 +32,18 @@ def nowhere() -> dict[str, str]:
         "OUTCRY_LISTEN": f"127.0.0.1:{free_ports(1)[0]}",
         "OUTCRY_VENUE_FEED": away,
         "OUTCRY_SECRETS_URL": "file:///nonexistent",
+        "OUTCRY_STREAMS_URL": f"redis://{away}",
     }
 
 
-@pytest.mark.parametrize("module", ["edge.ingest.main", "edge.fanout.main"])
+@pytest.mark.parametrize("module", ["edge.ingest.main", "edge.fanout.main", "edge.triggers.main"])
 def test_a_missing_setting_is_named_and_ends_the_process(module: str) -> None:
     process = start(module)
     _, told = process.communicate(timeout=30)
     assert (process.returncode, "OUTCRY_" in told) == (2, True)
 
 
-@pytest.mark.parametrize("module", ["edge.ingest.main", "edge.fanout.main"])
+@pytest.mark.parametrize("module", ["edge.ingest.main", "edge.fanout.main", "edge.triggers.main"])
 def test_a_process_whose_stores_are_away_says_starting_and_stops_when_told(module: str) -> None:
     settings = nowhere()
     process = start(module, **settings)

@@ -14,7 +14,7 @@ PAGE: Final = 5_000
 
 _PAGE = """
 SELECT order_id, user_id, version, symbol, trigger_above, status, trigger_price, releases_at,
-  expires_at
+  expires_at, updated_at
 FROM ledger.orders o
 WHERE expires_at IS NOT NULL
   AND status IN ('TRIGGER_PENDING', 'PENDING', 'OPEN', 'PARTIALLY_FILLED')
@@ -28,7 +28,8 @@ ORDER BY order_id LIMIT CAST(:rows AS integer)
 class WatchedOrder(NamedTuple):
     """An order as one version of it is watched: for a trade at `trigger` (ten-thousandths of a
     rupee) or beyond, `rising` or falling to it, or for the time `releases_at`; at the venue already
-    when neither. Then, for its end at `expires_at`. Times in microseconds since 1970."""
+    when neither. Then, for its end at `expires_at`. `changed_at`: since when it has been this
+    version. Times in microseconds since 1970, of business."""
 
     order_id: int
     user_id: int
@@ -38,6 +39,7 @@ class WatchedOrder(NamedTuple):
     trigger: int | None
     releases_at: int | None
     expires_at: int
+    changed_at: int
 
 
 class WaitingOrders:
@@ -64,6 +66,7 @@ class WaitingOrders:
 def _watched(
     order_id: int, user_id: int, version: int, symbol: str, above: bool | None, status: str,
     trigger: int | None, releases_at: datetime | None, expires_at: datetime,
+    updated_at: datetime,
 ) -> WatchedOrder:  # fmt: skip
     waits = status == "TRIGGER_PENDING"
     return WatchedOrder(
@@ -75,4 +78,5 @@ def _watched(
         trigger if waits else None,
         micros(releases_at) if waits and releases_at is not None else None,
         micros(expires_at),
+        micros(updated_at),
     )

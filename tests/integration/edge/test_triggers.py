@@ -16,7 +16,9 @@ from functions.shared.clock import micros, wall_now
 from functions.shared.domain.orders import Side
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.stores.seen_prices import read_seen
 from functions.shared.stores.streams import Delivered, ValkeyStreams
+from functions.shared.stores.valkey import open_valkey
 from functions.shared.stores.waiting_orders import WaitingOrders
 from functions.shared.wire.events import encode_stored_event
 from functions.shared.wire.quotes import Quote, encode_record, partition_of_symbol
@@ -196,6 +198,31 @@ def test_what_is_placed_changed_or_cancelled_while_it_runs_is_watched_as_it_is(
     assert worker.asked[0].tick.price == price(94)
     wait_until(lambda: triggers.metric("outcry_triggers_watched") == 1, WAIT_SECONDS)
     assert triggers.metric("outcry_triggers_unanswered") == 0
+    shards.close()
+
+
+def test_a_price_that_came_and_went_while_nobody_watched_fires_what_waited_for_it(
+    triggers: ProcessUnderTest, worker: Worker, valkey: ValkeyUnderTest,
+    databases: ShardsUnderTest,
+) -> None:  # fmt: skip
+    market = Market(valkey.url)
+    shards = Shards(databases.urls(APPLICATION), "test")
+    trader = Trader(shards, 5, LAKH)
+    order = stopped(trader, Side.BUY, 1, 110)
+    wait_until(lambda: triggers.metric("outcry_triggers_watched") == 1, WAIT_SECONDS)
+    market.trade(100)
+    with open_valkey(valkey.url) as client:
+
+        def kept() -> bool:
+            seen = read_seen(client)
+            return seen is not None and ACME.symbol in seen.ranges
+
+        wait_until(kept, WAIT_SECONDS)
+    triggers.kill()
+    market.trade(111)
+    market.trade(100)
+    triggers.start()
+    wait_until(lambda: released(trader) == {order: 1}, WAIT_SECONDS)
     shards.close()
 
 

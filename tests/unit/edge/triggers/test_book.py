@@ -14,10 +14,10 @@ LATER = 10**9
 
 def order(
     number: int, symbol: str = "INFY", rising: bool = True, trigger: int | None = 10,
-    version: int = 1, releases_at: int | None = None, expires_at: int = LATER,
+    version: int = 1, releases_at: int | None = None, expires_at: int = LATER, changed_at: int = 0,
 ) -> WatchedOrder:  # fmt: skip
     return WatchedOrder(
-        number, 7 + number, version, symbol, rising, trigger, releases_at, expires_at
+        number, 7 + number, version, symbol, rising, trigger, releases_at, expires_at, changed_at
     )
 
 
@@ -107,6 +107,28 @@ def test_a_new_high_or_low_tells_of_trades_between_two_quotes() -> None:
     assert asked(book.trade(tick(3, 11, high=20, low=4), 0.0, 0)) == [(2, 1)]
     book.watch(order(3, trigger=15))
     assert book.trade(tick(4, 12, high=20, low=4), 0.0, 0) == []  # the high was before it
+
+
+def test_a_high_made_while_nobody_watched_fires_those_who_waited_then_and_nobody_else() -> None:
+    before, after = TriggerBook(), TriggerBook()
+    before.load([order(1, trigger=20), order(2, rising=False, trigger=5)])
+    before.trade(tick(1, 10, high=18, low=8), 0.0, 0)
+    seen = before.seen(business=100)
+    assert seen is not None
+    later = order(3, trigger=19, changed_at=101)  # placed after what was seen, maybe after the high
+    after.load([order(1, trigger=20, changed_at=99), later, order(4, trigger=9, changed_at=101)])
+    after.recall(seen)
+    assert asked(after.trade(tick(7, 10, high=21, low=8), 0.0, 0)) == [(4, 1), (1, 1)]
+    assert asked(after.trade(tick(8, 19, high=21, low=8), 0.0, 0)) == [(3, 1)]
+
+
+def test_what_is_not_answered_yet_is_not_said_to_be_seen() -> None:
+    book = TriggerBook()
+    book.load([order(1)])
+    book.trade(tick(1, 10), 0.0, 0)
+    assert book.seen(business=1) is None
+    book.forget(1, 2)
+    assert book.seen(business=2) is not None
 
 
 def test_an_old_quote_and_one_without_a_trade_reach_nothing() -> None:
