@@ -56,3 +56,5 @@ def test_a_stop_fires_once_after_its_watcher_was_killed(stack: Stack) -> None:
     stack.wait_ready()
     verified = stack.outcry("ledger", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    # What waited and was cancelled never was at the venue.
+    eventually(lambda: stack.outcry("reconcile"), lambda done: done.returncode == 0, FIRE_SECONDS)

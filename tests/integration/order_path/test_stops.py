@@ -9,6 +9,8 @@ import pytest
 from functions.orders import act_on_triggers
 from functions.shared.clock import micros
 from functions.shared.domain.errors import Retryable
+from functions.shared.domain.sessions import Announcement, Phase
+from functions.shared.wire.announcements import announcement_key, encode_announcement
 from functions.shared.wire.trigger_commands import (
     ExpireOrder,
     ReleaseOrder,
@@ -119,6 +121,10 @@ def test_what_can_not_be_done_now_is_left_for_the_next_time(
     stores.route(up=False)
     assert work(command) == []
     stores.route()
+    halted = Announcement(Phase.OPEN, NOON - timedelta(hours=2), Phase.HALTED, "news awaited")
+    stores.valkey.set(announcement_key("RELIANCE"), encode_announcement("RELIANCE", halted))
+    assert work(command) == []
+    stores.valkey.delete(announcement_key("RELIANCE"))
     stores.quote("RELIANCE", 1551, age=timedelta(minutes=5))
     assert work(command) == []  # a price of five minutes ago is none
     with monkeypatch.context() as patched:
