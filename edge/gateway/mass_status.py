@@ -150,12 +150,12 @@ class MassStatus:
                 due[session] = look
         if not (due or ready):
             return
-        working = self._review.working_orders()
+        single = any(self._sessions[session].version == FIX42 for session in due)
+        working = self._review.working_orders() if ready or single else []
         for session, look in due.items():
             self._ask(session, look, now, working)
-        if ready:
-            for session, look in ready.items():
-                self._compare(session, look, working)
+        for session, look in ready.items():
+            self._compare(session, look, working)
 
     def _ask(self, session: int, look: _Look, now: float, working: Sequence[LedgerOrder]) -> None:
         request = f"{self._run}-{next(self._numbers)}"

@@ -50,7 +50,7 @@ class Outbound:
             again = possibly_sent or tag in self._sent
         session = session_of_symbol(command.symbol, len(self._engine.names))
         if not again:
-            self._round_trips.command_leaves(tag)
+            self._round_trips.command_leaves(session, tag)
         if not self._engine.send(session, command_fields(command, self._now(), again)):
             return False
         self._remember(tag)

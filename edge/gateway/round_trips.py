@@ -34,23 +34,23 @@ class RoundTrips:
         self._metrics = metrics
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._commands: dict[str, float] = {}
+        self._commands: dict[str, tuple[int, float]] = {}
         self._tests: dict[int, tuple[str, float]] = {}
         self._test_due = [0.0] * len(names)
         self._numbers = itertools.count(1)
 
-    def command_leaves(self, tag: str) -> None:
+    def command_leaves(self, session: int, tag: str) -> None:
         """A new ClOrdID is about to be sent."""
         with self._lock:
             if len(self._commands) < PENDING_MOST:
-                self._commands[tag] = self._monotonic()
+                self._commands[tag] = session, self._monotonic()
 
     def heard(self, session: int, fields: Mapping[int, str], at: float) -> None:
         """A message came at that monotonic time."""
         kind = fields.get(35, "")
         if kind in _ANSWERS:
             with self._lock:
-                left_at = self._commands.pop(fields.get(11, ""), None)
+                _, left_at = self._commands.pop(fields.get(11, ""), (session, None))
             self._observe(session, "order", left_at, at)
         elif kind == "0" and 112 in fields:
             with self._lock:
@@ -75,7 +75,9 @@ class RoundTrips:
         """What was asked on a connection that ended is not timed."""
         if not up:
             with self._lock:
-                self._commands.clear()
+                self._commands = {
+                    tag: (by, at) for tag, (by, at) in self._commands.items() if by != session
+                }
                 self._tests.pop(session, None)
 
     def _observe(self, session: int, kind: str, left_at: float | None, at: float) -> None:
