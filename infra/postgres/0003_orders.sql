@@ -163,7 +163,7 @@ DECLARE a ledger.account; o ledger.orders; b ledger.orders; j record; v_rules js
 BEGIN
   IF p_write THEN
     a := ledger.lock_account(p_user, p_trade_date);
-    IF a.class <> 'TEST' AND p_client_order_id NOT LIKE 'SQ-%' THEN
+    IF a.class <> 'TEST' AND NOT ledger.is_brokers_own(p_client_order_id) THEN
       v_reached := ledger.rate_reached(a, p_trade_date);
       IF v_reached IS NOT NULL THEN
         RETURN QUERY SELECT * FROM ledger.limited_answer(p_user, p_client_order_id, p_fingerprint,

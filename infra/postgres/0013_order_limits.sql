@@ -60,6 +60,13 @@ LANGUAGE sql STABLE AS $$
   LIMIT 1
 $$;
 
+-- Whether the broker placed it for the client: squared off, or placed again for another session. Such
+-- orders are neither limited nor counted.
+CREATE FUNCTION ledger.is_brokers_own(p_client_order_id text) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT p_client_order_id LIKE 'SQ-%' OR p_client_order_id LIKE 'GTC-%'
+$$;
+
 -- Null while the account may place one more order now, else the limit it has reached and when the
 -- oldest order that counts no longer does, in milliseconds. Time is the wall clock's, a day the trade
 -- date's. Each order leaves an event: below a day's number of events no day needs to be counted.
@@ -71,10 +78,12 @@ BEGIN
   SELECT * INTO r FROM ledger.rates_of(a.user_id, a.class, p_today);
   IF NOT FOUND THEN RETURN NULL; END IF;
   SELECT count(*) FILTER (WHERE x.order_id >= (v_now - 999) << 22), count(*) INTO v_second, v_minute
-    FROM ledger.orders x WHERE x.user_id = a.user_id AND x.order_id >= (v_now - 59999) << 22;
+    FROM ledger.orders x WHERE x.user_id = a.user_id AND x.order_id >= (v_now - 59999) << 22
+      AND NOT ledger.is_brokers_own(x.client_order_id);
   IF a.seq >= r.per_day THEN
     SELECT count(*) INTO v_day FROM ledger.orders x WHERE x.user_id = a.user_id
-      AND x.order_id >= (v_now - 86400000) << 22 AND x.trade_date = p_today;
+      AND x.order_id >= (v_now - 86400000) << 22 AND x.trade_date = p_today
+      AND NOT ledger.is_brokers_own(x.client_order_id);
   END IF;
   RETURN CASE
     WHEN v_day >= r.per_day THEN json_build_object('per', 'day', 'most', r.per_day, 'wait_ms',
@@ -90,7 +99,8 @@ END $$;
 CREATE FUNCTION ledger.order_age(p_user bigint, p_count integer, p_now bigint, p_window bigint)
 RETURNS bigint LANGUAGE sql STABLE AS $$
   SELECT greatest(1, (x.order_id >> 22) + p_window - p_now) FROM ledger.orders x
-    WHERE x.user_id = p_user ORDER BY x.order_id DESC OFFSET p_count - 1 LIMIT 1
+    WHERE x.user_id = p_user AND NOT ledger.is_brokers_own(x.client_order_id)
+    ORDER BY x.order_id DESC OFFSET p_count - 1 LIMIT 1
 $$;
 
 -- The answer to an order above the rate: that of the first time for a key that was used, and else
@@ -169,7 +179,7 @@ BEGIN
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.rate_reached, ledger.order_age,
+REVOKE ALL ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.is_brokers_own, ledger.rate_reached, ledger.order_age,
   ledger.limited_answer, ledger.changes_left, ledger.queue_cancel,
   ledger.with_waiting_cancel, ledger.cancel_all FROM PUBLIC;
 GRANT SELECT ON ledger.order_rate, ledger.algo_registration TO outcry_app;

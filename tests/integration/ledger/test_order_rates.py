@@ -116,7 +116,10 @@ def test_an_account_for_load_has_no_limit_and_the_brokers_own_orders_neither(
     batch = [load.placement(Side.BUY, 1) for _ in range(60)]
     assert set(outcomes(place_many(load.shards, batch))) == {"ACCEPTED"}
     trader = registered(new_trader, per_minute=1)
+    renewed = [trader.place(Side.BUY, 1, key=f"GTC-{n}") for n in range(3)]
+    assert outcomes(renewed) == ["ACCEPTED"] * 3
     trader.buy(1)
+    assert trader.place(Side.BUY, 1).outcome == "RATE_LIMITED"
     squared = trader.place(Side.SELL, 1, key="SQ-1")
     assert squared.outcome == "DENIED"  # judged: it owns none
 
