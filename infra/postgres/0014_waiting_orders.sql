@@ -79,8 +79,8 @@ BEGIN
 END $$;
 
 -- Hands a waiting order to the venue, judged again on what is true now. p_limit_price, p_reserved and
--- p_charge_rates are what it is worth and costs on this day; p_price is the trade that reached its trigger (null for a
--- time), p_trigger a JSON object of what was seen.
+-- p_charge_rates are what it is worth and costs on this day; p_price is the trade that reached its
+-- trigger (null for a time), p_trigger a JSON object of what was seen.
 -- outcome: RELEASED, DENIED (it has ended, the rules say why), NOT_DUE, or NOT_WAITING: it isn't that
 -- version any more, and then nothing is done.
 CREATE FUNCTION ledger.release_order(p_user bigint, p_order bigint, p_version integer,
