@@ -14,14 +14,16 @@
 CREATE INDEX orders_watched ON ledger.orders (order_id) WHERE expires_at IS NOT NULL
   AND status IN ('TRIGGER_PENDING', 'PENDING', 'OPEN', 'PARTIALLY_FILLED');
 
--- GTC orders that the venue's day ended: what is left of them is placed again for the next session.
+-- An account's GTTs that wait, to be counted.
 CREATE INDEX orders_gtt ON ledger.orders (user_id)
   WHERE validity = 'GTT' AND status = 'TRIGGER_PENDING';
+-- GTC orders that the venue's day ended: what is left of them is placed again for the next session.
 CREATE INDEX orders_to_renew ON ledger.orders (user_id, order_id)
   WHERE validity = 'GTC' AND status = 'EXPIRED';
 
 -- A new order with its terms: trigger_price, releases_at (it waits for one of them), expires_at, the
--- trade_date that it is for, when that isn't today, and the order that it continues.
+-- trade_date that it is for, when that isn't today, and the order that it continues. trigger_above:
+-- whether prices reach it from below.
 CREATE FUNCTION ledger.with_terms(o ledger.orders, p_terms json) RETURNS ledger.orders
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
