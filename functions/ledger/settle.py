@@ -106,7 +106,7 @@ class _Settlement:
     # What is done about one.
 
     def _settle(self, user_id: int) -> bool:
-        return settling.settle(self._shards, user_id, self._today)
+        return settling.settle(self._shards, user_id, self._today, self._now)
 
     def _deliver(self, position: OpenPosition) -> bool:
         settles_on = settlement_date(position.trade_date, self._hours)

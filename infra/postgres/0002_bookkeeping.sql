@@ -51,9 +51,11 @@ BEGIN
   RETURN a;
 END $$;
 
--- Ends what was due to settle by today: it can be spent and can leave from that day on.
-CREATE FUNCTION ledger.settle_due(a ledger.account, p_today date) RETURNS ledger.account
-LANGUAGE plpgsql AS $$
+-- Ends what was due to settle by today: it can be spent and can leave from that day on. The event
+-- bears the time it is written and names the days in its body: what was told of an earlier moment
+-- stays as it was told.
+CREATE FUNCTION ledger.settle_due(a ledger.account, p_today date, p_now timestamptz)
+RETURNS ledger.account LANGUAGE plpgsql AS $$
 DECLARE d record;
 BEGIN
   WITH gone AS (DELETE FROM ledger.settlement_due x
@@ -65,8 +67,7 @@ BEGIN
   a.blocked := a.blocked - d.blocked;
   a.settles_next := coalesce((SELECT min(x.settles_on) FROM ledger.settlement_due x
     WHERE x.user_id = a.user_id AND x.settles_on > p_today), 'infinity');
-  RETURN ledger.append_event(a, 'SETTLED', NULL, 0, 0, 0, p_today::timestamp AT TIME ZONE 'Asia/Kolkata',
-    '"settled":' || d.days, NULL, NULL);
+  RETURN ledger.append_event(a, 'SETTLED', NULL, 0, 0, 0, p_now, '"settled":' || d.days, NULL, NULL);
 END $$;
 
 -- Adds proceeds that settle on a later day. The account's next event records them.
@@ -84,15 +85,15 @@ END $$;
 
 -- The account, locked until the transaction ends, with everything settled that is due by today.
 -- Refused with OC421 unless the user's slot is at home here (0009_slots.sql).
-CREATE FUNCTION ledger.lock_account(p_user bigint, p_today date) RETURNS ledger.account
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger.lock_account(p_user bigint, p_today date, p_now timestamptz)
+RETURNS ledger.account LANGUAGE plpgsql AS $$
 DECLARE a ledger.account;
 BEGIN
   IF ledger.enter_slot(p_user) THEN
     SELECT * INTO a FROM ledger.account WHERE user_id = p_user FOR NO KEY UPDATE;
   END IF;
   IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
-  IF a.settles_next <= p_today THEN RETURN ledger.settle_due(a, p_today); END IF;
+  IF a.settles_next <= p_today THEN RETURN ledger.settle_due(a, p_today, p_now); END IF;
   RETURN a;
 END $$;
 

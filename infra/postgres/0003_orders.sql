@@ -9,7 +9,7 @@ BEGIN
     INSERT INTO ledger.account VALUES (p_user, 0, sha256(int8send(p_user)), p_now, 0, 0, 0, 0, 0,
       'infinity', 0, 'ACTIVE') ON CONFLICT (user_id) DO NOTHING;
   END IF;
-  a := ledger.lock_account(p_user, '-infinity');
+  a := ledger.lock_account(p_user, '-infinity', p_now);
   IF a.seq = 0 THEN
     a := ledger.append_event(a, 'ACCOUNT_OPENED', NULL, 0, 0, 0, p_now, '', NULL, NULL);
   END IF;
@@ -23,7 +23,7 @@ RETURNS TABLE (outcome text, funds text, seq bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; d ledger.deposit; v_outcome text := 'DONE';
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO d FROM ledger.deposit x WHERE x.user_id = p_user AND x.client_id = p_client_id;
   IF FOUND THEN
     v_outcome := CASE WHEN d.amount = p_amount THEN 'REPLAY' ELSE 'KEY_REUSED' END;
@@ -44,7 +44,7 @@ RETURNS TABLE (outcome text, largest bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; v_largest bigint;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT least(h.quantity - h.open_sell, (SELECT coalesce(sum(l.quantity), 0)::bigint
       FROM ledger.holding_lot l WHERE l.user_id = p_user AND l.symbol = p_symbol
       AND l.settles_on <= p_today)) INTO v_largest
@@ -157,7 +157,7 @@ DECLARE a ledger.account; o ledger.orders; b ledger.orders; j record; v_rules js
   v_held bigint := 0;
 BEGIN
   IF p_write THEN
-    a := ledger.lock_account(p_user, p_trade_date);
+    a := ledger.lock_account(p_user, p_trade_date, p_now);
   ELSE
     a := ledger.account_on(p_user, p_trade_date);
   END IF;
@@ -271,7 +271,7 @@ DECLARE a ledger.account; b ledger.orders; o ledger.orders; v_rules jsonb := p_v
   v_cancel boolean := p_quantity IS NULL; v_outcome text;
   v_key text := CASE WHEN p_quantity IS NULL THEN 'cancel ' ELSE 'replace ' END || p_request_id;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO b FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user;
   IF NOT FOUND THEN
     RETURN QUERY SELECT 'NOT_FOUND'::text, NULL::text, '[]'::text;

@@ -298,7 +298,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM ledger.account y WHERE y.user_id = p_user) THEN
     v_why := 'UNKNOWN_ACCOUNT';
   ELSE
-    a := ledger.lock_account(p_user, p_today);
+    a := ledger.lock_account(p_user, p_today, p_now);
   END IF;
   IF v_why IS NOT NULL THEN
     NULL;

@@ -92,7 +92,7 @@ RETURNS TABLE (outcome text, payment text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; p ledger.payment; v_rules jsonb;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO p FROM ledger.payment x
     WHERE x.user_id = p_user AND x.direction = p_direction AND x.client_id = p_client_id;
   IF FOUND THEN
@@ -129,7 +129,7 @@ CREATE FUNCTION ledger.attempt_payment(p_user bigint, p_payment bigint, p_attemp
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; p ledger.payment;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO p FROM ledger.payment x WHERE x.payment_id = p_payment AND x.user_id = p_user;
   IF NOT FOUND OR p.due_at IS NULL OR p.due_at > p_now THEN RETURN NULL; END IF;
   p.state := ledger.payment_after(p, 'ASKED');
@@ -149,7 +149,7 @@ CREATE FUNCTION ledger.end_payment(p_user bigint, p_payment bigint, p_happening 
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; p ledger.payment; v_before text;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO p FROM ledger.payment x WHERE x.payment_id = p_payment AND x.user_id = p_user;
   IF NOT FOUND THEN RAISE EXCEPTION 'no payment %', p_payment USING ERRCODE = 'OC404'; END IF;
   v_before := p.state;
@@ -185,7 +185,7 @@ DECLARE v_user bigint;
 BEGIN
   SELECT x.user_id INTO v_user FROM ledger.payment x WHERE x.payment_id = p_payment;
   IF NOT FOUND THEN RETURN false; END IF;
-  PERFORM ledger.lock_account(v_user, '-infinity');
+  PERFORM ledger.lock_account(v_user, '-infinity', p_now);
   UPDATE ledger.payment x SET attempts = 0, due_at = p_now, updated_at = p_now
     WHERE x.payment_id = p_payment AND x.due_at IS NULL AND x.state IN ('REQUESTED', 'SENT');
   RETURN FOUND;

@@ -55,9 +55,9 @@ BUGS = {
         {
             "place_order": (
                 ("DECLARE a ledger.account;", "DECLARE a ledger.account; early ledger.account;"),
-                ("    a := ledger.lock_account(p_user, p_trade_date);",
+                ("    a := ledger.lock_account(p_user, p_trade_date, p_now);",
                  ("    early := ledger.account_on(p_user, p_trade_date);\n"
-                  "    a := ledger.lock_account(p_user, p_trade_date);")),
+                  "    a := ledger.lock_account(p_user, p_trade_date, p_now);")),
                 ("ledger.judge(a, b, o", "ledger.judge(coalesce(early, a), b, o"),
             )
         },
