@@ -63,6 +63,7 @@ def modify_order(
         version,
         facts.status.trade_date,
         facts.now,
+        changing.Asked(quantity, price),
         intent.quantity,
         judgement,
     )

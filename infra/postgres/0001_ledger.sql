@@ -65,7 +65,7 @@ CREATE TABLE ledger.orders (
   pending_quantity bigint,
   pending_price    bigint,
   pending_reserved bigint,
-  change_keys      text[],                    -- changes asked for, by kind and request_id: the latest 100
+  change_keys      text[],                    -- the latest 100 changes asked for: kind, request_id, body
   request          integer NOT NULL DEFAULT 0,   -- number of the latest change asked for
   accepted_request integer NOT NULL DEFAULT 0,   -- number of the latest one the venue accepted
   venue_order_id   text,

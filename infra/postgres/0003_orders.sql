@@ -259,17 +259,19 @@ BEGIN
   END LOOP;
 END $$;
 
--- Asks the venue to cancel (p_quantity null) or to replace. Idempotent on the order's request_ids; a
--- cancel under the id of a replace is a request of its own, for it was never answered.
--- outcome: ACCEPTED, REPLAY, NOT_FOUND, NOT_WORKING, IN_FLIGHT, VERSION_MOVED, DENIED, BELOW_FILLED.
+-- Asks the venue to cancel (p_quantity null) or to replace. Idempotent on the order's request_ids:
+-- p_asked is the client's body in one form, and the id with another one is KEY_REUSED. A cancel under
+-- the id of a replace is a request of its own, for it was never answered.
+-- outcome: ACCEPTED, REPLAY, KEY_REUSED, NOT_FOUND, NOT_WORKING, IN_FLIGHT, VERSION_MOVED, DENIED,
+-- BELOW_FILLED.
 CREATE FUNCTION ledger.request_change(p_user bigint, p_order bigint, p_request_id text,
-    p_version integer, p_quantity bigint, p_price bigint, p_reserved bigint, p_verdict text,
-    p_today date, p_now timestamptz)
+    p_asked text, p_version integer, p_quantity bigint, p_price bigint, p_reserved bigint,
+    p_verdict text, p_today date, p_now timestamptz)
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; b ledger.orders; o ledger.orders; v_rules jsonb := p_verdict::jsonb;
-  v_cancel boolean := p_quantity IS NULL; v_outcome text;
-  v_key text := CASE WHEN p_quantity IS NULL THEN 'cancel ' ELSE 'replace ' END || p_request_id;
+  v_cancel boolean := p_quantity IS NULL; v_outcome text; v_known text;
+  v_id text := CASE WHEN p_quantity IS NULL THEN 'cancel ' ELSE 'replace ' END || p_request_id || ' ';
 BEGIN
   a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO b FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user;
@@ -277,16 +279,18 @@ BEGIN
     RETURN QUERY SELECT 'NOT_FOUND'::text, NULL::text, '[]'::text;
     RETURN;
   END IF;
-  v_outcome := CASE WHEN v_key = ANY (b.change_keys) THEN 'REPLAY'
+  SELECT k.key INTO v_known FROM unnest(b.change_keys) AS k (key) WHERE starts_with(k.key, v_id);
+  v_outcome := CASE WHEN v_known = v_id || p_asked THEN 'REPLAY'
+    WHEN v_known IS NOT NULL THEN 'KEY_REUSED'
     WHEN v_cancel AND b.pending_change = 'CANCEL' THEN 'REPLAY'
     WHEN NOT ledger.is_working(b.status) THEN 'NOT_WORKING'
     WHEN b.pending_change IS NOT NULL THEN 'IN_FLIGHT'
     WHEN p_version IS NOT NULL AND p_version <> b.version THEN 'VERSION_MOVED'
     WHEN NOT v_cancel AND p_quantity <= b.filled_quantity THEN 'BELOW_FILLED' END;
   o := b;
-  o.change_keys := (array_prepend(v_key, b.change_keys))[1:100];
+  o.change_keys := (array_prepend(v_id || p_asked, b.change_keys))[1:100];
   IF v_outcome IS NOT NULL THEN
-    IF v_outcome = 'REPLAY' AND v_key <> ALL (b.change_keys) THEN
+    IF v_outcome = 'REPLAY' AND v_known IS NULL THEN
       -- It was answered with the cancel that is on its way: asked again, it is no cancel of its own.
       UPDATE ledger.orders x SET change_keys = o.change_keys WHERE x.order_id = p_order;
     END IF;

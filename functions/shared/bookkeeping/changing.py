@@ -1,7 +1,8 @@
 """Asking for a change to a working order: cancel it, or replace its quantity and price.
 
 Invariant: the order stays as it is until the venue says otherwise; while a change is in flight the
-larger of the two holds is kept, so neither outcome can be short.
+larger of the two holds is kept, so neither outcome can be short. A request_id stands for one body:
+sent again with it, it is the same change; with another one it is refused.
 """
 
 from dataclasses import dataclass
@@ -18,15 +19,25 @@ from .placing import verdict_text
 
 _CHANGE = (
     "SELECT outcome, order_facts, rules FROM ledger.request_change(:user_id, :order_id,"
-    " :request_id, :version, :quantity, :price, :reserved, :verdict, :today, :now)"
+    " :request_id, :asked, :version, :quantity, :price, :reserved, :verdict, :today, :now)"
 )
 
 _CONFLICTS = {
+    "KEY_REUSED": ("ID_REUSED", "the request_id was used with another body"),
     "NOT_WORKING": ("ORDER_ENDED", "the order has ended"),
     "IN_FLIGHT": ("CHANGE_PENDING", "another change is on its way to the venue"),
     "VERSION_MOVED": ("VERSION_MOVED", "the order has changed since that version"),
     "BELOW_FILLED": ("BELOW_FILLED", "the total quantity must be above what has been filled"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the body of a change names, whatever it then comes to: the new total, the new price in
+    ten-thousandths of a rupee, or neither, which is a cancel."""
+
+    quantity: int | None = None
+    price: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,7 @@ def request_cancel(
 ) -> Changed:
     """Asks to cancel. Raises NotFound for an order that isn't this user's, Conflict when it can't
     be changed now."""
-    return _change(shards, user_id, order_id, request_id, version, today, now, None, 0)
+    return _change(shards, user_id, order_id, request_id, version, today, now, Asked(), None, 0)
 
 
 def request_modify(
@@ -59,11 +70,14 @@ def request_modify(
     version: int | None,
     today: date,
     now: datetime,
+    asked: Asked,
     quantity: int,
     judgement: Judgement,
 ) -> Changed:
     """Asks to replace: `quantity` is the new total. Raises as `request_cancel` does."""
-    return _change(shards, user_id, order_id, request_id, version, today, now, judgement, quantity)
+    return _change(
+        shards, user_id, order_id, request_id, version, today, now, asked, judgement, quantity
+    )
 
 
 def _change(
@@ -74,6 +88,7 @@ def _change(
     version: int | None,
     today: date,
     now: datetime,
+    asked: Asked,
     judgement: Judgement | None,
     quantity: int,
 ) -> Changed:
@@ -82,6 +97,7 @@ def _change(
         user_id=user_id,
         order_id=order_id,
         request_id=request_id,
+        asked=_body_text(asked, version),
         version=version,
         quantity=None if judgement is None else quantity,
         price=None if judgement is None else judgement.limit_price,
@@ -95,3 +111,8 @@ def _change(
     if outcome in _CONFLICTS:
         raise Conflict(*_CONFLICTS[outcome])
     return Changed(decode_order(order), msgspec.json.decode(rules))
+
+
+def _body_text(asked: Asked, version: int | None) -> str:
+    """The same body gives the same text, and nothing derived is in it."""
+    return msgspec.json.encode((asked.quantity, asked.price, version)).decode()

@@ -101,7 +101,7 @@ def test_the_application_calls_only_what_it_is_granted(
         "ledger.deposit(1, 'x', 1, current_date, now())",
         "ledger.open_account(1, now())",
         "ledger.end_payment(1, 1, 'DONE', NULL, current_date, now())",
-        "ledger.request_change(1, 1, 'x', NULL, NULL, NULL, NULL, '[]', current_date, now())",
+        "ledger.request_change(1, 1, 'x', '', NULL, NULL, NULL, NULL, '[]', current_date, now())",
     ],
 )
 def test_the_edge_moves_no_money(a_traders_books: ShardsUnderTest, call: str) -> None:
