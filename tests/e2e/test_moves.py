@@ -14,7 +14,7 @@ from tests.support.stack import Stack, own_stack
 from tests.support.trader import FINAL, Trader, eventually
 
 TRADERS = 3
-ORDERS = 60
+ORDERS = 40
 SETTLE_SECONDS = 60
 NEW_SHARD = 2
 
