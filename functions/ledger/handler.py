@@ -1,6 +1,5 @@
 """The routes of the ledger: a user's books, and money in and out of a paper account."""
 
-from datetime import date
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -13,7 +12,7 @@ from functions.shared.bookkeeping.reading import FIRST_POSITION
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.payments import Direction
 from functions.shared.runtime import composition
-from functions.shared.runtime.fields import Amount, Instant, Request, amount_to
+from functions.shared.runtime.fields import Amount, Day, Instant, Request, amount_to
 from functions.shared.runtime.http import new_app, principal
 
 app = new_app("ledger")
@@ -105,8 +104,8 @@ def ledger_at(time: Annotated[Instant, Query()]) -> Response[str]:
     },
 )
 def statements(
-    start: Annotated[Instant | date | None, Query(alias="from")] = None,
-    until: Annotated[Instant | date | None, Query(alias="to")] = None,
+    start: Annotated[Instant | Day | None, Query(alias="from")] = None,
+    until: Annotated[Instant | Day | None, Query(alias="to")] = None,
     form: Annotated[show_statement.Format, Query(alias="format")] = "json",
     limit: Limit = 50,
     cursor: SeqCursor = None,

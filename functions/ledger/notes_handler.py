@@ -1,6 +1,5 @@
 """The routes of contract notes, in a function of its own: no other carries what draws a PDF."""
 
-from datetime import date
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -8,6 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from functions.ledger import show_notes
 from functions.shared.runtime import composition
+from functions.shared.runtime.fields import Day
 from functions.shared.runtime.http import new_app, principal
 
 app = new_app("contract-notes")
@@ -20,7 +20,7 @@ VERSION_MAX = 1_000
 @app.get("/v1/contract-notes")
 def contract_notes(
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
-    cursor: Annotated[date | None, Query()] = None,
+    cursor: Annotated[Day | None, Query()] = None,
 ) -> Response[str]:
     """Your contract notes, the latest version of each trade date's."""
     return show_notes.list_notes(composition.stores(), principal(app).user_id, cursor, limit)
@@ -39,7 +39,7 @@ def contract_notes(
     },
 )
 def contract_note(
-    trade_date: Annotated[date, Path()],
+    trade_date: Annotated[Day, Path()],
     version: Annotated[int | None, Query(ge=1, le=VERSION_MAX)] = None,
     form: Annotated[show_notes.Format, Query(alias="format")] = "json",
 ) -> Response[str]:

@@ -55,12 +55,14 @@ class InstrumentAnswer(BaseModel):
 
 
 class MarketStatusAnswer(BaseModel):
-    """`time` is the business clock's; `provisional` when the year's holidays are not loaded."""
+    """`time` is the business clock's, which phase and trade date follow; `wall_time` the wall
+    clock's, which tokens follow. `provisional` when the year's holidays are not loaded."""
 
     exchange: Literal["NSE"] = "NSE"
     phase: Literal["OPEN", "CLOSED"]
     trade_date: str
     time: str
+    wall_time: str
     hours: Literal["nse", "always-open"]
     provisional: bool
 

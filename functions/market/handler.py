@@ -17,7 +17,7 @@ from functions.market.answers import (
     quote_item,
 )
 from functions.market.docs_page import render_page
-from functions.shared.clock import micros
+from functions.shared.clock import micros, wall_now
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument
@@ -68,7 +68,7 @@ def get_instrument(symbol: str) -> InstrumentAnswer:
 
 @app.get("/v1/market/status", summary="The market's phase", tags=["Market"])
 def get_market_status() -> MarketStatusAnswer:
-    """By the business clock."""
+    """By the business clock, with the wall clock's time beside it."""
     clock = composition.stores().clock
     now = clock.now()
     status = market_status(now, clock.hours)
@@ -76,6 +76,7 @@ def get_market_status() -> MarketStatusAnswer:
         phase=status.phase.value,
         trade_date=status.trade_date.isoformat(),
         time=format_time(micros(now)),
+        wall_time=format_time(micros(wall_now())),
         hours=clock.hours,
         provisional=status.provisional,
     )

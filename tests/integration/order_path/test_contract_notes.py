@@ -93,3 +93,11 @@ def test_another_users_note_and_a_day_without_one_are_not_found(
 def test_a_malformed_request_is_refused(client: Client, target: str) -> None:
     answer = client.ask("GET", target)
     assert (answer.status, answer.body["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_a_day_without_dashes_is_told_how_it_would_be_read(client: Client) -> None:
+    answer = client.ask("GET", "/v1/contract-notes/20261123")
+    assert (answer.status, answer.body["code"]) == (400, "INVALID_REQUEST")
+    assert answer.body["errors"] == [
+        {"field": "trade_date", "message": "must be a day as YYYY-MM-DD: 2026-11-23"}
+    ]

@@ -58,8 +58,7 @@ def test_before_the_account_there_is_nothing_and_the_future_is_not_told(saver: C
 
 @pytest.mark.parametrize("time", ["", "2026-07-10", "2026-07-10T06:30:00", "noon", "1783665000"])
 def test_an_instant_without_a_zone_is_refused(client: Client, time: str) -> None:
-    expected = 200 if time == "1783665000" else 400  # whole seconds since 1970 name an instant
-    assert client.ask("GET", f"/v1/ledger/at?time={time}").status == expected
+    assert client.ask("GET", f"/v1/ledger/at?time={time}").status == 400
 
 
 def test_a_stranger_has_no_past(stores: OrderStores) -> None:
