@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from functions.orders import change_order, place_order, read_orders
 from functions.shared.bookkeeping.reading import OrderQuery
@@ -19,7 +19,14 @@ from functions.shared.runtime.order_request import OrderBody, OrderPrice, Quanti
 
 app = new_app("orders")
 
-ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
+
+def _not_reserved(value: str) -> str:
+    if value.startswith(RESERVED_PREFIX):
+        raise ValueError(f"ids that begin with {RESERVED_PREFIX} are reserved")
+    return value
+
+
+ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$"), AfterValidator(_not_reserved)]
 ORDER_ID_MAX = 2**63 - 1
 LIMIT_MAX = 500
 
@@ -29,13 +36,6 @@ class NewOrderBody(OrderBody):
     with SQ- are the broker's own."""
 
     client_order_id: ClientId
-
-    @field_validator("client_order_id")
-    @classmethod
-    def _not_reserved(cls, value: str) -> str:
-        if value.startswith(RESERVED_PREFIX):
-            raise ValueError(f"ids that begin with {RESERVED_PREFIX} are reserved")
-        return value
 
 
 class ModifyBody(Request):

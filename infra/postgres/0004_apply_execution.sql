@@ -197,6 +197,7 @@ CREATE FUNCTION ledger.charge_accounts() RETURNS text[] LANGUAGE sql STABLE AS $
 $$;
 
 -- A report that moves no money: acknowledged, cancelled, expired, rejected, replaced, change refused.
+-- p_report: what of it becomes an execution, as a member of the event's body with a comma before it.
 CREATE FUNCTION ledger.book_change(a ledger.account, b ledger.orders, p_happening text, p_next text,
     p_request integer, p_code text, p_text text, p_now timestamptz)
 RETURNS bigint LANGUAGE plpgsql AS $$
@@ -216,6 +217,11 @@ BEGIN
   IF p_happening IN ('REJECTED', 'CHANGE_REFUSED', 'EXPIRED') THEN
     o.reason_code := p_code;
     o.reason := p_text;
+  END IF;
+  IF p_happening = 'CANCELLED' AND EXISTS (SELECT FROM unnest(b.change_keys) AS k (key)
+      WHERE starts_with(k.key, 'cancel SQ-')) THEN  -- the broker's own, functions/orders/square_off.py
+    o.reason_code := 'SQUARED_OFF';
+    o.reason := 'cancelled by the end-of-day square-off';
   END IF;
   o.status := p_next;
   o.updated_at := p_now;

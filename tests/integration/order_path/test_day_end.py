@@ -130,6 +130,14 @@ def test_working_intraday_orders_are_cancelled_before_anything_is_placed(
     assert by_id[delivery]["pending_change"] is None
     assert len(by_id) == 3
     told(stores, client, resting, "4")
+    assert client.ask("GET", f"/v1/orders/{resting}").body["reason"] == {
+        "code": "SQUARED_OFF", "message": "cancelled by the end-of-day square-off",
+    }  # fmt: skip
+    mine = {"request_id": "mine"}
+    assert client.ask("DELETE", f"/v1/orders/{delivery}", {"request_id": "SQ-1"}).status == 400
+    assert client.ask("DELETE", f"/v1/orders/{delivery}", mine).status == 202
+    told(stores, client, int(delivery), "4")
+    assert client.ask("GET", f"/v1/orders/{delivery}").body["reason"] is None
     run_square_off()
     newest = orders(client)[0]
     assert (newest["side"], newest["quantity"]) == ("SELL", 2)
