@@ -1,12 +1,11 @@
-"""What an account is left with: its holdings and lots, intraday positions, holds and settlements,
-payments, contract notes, and the totals of its days."""
+"""What an account is left with: holdings and lots, intraday positions, holds and settlements."""
 
 from typing import Final
 
 from infra.command.checks import ACCOUNT, EVENT, EXECUTION, ORDERS, POSTING, Check, home, rows_of
 
 _HOLDING, _LOT, _SALE = home("holding"), home("holding_lot"), home("lot_sale")
-_POSITION, _DUE, _PAYMENT = home("position"), home("settlement_due"), home("payment")
+_POSITION, _DUE = home("position"), home("settlement_due")
 
 _HOLDINGS = Check(
     "holdings",
@@ -130,17 +129,20 @@ _POSITION_TRADES = Check(
     "position trades",
     rows_of("position"),
     f"""
-SELECT format('user %s %s of %s: bought %s for %s and sold %s for %s; its executions say otherwise',
-  user_id, symbol, trade_date, p.buy_quantity, p.buy_value, p.sell_quantity, p.sell_value)
+SELECT format('user %s %s of %s: bought %s for %s and sold %s for %s at a margin of %s; its orders '
+  'and executions say otherwise', user_id, symbol, trade_date, p.buy_quantity, p.buy_value,
+  p.sell_quantity, p.sell_value, p.margin_rate)
 FROM {_POSITION} p FULL JOIN (SELECT o.user_id, o.symbol, o.trade_date,
+    max(o.margin_rate) AS margin_rate,
     coalesce(sum(x.quantity) FILTER (WHERE o.side = 'BUY'), 0) AS buy_quantity,
     coalesce(sum(x.value) FILTER (WHERE o.side = 'BUY'), 0) AS buy_value,
     coalesce(sum(x.quantity) FILTER (WHERE o.side = 'SELL'), 0) AS sell_quantity,
     coalesce(sum(x.value) FILTER (WHERE o.side = 'SELL'), 0) AS sell_value
-  FROM {EXECUTION} x JOIN {ORDERS} o USING (order_id)
-  WHERE x.exec_type = 'F' AND o.product = 'MIS' GROUP BY o.user_id, o.symbol, o.trade_date) t
+  FROM {ORDERS} o LEFT JOIN {EXECUTION} x ON x.order_id = o.order_id AND x.exec_type = 'F'
+  WHERE o.product = 'MIS' AND o.status <> 'DENIED' GROUP BY o.user_id, o.symbol, o.trade_date) t
   USING (user_id, symbol, trade_date)
-WHERE coalesce(p.buy_quantity, 0) <> coalesce(t.buy_quantity, 0)
+WHERE p.margin_rate IS DISTINCT FROM t.margin_rate
+  OR coalesce(p.buy_quantity, 0) <> coalesce(t.buy_quantity, 0)
   OR coalesce(p.buy_value, 0) <> coalesce(t.buy_value, 0)
   OR coalesce(p.sell_quantity, 0) <> coalesce(t.sell_quantity, 0)
   OR coalesce(p.sell_value, 0) <> coalesce(t.sell_value, 0)
@@ -225,6 +227,21 @@ ORDER BY user_id, symbol
 """,
 )
 
+_PLEDGES = Check(
+    "pledges",
+    rows_of("holding", "pledged > 0"),
+    f"""
+SELECT format('user %s %s: %s are pledged, its events say %s', user_id, symbol,
+  coalesce(h.pledged, 0), coalesce(e.pledged, 0))
+FROM {_HOLDING} h FULL JOIN (SELECT DISTINCT ON (user_id, told ->> 'symbol') user_id,
+    told ->> 'symbol' AS symbol, (told ->> 'pledged')::bigint AS pledged
+  FROM (SELECT user_id, seq, body::jsonb -> 'holding' AS told FROM {EVENT} t
+    WHERE kind = 'PLEDGE_SET') p ORDER BY user_id, told ->> 'symbol', seq DESC) e
+  USING (user_id, symbol)
+WHERE coalesce(h.pledged, 0) <> coalesce(e.pledged, 0) ORDER BY user_id, symbol
+""",
+)
+
 _SETTLEMENTS = Check(
     "settlements",
     rows_of("account"),
@@ -260,74 +277,7 @@ ORDER BY user_id, seq
 """,
 )
 
-_PAYMENTS = Check(
-    "payments",
-    rows_of("payment"),
-    f"""
-SELECT format('payment %s of user %s: %s of %s is %s, and its events say otherwise', p.payment_id,
-  p.user_id, p.direction, p.amount, p.state)
-FROM {_PAYMENT} p
-LEFT JOIN {EVENT} r ON r.user_id = p.user_id AND r.seq = p.requested_seq
-LEFT JOIN {EVENT} e ON e.user_id = p.user_id AND e.seq = p.ended_seq
-LEFT JOIN {home("deposit")} d
-  ON d.user_id = p.user_id AND d.client_id = 'payment:' || p.payment_id
-WHERE (p.direction = 'OUT' AND p.state <> 'REFUSED')
-    <> coalesce(r.kind = 'WITHDRAWAL_REQUESTED' AND r.cash_change = -p.amount
-      AND r.ref = p.payment_id, p.requested_seq IS NOT NULL)
-  OR coalesce(e.kind, '') <> CASE p.state WHEN 'PAID' THEN 'WITHDRAWAL_PAID'
-    WHEN 'RETURNED' THEN 'WITHDRAWAL_RETURNED' WHEN 'COLLECTED' THEN 'DEPOSITED'
-    WHEN 'REFUSED' THEN CASE p.direction WHEN 'OUT' THEN 'WITHDRAWAL_REFUSED'
-      ELSE 'DEPOSIT_REFUSED' END ELSE '' END
-  OR e.cash_change <> CASE WHEN p.state IN ('RETURNED', 'COLLECTED') THEN p.amount ELSE 0 END
-  OR (p.state = 'COLLECTED') <> coalesce(d.seq = p.ended_seq AND d.amount = p.amount, false)
-ORDER BY p.payment_id
-""",
-)
-
-# The other way: money that moved for a payment is that payment's, or its id could move it again.
-_PAYMENT_EVENTS = Check(
-    "payment events",
-    rows_of("ledger_event", "kind LIKE 'WITHDRAWAL%'"),
-    f"""
-SELECT format('user %s seq %s: %s of payment %s, which does not know of it', e.user_id, e.seq,
-  e.kind, e.payment)
-FROM (SELECT user_id, seq, kind, ref AS payment FROM {EVENT} t
-    WHERE kind LIKE 'WITHDRAWAL%' OR kind = 'DEPOSIT_REFUSED'
-  UNION ALL SELECT user_id, seq, 'DEPOSITED', substr(client_id, 9)::bigint
-  FROM {home("deposit")} d WHERE client_id LIKE 'payment:%') e
-LEFT JOIN {_PAYMENT} p ON p.user_id = e.user_id AND p.payment_id = e.payment
-  AND e.seq IN (p.requested_seq, p.ended_seq)
-WHERE p.payment_id IS NULL ORDER BY e.user_id, e.seq
-""",
-)
-
-_PAYOUTS = Check(
-    "payouts under way",
-    rows_of("payment", "direction = 'OUT'"),
-    f"""
-SELECT format('user %s: %s is in house:payouts, its withdrawals under way are %s', user_id,
-  coalesce(p.amount, 0), coalesce(w.amount, 0))
-FROM (SELECT user_id, sum(amount) AS amount FROM {POSTING} t WHERE account = 'house:payouts'
-  GROUP BY user_id) p
-FULL JOIN (SELECT user_id, sum(amount) AS amount FROM {_PAYMENT} t
-  WHERE direction = 'OUT' AND state IN ('REQUESTED', 'SENT') GROUP BY user_id) w USING (user_id)
-WHERE coalesce(p.amount, 0) <> coalesce(w.amount, 0) ORDER BY user_id
-""",
-)
-
-# The bank's last word never came, and nothing asks for it any more: a person must.
-_STUCK_PAYMENTS = Check(
-    "stuck payments",
-    rows_of("payment", "state IN ('REQUESTED', 'SENT')"),
-    f"""
-SELECT format('payment %s of user %s: %s of %s is %s after %s attempts', payment_id, user_id,
-  direction, amount, state, attempts)
-FROM {_PAYMENT} t WHERE state IN ('REQUESTED', 'SENT') AND due_at IS NULL ORDER BY payment_id
-""",
-)
-
 BOOK_CHECKS: Final = (
     _HOLDINGS, _LOTS, _LOTS_OF_EVENTS, _SALES, _PROCEEDS, _POSITIONS, _POSITION_TRADES,
-    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _SETTLEMENTS, _SHORTAGES, _PAYMENTS,
-    _PAYMENT_EVENTS, _PAYOUTS, _STUCK_PAYMENTS,
+    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _PLEDGES, _SETTLEMENTS, _SHORTAGES,
 )  # fmt: skip

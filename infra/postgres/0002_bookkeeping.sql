@@ -242,11 +242,14 @@ $$;
 CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('order_id', o.order_id, 'client_order_id', o.client_order_id,
     'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
-    'quantity', o.quantity, 'price', o.price, 'product', o.product, 'validity', o.validity,
-    'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
+    'quantity', o.quantity, 'price', o.price, 'limit_price', o.limit_price, 'product', o.product,
+    'validity', o.validity, 'trade_date', o.trade_date, 'reserved', o.reserved,
+    'margin_rate', o.margin_rate,
     'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
     'pending_change', o.pending_change, 'pending_quantity', o.pending_quantity,
-    'pending_reserved', o.pending_reserved, 'reason_code', o.reason_code, 'reason', o.reason,
+    'pending_price', o.pending_price, 'pending_reserved', o.pending_reserved,
+    'request', o.request, 'accepted_request', o.accepted_request,
+    'reason_code', o.reason_code, 'reason', o.reason,
     'rules', o.rules, 'created_at', ledger.micros(o.created_at),
     'updated_at', ledger.micros(o.updated_at), 'version', o.version)
 $$;

@@ -28,8 +28,8 @@ BEGIN
   IF FOUND THEN
     v_outcome := CASE WHEN d.amount = p_amount THEN 'REPLAY' ELSE 'KEY_REUSED' END;
   ELSE
-    SELECT m.event_seq INTO d.seq FROM ledger.move_cash(a, 'DEPOSITED', NULL, 0, p_now, '', NULL,
-      '{house:bank}', ARRAY[-p_amount]) m;
+    SELECT m.event_seq INTO d.seq FROM ledger.move_cash(a, 'DEPOSITED', NULL, 0, p_now,
+      '"client_id":' || to_json(p_client_id)::text, NULL, '{house:bank}', ARRAY[-p_amount]) m;
     INSERT INTO ledger.deposit VALUES (p_user, p_client_id, p_amount, d.seq);
   END IF;
   RETURN QUERY SELECT v_outcome, (e.body::json -> 'funds')::text, d.seq
@@ -200,7 +200,9 @@ BEGIN
     IF o.product <> 'CNC' OR o.side <> 'BUY' THEN v_held := ledger.rehold(b, o); END IF;
   END IF;
   a := ledger.append_event(a, CASE o.status WHEN 'PENDING' THEN 'ORDER_PLACED' ELSE 'ORDER_DENIED' END,
-    o.order_id, 0, v_held, 0, p_now, '"order":' || v_facts || ',"context":' || p_context, p_symbol,
+    o.order_id, 0, v_held, 0, p_now, '"order":' || v_facts || ',"context":' || p_context
+      || ',"fingerprint":"' || encode(p_fingerprint, 'hex') || '","charge_rates":'
+      || array_to_json(p_charge_rates)::text, p_symbol,
     CASE o.status WHEN 'PENDING' THEN ledger.order_command(o) END);
   outcome := CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'ACCEPTED' END;
   order_facts := v_facts;
@@ -316,7 +318,7 @@ BEGIN
     request = o.request, updated_at = o.updated_at, version = o.version, touched_at = clock_timestamp()
     WHERE x.order_id = p_order;
   a := ledger.append_event(a, CASE WHEN v_cancel THEN 'CANCEL_REQUESTED' ELSE 'MODIFY_REQUESTED' END,
-    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text, o.symbol,
-    ledger.order_command(o));
+    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text
+      || ',"change_key":' || to_json(o.change_keys[1])::text, o.symbol, ledger.order_command(o));
   RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
 END $$;

@@ -199,7 +199,7 @@ $$;
 -- A report that moves no money: acknowledged, cancelled, expired, rejected, replaced, change refused.
 -- p_report: what of it becomes an execution, as a member of the event's body with a comma before it.
 CREATE FUNCTION ledger.book_change(a ledger.account, b ledger.orders, p_happening text, p_next text,
-    p_request integer, p_code text, p_text text, p_now timestamptz)
+    p_request integer, p_code text, p_text text, p_report text, p_now timestamptz)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE o ledger.orders := b;
 BEGIN
@@ -237,8 +237,8 @@ BEGIN
     version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
   a := ledger.append_event(a, CASE p_happening WHEN 'CHANGE_REFUSED' THEN p_happening
       WHEN 'REPLACED_DOWN' THEN 'ORDER_REPLACED' ELSE 'ORDER_' || p_happening END,
-    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text, o.symbol,
-    NULL);
+    o.order_id, 0, ledger.rehold(b, o), 0, p_now,
+    '"order":' || ledger.order_facts(o)::text || p_report, o.symbol, NULL);
   RETURN a.seq;
 END $$;
 
@@ -365,7 +365,10 @@ BEGIN
     v_seq := ledger.book_fill(a, o, p_exec_id, p_quantity, p_price, p_trade_date, p_settles_on, v_next,
       p_transacted, p_today, p_now);
   ELSE
-    v_seq := ledger.book_change(a, o, h, v_next, p_request, p_code, p_text, p_now);
+    v_seq := ledger.book_change(a, o, h, v_next, p_request, p_code, p_text,
+      CASE WHEN p_exec_type IN ('I', '9') THEN '' ELSE ',"execution":' || json_build_object(
+        'exec_id', p_exec_id, 'exec_type', p_exec_type, 'trade_date', p_trade_date,
+        'settles_on', p_settles_on, 'at', ledger.micros(p_transacted))::text END, p_now);
     IF p_exec_type NOT IN ('I', '9') THEN
       INSERT INTO ledger.execution VALUES (1, p_trade_date, p_exec_id, p_user, p_order, p_exec_type,
         0, 0, 0, 0, p_settles_on, v_seq, p_transacted);
