@@ -12,40 +12,13 @@ from typing import Any
 import msgspec
 
 from infra.command.event_log import End
+from infra.command.replayed_order import WORKING, OrderFacts, ReplayedOrder
 
-WORKING = frozenset({"PENDING", "OPEN", "PARTIALLY_FILLED"})
 NEVER = "infinity"
 
 Row = dict[str, object]
 """A table's columns, those of its key apart."""
 Key = tuple[object, ...]
-
-
-class _Order(msgspec.Struct):
-    order_id: int
-    symbol: str
-    side: str
-    product: str
-    trade_date: str
-    status: str
-    quantity: int
-    filled_quantity: int
-    reserved: int
-    margin_rate: int
-    pending_quantity: int | None
-    pending_reserved: int | None
-
-    def shares(self) -> int:
-        """What is still to be filled, of the larger of what it is and is asked to become."""
-        return max(0, max(self.quantity, self.pending_quantity or 0) - self.filled_quantity)
-
-    def cash(self) -> int:
-        """What that needs, rounded up: the dearer of what it is and is asked to become."""
-        now = _up(self.reserved * (self.quantity - self.filled_quantity), self.quantity)
-        if self.pending_quantity is None or self.pending_quantity <= self.filled_quantity:
-            return now
-        rest = self.pending_quantity - self.filled_quantity
-        return max(now, _up((self.pending_reserved or 0) * rest, self.pending_quantity))
 
 
 class _Fill(msgspec.Struct):
@@ -54,6 +27,7 @@ class _Fill(msgspec.Struct):
     product: str
     quantity: int
     value: int
+    heads: list[int]
     trade_date: str
     settles_on: str
 
@@ -92,7 +66,10 @@ class _Funds(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     funds: _Funds
-    order: _Order | None = None
+    order: OrderFacts | None = None
+    fingerprint: str = ""
+    charge_rates: list[int] = []
+    context: msgspec.Raw = msgspec.Raw()
     fill: _Fill | None = None
     holding: _Place | None = None
     position: _Place | None = None
@@ -133,7 +110,7 @@ class ReplayedAccount:
         self._end: End | None = None
         self._funds = _Funds(0, 0)
         self._due: dict[str, list[int]] = {}
-        self._orders: dict[int, _Order] = {}
+        self._orders: dict[int, ReplayedOrder] = {}
         self._holdings: dict[str, _Holding] = {}
         self._positions: dict[tuple[str, str], _Position] = {}
 
@@ -142,7 +119,7 @@ class ReplayedAccount:
         body = _body.decode(end.body)
         self._end = end
         if body.order is not None and kind != "ORDER_DENIED":
-            self._take_order(body.order)
+            self._take_order(kind, body, body.order, end.seq)
         if body.fill is not None and body.fill.product == "MIS":
             self._trade(body.order, body.fill)
         elif body.fill is not None:
@@ -174,20 +151,29 @@ class ReplayedAccount:
                 }
                 for symbol, holding in self._holdings.items() for lot in holding.lots
             },
+            "orders": {(number,): order.row() for number, order in self._orders.items()},
             "position": {
                 place: self._position(place, position)
                 for place, position in self._positions.items()
             },
         }  # fmt: skip
 
-    def _take_order(self, order: _Order) -> None:
+    def _take_order(self, kind: str, body: _Body, order: OrderFacts, seq: int) -> None:
+        if kind == "ORDER_PLACED":
+            self._orders[order.order_id] = ReplayedOrder(
+                order, seq, body.fingerprint, body.charge_rates, bytes(body.context).decode()
+            )
         if order.product == "MIS":
             position = self._position_at(order.symbol, order.trade_date)
             position.margin_rate = max(position.margin_rate, order.margin_rate)
-        if order.status in WORKING:
-            self._orders[order.order_id] = order
-        else:
-            self._orders.pop(order.order_id, None)
+        working = self._orders.get(order.order_id)
+        if working is None:
+            return  # it has ended; a report came late
+        working.facts = order
+        if order.status not in WORKING:
+            del self._orders[order.order_id]
+        elif body.fill is not None:
+            working.fill(body.fill.quantity, body.fill.value, body.fill.heads)
 
     def _take_delivery(self, fill: _Fill, seq: int) -> None:
         holding = self._holdings.setdefault(fill.symbol, _Holding())
@@ -197,7 +183,7 @@ class ReplayedAccount:
         else:
             _take_lots(holding.lots, fill.quantity)
 
-    def _trade(self, order: _Order | None, fill: _Fill) -> None:
+    def _trade(self, order: OrderFacts | None, fill: _Fill) -> None:
         """An intraday fill: what closes is realised against the average entry, the rest opens."""
         if order is None:
             raise ReplayFault("a fill of no order")
@@ -250,6 +236,9 @@ class ReplayedAccount:
             due_then[0] += unsettled
             due_then[1] += blocked
 
+    def _working(self) -> list[OrderFacts]:
+        return [order.facts for order in self._orders.values()]
+
     def _position_at(self, symbol: str, trade_date: str) -> _Position:
         return self._positions.setdefault((symbol, trade_date), _Position())
 
@@ -266,7 +255,7 @@ class ReplayedAccount:
 
     def _holding(self, symbol: str, holding: _Holding) -> Row:
         sells = (
-            order.shares() for order in self._orders.values()
+            order.shares() for order in self._working()
             if (order.symbol, order.side, order.product) == (symbol, "SELL", "CNC")
         )  # fmt: skip
         return {
@@ -280,7 +269,7 @@ class ReplayedAccount:
         row: dict[str, Any] = {**vars(position)}
         for side in ("BUY", "SELL"):
             orders = [
-                order for order in self._orders.values()
+                order for order in self._working()
                 if (order.symbol, order.trade_date) == place
                 and (order.side, order.product) == (side, "MIS")
             ]  # fmt: skip
@@ -307,7 +296,3 @@ def _take_lots(lots: list[_Lot], quantity: int) -> None:
 
 def _half_up(part: int, whole: int) -> int:
     return (part * 2 + whole) // (whole * 2)
-
-
-def _up(part: int, whole: int) -> int:
-    return -(-part // whole)

@@ -65,6 +65,21 @@ DAMAGE = {
         "UPDATE ledger.position SET reserved_buy = 0 WHERE user_id = 9 AND reserved_buy > 0",
         "reserved_buy is 0",
     ),
+    "a working order's price for the venue": (
+        "UPDATE ledger.orders SET limit_price = 1 WHERE user_id = 7 AND quantity = 3",
+        "limit_price is 1, the log says 1000000",
+    ),
+    "a partly filled order's charges": (
+        (
+            "UPDATE ledger.orders SET charges = ARRAY[1, 2, 3, 4, 5, 6, 7] WHERE user_id = 17"
+            " AND status = 'PARTIALLY_FILLED'"
+        ),
+        "charges is [1, 2, 3, 4, 5, 6, 7], the log says [0, 10, 0, 0, 0, 2, 0]",
+    ),
+    "an order that works on in its row alone": (
+        "UPDATE ledger.orders SET status = 'OPEN' WHERE user_id = 7 AND status = 'CANCELLED'",
+        ": the table has it, the log does not",
+    ),
     "an account of nobody": (
         "INSERT INTO ledger.holding VALUES (5, 'ACME', 1, 0, 0, 1)",
         "user 5: has rows but no log",
