@@ -58,10 +58,12 @@ def test_the_page_says_what_the_json_says() -> None:
     assert {"2026131", "11 July 2026"} <= set(words)
     charges = note["charges"]
     assert isinstance(charges, dict)
+    sums = words[words.index("Obligation and levies") :]
     for head, name in HEAD_NAMES.items():
-        assert words[words.index(name) + 1] == grouped(charges[head])
-    assert words[words.index("All charges") + 1] == grouped(charges["total"])
-    assert words[words.index("Net payable by you") + 1] == grouped(str(note["net_amount"])[1:])
+        assert sums[sums.index(name) + 1] == grouped(charges[head])
+    assert sums[sums.index("All charges") + 1] == grouped(charges["total"])
+    assert sums[sums.index("Pay-in or pay-out obligation") + 1] == grouped(str(note["obligation"]))
+    assert sums[sums.index("Net payable by you") + 1] == grouped(str(note["net_amount"])[1:])
     trades, securities = note["trades"], note["securities"]
     assert isinstance(trades, list)
     assert isinstance(securities, list)
@@ -85,6 +87,17 @@ def test_the_longest_date_ends_inside_the_margin() -> None:
     page.set_font("Helvetica", "B", 10)
     margin = 14 * 72 / 25.4
     assert float(left) + page.get_string_width(text) <= page.w - margin
+
+
+def test_a_name_that_is_wider_than_its_column_goes_on_in_the_next_line() -> None:
+    note = rendered(1)
+    trades = note["trades"]
+    assert isinstance(trades, list)
+    trades[0]["exec_id"] = "W" * 40
+    words = words_on(draw_note(note, EVENING))
+    parts = [word for word in words if word.strip("W") == ""]
+    assert "".join(parts) == "W" * 40
+    assert len(parts) > 2
 
 
 def test_a_seller_is_told_what_is_receivable() -> None:
