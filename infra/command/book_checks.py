@@ -6,6 +6,7 @@ from infra.command.checks import ACCOUNT, EVENT, EXECUTION, ORDERS, POSTING, Che
 
 _HOLDING, _LOT, _SALE = home("holding"), home("holding_lot"), home("lot_sale")
 _POSITION, _DUE = home("position"), home("settlement_due")
+_RESULT = home("intraday_result")
 
 _HOLDINGS = Check(
     "holdings",
@@ -58,6 +59,21 @@ ORDER BY user_id, symbol, lot
 """,
 )
 
+# What left the holdings: of a delivery sale all but what it lacked, and of short positions what was
+# delivered for them.
+_DELIVERED = f"""
+  SELECT user_id, seq, body -> 'lots' AS lots, body #>> '{{fill,symbol}}' AS symbol,
+    (body #>> '{{fill,trade_date}}')::date AS trade_date,
+    (body #>> '{{fill,quantity}}')::bigint
+      - coalesce((body #>> '{{short,quantity}}')::bigint, 0) AS sold,
+    (body #>> '{{fill,value}}')::bigint - coalesce((body #>> '{{short,value}}')::bigint, 0) AS value
+  FROM (SELECT user_id, seq, body::jsonb AS body FROM {EVENT} t WHERE kind = 'FILL') f
+  WHERE body #>> '{{fill,product}}' = 'CNC' AND body #>> '{{fill,side}}' = 'SELL'
+  UNION ALL SELECT user_id, seq, body -> 'lots', body #>> '{{delivery,symbol}}',
+    (body #>> '{{delivery,trade_date}}')::date, (body #>> '{{delivery,quantity}}')::bigint,
+    (body #>> '{{delivery,value}}')::bigint
+  FROM (SELECT user_id, seq, body::jsonb AS body FROM {EVENT} t WHERE kind = 'SHORT_DELIVERED') d
+"""
 _SALES = Check(
     "lot sales",
     rows_of("lot_sale"),
@@ -66,13 +82,10 @@ SELECT format('user %s seq %s lot %s: the fill took %s that cost %s, the sale''s
   user_id, seq, lot, coalesce(e.quantity, 0), coalesce(e.cost, 0), coalesce(s.quantity, 0),
   coalesce(s.cost, 0))
 FROM {_SALE} s FULL JOIN (SELECT t.user_id, t.seq, x.lot, x.trade_date AS acquired, x.quantity,
-    x.cost, (t.body::jsonb #>> '{{fill,trade_date}}')::date AS trade_date,
-    t.body::jsonb #>> '{{fill,symbol}}' AS symbol,
-    sum(x.quantity) OVER (PARTITION BY t.user_id, t.seq) AS taken,
-    (t.body::jsonb #>> '{{fill,quantity}}')::bigint AS sold
-  FROM {EVENT} t, jsonb_to_recordset(t.body::jsonb -> 'lots')
-    AS x (lot bigint, trade_date date, quantity bigint, cost bigint)
-  WHERE t.kind = 'FILL' AND x.lot <> t.seq) e USING (user_id, seq, lot)
+    x.cost, t.trade_date, t.symbol,
+    sum(x.quantity) OVER (PARTITION BY t.user_id, t.seq) AS taken, t.sold
+  FROM ({_DELIVERED}) t, jsonb_to_recordset(t.lots)
+    AS x (lot bigint, trade_date date, quantity bigint, cost bigint)) e USING (user_id, seq, lot)
 WHERE (s.quantity, s.cost, s.acquired, s.trade_date, s.symbol)
   IS DISTINCT FROM (e.quantity, e.cost, e.acquired, e.trade_date, e.symbol) OR e.taken <> e.sold
 ORDER BY user_id, seq, lot
@@ -83,11 +96,12 @@ _PROCEEDS = Check(
     "sale proceeds",
     rows_of("lot_sale"),
     f"""
-SELECT format('user %s seq %s: sold for %s, its lots'' proceeds are %s', x.user_id, x.seq, x.value,
-  sum(s.proceeds))
-FROM {EXECUTION} x JOIN {_SALE} s ON s.user_id = x.user_id AND s.seq = x.seq
-WHERE x.exec_type = 'F' GROUP BY x.user_id, x.seq, x.value HAVING sum(s.proceeds) <> x.value
-ORDER BY x.user_id, x.seq
+SELECT format('user %s seq %s: sold %s for %s, its lots'' are %s for %s', e.user_id, e.seq, e.sold,
+  e.value, sum(s.quantity), sum(s.proceeds))
+FROM ({_DELIVERED}) e LEFT JOIN {_SALE} s ON s.user_id = e.user_id AND s.seq = e.seq
+GROUP BY e.user_id, e.seq, e.sold, e.value
+HAVING (coalesce(sum(s.quantity), 0), coalesce(sum(s.proceeds), 0)) <> (e.sold, e.value)
+ORDER BY e.user_id, e.seq
 """,
 )
 
@@ -95,8 +109,8 @@ ORDER BY x.user_id, x.seq
 _POSITION_EVENTS = f"""
   SELECT e.user_id, e.seq, e.kind, e.body::jsonb #>> '{{position,symbol}}' AS symbol,
     (e.body::jsonb #>> '{{position,trade_date}}')::date AS trade_date, e.body::jsonb AS body
-  FROM {EVENT} e WHERE e.kind IN ('FILL', 'POSITION_DELIVERED', 'SHORT_CLOSED_OUT')
-    AND e.body::jsonb ? 'position'
+  FROM {EVENT} e WHERE e.body::jsonb ? 'position'
+    AND e.kind IN ('FILL', 'POSITION_DELIVERED', 'SHORT_DELIVERED', 'SHORT_CLOSED_OUT')
 """
 _POSITIONS = Check(
     "positions",
@@ -106,12 +120,13 @@ SELECT format('user %s %s of %s: net %s entered at %s, realised %s; its postings
   user_id, symbol, trade_date, p.net, p.open_value, p.realised, t.shares, abs(t.rupees), t.realised)
 FROM {_POSITION} p FULL JOIN (SELECT e.user_id, e.symbol, e.trade_date,
     coalesce(sum(x.shares), 0) AS shares, coalesce(sum(x.rupees), 0) AS rupees,
-    coalesce(-sum(x.rupees) FILTER (WHERE e.kind <> 'POSITION_DELIVERED'), 0)
+    coalesce(-sum(x.rupees) FILTER (WHERE e.kind IN ('FILL', 'SHORT_CLOSED_OUT')), 0)
       - coalesce(sum(CASE WHEN e.kind = 'SHORT_CLOSED_OUT'
           THEN (e.body #>> '{{shortage,value}}')::bigint
         WHEN e.kind = 'FILL' AND e.body #>> '{{fill,side}}' = 'BUY'
           THEN (e.body #>> '{{fill,value}}')::bigint
-        WHEN e.kind = 'FILL' THEN -(e.body #>> '{{fill,value}}')::bigint END), 0) AS realised
+        WHEN e.kind = 'FILL' THEN -coalesce(e.body #>> '{{short,value}}',
+          e.body #>> '{{fill,value}}')::bigint END), 0) AS realised
   FROM ({_POSITION_EVENTS}) e LEFT JOIN (SELECT user_id, seq,
       sum(amount) FILTER (WHERE asset <> 'INR') AS shares,
       sum(amount) FILTER (WHERE asset = 'INR') AS rupees
@@ -125,6 +140,14 @@ ORDER BY user_id, symbol, trade_date
 """,
 )
 
+# What delivery sales lacked trades in the position of its day.
+_LACKED = f"""
+  SELECT user_id, body #>> '{{fill,symbol}}', (body #>> '{{fill,trade_date}}')::date, 'SELL',
+    (body #>> '{{short,margin_rate}}')::bigint, (body #>> '{{short,quantity}}')::bigint,
+    (body #>> '{{short,value}}')::bigint
+  FROM (SELECT user_id, body::jsonb AS body FROM {EVENT} t WHERE kind = 'FILL') f
+  WHERE body ? 'short'
+"""
 _POSITION_TRADES = Check(
     "position trades",
     rows_of("position"),
@@ -134,12 +157,14 @@ SELECT format('user %s %s of %s: bought %s for %s and sold %s for %s at a margin
   p.sell_quantity, p.sell_value, p.margin_rate)
 FROM {_POSITION} p FULL JOIN (SELECT o.user_id, o.symbol, o.trade_date,
     max(o.margin_rate) AS margin_rate,
-    coalesce(sum(x.quantity) FILTER (WHERE o.side = 'BUY'), 0) AS buy_quantity,
-    coalesce(sum(x.value) FILTER (WHERE o.side = 'BUY'), 0) AS buy_value,
-    coalesce(sum(x.quantity) FILTER (WHERE o.side = 'SELL'), 0) AS sell_quantity,
-    coalesce(sum(x.value) FILTER (WHERE o.side = 'SELL'), 0) AS sell_value
-  FROM {ORDERS} o LEFT JOIN {EXECUTION} x ON x.order_id = o.order_id AND x.exec_type = 'F'
-  WHERE o.product = 'MIS' AND o.status <> 'DENIED' GROUP BY o.user_id, o.symbol, o.trade_date) t
+    coalesce(sum(o.quantity) FILTER (WHERE o.side = 'BUY'), 0) AS buy_quantity,
+    coalesce(sum(o.value) FILTER (WHERE o.side = 'BUY'), 0) AS buy_value,
+    coalesce(sum(o.quantity) FILTER (WHERE o.side = 'SELL'), 0) AS sell_quantity,
+    coalesce(sum(o.value) FILTER (WHERE o.side = 'SELL'), 0) AS sell_value
+  FROM (SELECT y.user_id, y.symbol, y.trade_date, y.side, y.margin_rate, x.quantity, x.value
+    FROM {ORDERS} y LEFT JOIN {EXECUTION} x ON x.order_id = y.order_id AND x.exec_type = 'F'
+    WHERE y.product = 'MIS' AND y.status <> 'DENIED' UNION ALL {_LACKED}) o
+  GROUP BY o.user_id, o.symbol, o.trade_date) t
   USING (user_id, symbol, trade_date)
 WHERE p.margin_rate IS DISTINCT FROM t.margin_rate
   OR coalesce(p.buy_quantity, 0) <> coalesce(t.buy_quantity, 0)
@@ -211,6 +236,7 @@ ORDER BY a.user_id
 """,
 )
 
+# A late sale may have taken what another order promises: that one may sell short, no new one may.
 _OPEN_SELLS = Check(
     "open sells",
     rows_of("holding", "open_sell > 0"),
@@ -222,7 +248,7 @@ FROM {_HOLDING} h FULL JOIN (SELECT user_id, symbol, sum(shares) AS shares
   FROM ({_WORKING}) o WHERE side = 'SELL' AND product = 'CNC' GROUP BY user_id, symbol) w
   USING (user_id, symbol)
 WHERE coalesce(h.open_sell, 0) <> coalesce(w.shares, 0)
-  OR coalesce(h.open_sell + h.pledged > h.quantity, false)
+  OR coalesce(h.pledged > h.quantity, false)
 ORDER BY user_id, symbol
 """,
 )
@@ -254,7 +280,23 @@ FROM {ACCOUNT} a FULL JOIN (SELECT user_id, sum(unsettled) AS unsettled, sum(blo
 WHERE a.unsettled IS DISTINCT FROM coalesce(d.unsettled, 0)
   OR a.blocked IS DISTINCT FROM coalesce(d.blocked, 0)
   OR a.settles_next IS DISTINCT FROM coalesce(d.next, 'infinity')
+  OR a.unsettled NOT BETWEEN a.blocked AND a.cash
 ORDER BY user_id
+""",
+)
+
+_RESULTS = Check(
+    "intraday results",
+    rows_of("intraday_result"),
+    f"""
+SELECT format('user %s: the result of %s is %s, its intraday fills moved %s', user_id, trade_date,
+  coalesce(r.amount, 0), coalesce(e.amount, 0))
+FROM {_RESULT} r FULL JOIN (SELECT user_id, (fill ->> 'trade_date')::date AS trade_date,
+    sum(cash_change) AS amount
+  FROM (SELECT user_id, cash_change, body::jsonb -> 'fill' AS fill FROM {EVENT} t
+    WHERE kind = 'FILL') f WHERE fill ->> 'product' = 'MIS' GROUP BY 1, 2) e
+  USING (user_id, trade_date)
+WHERE r.amount IS DISTINCT FROM e.amount ORDER BY user_id, trade_date
 """,
 )
 
@@ -279,5 +321,5 @@ ORDER BY user_id, seq
 
 BOOK_CHECKS: Final = (
     _HOLDINGS, _LOTS, _LOTS_OF_EVENTS, _SALES, _PROCEEDS, _POSITIONS, _POSITION_TRADES,
-    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _PLEDGES, _SETTLEMENTS, _SHORTAGES,
+    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _PLEDGES, _SETTLEMENTS, _RESULTS, _SHORTAGES,
 )  # fmt: skip

@@ -62,7 +62,8 @@ ORDER BY user_id, seq
 )
 
 # A trade's money, worked out again: value at half a paisa up; for delivery cash moves by the value
-# and the charges; intraday the value stays in the position, and cash moves by what was realised.
+# and the charges; intraday the value stays in the position, and cash moves by what was realised. A
+# delivery sale that lacked shares is both.
 _EXECUTION_MONEY = Check(
     "execution values",
     rows_of("execution", "exec_type = 'F'"),
@@ -76,7 +77,7 @@ LEFT JOIN (SELECT user_id, seq, sum(amount) AS amount FROM {POSTING} t
   GROUP BY user_id, seq) p ON p.user_id = x.user_id AND p.seq = x.seq
 WHERE x.exec_type = 'F' AND (x.value <> floor(x.quantity::numeric * x.price / 100 + 0.5)
   OR e.cash_change <> -coalesce(p.amount, 0) - x.charges
-  OR o.product = 'CNC'
+  OR o.product = 'CNC' AND NOT e.body::jsonb ? 'short'
     AND e.cash_change <> CASE o.side WHEN 'BUY' THEN -x.value ELSE x.value END - x.charges)
 ORDER BY x.trade_date, x.exec_id
 """,

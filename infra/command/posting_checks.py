@@ -48,14 +48,16 @@ def _number(path: str, body: str = "body") -> str:
 
 
 # A fill's shares come from clearing, or go there, and its value goes the other way: a delivery
-# fill's out of the client's cash; an intraday one's out of the position, which pays out what was
-# realised: the event's cash and the charges it paid.
+# fill's out of the client's cash; an intraday one's, and that of shares which a delivery sale
+# lacked, out of the position, which pays out what was realised: the event's cash and the charges
+# it paid, beyond what was delivered.
 _FILLS = f"""
   SELECT user_id, seq, cash_change, body, symbol, sign * {_number("fill,quantity")} AS shares,
-    sign * {_number("fill,value")} AS value, {_number("fill,charges")} AS charges, intraday
+    sign * {_number("fill,value")} AS value, {_number("fill,charges")} AS charges,
+    sign * coalesce({_number("short,quantity")}, CASE WHEN body #>> '{{fill,product}}' = 'MIS'
+      THEN {_number("fill,quantity")} ELSE 0 END) AS traded
   FROM (SELECT user_id, seq, cash_change, body, body #>> '{{fill,symbol}}' AS symbol,
-      CASE body #>> '{{fill,side}}' WHEN 'BUY' THEN 1 ELSE -1 END AS sign,
-      body #>> '{{fill,product}}' = 'MIS' AS intraday
+      CASE body #>> '{{fill,side}}' WHEN 'BUY' THEN 1 ELSE -1 END AS sign
     FROM told WHERE kind = 'FILL') f
 """
 _CLOSED_OUT = f"""
@@ -89,10 +91,15 @@ WITH told AS (SELECT user_id, seq, kind, cash_change, body::jsonb AS body FROM {
         body #> '{{contract_note,differences}}')) WITH ORDINALITY AS c (amount, head)
       JOIN ledger.charge_head h USING (head) WHERE kind IN ('FILL', 'CONTRACT_NOTE')
     UNION ALL SELECT user_id, seq, account, asset, amount FROM fill CROSS JOIN LATERAL (VALUES
-      (CASE WHEN intraday THEN 'client:position' ELSE 'client:holding' END, symbol, shares),
+      ('client:position', symbol, traded), ('client:holding', symbol, shares - traded),
       ('house:clearing', symbol, -shares), ('house:clearing', 'INR', value),
-      ('client:position', 'INR', CASE WHEN intraday THEN -cash_change - charges - value ELSE 0 END)
+      ('client:position', 'INR', CASE traded WHEN 0 THEN 0 ELSE -cash_change - charges - value END)
       ) x (account, asset, amount)
+    UNION ALL SELECT user_id, seq, account, asset, amount FROM told CROSS JOIN LATERAL (VALUES
+      ('client:position', 'INR', -{_number("delivery,value")}),
+      ('client:position', body #>> '{{delivery,symbol}}', {_number("delivery,quantity")}),
+      ('client:holding', body #>> '{{delivery,symbol}}', -{_number("delivery,quantity")})
+      ) x (account, asset, amount) WHERE kind = 'SHORT_DELIVERED'
     UNION ALL SELECT user_id, seq, account, body #>> '{{holding,symbol}}',
         amount * {_number("lots,0,quantity")}
       FROM told CROSS JOIN (VALUES ('client:position', -1), ('client:holding', 1))

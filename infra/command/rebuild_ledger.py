@@ -46,6 +46,7 @@ _TABLES = {
         | {"at": _micros("at"), "settles_next": "settles_next::text"},
     ),
     "settlement_due": _Table(("settles_on::text",), _same("unsettled", "blocked")),
+    "intraday_result": _Table(("trade_date::text",), _same("amount")),
     "holding": _Table(("symbol",), _same("quantity", "open_sell", "pledged", "cost")),
     "holding_lot": _Table(
         ("symbol", "lot"),

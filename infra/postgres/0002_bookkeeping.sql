@@ -116,6 +116,9 @@ BEGIN
     INSERT INTO ledger.loan VALUES (a.user_id, (account.at AT TIME ZONE 'Asia/Kolkata')::date - 1)
       ON CONFLICT DO NOTHING;  -- bears interest from the end of this day on
   END IF;
+  IF account.unsettled > account.cash + v_cash THEN
+    account := ledger.cut_dues(account, account.cash + v_cash);
+  END IF;
   account := ledger.append_event(account, p_kind, p_ref, v_cash, p_held, 0, p_at, p_body, p_symbol, NULL);
   event_seq := account.seq;
   IF v_cash <> 0 THEN
@@ -126,6 +129,9 @@ BEGIN
     FROM unnest(p_accounts, p_amounts) WITH ORDINALITY AS x (name, amount, line) WHERE x.amount <> 0;
   v_repaid := least(account.borrowed, greatest(v_cash, 0));
   IF v_repaid > 0 THEN
+    IF account.unsettled > account.cash - v_repaid THEN
+      account := ledger.cut_dues(account, account.cash - v_repaid);
+    END IF;
     account := ledger.append_event(account, 'REPAID', p_ref, -v_repaid, 0, -v_repaid, p_at, '', NULL, NULL);
     INSERT INTO ledger.posting VALUES (a.user_id, account.seq, 1, 'client:cash', 'INR', -v_repaid),
       (a.user_id, account.seq, 2, 'house:receivable', 'INR', v_repaid);

@@ -45,9 +45,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; v_largest bigint;
 BEGIN
   a := ledger.lock_account(p_user, p_today, p_now);
-  SELECT least(h.quantity - h.open_sell, (SELECT coalesce(sum(l.quantity), 0)::bigint
+  SELECT greatest(0, least(h.quantity - h.open_sell, (SELECT coalesce(sum(l.quantity), 0)::bigint
       FROM ledger.holding_lot l WHERE l.user_id = p_user AND l.symbol = p_symbol
-      AND l.settles_on <= p_today)) INTO v_largest
+      AND l.settles_on <= p_today))) INTO v_largest
     FROM ledger.holding h WHERE h.user_id = p_user AND h.symbol = p_symbol;
   IF v_largest IS NULL OR p_pledged NOT BETWEEN 0 AND v_largest THEN
     RETURN QUERY SELECT 'NOT_FREE'::text, coalesce(v_largest, 0);

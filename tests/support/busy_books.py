@@ -11,6 +11,7 @@ from functions.shared.access.keys import ANCHOR_VERIFYING_KEY, anchor_key, make_
 from functions.shared.bookkeeping import payments, settling
 from functions.shared.bookkeeping.pledging import set_pledge
 from functions.shared.bookkeeping.settling import OpenPosition
+from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.payments import Direction, PaymentHappening
 from functions.shared.domain.short_delivery import SHORTAGE_RATES
@@ -24,7 +25,7 @@ from tests.support.eventually import wait_until
 from tests.support.ledger import ACME, LAKH, NOON, RUPEE, TODAY, Trader, price
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 
-INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER = 7, 9, 11, 13, 15, 17
+INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER, OVERSELLER = 7, 9, 11, 13, 15, 17, 19
 """They live on shard 0."""
 _QUIET = """
 SELECT pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
@@ -54,6 +55,7 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
             anchor_everything(shards, folder)
             _pay(Trader(shards, PAYER, LAKH))
             _fill_dearly(Trader(shards, BORROWER, LAKH))
+            _oversell(Trader(shards, OVERSELLER, LAKH))
             anchor_everything(shards, folder)
         finally:
             shards.close()
@@ -152,6 +154,28 @@ def _sell_short(trader: Trader) -> None:
             settling.close_out(
                 trader.shards, short, price(120), SHORTAGE_RATES[-1], trader.today, trader.now
             )
+
+
+def _oversell(trader: Trader) -> None:
+    """Sales told behind their cancels: one of shares sold meanwhile, which is a short delivery in
+    part, and one of shares that the day's end had delivered. A day's profit that is to settle."""
+    trader.own(10)
+    late = trader.sell(8)
+    trader.told(late, "4")
+    trader.fill(trader.sell(6), 6)
+    trader.fill(late, 8, 103)
+    trader.settle()
+    day = trader.today
+    trader.fill(trader.buy(5, product=Product.MIS), 5)
+    late = trader.sell(3, product=Product.MIS)
+    trader.told(late, "4")
+    position = OpenPosition(trader.user_id, ACME.symbol, day, 5)
+    where = (trader.shards, position, settlement_date(day, "nse"))
+    settling.deliver(*where, trader.today, trader.now)
+    trader.fill(late, 3, 102)
+    settling.deliver(*where, trader.today, trader.now)
+    trader.fill(trader.buy(4, product=Product.MIS), 4)
+    trader.fill(trader.sell(4, 105, product=Product.MIS), 4, 105)
 
 
 def _pay(trader: Trader) -> None:

@@ -45,6 +45,14 @@ DAMAGE = {
         "INSERT INTO ledger.settlement_due VALUES (7, '2027-01-01', 5, 5)",
         "user 7 settlement_due 2027-01-01: the table has it, the log does not",
     ),
+    "a day's result": (
+        "UPDATE ledger.intraday_result SET amount = amount + 1 WHERE user_id = 19",
+        "user 19 intraday_result 2026-07-13: amount is",
+    ),
+    "what a delivery sale lacked": (
+        "UPDATE ledger.position SET net = net - 1 WHERE user_id = 19 AND net < 0",
+        "user 19 position ACME 2026-07-10: net is -5, the log says -4",
+    ),
     "a holding": (
         "UPDATE ledger.holding SET quantity = quantity + 1 WHERE user_id = 7",
         "user 7 holding ACME: quantity is 9, the log says 8",

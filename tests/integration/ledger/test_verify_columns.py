@@ -44,6 +44,7 @@ RULES: Final = {
     "order_transition": "the life of an order, as released",
     "payment_transition": "the life of a payment, as released",
     "proceeds_rule": "the exchange's rule, by day",
+    "shortage_rule": "the exchange's rule, by day",
 }
 NO_MONEY: Final = {
     "migration": "which files have made the tables",

@@ -219,7 +219,8 @@ DAMAGE = {
 }  # fmt: skip
 
 
-# Users: 7 invests, 9 trades days, 11 sells short, 13 pays, 15 borrows (support/busy_books.py).
+# Users: 7 invests, 9 trades days, 11 sells short, 13 pays, 15 borrows, 17 changes its
+# mind, 19 sells what it lacks (support/busy_books.py).
 DAMAGE_TO_BOOKS = {
     "a rewritten chain, with every hash computed anew": (
         _REWRITTEN, "anchored heads", ": its hash is not the one that anchor 1",
@@ -287,7 +288,7 @@ DAMAGE_TO_BOOKS = {
     ),
     "shares pledged and in an open sell": (
         "UPDATE ledger.holding SET pledged = quantity WHERE user_id = 7",
-        "open sells", "user 7 ACME",
+        "pledges", "user 7 ACME",
     ),
     "a settlement forgotten": (
         "DELETE FROM ledger.settlement_due WHERE user_id = 7",
@@ -304,6 +305,40 @@ DAMAGE_TO_BOOKS = {
     "unsettled money of no event": (
         ("UPDATE ledger.account SET unsettled = unsettled + 1 WHERE user_id = 7"),
         "accounts", "user 7: unsettled is",
+    ),
+    "a day's result of another amount": (
+        "UPDATE ledger.intraday_result SET amount = amount + 1 WHERE user_id = 9",
+        "intraday results", "user 9: the result of",
+    ),
+    "a day's result lost": (
+        "DELETE FROM ledger.intraday_result WHERE user_id = 19",
+        "intraday results", "user 19: the result of",
+    ),
+    "shares delivered for a short sale from another lot": (
+        ("UPDATE ledger.lot_sale SET lot = lot + 1 WHERE user_id = 19 AND seq = (SELECT max(seq)"
+        " FROM ledger.lot_sale WHERE user_id = 19)"),
+        "lot sales", "user 19 seq",
+    ),
+    "a delivery for a short sale that was paid less": (
+        ("UPDATE ledger.lot_sale SET proceeds = proceeds - 1 WHERE user_id = 19 AND seq ="
+        " (SELECT max(seq) FROM ledger.lot_sale WHERE user_id = 19)"),
+        "sale proceeds", "user 19 seq",
+    ),
+    "what a delivery sale lacked, forgotten": (
+        ("UPDATE ledger.position SET net = 0, open_value = 0 WHERE user_id = 19 AND net < 0"),
+        "positions", "user 19 ACME of",
+    ),
+    "what a delivery sale lacked, sold for more": (
+        "UPDATE ledger.position SET sell_value = sell_value + 1 WHERE user_id = 19 AND net < 0",
+        "position trades", "user 19 ACME of",
+    ),
+    "a delivery sale that lacked shares and kept no margin": (
+        "UPDATE ledger.position SET margin_rate = 0 WHERE user_id = 19 AND net < 0",
+        "holds", "user 19: holds",
+    ),
+    "more to settle than there is cash": (
+        ("UPDATE ledger.account SET unsettled = cash + 1 WHERE user_id = 19"),
+        "settlements", "user 19:",
     ),
     "a shortage of another value": (
         "UPDATE ledger.shortage SET value = value + 1 WHERE user_id = 11 AND closed_seq IS NULL",
