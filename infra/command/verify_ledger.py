@@ -38,6 +38,9 @@ CHECKS: Final[tuple[Check, ...]] = (
 #: SQLSTATE class of values that a question can't work with.
 _DATA_EXCEPTION = "22"
 
+# The planner can't tell how many rows the checks' inner questions have, and takes them for few:
+# joined row by row, a large log would be read once for each of its orders.
+_READ_ONCE = "SET LOCAL enable_nestloop = off"
 _ACCOUNTS = """
 SELECT user_id, seq, head, (extract(epoch FROM at) * 1000000)::bigint, cash, held, borrowed,
   unsettled, blocked FROM ledger.account ORDER BY user_id
@@ -101,6 +104,7 @@ def run(postgres_owner_urls: Sequence[str], anchors: Anchors | None = None) -> R
             connection = connect(url)
             opened.callback(connection.close)
             connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.run(_READ_ONCE)
             connections.append(connection)
         homes = find_homes(connections, report)
         for shard, connection in enumerate(connections):
