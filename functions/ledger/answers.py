@@ -43,7 +43,7 @@ class FundsAnswer(AnswerModel):
 
 class PaymentAnswer(AnswerModel):
     """Money in or out. PENDING while the bank is asked; a deposit ends BOOKED or FAILED, a
-    withdrawal PAID or RETURNED; REFUSED reached no bank. `seq`: the event that last moved money."""
+    withdrawal PAID or RETURNED; REFUSED reached no bank. `seq`: its latest event."""
 
     payment_id: IdText
     client_id: Annotated[ClientIdText, Field(examples=["rent"])]
