@@ -6,7 +6,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from functions.ledger import show_notes
+from functions.ledger.note_answers import NoteAnswer, NoteList
 from functions.shared.runtime import composition
+from functions.shared.runtime.described import described
 from functions.shared.runtime.fields import Day
 from functions.shared.runtime.http import new_app, principal
 
@@ -17,7 +19,7 @@ LIMIT_MAX = 500
 VERSION_MAX = 1_000
 
 
-@app.get("/v1/contract-notes")
+@app.get("/v1/contract-notes", responses=described({200: NoteList}))
 def contract_notes(
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
     cursor: Annotated[Day | None, Query()] = None,
@@ -26,18 +28,12 @@ def contract_notes(
     return show_notes.list_notes(composition.stores(), principal(app).user_id, cursor, limit)
 
 
-@app.get(
-    "/v1/contract-notes/<trade_date>",
-    responses={
-        200: {
-            "description": "The note; ask for a PDF with `Accept: application/pdf` too",
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "application/pdf": {"schema": {"type": "string", "format": "binary"}},
-            },
-        }
-    },
-)
+_NOTE = described({200: NoteAnswer}, {404: ["NOT_FOUND"]})
+_NOTE[200]["description"] = "The note; ask for a PDF with `Accept: application/pdf` too"
+_NOTE[200]["content"]["application/pdf"] = {"schema": {"type": "string", "format": "binary"}}
+
+
+@app.get("/v1/contract-notes/<trade_date>", responses=_NOTE)
 def contract_note(
     trade_date: Annotated[Day, Path()],
     version: Annotated[int | None, Query(ge=1, le=VERSION_MAX)] = None,

@@ -42,6 +42,7 @@ _DESCRIPTIONS: Final[Mapping[str, str]] = {
     "DP_CHARGED": "Depository charge for shares sold",
     "POSITION_DELIVERED": "Intraday shares kept and paid for",
     "SQUARE_OFF_CHARGED": "Fee for squaring a position off",
+    "SHORT_DELIVERED": "Shares held, delivered for a short sale",
     "SHORT_VALUED": "Shares not delivered, valued",
     "SHORT_CLOSED_OUT": "Shares not delivered, closed out",
 }

@@ -1,34 +1,41 @@
 """What the routes of functions/market give. Prices are text; null when not known."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.money import divide_half_up, format_decimal, format_price
+from functions.shared.runtime.described import (
+    AverageText,
+    DayText,
+    PriceText,
+    SymbolText,
+    TimeText,
+)
 from functions.shared.wire.quotes import Quote
 
 
 class QuoteItem(BaseModel):
     """`timestamp` is the exchange's time in milliseconds since 1970; `seq` grows by symbol."""
 
-    symbol: str
-    exchange: str
-    token: int
-    ltp: str | None = None
-    change: str | None = None
-    change_percent: str | None = None
-    bid: str | None = None
-    ask: str | None = None
-    last_quantity: int | None = None
-    volume: int | None = None
-    open: str | None = None
-    high: str | None = None
-    low: str | None = None
-    close: str | None = None
-    average: str | None = None
-    timestamp: int | None = None
-    seq: int | None = None
+    symbol: SymbolText
+    exchange: Annotated[str, Field(examples=["NSE"])]
+    token: Annotated[int, Field(examples=[1001])]
+    ltp: PriceText | None = None
+    change: PriceText | None = None
+    change_percent: Annotated[str | None, Field(examples=["0.88"])] = None
+    bid: PriceText | None = None
+    ask: PriceText | None = None
+    last_quantity: Annotated[int | None, Field(examples=[5])] = None
+    volume: Annotated[int | None, Field(examples=[1_234])] = None
+    open: PriceText | None = None
+    high: PriceText | None = None
+    low: PriceText | None = None
+    close: PriceText | None = None
+    average: AverageText | None = None
+    timestamp: Annotated[int | None, Field(examples=[1_790_000_000_123])] = None
+    seq: Annotated[int | None, Field(examples=[7])] = None
 
 
 class QuoteList(BaseModel):
@@ -37,21 +44,21 @@ class QuoteList(BaseModel):
 
 
 class InstrumentAnswer(BaseModel):
-    """`band` is the day's lowest and highest price."""
+    """`band` is the day's lowest and highest price; `isin` is empty for an index."""
 
-    symbol: str
-    exchange: str
-    token: int
-    name: str
-    isin: str
-    sector: str
+    symbol: SymbolText
+    exchange: Annotated[str, Field(examples=["NSE"])]
+    token: Annotated[int, Field(examples=[1001])]
+    name: Annotated[str, Field(examples=["Reliance Industries Limited"])]
+    isin: Annotated[str, Field(examples=["INE002A01018"])]
+    sector: Annotated[str, Field(examples=["Energy"])]
     kind: Literal["EQUITY", "INDEX"]
-    tick: str
-    lot: int
-    band_percent: int
-    band_low: str
-    band_high: str
-    close: str
+    tick: Annotated[PriceText, Field(examples=["0.10"])]
+    lot: Annotated[int, Field(examples=[1])]
+    band_percent: Annotated[int, Field(examples=[10])]
+    band_low: PriceText
+    band_high: PriceText
+    close: PriceText
 
 
 class MarketStatusAnswer(BaseModel):
@@ -60,16 +67,16 @@ class MarketStatusAnswer(BaseModel):
 
     exchange: Literal["NSE"] = "NSE"
     phase: Literal["OPEN", "CLOSED"]
-    trade_date: str
-    time: str
-    wall_time: str
+    trade_date: DayText
+    time: TimeText
+    wall_time: TimeText
     hours: Literal["nse", "always-open"]
-    provisional: bool
+    provisional: Annotated[bool, Field(examples=[False])]
 
 
 class Health(BaseModel):
     status: Literal["ok"] = "ok"
-    stream: str
+    stream: Annotated[str, Field(examples=["ws://127.0.0.1:7401/v1/stream"])]
 
 
 def quote_item(instrument: Instrument, quote: Quote | None) -> QuoteItem:

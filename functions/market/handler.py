@@ -22,6 +22,7 @@ from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument
 from functions.shared.runtime import composition
+from functions.shared.runtime.described import described
 from functions.shared.runtime.http import PUBLIC, new_app
 from functions.shared.settings import Settings
 from functions.shared.wire.events import format_time
@@ -44,7 +45,15 @@ def _settings() -> MarketSettings:
     return MarketSettings.from_environment()
 
 
-@app.get("/v1/quotes", summary="Last quotes", tags=["Market"])
+_UNKNOWN = {404: ["UNKNOWN_SYMBOL"]}
+
+
+@app.get(
+    "/v1/quotes",
+    summary="Last quotes",
+    tags=["Market"],
+    responses=described({200: QuoteList}, _UNKNOWN),
+)
 def get_quotes(
     symbols: Annotated[
         str, Query(min_length=1, max_length=16_384, description="Separated by commas")
@@ -59,7 +68,12 @@ def get_quotes(
     return QuoteList(items=[quote_item(each, quotes.get(each.symbol)) for each in asked])
 
 
-@app.get("/v1/instruments/<symbol>", summary="One instrument", tags=["Market"])
+@app.get(
+    "/v1/instruments/<symbol>",
+    summary="One instrument",
+    tags=["Market"],
+    responses=described({200: InstrumentAnswer}, _UNKNOWN),
+)
 def get_instrument(symbol: str) -> InstrumentAnswer:
     instrument = _listed(symbol)
     quotes = composition.stores().quotes.get([instrument.symbol])

@@ -8,14 +8,16 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from pydantic import AfterValidator, Field, model_validator
 
 from functions.orders import change_order, place_order, read_orders
+from functions.orders.answers import CancelledOrders, OrderAnswer, OrderDetail, OrderList
 from functions.shared.bookkeeping.reading import OrderQuery
 from functions.shared.domain.errors import NotFound, Refused
 from functions.shared.domain.orders import Status
 from functions.shared.domain.square_off import RESERVED_PREFIX
 from functions.shared.runtime import composition
-from functions.shared.runtime.fields import Instant, Integer, Request
+from functions.shared.runtime.described import described
+from functions.shared.runtime.fields import Instant, Integer, Request, example
 from functions.shared.runtime.http import new_app, principal
-from functions.shared.runtime.order_request import OrderBody, OrderPrice, Quantity
+from functions.shared.runtime.order_request import ORDER_EXAMPLE, OrderBody, OrderPrice, Quantity
 
 app = new_app("orders")
 
@@ -28,6 +30,8 @@ def _not_reserved(value: str) -> str:
 
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$"), AfterValidator(_not_reserved)]
 ORDER_ID_MAX = 2**63 - 1
+_NOT_CHANGED = ("ID_REUSED", "VERSION_MOVED", "ORDER_ENDED", "CHANGE_PENDING")
+_UNJUDGED = ("NO_PRICE", "NO_RULES")
 LIMIT_MAX = 500
 
 
@@ -35,12 +39,16 @@ class NewOrderBody(OrderBody):
     """An order with the id that makes it happen once, however often it is sent. Ids that begin
     with SQ- are the broker's own."""
 
+    model_config = example({"client_order_id": "my-first-order", **ORDER_EXAMPLE})
+
     client_order_id: ClientId
 
 
 class ModifyBody(Request):
     """The changed fields: `quantity` is the new total. `version` refuses a change to an order that
-    has moved since it was read."""
+    has moved since it was read. A `request_id` stands for one body: with another it is refused."""
+
+    model_config = example({"request_id": "dearer-1", "price": "1501.00", "version": 2})
 
     request_id: ClientId
     version: Annotated[Integer, Field(gt=0, le=2**31 - 1)] | None = None
@@ -57,19 +65,28 @@ class ModifyBody(Request):
 class CancelBody(Request):
     """`request_id` makes a repeated cancel the same cancel; left out, each one is new."""
 
+    model_config = example({"request_id": "cancel-1"})
+
     request_id: ClientId = Field(default_factory=lambda: str(uuid4()))
     version: Annotated[Integer, Field(gt=0, le=2**31 - 1)] | None = None
 
 
-@app.post("/v1/orders")
+@app.post(
+    "/v1/orders",
+    responses=described(
+        {202: OrderAnswer, 200: OrderAnswer},
+        {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"], 422: ["ORDER_REFUSED"],
+         503: _UNJUDGED},
+    ),
+)  # fmt: skip
 def place(body: Annotated[NewOrderBody, Body()]) -> Response[str]:
-    """Place an order."""
+    """Place an order. 202 once, 200 for the same id and body again."""
     return place_order.place_order(
         composition.stores(), principal(app).user_id, body.client_order_id, body.order_request()
     )
 
 
-@app.get("/v1/orders")
+@app.get("/v1/orders", responses=described({200: OrderList}))
 def list_orders(
     status: Annotated[Status | None, Query()] = None,
     symbol: Annotated[str | None, Query(max_length=40)] = None,
@@ -90,7 +107,7 @@ def list_orders(
     return read_orders.list_orders(composition.stores(), principal(app).user_id, query)
 
 
-@app.get("/v1/orders/<order_id>")
+@app.get("/v1/orders/<order_id>", responses=described({200: OrderDetail}, {404: ["NOT_FOUND"]}))
 def show(order_id: str) -> Response[str]:
     """One order with its history and fills."""
     return read_orders.show_order(
@@ -98,7 +115,14 @@ def show(order_id: str) -> Response[str]:
     )
 
 
-@app.patch("/v1/orders/<order_id>")
+@app.patch(
+    "/v1/orders/<order_id>",
+    responses=described(
+        {202: OrderAnswer},
+        {404: ["NOT_FOUND"], 409: [*_NOT_CHANGED, "BELOW_FILLED"], 422: ["ORDER_REFUSED"],
+         503: _UNJUDGED},
+    ),
+)  # fmt: skip
 def modify(order_id: str, body: Annotated[ModifyBody, Body()]) -> Response[str]:
     """Ask to change a working order's total quantity, its price, or both."""
     return change_order.modify_order(
@@ -107,7 +131,10 @@ def modify(order_id: str, body: Annotated[ModifyBody, Body()]) -> Response[str]:
     )  # fmt: skip
 
 
-@app.delete("/v1/orders/<order_id>")
+@app.delete(
+    "/v1/orders/<order_id>",
+    responses=described({202: OrderAnswer}, {404: ["NOT_FOUND"], 409: _NOT_CHANGED}),
+)
 def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> Response[str]:
     """Ask to cancel a working order."""
     wanted = body or CancelBody()
@@ -117,7 +144,7 @@ def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> 
     )  # fmt: skip
 
 
-@app.delete("/v1/orders")
+@app.delete("/v1/orders", responses=described({202: CancelledOrders}, {404: ["NOT_FOUND"]}))
 def cancel_all(body: Annotated[CancelBody | None, Body()] = None) -> Response[str]:
     """Ask to cancel every working order."""
     wanted = body or CancelBody()

@@ -4,43 +4,41 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
-from pydantic import BaseModel
 
+from functions.risk.answers import LimitItem, LimitList, PreviewAnswer
 from functions.risk.preview_order import preview_order
 from functions.shared.clock import trade_date
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.money import format_amount
 from functions.shared.domain.pretrade import order_limits
 from functions.shared.runtime import composition
+from functions.shared.runtime.described import described
 from functions.shared.runtime.http import new_app, principal
 from functions.shared.runtime.order_request import OrderBody
 
 app = new_app("risk")
 
 
-class LimitItem(BaseModel):
-    """One limit: a dated row. `unit` is shares, INR or orders."""
-
-    code: str
-    value: str
-    unit: str
-    valid_from: str
-    valid_to: str | None
-    source: str
-
-
-class LimitList(BaseModel):
-    items: list[LimitItem]
-    next: None = None
-
-
-@app.post("/v1/orders/preview", summary="Ask what an order would meet", tags=["Orders"])
+@app.post(
+    "/v1/orders/preview",
+    summary="Ask what an order would meet",
+    tags=["Orders"],
+    responses=described(
+        {200: PreviewAnswer},
+        {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 503: ["NO_PRICE", "NO_RULES"]},
+    ),
+)
 def preview(body: Annotated[OrderBody, Body()]) -> Response[str]:
     """The same verdict, charges and margin as placing, without placing."""
     return preview_order(composition.stores(), principal(app).user_id, body.order_request())
 
 
-@app.get("/v1/risk/limits", summary="Limits in force", tags=["Risk"])
+@app.get(
+    "/v1/risk/limits",
+    summary="Limits in force",
+    tags=["Risk"],
+    responses=described({200: LimitList}, {503: ["NO_RULES"]}),
+)
 def get_limits() -> LimitList:
     """The limits of one order and of one account, on the business clock's trade date."""
     try:

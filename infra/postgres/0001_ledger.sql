@@ -137,8 +137,8 @@ CREATE TABLE ledger.holding (                 -- delivery; what can be sold: qua
   user_id   bigint NOT NULL,
   symbol    text NOT NULL,
   quantity  bigint NOT NULL,
-  open_sell bigint NOT NULL,
-  pledged   bigint NOT NULL,
+  open_sell bigint NOT NULL,                  -- may be more than is there once a late sale took it
+  pledged   bigint NOT NULL,                  -- of the oldest shares
   cost      bigint NOT NULL,
   PRIMARY KEY (user_id, symbol),
   CONSTRAINT holding_sane CHECK (least(quantity, open_sell, pledged, cost) >= 0)
@@ -158,7 +158,7 @@ CREATE TABLE ledger.holding_lot (             -- what is left of one buy; sold f
 
 CREATE TABLE ledger.lot_sale (                -- what a sale took from which lot
   user_id    bigint NOT NULL,
-  seq        bigint NOT NULL,                 -- of the sale's event
+  seq        bigint NOT NULL,                 -- of the event that delivered them
   lot        bigint NOT NULL,
   symbol     text NOT NULL,
   acquired   date NOT NULL,
@@ -169,7 +169,8 @@ CREATE TABLE ledger.lot_sale (                -- what a sale took from which lot
   PRIMARY KEY (user_id, seq, lot)
 );
 
-CREATE TABLE ledger.position (                -- intraday (MIS): a symbol's day, long or short
+CREATE TABLE ledger.position (                -- a symbol's day, long or short: intraday (MIS) trades,
+                                              -- and what delivery sales lacked
   user_id       bigint NOT NULL,
   symbol        text NOT NULL,
   trade_date    date NOT NULL,

@@ -131,6 +131,9 @@ BEGIN
     INSERT INTO ledger.loan VALUES (a.user_id, (account.at AT TIME ZONE 'Asia/Kolkata')::date - 1)
       ON CONFLICT DO NOTHING;  -- bears interest from the end of this day on
   END IF;
+  IF account.unsettled > account.cash + v_cash THEN
+    account := ledger.cut_dues(account, account.cash + v_cash);
+  END IF;
   account := ledger.append_event(account, p_kind, p_ref, v_cash, p_held, 0, p_at, p_body, p_symbol, NULL);
   event_seq := account.seq;
   IF v_cash <> 0 THEN
@@ -141,6 +144,9 @@ BEGIN
     FROM unnest(p_accounts, p_amounts) WITH ORDINALITY AS x (name, amount, line) WHERE x.amount <> 0;
   v_repaid := least(account.borrowed, greatest(v_cash, 0));
   IF v_repaid > 0 THEN
+    IF account.unsettled > account.cash - v_repaid THEN
+      account := ledger.cut_dues(account, account.cash - v_repaid);
+    END IF;
     account := ledger.append_event(account, 'REPAID', p_ref, -v_repaid, 0, -v_repaid, p_at, '', NULL, NULL);
     INSERT INTO ledger.posting VALUES (a.user_id, account.seq, 1, 'client:cash', 'INR', -v_repaid),
       (a.user_id, account.seq, 2, 'house:receivable', 'INR', v_repaid);
@@ -257,11 +263,14 @@ $$;
 CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('order_id', o.order_id, 'client_order_id', o.client_order_id,
     'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
-    'quantity', o.quantity, 'price', o.price, 'product', o.product, 'validity', o.validity,
-    'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
+    'quantity', o.quantity, 'price', o.price, 'limit_price', o.limit_price, 'product', o.product,
+    'validity', o.validity, 'trade_date', o.trade_date, 'reserved', o.reserved,
+    'margin_rate', o.margin_rate,
     'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
     'pending_change', o.pending_change, 'pending_quantity', o.pending_quantity,
-    'pending_reserved', o.pending_reserved, 'reason_code', o.reason_code, 'reason', o.reason,
+    'pending_price', o.pending_price, 'pending_reserved', o.pending_reserved,
+    'request', o.request, 'accepted_request', o.accepted_request,
+    'reason_code', o.reason_code, 'reason', o.reason,
     'rules', o.rules, 'created_at', ledger.micros(o.created_at),
     'updated_at', ledger.micros(o.updated_at), 'version', o.version)
 $$;

@@ -28,8 +28,8 @@ BEGIN
   IF FOUND THEN
     v_outcome := CASE WHEN d.amount = p_amount THEN 'REPLAY' ELSE 'KEY_REUSED' END;
   ELSE
-    SELECT m.event_seq INTO d.seq FROM ledger.move_cash(a, 'DEPOSITED', NULL, 0, p_now, '', NULL,
-      '{house:bank}', ARRAY[-p_amount]) m;
+    SELECT m.event_seq INTO d.seq FROM ledger.move_cash(a, 'DEPOSITED', NULL, 0, p_now,
+      '"client_id":' || to_json(p_client_id)::text, NULL, '{house:bank}', ARRAY[-p_amount]) m;
     INSERT INTO ledger.deposit VALUES (p_user, p_client_id, p_amount, d.seq);
   END IF;
   RETURN QUERY SELECT v_outcome, (e.body::json -> 'funds')::text, d.seq
@@ -45,9 +45,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; v_largest bigint;
 BEGIN
   a := ledger.lock_account(p_user, p_today, p_now);
-  SELECT least(h.quantity - h.open_sell, (SELECT coalesce(sum(l.quantity), 0)::bigint
+  SELECT greatest(0, least(h.quantity - h.open_sell, (SELECT coalesce(sum(l.quantity), 0)::bigint
       FROM ledger.holding_lot l WHERE l.user_id = p_user AND l.symbol = p_symbol
-      AND l.settles_on <= p_today)) INTO v_largest
+      AND l.settles_on <= p_today))) INTO v_largest
     FROM ledger.holding h WHERE h.user_id = p_user AND h.symbol = p_symbol;
   IF v_largest IS NULL OR p_pledged NOT BETWEEN 0 AND v_largest THEN
     RETURN QUERY SELECT 'NOT_FREE'::text, coalesce(v_largest, 0);
@@ -194,7 +194,9 @@ BEGIN
   END IF;
   account := ledger.log_event(account,
     CASE o.status WHEN 'PENDING' THEN 'ORDER_PLACED' ELSE 'ORDER_DENIED' END, o.order_id, 0, v_held, 0,
-    p_now, '"order":' || order_facts || ',"context":' || o.context, o.symbol,
+    p_now, '"order":' || order_facts || ',"context":' || o.context
+      || ',"fingerprint":"' || encode(o.fingerprint, 'hex') || '","charge_rates":'
+      || array_to_json(o.charge_rates)::text, o.symbol,
     CASE o.status WHEN 'PENDING' THEN ledger.order_command(o) END);
   available := account.cash - account.held - account.blocked;
 END $$;
@@ -338,7 +340,7 @@ BEGIN
     request = o.request, updated_at = o.updated_at, version = o.version, touched_at = clock_timestamp()
     WHERE x.order_id = p_order;
   a := ledger.append_event(a, CASE WHEN v_cancel THEN 'CANCEL_REQUESTED' ELSE 'MODIFY_REQUESTED' END,
-    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text, o.symbol,
-    ledger.order_command(o));
+    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text
+      || ',"change_key":' || to_json(o.change_keys[1])::text, o.symbol, ledger.order_command(o));
   RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
 END $$;

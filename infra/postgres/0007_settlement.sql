@@ -52,9 +52,9 @@ BEGIN
   RETURN v_due;
 END $$;
 
--- A long position that outlived its session is delivered: the account pays what it was entered at,
--- its margin is free, and the shares are a lot of that trade date. Returns the event's seq, or 0 when
--- there is nothing to deliver or an order may still change the position.
+-- A position that outlived its session is delivered. A long one: the account pays what it was entered
+-- at, its margin is free, and the shares are a lot of that trade date. A short one: deliver_short.
+-- Returns the event's seq, or 0 when there is nothing to deliver or an order may still change it.
 CREATE FUNCTION ledger.deliver_position(p_user bigint, p_symbol text, p_trade_date date,
     p_settles_on date, p_today date, p_now timestamptz)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -63,7 +63,8 @@ BEGIN
   a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO b FROM ledger.position x
     WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.trade_date = p_trade_date;
-  IF NOT FOUND OR b.net <= 0 OR b.open_buy + b.open_sell > 0 THEN RETURN 0; END IF;
+  IF NOT FOUND OR b.net = 0 OR b.open_buy + b.open_sell > 0 THEN RETURN 0; END IF;
+  IF b.net < 0 THEN RETURN ledger.deliver_short(a, b, p_settles_on, p_today, p_now); END IF;
   p := b;
   p.net := 0;
   p.open_value := 0;

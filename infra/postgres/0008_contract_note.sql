@@ -75,7 +75,7 @@ BEGIN
       'sha256', encode(sha256(convert_to(p_body, 'UTF8')), 'hex'))::text,
     NULL, ledger.charge_accounts(), v_differences);
   INSERT INTO ledger.contract_note VALUES (p_user, p_trade_date, n.version, p_through, p_charges,
-    p_body, m.event_seq, p_now);
+    p_body, m.event_seq, (m.account).at);
   RETURN QUERY SELECT 'BOOKED'::text, n.version, m.event_seq;
 END $$;
 

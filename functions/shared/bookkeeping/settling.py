@@ -98,8 +98,9 @@ def _positions(
 def deliver(
     shards: Shards, position: OpenPosition, settles_on: date, today: date, now: datetime
 ) -> bool:
-    """A long position becomes a lot of its trade date, which the account pays for. False when
-    there is nothing to deliver, or an order may still change the position."""
+    """A long position becomes a lot of its trade date, which the account pays for; a short one is
+    delivered from the holding as far as that goes. False when there is nothing to deliver, or an
+    order may still change the position."""
     return _done(shards, _DELIVER, position, settles_on=settles_on, today=today, now=now)
 
 

@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     WithJsonSchema,
 )
+from pydantic.config import JsonDict
 
 from functions.shared.domain.money import (
     format_amount,
@@ -110,3 +111,8 @@ class Request(BaseModel):
     """Base of every request body: frozen, and an unknown field is refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def example(body: JsonDict) -> ConfigDict:
+    """A body's `model_config`: what the API's document shows of it."""
+    return ConfigDict(json_schema_extra={"examples": [body]})

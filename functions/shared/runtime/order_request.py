@@ -4,18 +4,23 @@ Invariant: a body that parses is an order that makes sense by itself: a limit or
 market order has none. What it may do is judged afterwards.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, ValidationInfo, field_validator
+from pydantic.config import JsonDict
 
 from functions.shared.bookkeeping.checking import OrderRequest
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import OrderIntent
-from functions.shared.runtime.fields import Integer, Price, Request, price_to
+from functions.shared.runtime.fields import Integer, Price, Request, example, price_to
 
 #: Well above any real order; the value of the two together still fits the ledger's 64 bits.
 QUANTITY_MAX = 10**9
 PRICE_MAX = 10**7 * 10_000
+
+ORDER_EXAMPLE: Final[JsonDict] = {
+    "symbol": "RELIANCE", "side": "BUY", "type": "LIMIT", "quantity": 10, "price": "1500.00",
+}  # fmt: skip
 
 Quantity = Annotated[Integer, Field(gt=0, le=QUANTITY_MAX)]
 OrderPrice = Annotated[Price, price_to(PRICE_MAX)]
@@ -24,6 +29,8 @@ Symbol = Annotated[str, Field(min_length=1, max_length=40)]
 
 class OrderBody(Request):
     """What to trade. `price` in rupees, needed for a limit order and refused for a market one."""
+
+    model_config = example({**ORDER_EXAMPLE})
 
     symbol: Symbol
     side: Side

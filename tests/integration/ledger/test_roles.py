@@ -14,7 +14,7 @@ MONEY_TABLES = (
     "shortage", "loan", "interest_rate", "dividend", "contract_note", "contract_note_due",
     "deposit", "payment", "payment_transition", "parked_execution", "fix_applied",
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
-    "slot", "slot_home", "shard",
+    "slot", "slot_home", "shard", "intraday_result", "shortage_rule",
 )  # fmt: skip
 FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry", "contract_note")
 REFUSED, APPEND_ONLY = "42501", "OC409"

@@ -13,6 +13,7 @@ import pytest
 
 from functions.ledger import handler as ledger
 from functions.ledger import notes_handler as notes
+from functions.market import handler as market
 from functions.orders import handler as orders
 from functions.risk import handler as risk
 from functions.shared.access.principal import Principal
@@ -34,7 +35,7 @@ from tests.support.postgres import PostgresUnderTest, fresh_databases
 from tests.support.valkey import valkey_server
 
 HANDLERS = {"orders": orders, "contract-notes": notes, "funds": ledger, "holdings": ledger,
-            "ledger": ledger, "portfolio": ledger, "positions": ledger,
+            "instruments": market, "ledger": ledger, "portfolio": ledger, "positions": ledger,
             "statements": ledger}  # fmt: skip
 
 

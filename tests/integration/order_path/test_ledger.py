@@ -88,7 +88,7 @@ def test_the_log_is_read_by_page_and_each_hash_follows_the_one_before(client: Cl
         if page["next"] is None:
             break
         cursor = f"&cursor={page['next']}"
-    assert [row["seq"] for row in rows] == [1, 2, 3, 4, 5]
+    assert [row["seq"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row["previous_hash"] for row in rows[1:]] == [row["hash"] for row in rows[:-1]]
     assert rows[0]["previous_hash"] is None
 
@@ -104,6 +104,7 @@ def test_money_in_and_out_is_named_by_its_payment_and_by_the_clients_own_id(
     told = {(row["kind"], row["payment_id"], row["client_id"]) for row in rows}
     assert told >= {
         ("ACCOUNT_OPENED", None, None),
+        ("DEPOSIT_REQUESTED", paid_in["payment_id"], "start"),
         ("DEPOSITED", paid_in["payment_id"], "start"),
         ("WITHDRAWAL_REQUESTED", out["payment_id"], "rent"),
         ("WITHDRAWAL_PAID", out["payment_id"], "rent"),
