@@ -24,9 +24,9 @@ RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
     || convert_to(body, 'UTF8'))
 $$;
 
--- Appends one event under the account's lock (the caller holds it) and returns the account after it.
+-- Writes one event and its outbox row, and returns the account after it, which is not written yet.
 -- p_body: members of a JSON object without its braces, or nothing.
-CREATE FUNCTION ledger.append_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
+CREATE FUNCTION ledger.log_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
     p_held bigint, p_borrowed bigint, p_at timestamptz, p_body text, p_symbol text, p_command text)
 RETURNS ledger.account LANGUAGE plpgsql AS $$
 DECLARE text_body text;
@@ -45,10 +45,25 @@ BEGIN
     a.cash, a.held, a.borrowed, text_body, a.head);
   INSERT INTO ledger.outbox (part, user_id, seq, symbol, command)
     VALUES ((a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command);
+  RETURN a;
+END $$;
+
+-- Writes the account as its latest event left it.
+CREATE FUNCTION ledger.keep_account(a ledger.account) RETURNS ledger.account LANGUAGE plpgsql AS $$
+BEGIN
   UPDATE ledger.account SET seq = a.seq, head = a.head, at = a.at, cash = a.cash, held = a.held,
     borrowed = a.borrowed, unsettled = a.unsettled, blocked = a.blocked,
     settles_next = a.settles_next, open_orders = a.open_orders WHERE user_id = a.user_id;
   RETURN a;
+END $$;
+
+-- Appends one event under the account's lock (the caller holds it) and returns the account after it.
+CREATE FUNCTION ledger.append_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
+    p_held bigint, p_borrowed bigint, p_at timestamptz, p_body text, p_symbol text, p_command text)
+RETURNS ledger.account LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN ledger.keep_account(ledger.log_event(a, p_kind, p_ref, p_cash, p_held, p_borrowed, p_at, p_body,
+    p_symbol, p_command));
 END $$;
 
 -- Ends what was due to settle by today: it can be spent and can leave from that day on. The event

@@ -144,8 +144,64 @@ BEGIN
   END IF;
 END $$;
 
--- Places an order, or (p_write false) says what placing it would answer and writes nothing.
+-- Places one order of a locked account, or (p_write false) says what placing it would answer and writes
+-- nothing. Returns the account after it, which the caller keeps (ledger.keep_account).
 -- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED.
+CREATE FUNCTION ledger.place_one(a ledger.account, o ledger.orders, p_verdict text,
+    p_open_orders_max integer, p_trade_date date, p_now timestamptz, p_write boolean,
+    OUT account ledger.account, OUT outcome text, OUT order_facts text, OUT rules text,
+    OUT available bigint, OUT largest bigint)
+LANGUAGE plpgsql AS $$
+DECLARE b ledger.orders; j record; v_rules jsonb; v_held bigint := 0;
+BEGIN
+  account := a;
+  o.trade_date := p_trade_date; o.charges := '{0,0,0,0,0,0,0}';
+  o.filled_quantity := 0; o.traded_value := 0; o.request := 0; o.accepted_request := 0;
+  o.created_at := p_now; o.updated_at := p_now; o.version := 1;
+  o.touched_at := clock_timestamp();
+  b := o;
+  b.status := 'DENIED';
+  o.status := 'PENDING';
+  j := ledger.judge(a, b, o, p_open_orders_max);
+  v_rules := p_verdict::jsonb || j.rules;
+  outcome := 'ACCEPTED';
+  rules := v_rules::text;
+  largest := j.largest;
+  IF v_rules <> '[]' THEN
+    outcome := 'DENIED';
+    o.status := 'DENIED'; o.rules := v_rules;
+    o.reason_code := v_rules -> 0 ->> 'code'; o.reason := v_rules -> 0 ->> 'message';
+  END IF;
+  IF NOT p_write THEN
+    available := a.cash - a.held - a.blocked;
+    RETURN;
+  END IF;
+  o.order_id := ledger.new_order_id(o.user_id);
+  o.placed_seq := a.seq + 1;
+  INSERT INTO ledger.orders SELECT (o).* ON CONFLICT (user_id, client_order_id) DO NOTHING;
+  IF NOT FOUND THEN  -- the key was used: its first answer stands, whatever the rules say by now
+    SELECT f.* INTO outcome, order_facts, rules, available, largest FROM ledger.orders x,
+      LATERAL ledger.first_answer(x, o.fingerprint) f
+      WHERE x.user_id = o.user_id AND x.client_order_id = o.client_order_id;
+    RETURN;
+  END IF;
+  order_facts := ledger.order_facts(o)::text;
+  IF o.status = 'PENDING' THEN
+    account.open_orders := a.open_orders + 1;
+    -- A delivery buy holds what it reserves; of another order the shares or the position tell.
+    v_held := o.reserved;
+    IF o.product <> 'CNC' OR o.side <> 'BUY' THEN v_held := ledger.rehold(b, o); END IF;
+  END IF;
+  account := ledger.log_event(account,
+    CASE o.status WHEN 'PENDING' THEN 'ORDER_PLACED' ELSE 'ORDER_DENIED' END, o.order_id, 0, v_held, 0,
+    p_now, '"order":' || order_facts || ',"context":' || o.context
+      || ',"fingerprint":"' || encode(o.fingerprint, 'hex') || '","charge_rates":'
+      || array_to_json(o.charge_rates)::text, o.symbol,
+    CASE o.status WHEN 'PENDING' THEN ledger.order_command(o) END);
+  available := account.cash - account.held - account.blocked;
+END $$;
+
+-- Places an order, or (p_write false) says what placing it would answer.
 CREATE FUNCTION ledger.place_order(p_user bigint, p_client_order_id text, p_fingerprint bytea,
     p_symbol text, p_side text, p_type text, p_product text, p_validity text, p_quantity bigint,
     p_price bigint, p_limit_price bigint, p_reserved bigint, p_charge_rates bigint[], p_verdict text,
@@ -153,62 +209,22 @@ CREATE FUNCTION ledger.place_order(p_user bigint, p_client_order_id text, p_fing
     p_now timestamptz, p_write boolean)
 RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE a ledger.account; o ledger.orders; b ledger.orders; j record; v_rules jsonb; v_facts text;
-  v_held bigint := 0;
+DECLARE a ledger.account; o ledger.orders; p record;
 BEGIN
+  o.user_id := p_user; o.client_order_id := p_client_order_id; o.fingerprint := p_fingerprint;
+  o.symbol := p_symbol; o.side := p_side; o.type := p_type; o.product := p_product;
+  o.margin_rate := p_margin_rate; o.validity := p_validity;
+  o.quantity := p_quantity; o.price := p_price; o.limit_price := p_limit_price;
+  o.reserved := p_reserved; o.charge_rates := p_charge_rates; o.context := p_context;
   IF p_write THEN
     a := ledger.lock_account(p_user, p_trade_date, p_now);
   ELSE
     a := ledger.account_on(p_user, p_trade_date);
   END IF;
-  o.user_id := p_user; o.client_order_id := p_client_order_id; o.fingerprint := p_fingerprint;
-  o.symbol := p_symbol; o.side := p_side; o.type := p_type; o.product := p_product;
-  o.trade_date := p_trade_date; o.margin_rate := p_margin_rate; o.validity := p_validity;
-  o.quantity := p_quantity; o.price := p_price; o.limit_price := p_limit_price;
-  o.reserved := p_reserved; o.charge_rates := p_charge_rates; o.charges := '{0,0,0,0,0,0,0}';
-  o.filled_quantity := 0; o.traded_value := 0; o.request := 0; o.accepted_request := 0;
-  o.context := p_context; o.created_at := p_now; o.updated_at := p_now; o.version := 1;
-  o.touched_at := clock_timestamp();
-  b := o;
-  b.status := 'DENIED';
-  o.status := 'PENDING';
-  j := ledger.judge(a, b, o, p_open_orders_max);
-  v_rules := p_verdict::jsonb || j.rules;
-  IF v_rules <> '[]' THEN
-    o.status := 'DENIED'; o.rules := v_rules;
-    o.reason_code := v_rules -> 0 ->> 'code'; o.reason := v_rules -> 0 ->> 'message';
-  END IF;
-  IF NOT p_write THEN
-    RETURN QUERY SELECT CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'ACCEPTED' END, NULL::text,
-      v_rules::text, a.cash - a.held - a.blocked, j.largest;
-    RETURN;
-  END IF;
-  o.order_id := ledger.new_order_id(p_user);
-  o.placed_seq := a.seq + 1;
-  INSERT INTO ledger.orders SELECT (o).* ON CONFLICT (user_id, client_order_id) DO NOTHING;
-  IF NOT FOUND THEN  -- the key was used: its first answer stands, whatever the rules say by now
-    SELECT * INTO o FROM ledger.orders x
-      WHERE x.user_id = p_user AND x.client_order_id = p_client_order_id;
-    RETURN QUERY SELECT * FROM ledger.first_answer(o, p_fingerprint);
-    RETURN;
-  END IF;
-  v_facts := ledger.order_facts(o)::text;
-  IF o.status = 'PENDING' THEN
-    a.open_orders := a.open_orders + 1;
-    -- A delivery buy holds what it reserves; of another order the shares or the position tell.
-    v_held := o.reserved;
-    IF o.product <> 'CNC' OR o.side <> 'BUY' THEN v_held := ledger.rehold(b, o); END IF;
-  END IF;
-  a := ledger.append_event(a, CASE o.status WHEN 'PENDING' THEN 'ORDER_PLACED' ELSE 'ORDER_DENIED' END,
-    o.order_id, 0, v_held, 0, p_now, '"order":' || v_facts || ',"context":' || p_context
-      || ',"fingerprint":"' || encode(p_fingerprint, 'hex') || '","charge_rates":'
-      || array_to_json(p_charge_rates)::text, p_symbol,
-    CASE o.status WHEN 'PENDING' THEN ledger.order_command(o) END);
-  outcome := CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'ACCEPTED' END;
-  order_facts := v_facts;
-  rules := v_rules::text;
-  available := a.cash - a.held - a.blocked;
-  largest := j.largest;
+  p := ledger.place_one(a, o, p_verdict, p_open_orders_max, p_trade_date, p_now, p_write);
+  IF (p.account).seq > a.seq THEN PERFORM ledger.keep_account(p.account); END IF;
+  outcome := p.outcome; order_facts := p.order_facts; rules := p.rules; available := p.available;
+  largest := p.largest;
   RETURN NEXT;
 END $$;
 
@@ -238,27 +254,33 @@ LANGUAGE sql STABLE AS $$
   FROM ledger.ledger_event e WHERE e.user_id = o.user_id AND e.seq = o.placed_seq
 $$;
 
--- Many orders in one round trip and one commit: a JSON array of place_order's parameters by name, the
--- fingerprint in hexadecimal. Accounts are locked in order, so that two batches can't wait for each
--- other; each order is judged by itself, behind those before it in the batch.
+-- Many orders in one round trip and one commit: a JSON array of objects with the columns of an order,
+-- and its verdict and open_orders_max. Accounts are locked in order, so that two batches can't wait
+-- for each other; each order is judged by itself, behind those before it in the batch; an account is
+-- written once, as the last of its orders left it.
 CREATE FUNCTION ledger.place_orders(p_orders text, p_trade_date date, p_now timestamptz)
 RETURNS TABLE (place integer, outcome text, order_facts text, rules text, available bigint,
   largest bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE r record;
+DECLARE r record; p record; a ledger.account; v_kept bigint;   -- the seq that `a` is written at
 BEGIN
-  FOR r IN SELECT * FROM ROWS FROM (
-      jsonb_to_recordset(p_orders::jsonb) AS (user_id bigint, client_order_id text, fingerprint text,
-        symbol text, side text, type text, product text, validity text, quantity bigint,
-        price bigint, limit_price bigint, reserved bigint, charge_rates bigint[], verdict text,
-        context text, open_orders_max integer, margin_rate bigint)) WITH ORDINALITY AS x
-      ORDER BY x.user_id, x.ordinality
+  FOR r IN SELECT x.ordinality, jsonb_populate_record(NULL::ledger.orders, x.value) AS wanted,
+      x.value ->> 'verdict' AS verdict, (x.value ->> 'open_orders_max')::integer AS open_orders_max
+    FROM jsonb_array_elements(p_orders::jsonb) WITH ORDINALITY x
+    ORDER BY (x.value ->> 'user_id')::bigint, x.ordinality
   LOOP
-    RETURN QUERY SELECT r.ordinality::integer, p.* FROM ledger.place_order(r.user_id, r.client_order_id,
-      decode(r.fingerprint, 'hex'), r.symbol, r.side, r.type, r.product, r.validity, r.quantity,
-      r.price, r.limit_price, r.reserved, r.charge_rates, r.verdict, r.context, r.open_orders_max,
-      p_trade_date, r.margin_rate, p_now, true) p;
+    IF (r.wanted).user_id IS DISTINCT FROM a.user_id THEN
+      IF a.seq > v_kept THEN PERFORM ledger.keep_account(a); END IF;
+      a := ledger.lock_account((r.wanted).user_id, p_trade_date, p_now);
+      v_kept := a.seq;
+    END IF;
+    p := ledger.place_one(a, r.wanted, r.verdict, r.open_orders_max, p_trade_date, p_now, true);
+    a := p.account;
+    place := r.ordinality; outcome := p.outcome; order_facts := p.order_facts; rules := p.rules;
+    available := p.available; largest := p.largest;
+    RETURN NEXT;
   END LOOP;
+  IF a.seq > v_kept THEN PERFORM ledger.keep_account(a); END IF;
 END $$;
 
 -- Asks the venue to cancel (p_quantity null) or to replace. Idempotent on the order's request_ids:

@@ -125,7 +125,7 @@ def _place_batch(shards: Shards, shard: int, batch: Sequence[Placement]) -> list
 def _as_json(placement: Placement) -> dict[str, object]:
     parameters = _parameters(placement)
     del parameters["trade_date"], parameters["now"]
-    return {**parameters, "fingerprint": placement.fingerprint.hex()}
+    return {**parameters, "fingerprint": "\\x" + placement.fingerprint.hex()}
 
 
 def _call(home: SlotHome, placement: Placement, *, write: bool) -> Placed:
