@@ -112,7 +112,7 @@ BUGS = {
                 (" RETURNING *)", ")"),
             )
         },
-        "due",
+        ("due", 'violates check constraint "account_sane"'),
     ),
     "a withdrawal judged by cash": Bug(
         {
