@@ -15,7 +15,7 @@ pytest_plugins = ["tests.support.postgres", "tests.support.stack"]
 
 
 #: The longest groups begin first, so that no worker waits for one that was begun last.
-_FIRST = ("artifacts", "stack", "tests/e2e/", "tests/integration/")
+_FIRST = ("artifacts", "own stacks", "stack", "tests/integration/")
 
 
 @pytest.hookimpl(tryfirst=True)  # before the names are read for the dealing

@@ -12,6 +12,9 @@ import pytest
 from tests.support.stack import Stack, own_stack
 from tests.support.trader import FINAL, Trader, eventually
 
+# Beside the others that run a stack of their own: one of them at a time.
+pytestmark = pytest.mark.xdist_group("own stacks")
+
 #: Placed before each kill, and once more behind the last.
 ORDERS = 40
 PARTS = ("gateway", "relay", "ledger", "valkey", "streams", "postgres")

@@ -13,6 +13,9 @@ import pytest
 from tests.support.stack import Stack, own_stack
 from tests.support.trader import Trader, eventually
 
+# Beside the others that run a stack of their own: one of them at a time.
+pytestmark = pytest.mark.xdist_group("own stacks")
+
 OPENING = Decimal("1000000.00")
 SETTLE_SECONDS = 60
 #: Asked for before each kill, and once more behind the last.
