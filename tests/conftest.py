@@ -14,6 +14,10 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
 pytest_plugins = ["tests.support.postgres", "tests.support.stack"]
 
 
+#: The longest groups begin first, so that no worker waits for one that was begun last.
+_FIRST = ("artifacts", "own stacks", "stack", "tests/integration/")
+
+
 @pytest.hookimpl(tryfirst=True)  # before the names are read for the dealing
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keeps a file's tests in one process, and all that use the one running stack in another."""
@@ -23,3 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         group = "stack" if "stack" in fixtures else item.nodeid.split("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_turn)  # stable: a file's own order stays
+
+
+def _turn(item: pytest.Item) -> int:
+    """The place of the test's group in `_FIRST`, or behind them all."""
+    marker = item.get_closest_marker("xdist_group")
+    group = str(marker.args[0]) if marker else ""
+    return next((n for n, first in enumerate(_FIRST) if group.startswith(first)), len(_FIRST))

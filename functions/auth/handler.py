@@ -19,13 +19,23 @@ from functions.shared.access.accounts import read_profile
 from functions.shared.access.sessions import Sessions, region_of_refresh
 from functions.shared.clock import micros, wall_now
 from functions.shared.runtime import composition
+from functions.shared.runtime.described import described
 from functions.shared.runtime.http import PUBLIC, client_address, new_app, no_content, principal
 from functions.shared.wire.events import format_time
 
 app = new_app("auth")
 
 
-@app.post("/v1/auth/login", summary="Log in", tags=["Sign-in"], security=PUBLIC)
+@app.post(
+    "/v1/auth/login",
+    summary="Log in",
+    tags=["Sign-in"],
+    security=PUBLIC,
+    responses=described(
+        {200: Tokens},
+        {401: ["INVALID_CREDENTIALS"], 421: ["WRONG_REGION"], 429: ["TOO_MANY_REQUESTS"]},
+    ),
+)
 def post_login(body: LoginRequest) -> Tokens:
     """User name, password and one-time code to a session. A code counts once."""
     return log_in(
@@ -38,7 +48,15 @@ def post_login(body: LoginRequest) -> Tokens:
     )
 
 
-@app.post("/v1/auth/refresh", summary="Renew the tokens", tags=["Sign-in"], security=PUBLIC)
+@app.post(
+    "/v1/auth/refresh",
+    summary="Renew the tokens",
+    tags=["Sign-in"],
+    security=PUBLIC,
+    responses=described(
+        {200: Tokens}, {401: ["REFRESH_INVALID", "REFRESH_REUSED"], 421: ["WRONG_REGION"]}
+    ),
+)
 def post_refresh(body: RefreshRequest) -> Tokens:
     """A refresh token counts once; using it again ends its session."""
     stores, now = composition.stores(), wall_now()
@@ -75,7 +93,10 @@ def get_sessions() -> SessionList:
 
 
 @app.delete(
-    "/v1/auth/sessions/<session_id>", summary="End a session", tags=["Sign-in"], status_code=204
+    "/v1/auth/sessions/<session_id>",
+    summary="End a session",
+    tags=["Sign-in"],
+    responses=described({204: None}, {404: ["NOT_FOUND"]}),
 )
 def delete_session(session_id: Annotated[str, Path(max_length=64)]) -> Response[str]:
     """Ends one of my sessions; another user's is not found."""
@@ -83,7 +104,12 @@ def delete_session(session_id: Annotated[str, Path(max_length=64)]) -> Response[
     return no_content()
 
 
-@app.get("/v1/profile", summary="Who am I", tags=["Sign-in"])
+@app.get(
+    "/v1/profile",
+    summary="Who am I",
+    tags=["Sign-in"],
+    responses=described({200: ProfileAnswer}, {404: ["NOT_FOUND"]}),
+)
 def get_profile() -> ProfileAnswer:
     profile = read_profile(composition.stores().shards, principal(app).user_id)
     return ProfileAnswer(

@@ -17,7 +17,7 @@ from functions.shared.bookkeeping.anchoring import (
     latest_anchor,
     record_anchor,
 )
-from functions.shared.clock import micros
+from functions.shared.clock import from_micros, micros
 from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Retryable
 from functions.shared.runtime import composition
 from functions.shared.runtime.logs import logger
@@ -109,7 +109,7 @@ def _anchor_next(
     tree.append(split_heads(heads))
     checkpoint = Checkpoint(header.log, tree.size, tree.root())
     _write_checkpoint(objects, key_of_anchor(number, header.number, "checkpoint"), checkpoint, key)
-    record_anchor(shard, header.number, header.after, header.through, tree, now)
+    record_anchor(shard, header.number, header.after, header.through, tree, from_micros(header.at))
     return True
 
 

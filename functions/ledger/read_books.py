@@ -103,22 +103,28 @@ def show_portfolio(stores: Stores, user_id: int) -> Response[str]:
 def list_events(stores: Stores, user_id: int, after: int, limit: int) -> Response[str]:
     """The log of the account's events in order; `next` is the seq to go on after."""
     rows = reading.events(stores.shards, user_id, after, limit)
-    items = [
-        {
-            "seq": row.seq,
-            "time": format_time(row.at),
-            "kind": row.kind,
-            "ref": None if row.ref is None else str(row.ref),
-            "cash_change": format_amount(row.cash_change),
-            "held_change": format_amount(row.held_change),
-            "cash": format_amount(row.cash),
-            "held": format_amount(row.held),
-            "previous_hash": None if row.previous_hash is None else row.previous_hash.hex(),
-            "hash": row.hash.hex(),
-        }
-        for row in rows
-    ]
+    items = [render_row(row) for row in rows]
     return respond({"items": items, "next": str(rows[-1].seq) if len(rows) == limit else None})
+
+
+def render_row(row: reading.LedgerRow) -> dict[str, object]:
+    """One event of the log. `ref` is the order or the payment that the event itself names;
+    `payment_id` and `client_id` say of money in and out whose request it was, a deposit's too."""
+    return {
+        "seq": row.seq,
+        "time": format_time(row.at),
+        "kind": row.kind,
+        "ref": None if row.ref is None else str(row.ref),
+        "payment_id": None if row.payment_id is None else str(row.payment_id),
+        "client_id": row.client_id,
+        "cash_change": format_amount(row.cash_change),
+        "held_change": format_amount(row.held_change),
+        "cash": format_amount(row.cash),
+        "held": format_amount(row.held),
+        "borrowed": format_amount(row.borrowed),
+        "previous_hash": None if row.previous_hash is None else row.previous_hash.hex(),
+        "hash": row.hash.hex(),
+    }
 
 
 def _today(stores: Stores) -> date:

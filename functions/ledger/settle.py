@@ -1,8 +1,9 @@
 """The schedule that ends the days: each minute, shard by shard, whatever is due by the clock.
 
-Proceeds settle; what intraday trading left open is delivered, or valued and closed out; loans bear
-interest. It finds its work by date, so a missed day is caught up and a moved clock needs no help.
-Invariant: money fails closed: a short delivery waits for a price, everything else goes on.
+Proceeds settle; what trading left open is delivered, to the holding or from it, or valued and
+closed out; loans bear interest. It finds its work by date, so a missed day is caught up and a moved
+clock needs no help. Invariant: money fails closed: a short delivery waits for a price, everything
+else goes on.
 """
 
 from collections.abc import Iterator
@@ -72,8 +73,8 @@ class _Settlement:
     def work(self, database: Database) -> None:
         """Every step for one shard. Raises Retryable when the shard can't be asked."""
         self.run.each("settled", self._users_due(database), self._settle)
-        self.run.each("delivered", self._left_open(database, long=True), self._deliver)
-        self.run.each("valued", self._left_open(database, long=False), self._value)
+        self.run.each("delivered", self._left_open(database), self._deliver)
+        self.run.each("valued", self._shorts(database), self._value)
         self.run.each("closed_out", self._shortages(database), self._close_out)
         self.run.each("charged", self._borrowers(database), self._charge)
 
@@ -91,11 +92,14 @@ class _Settlement:
             yield from page
             after = page[-1]
 
-    def _left_open(self, database: Database, *, long: bool) -> Iterator[OpenPosition]:
+    def _left_open(self, database: Database) -> Iterator[OpenPosition]:
         after = None
         while page := settling.left_open(database, self._closed, after):
-            yield from (position for position in page if (position.net > 0) is long)
+            yield from page
             after = page[-1]
+
+    def _shorts(self, database: Database) -> Iterator[OpenPosition]:
+        return (position for position in self._left_open(database) if position.net < 0)
 
     def _shortages(self, database: Database) -> Iterator[OpenPosition]:
         after = None
@@ -106,7 +110,7 @@ class _Settlement:
     # What is done about one.
 
     def _settle(self, user_id: int) -> bool:
-        return settling.settle(self._shards, user_id, self._today)
+        return settling.settle(self._shards, user_id, self._today, self._now)
 
     def _deliver(self, position: OpenPosition) -> bool:
         settles_on = settlement_date(position.trade_date, self._hours)

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Response
 
+from functions.ledger.read_books import render_row
 from functions.shared.bookkeeping import statements
 from functions.shared.bookkeeping.statements import Statement, StatementLine
 from functions.shared.clock import INDIA, micros
@@ -41,6 +42,7 @@ _DESCRIPTIONS: Final[Mapping[str, str]] = {
     "DP_CHARGED": "Depository charge for shares sold",
     "POSITION_DELIVERED": "Intraday shares kept and paid for",
     "SQUARE_OFF_CHARGED": "Fee for squaring a position off",
+    "SHORT_DELIVERED": "Shares held, delivered for a short sale",
     "SHORT_VALUED": "Shares not delivered, valued",
     "SHORT_CLOSED_OUT": "Shares not delivered, closed out",
 }
@@ -51,23 +53,7 @@ def show_state_at(stores: Stores, user_id: int, moment: datetime) -> Response[st
     if moment > stores.clock.now():
         raise Refused(400, "INVALID_REQUEST", "time: is still to come")
     state = statements.state_at(stores.shards, user_id, moment)
-    return respond(
-        {
-            "as_of": format_time(micros(moment)),
-            "seq": state.seq,
-            "time": format_time(state.at),
-            "kind": state.kind,
-            "ref": None if state.ref is None else str(state.ref),
-            "cash_change": format_amount(state.cash_change),
-            "held_change": format_amount(state.held_change),
-            "cash": format_amount(state.cash),
-            "held": format_amount(state.held),
-            "borrowed": format_amount(state.borrowed),
-            "currency": "INR",
-            "previous_hash": None if state.previous_hash is None else state.previous_hash.hex(),
-            "hash": state.hash.hex(),
-        }
-    )
+    return respond({"as_of": format_time(micros(moment)), **render_row(state), "currency": "INR"})
 
 
 def show_statement(

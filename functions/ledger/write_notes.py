@@ -24,13 +24,14 @@ from functions.shared.domain.calendar import (
     settlement_date,
 )
 from functions.shared.domain.charges import depository_charge
-from functions.shared.domain.contract_note import contract_note
+from functions.shared.domain.contract_note import ContractNote, contract_note, settlement_number
 from functions.shared.domain.errors import InvariantViolated, Retryable
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.scheduled import ScheduledRun
+from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.postgres import Database, Shards
-from functions.shared.wire.contract_notes import encode_note
+from functions.shared.wire.contract_notes import NoteDocument, encode_note
 
 #: The day's last fills are on their way for a moment; a note without them would need a second.
 DELAY: Final = timedelta(minutes=10)
@@ -67,12 +68,16 @@ class _Notes:
 
     def _write(self, due: DueNote) -> bool:
         try:
-            return write_note(self._stores.shards, due, self._hours, self._now)
+            return write_note(
+                self._stores.shards, self._stores.instruments, due, self._hours, self._now
+            )
         except LookupError as error:  # traded on a day without rates: nothing heals that by itself
             raise InvariantViolated(str(error)) from error
 
 
-def write_note(shards: Shards, due: DueNote, hours: Hours, now: datetime) -> bool:
+def write_note(
+    shards: Shards, instruments: InstrumentMaster, due: DueNote, hours: Hours, now: datetime
+) -> bool:
     """Books one account's charges of a trade date as its note says, and keeps the note; True when
     a version was written. The depository's charges come first: a run that is cut off in between
     leaves the note due, and the next one finds them charged.
@@ -86,11 +91,26 @@ def write_note(shards: Shards, due: DueNote, hours: Hours, now: datetime) -> boo
     for _ in range(_ATTEMPTS):
         traded = day_traded(shards, due.user_id, due.trade_date)
         note = contract_note(due.trade_date, traded.orders)
-        body = encode_note(due.user_id, note)
+        body = encode_note(_document(due.user_id, note, instruments, hours))
         booked = book_note(shards, due, traded.through, note.charges, body, today, now)
         if booked.outcome != "STALE":
             return booked.outcome == "BOOKED"
     raise Retryable("fills come in faster than the note is made")
+
+
+def _document(
+    user_id: int, note: ContractNote, instruments: InstrumentMaster, hours: Hours
+) -> NoteDocument:
+    """The note with what is printed beside its money. A security that is no longer listed here, or
+    has no ISIN, goes without one."""
+    found = ((line.symbol, instruments.get(line.symbol)) for line in note.securities)
+    return NoteDocument(
+        user_id=user_id,
+        note=note,
+        settles_on=settlement_date(note.trade_date, hours),
+        settlement_number=settlement_number(note.trade_date, hours),
+        isins={symbol: one.isin for symbol, one in found if one is not None and one.isin},
+    )
 
 
 def settled_through(trade_date: date, hours: Hours) -> date:

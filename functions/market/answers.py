@@ -1,8 +1,8 @@
 """What the routes of functions/market give. Prices are text; null when not known."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from functions.shared.domain.calendar import MarketStatus
 from functions.shared.domain.instruments import Instrument
@@ -10,29 +10,36 @@ from functions.shared.domain.money import divide_half_up, format_decimal, format
 from functions.shared.domain.orders import OrderType
 from functions.shared.domain.pretrade import Band
 from functions.shared.domain.sessions import Phase, SecurityClass
+from functions.shared.runtime.described import (
+    AverageText,
+    DayText,
+    PriceText,
+    SymbolText,
+    TimeText,
+)
 from functions.shared.wire.quotes import Quote
 
 
 class QuoteItem(BaseModel):
     """`timestamp` is the exchange's time in milliseconds since 1970; `seq` grows by symbol."""
 
-    symbol: str
-    exchange: str
-    token: int
-    ltp: str | None = None
-    change: str | None = None
-    change_percent: str | None = None
-    bid: str | None = None
-    ask: str | None = None
-    last_quantity: int | None = None
-    volume: int | None = None
-    open: str | None = None
-    high: str | None = None
-    low: str | None = None
-    close: str | None = None
-    average: str | None = None
-    timestamp: int | None = None
-    seq: int | None = None
+    symbol: SymbolText
+    exchange: Annotated[str, Field(examples=["NSE"])]
+    token: Annotated[int, Field(examples=[1001])]
+    ltp: PriceText | None = None
+    change: PriceText | None = None
+    change_percent: Annotated[str | None, Field(examples=["0.88"])] = None
+    bid: PriceText | None = None
+    ask: PriceText | None = None
+    last_quantity: Annotated[int | None, Field(examples=[5])] = None
+    volume: Annotated[int | None, Field(examples=[1_234])] = None
+    open: PriceText | None = None
+    high: PriceText | None = None
+    low: PriceText | None = None
+    close: PriceText | None = None
+    average: AverageText | None = None
+    timestamp: Annotated[int | None, Field(examples=[1_790_000_000_123])] = None
+    seq: Annotated[int | None, Field(examples=[7])] = None
 
 
 class QuoteList(BaseModel):
@@ -42,55 +49,58 @@ class QuoteList(BaseModel):
 
 class InstrumentAnswer(BaseModel):
     """`band` is the day's lowest and highest price, as the venue has moved it; `freeze_quantity`
-    the most one order may have. A `delivery_only` series takes no intraday orders."""
+    the most one order may have. A `delivery_only` series takes no intraday orders. `isin` is empty
+    for an index."""
 
-    symbol: str
-    exchange: str
-    token: int
-    name: str
-    isin: str
-    sector: str
+    symbol: SymbolText
+    exchange: Annotated[str, Field(examples=["NSE"])]
+    token: Annotated[int, Field(examples=[1001])]
+    name: Annotated[str, Field(examples=["Reliance Industries Limited"])]
+    isin: Annotated[str, Field(examples=["INE002A01018"])]
+    sector: Annotated[str, Field(examples=["Energy"])]
     kind: Literal["EQUITY", "INDEX"]
-    tick: str
-    lot: int
-    series: str
-    delivery_only: bool
-    freeze_quantity: int
+    tick: Annotated[PriceText, Field(examples=["0.10"])]
+    lot: Annotated[int, Field(examples=[1])]
+    series: Annotated[str, Field(examples=["EQ"])]
+    delivery_only: Annotated[bool, Field(examples=[False])]
+    freeze_quantity: Annotated[int, Field(examples=[50_000])]
     security_class: SecurityClass
-    band_percent: int
-    band_low: str
-    band_high: str
-    close: str
-    phase: Phase
-    phase_text: str
+    band_percent: Annotated[int, Field(examples=[10])]
+    band_low: PriceText
+    band_high: PriceText
+    close: PriceText
+    phase: Annotated[Phase, Field(examples=["OPEN"])]
+    phase_text: Annotated[str, Field(examples=["regular"])]
 
 
 class SessionPhase(BaseModel):
     """The phase of a class of securities, and the order types that it takes."""
 
     security_class: SecurityClass
-    phase: Phase
-    takes: list[OrderType]
+    phase: Annotated[Phase, Field(examples=["OPEN"])]
+    takes: Annotated[list[OrderType], Field(examples=[["MARKET", "LIMIT"]])]
 
 
 class MarketStatusAnswer(BaseModel):
-    """By the calendar, on the business clock's `time`; the venue's own word on a security is under
-    that instrument. `phase` is that of securities without a closing auction; `rule_set` names the
-    dated rows; `provisional` when the year's holidays are not loaded."""
+    """By the calendar, on the business clock's `time`, with the wall clock's, which tokens follow,
+    as `wall_time`; the venue's own word on a security is under that instrument. `phase` is that of
+    securities without a closing auction; `rule_set` names the dated rows; `provisional` when the
+    year's holidays are not loaded."""
 
     exchange: Literal["NSE"] = "NSE"
-    phase: Phase
+    phase: Annotated[Phase, Field(examples=["OPEN"])]
     sessions: list[SessionPhase]
-    rule_set: str
-    trade_date: str
-    time: str
+    rule_set: Annotated[str, Field(examples=["S1"])]
+    trade_date: DayText
+    time: TimeText
+    wall_time: TimeText
     hours: Literal["nse", "always-open"]
-    provisional: bool
+    provisional: Annotated[bool, Field(examples=[False])]
 
 
 class Health(BaseModel):
     status: Literal["ok"] = "ok"
-    stream: str
+    stream: Annotated[str, Field(examples=["ws://127.0.0.1:7401/v1/stream"])]
 
 
 def quote_item(instrument: Instrument, quote: Quote | None) -> QuoteItem:

@@ -65,7 +65,7 @@ def _article(
     parameters = "".join(_parameter(p) for p in operation.get("parameters", []))
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     answers = "".join(
-        f"<tr><th>{escape(status)}<td>{_type(document, _json_schema(answer))}"
+        f"<tr><th>{escape(status)}<td>{_answer(document, answer)}"
         for status, answer in operation["responses"].items()
         if status != "default"
     )
@@ -96,11 +96,12 @@ def _fields(document: Mapping[str, Any], schema: Mapping[str, Any] | None) -> st
     )
 
 
-def _json_schema(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    schema: Mapping[str, Any] = (
-        answer.get("content", {}).get("application/json", {}).get("schema", {})
-    )
-    return schema
+def _answer(document: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+    """The fields of what is given, or in words how it is refused."""
+    if "$ref" in answer:
+        answer = document["components"]["responses"][answer["$ref"].rsplit("/", 1)[-1]]
+    given = answer.get("content", {}).get("application/json")
+    return escape(answer["description"]) if given is None else _type(document, given["schema"])
 
 
 def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:

@@ -18,12 +18,13 @@ from functions.market.answers import (
     quote_item,
 )
 from functions.market.docs_page import render_page
-from functions.shared.clock import micros
+from functions.shared.clock import micros, wall_now
 from functions.shared.domain.calendar import market_status, ruled, standing_band
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.sessions import ALL_DAY, TAKES, SecurityClass, rule_set
 from functions.shared.runtime import composition
+from functions.shared.runtime.described import described
 from functions.shared.runtime.http import PUBLIC, new_app
 from functions.shared.settings import Settings
 from functions.shared.wire.events import format_time
@@ -46,7 +47,15 @@ def _settings() -> MarketSettings:
     return MarketSettings.from_environment()
 
 
-@app.get("/v1/quotes", summary="Last quotes", tags=["Market"])
+_UNKNOWN = {404: ["UNKNOWN_SYMBOL"]}
+
+
+@app.get(
+    "/v1/quotes",
+    summary="Last quotes",
+    tags=["Market"],
+    responses=described({200: QuoteList}, _UNKNOWN),
+)
 def get_quotes(
     symbols: Annotated[
         str, Query(min_length=1, max_length=16_384, description="Separated by commas")
@@ -61,7 +70,12 @@ def get_quotes(
     return QuoteList(items=[quote_item(each, quotes.get(each.symbol)) for each in asked])
 
 
-@app.get("/v1/instruments/<symbol>", summary="One instrument", tags=["Market"])
+@app.get(
+    "/v1/instruments/<symbol>",
+    summary="One instrument",
+    tags=["Market"],
+    responses=described({200: InstrumentAnswer}, _UNKNOWN),
+)
 def get_instrument(symbol: str) -> InstrumentAnswer:
     """With the phase it is in and its price band, by the venue's own word where there is one."""
     stores, instrument = composition.stores(), _listed(symbol)
@@ -73,7 +87,8 @@ def get_instrument(symbol: str) -> InstrumentAnswer:
 
 @app.get("/v1/market/status", summary="The market's phase", tags=["Market"])
 def get_market_status() -> MarketStatusAnswer:
-    """The phase of each class of securities by the calendar."""
+    """The phase of each class of securities by the calendar, on the business clock, with the wall
+    clock's time beside it."""
     clock = composition.stores().clock
     now = clock.now()
     status = market_status(now, clock.hours)
@@ -88,6 +103,7 @@ def get_market_status() -> MarketStatusAnswer:
         rule_set=rules.name,
         trade_date=status.trade_date.isoformat(),
         time=format_time(micros(now)),
+        wall_time=format_time(micros(wall_now())),
         hours=clock.hours,
         provisional=status.provisional,
     )

@@ -78,9 +78,9 @@ def modify_order(
         version,
         facts.status.trade_date,
         facts.now,
+        changing.Asked(quantity, price, trigger_price),
         intent.quantity,
         judgement,
-        trigger_price,
     )
     if changed.rules:
         raise refusal(changed.order, changed.rules)

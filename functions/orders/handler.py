@@ -5,19 +5,28 @@ from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from functions.orders import change_order, place_order, read_orders
+from functions.orders.answers import (
+    CancelledOrders,
+    OrderAnswer,
+    OrderDetail,
+    OrderList,
+    PlacedBasket,
+)
 from functions.shared.bookkeeping.reading import OrderQuery
 from functions.shared.domain.errors import NotFound
 from functions.shared.domain.orders import Side, Status
 from functions.shared.domain.square_off import RESERVED_PREFIX
 from functions.shared.domain.waiting import RENEWAL_PREFIX
 from functions.shared.runtime import composition
-from functions.shared.runtime.fields import Instant, Integer, Request
+from functions.shared.runtime.described import described
+from functions.shared.runtime.fields import Instant, Integer, Request, example
 from functions.shared.runtime.http import new_app, principal, request_id
 from functions.shared.runtime.order_request import (
     BASKET_MAX,
+    ORDER_EXAMPLE,
     OrderBody,
     OrderPrice,
     Quantity,
@@ -26,8 +35,18 @@ from functions.shared.runtime.order_request import (
 
 app = new_app("orders")
 
-ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
+
+def _not_reserved(value: str) -> str:
+    for prefix in (RESERVED_PREFIX, RENEWAL_PREFIX):
+        if value.startswith(prefix):
+            raise ValueError(f"ids that begin with {prefix} are reserved")
+    return value
+
+
+ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$"), AfterValidator(_not_reserved)]
 ORDER_ID_MAX = 2**63 - 1
+_NOT_CHANGED = ("ID_REUSED", "VERSION_MOVED", "ORDER_ENDED", "CHANGE_PENDING")
+_UNJUDGED = ("NO_PRICE", "NO_RULES", "VENUE_UNAVAILABLE")
 LIMIT_MAX = 500
 
 
@@ -35,20 +54,17 @@ class NewOrderBody(OrderBody):
     """An order with the id that makes it happen once, however often it is sent. Ids that begin
     with SQ- or GTC- are the broker's own."""
 
-    client_order_id: ClientId
+    model_config = example({"client_order_id": "my-first-order", **ORDER_EXAMPLE})
 
-    @field_validator("client_order_id")
-    @classmethod
-    def _not_reserved(cls, value: str) -> str:
-        for prefix in (RESERVED_PREFIX, RENEWAL_PREFIX):
-            if value.startswith(prefix):
-                raise ValueError(f"ids that begin with {prefix} are reserved")
-        return value
+    client_order_id: ClientId
 
 
 class ModifyBody(Request):
     """The changed fields: `quantity` is the new total, `trigger_price` that of an order that waits.
-    `version` refuses a change to an order that has moved since it was read."""
+    `version` refuses a change to an order that has moved since it was read. A `request_id` stands
+    for one body: with another it is refused."""
+
+    model_config = example({"request_id": "dearer-1", "price": "1501.00", "version": 2})
 
     request_id: ClientId
     version: Annotated[Integer, Field(gt=0, le=2**31 - 1)] | None = None
@@ -66,13 +82,17 @@ class ModifyBody(Request):
 class CancelBody(Request):
     """`request_id` makes a repeated cancel the same cancel; left out, each one is new."""
 
+    model_config = example({"request_id": "cancel-1"})
+
     request_id: ClientId = Field(default_factory=lambda: str(uuid4()))
     version: Annotated[Integer, Field(gt=0, le=2**31 - 1)] | None = None
 
 
 class CancelAllBody(Request):
-    """`request_id` makes a repeated request the same one, about the same orders. `symbol` and
-    `side` leave the other orders alone."""
+    """`request_id` makes a repeated request the same one, about the same orders; with another body
+    it is refused. `symbol` and `side` leave the other orders alone."""
+
+    model_config = example({"request_id": "out-1", "symbol": "RELIANCE", "side": "BUY"})
 
     request_id: ClientId = Field(default_factory=lambda: str(uuid4()))
     symbol: Symbol | None = None
@@ -83,18 +103,27 @@ class BasketBody(Request):
     """Orders that are placed in one go, in their order. One that is refused doesn't keep the others
     from being placed."""
 
+    model_config = example({"orders": [{"client_order_id": "my-first-order", **ORDER_EXAMPLE}]})
+
     orders: Annotated[list[NewOrderBody], Field(min_length=1, max_length=BASKET_MAX)]
 
 
-@app.post("/v1/orders")
+@app.post(
+    "/v1/orders",
+    responses=described(
+        {202: OrderAnswer, 200: OrderAnswer},
+        {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
+         422: ["ORDER_REFUSED", "PRODUCT_NOT_OFFERED"], 429: ["RATE_LIMITED"], 503: _UNJUDGED},
+    ),
+)  # fmt: skip
 def place(body: Annotated[NewOrderBody, Body()]) -> Response[str]:
-    """Place an order."""
+    """Place an order. 202 once, 200 for the same id and body again."""
     return place_order.place_order(
         composition.stores(), principal(app).user_id, body.client_order_id, body.order_request()
     )
 
 
-@app.get("/v1/orders")
+@app.get("/v1/orders", responses=described({200: OrderList}))
 def list_orders(
     status: Annotated[Status | None, Query()] = None,
     symbol: Annotated[str | None, Query(max_length=40)] = None,
@@ -115,7 +144,7 @@ def list_orders(
     return read_orders.list_orders(composition.stores(), principal(app).user_id, query)
 
 
-@app.get("/v1/orders/<order_id>")
+@app.get("/v1/orders/<order_id>", responses=described({200: OrderDetail}, {404: ["NOT_FOUND"]}))
 def show(order_id: str) -> Response[str]:
     """One order with its history and fills."""
     return read_orders.show_order(
@@ -123,7 +152,14 @@ def show(order_id: str) -> Response[str]:
     )
 
 
-@app.patch("/v1/orders/<order_id>")
+@app.patch(
+    "/v1/orders/<order_id>",
+    responses=described(
+        {202: OrderAnswer},
+        {404: ["NOT_FOUND"], 409: [*_NOT_CHANGED, "BELOW_FILLED", "NOT_CHANGEABLE"],
+         422: ["ORDER_REFUSED"], 503: _UNJUDGED},
+    ),
+)  # fmt: skip
 def modify(order_id: str, body: Annotated[ModifyBody, Body()]) -> Response[str]:
     """Ask to change a working order's total quantity, its price, or both."""
     return change_order.modify_order(
@@ -132,7 +168,10 @@ def modify(order_id: str, body: Annotated[ModifyBody, Body()]) -> Response[str]:
     )  # fmt: skip
 
 
-@app.delete("/v1/orders/<order_id>")
+@app.delete(
+    "/v1/orders/<order_id>",
+    responses=described({202: OrderAnswer}, {404: ["NOT_FOUND"], 409: _NOT_CHANGED}),
+)
 def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> Response[str]:
     """Ask to cancel a working order."""
     wanted = body or CancelBody()
@@ -142,7 +181,12 @@ def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> 
     )  # fmt: skip
 
 
-@app.delete("/v1/orders")
+@app.delete(
+    "/v1/orders",
+    responses=described(
+        {202: CancelledOrders}, {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"]}
+    ),
+)
 def cancel_all(body: Annotated[CancelAllBody | None, Body()] = None) -> Response[str]:
     """Ask to cancel every working order, of a symbol or a side if given."""
     wanted = body or CancelAllBody()
@@ -151,7 +195,10 @@ def cancel_all(body: Annotated[CancelAllBody | None, Body()] = None) -> Response
     )
 
 
-@app.post("/v1/orders/baskets")
+@app.post(
+    "/v1/orders/baskets",
+    responses=described({200: PlacedBasket}, {404: ["NOT_FOUND"], 422: ["PRODUCT_NOT_OFFERED"]}),
+)
 def place_basket(body: Annotated[BasketBody, Body()]) -> Response[str]:
     """Place up to 20 orders at once, each answered by itself."""
     orders = [(order.client_order_id, order.order_request()) for order in body.orders]

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from functions.risk.answers import BasketPreviewAnswer, LimitItem, LimitList, PreviewAnswer
 from functions.risk.preview_order import preview_basket, preview_order
 from functions.shared.bookkeeping.accounts import order_rates
 from functions.shared.clock import trade_date
@@ -14,30 +15,25 @@ from functions.shared.domain.errors import NotFound, Refused
 from functions.shared.domain.money import format_amount
 from functions.shared.domain.pretrade import order_limits
 from functions.shared.runtime import composition
-from functions.shared.runtime.fields import Request
+from functions.shared.runtime.described import described
+from functions.shared.runtime.fields import Request, example
 from functions.shared.runtime.http import new_app, principal, request_id
-from functions.shared.runtime.order_request import BASKET_MAX, OrderBody
+from functions.shared.runtime.order_request import BASKET_MAX, ORDER_EXAMPLE, OrderBody
 
 app = new_app("risk")
 
-
-class LimitItem(BaseModel):
-    """One limit: a dated row. `unit` is shares, INR, orders or changes."""
-
-    code: str
-    value: str
-    unit: str
-    valid_from: str
-    valid_to: str | None
-    source: str
+_UNJUDGED = ("NO_PRICE", "NO_RULES", "VENUE_UNAVAILABLE")
 
 
-class LimitList(BaseModel):
-    items: list[LimitItem]
-    next: None = None
-
-
-@app.post("/v1/orders/preview", summary="Ask what an order would meet", tags=["Orders"])
+@app.post(
+    "/v1/orders/preview",
+    summary="Ask what an order would meet",
+    tags=["Orders"],
+    responses=described(
+        {200: PreviewAnswer},
+        {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 422: ["PRODUCT_NOT_OFFERED"], 503: _UNJUDGED},
+    ),
+)
 def preview(body: Annotated[OrderBody, Body()]) -> Response[str]:
     """The same verdict, charges and margin as placing, without placing."""
     return preview_order(composition.stores(), principal(app).user_id, body.order_request())
@@ -46,17 +42,31 @@ def preview(body: Annotated[OrderBody, Body()]) -> Response[str]:
 class BasketPreview(Request):
     """The orders of a basket, without their ids."""
 
+    model_config = example({"orders": [ORDER_EXAMPLE]})
+
     orders: Annotated[list[OrderBody], Field(min_length=1, max_length=BASKET_MAX)]
 
 
-@app.post("/v1/orders/baskets/preview", summary="Ask what a basket would meet", tags=["Orders"])
+@app.post(
+    "/v1/orders/baskets/preview",
+    summary="Ask what a basket would meet",
+    tags=["Orders"],
+    responses=described(
+        {200: BasketPreviewAnswer}, {404: ["NOT_FOUND"], 422: ["PRODUCT_NOT_OFFERED"]}
+    ),
+)
 def preview_of_basket(body: Annotated[BasketPreview, Body()]) -> Response[str]:
     """The verdict on each order, and the charges and the margin of all of them, without placing."""
     orders = [order.order_request() for order in body.orders]
     return preview_basket(composition.stores(), principal(app).user_id, orders, request_id(app))
 
 
-@app.get("/v1/risk/limits", summary="Limits in force", tags=["Risk"])
+@app.get(
+    "/v1/risk/limits",
+    summary="Limits in force",
+    tags=["Risk"],
+    responses=described({200: LimitList}, {503: ["NO_RULES"]}),
+)
 def get_limits() -> LimitList:
     """The limits of one order and of your account, on the business clock's trade date. An account
     without a limit on its rate has no row for it."""

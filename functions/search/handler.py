@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from functions.search.prefix_index import PrefixIndex
 from functions.shared.access.throttle import SEARCH, Throttle, network_of
@@ -15,6 +15,7 @@ from functions.shared.domain.errors import Retryable
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.money import format_price
 from functions.shared.runtime import composition
+from functions.shared.runtime.described import PriceText, SymbolText, described
 from functions.shared.runtime.http import PUBLIC, client_address, new_app
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.wire.quotes import Quote
@@ -25,13 +26,13 @@ HITS_MAX: Final = 50
 
 
 class Hit(BaseModel):
-    symbol: str
-    name: str
-    exchange: str
-    token: int
-    sector: str
-    kind: str
-    ltp: str | None
+    symbol: SymbolText
+    name: Annotated[str, Field(examples=["Reliance Industries Limited"])]
+    exchange: Annotated[str, Field(examples=["NSE"])]
+    token: Annotated[int, Field(examples=[1001])]
+    sector: Annotated[str, Field(examples=["Energy"])]
+    kind: Annotated[str, Field(examples=["EQUITY"])]
+    ltp: PriceText | None
 
 
 class Hits(BaseModel):
@@ -56,7 +57,13 @@ class _Index:
 _index = _Index()
 
 
-@app.get("/v1/search", summary="Find an instrument", tags=["Market"], security=PUBLIC)
+@app.get(
+    "/v1/search",
+    summary="Find an instrument",
+    tags=["Market"],
+    security=PUBLIC,
+    responses=described({200: Hits}, {429: ["TOO_MANY_REQUESTS"]}),
+)
 def search(
     q: Annotated[str, Query(min_length=1, max_length=64, description="Beginning of words")],
     limit: Annotated[int, Query(ge=1, le=HITS_MAX)] = 10,

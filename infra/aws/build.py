@@ -22,9 +22,12 @@ LARGEST_ARTIFACT_BYTES = 250 * 1024 * 1024
 
 
 def build_functions(build: Path, python: Path | None, root: Path = ROOT) -> tuple[Function, ...]:
-    """Builds every function of the template into its folder. Raises BuildError."""
+    """Builds every function of the template into a folder of `build`. Raises BuildError."""
     build.mkdir(parents=True, exist_ok=True)
-    functions = functions_of(load_template(root / "template.yaml"), root)
+    functions = tuple(
+        function._replace(folder=build / function.folder.name)
+        for function in functions_of(load_template(root / "template.yaml"), root)
+    )
     with (build / ".building").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one build at a time in one folder
         site = install_libraries(build, python)

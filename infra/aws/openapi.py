@@ -1,18 +1,22 @@
 """The API's one OpenAPI document, made from the routes of every function.
 
 Flow: each function's resolver -> its part of the document -> merged -> functions/market/
-openapi.json, which is committed and served. Invariant: what the document says of a route is what
-the route enforces, because both read the same declaration; a test finds a stale copy.
+openapi.json, which is committed and served. Invariant: what the document says of a route's request
+is what the route enforces, because both read the same declaration; of its answers, what the tests
+saw it answer. A test finds a stale copy.
 
 Run `python -m infra.aws.openapi` after a route has changed.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from functions.shared.runtime.codes import CODES
+from functions.shared.runtime.described import PROBLEM, refused
 from functions.shared.runtime.http import PUBLIC, Api
 
 #: Every module whose `app` has routes.
@@ -39,8 +43,24 @@ _PROBLEM: Final[dict[str, Any]] = {
         "request_id": {"type": "string"},
     },
 }
+#: How any route may refuse, beside its own ways: a caller, a body, a store that is away.
+_OF_ALL: Final[Mapping[int, Sequence[str]]] = {400: ["INVALID_REQUEST"]}
+_OF_BEARER: Final[Mapping[int, Sequence[str]]] = {
+    401: ["TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "SESSION_ENDED"],
+    421: ["WRONG_REGION"],
+}
+_OF_BODY: Final[Mapping[int, Sequence[str]]] = {
+    400: ["NOT_JSON", "INVALID_NUMBER"], 413: ["TOO_LARGE"], 415: ["UNSUPPORTED_MEDIA_TYPE"],
+}  # fmt: skip
+_OF_STORES: Final[Mapping[int, Sequence[str]]] = {503: ["UNAVAILABLE"]}
+#: Refusals that are the same wherever nothing is added to them, by status.
+_SHARED: Final[Mapping[int, Sequence[str]]] = {
+    413: _OF_BODY[413], 415: _OF_BODY[415], **_OF_BEARER, **_OF_STORES,
+}  # fmt: skip
+#: Routes that ask no store.
+_ALONE: Final = {"/health", "/docs", "/v1/openapi.json"}
 _ANY_ERROR: Final[dict[str, Any]] = {
-    "description": "Refused, not found or not available: see `code`",
+    "description": "Any other refusal or fault: see `code`",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
@@ -58,6 +78,9 @@ def document() -> dict[str, Any]:
         for schema, content in part.get("components", {}).get("schemas", {}).items():
             if schema not in _POWERTOOLS_ERRORS:
                 _claim(schemas, schema, content)
+    for operations in paths.values():
+        for operation in operations.values():
+            _give_examples(operation, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -73,6 +96,8 @@ def document() -> dict[str, Any]:
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             },
             "schemas": dict(sorted(schemas.items())),
+            "responses": {_name(s): refused(codes) for s, codes in _SHARED.items()},
+            "examples": _problems(paths),
         },
     }
 
@@ -94,8 +119,12 @@ def _operations(app: Api, part: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             if route.summary is None:  # powertools would only say the route again
                 operation["summary"] = " ".join((route.func.__doc__ or "").split())
             operation.setdefault("tags", [app.name.replace("-", " ").capitalize()])
+            answers = {s: _answer(s, a) for s, a in operation["responses"].items()}
+            own = {int(s): _codes(a) for s, a in answers.items() if s.isdecimal() and _codes(a)}
+            refusals = _merged(own, *_common(path, operation))
             operation["responses"] = {
-                **{s: _answer(s, a) for s, a in operation["responses"].items()},
+                **{s: answers[s] for s in sorted(answers) if not _codes(answers[s])},
+                **{str(s): _refusal(s, refusals[s]) for s in sorted(refusals)},
                 "default": _ANY_ERROR,
             }
             found.setdefault(path, {})[method] = operation
@@ -103,14 +132,98 @@ def _operations(app: Api, part: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _answer(status: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """Powertools describes a ready-made `Response[str]` as a JSON string; it is a JSON object,
-    and a 204 has nothing."""
+    """Powertools describes a ready-made `Response[str]` as a JSON string; the only one that says
+    no more of itself is this document, and a 204 has nothing."""
     if status == "204":
         return {"description": "Done"}
     media = answer.get("content", {}).get("application/json", {})
     if media.get("schema") == {"type": "string", "title": "Return"}:
         media["schema"] = {"type": "object"}
+        media["example"] = {"openapi": "3.1.0"}
     return answer
+
+
+def _codes(answer: Mapping[str, Any]) -> Sequence[str]:
+    """The codes of a refusal; of another answer none."""
+    return list(answer.get("content", {}).get(PROBLEM, {}).get("examples", ()))
+
+
+def _common(path: str, operation: Mapping[str, Any]) -> list[Mapping[int, Sequence[str]]]:
+    found = [] if path in _ALONE else [_OF_STORES]
+    if operation.get("security") != []:
+        found.append(_OF_BEARER)
+    if "requestBody" in operation:
+        found.append(_OF_BODY)
+    if "parameters" in operation or "requestBody" in operation:
+        found.append(_OF_ALL)
+    return found
+
+
+def _merged(*refusals: Mapping[int, Sequence[str]]) -> dict[int, list[str]]:
+    merged: dict[int, list[str]] = {}
+    for each in refusals:
+        for status, codes in each.items():
+            merged.setdefault(status, []).extend(codes)
+    return merged
+
+
+def _refusal(status: int, codes: Sequence[str]) -> Mapping[str, Any]:
+    if _SHARED.get(status) == codes:
+        return {"$ref": f"#/components/responses/{_name(status)}"}
+    return refused(codes)
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).phrase.title().replace(" ", "")
+
+
+def _problems(paths: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """An example of every code that a route names."""
+    statuses = {
+        code: status
+        for operations in paths.values()
+        for operation in operations.values()
+        for status, answer in operation["responses"].items()
+        for code in _codes(answer)
+    } | {code: str(status) for status, codes in _SHARED.items() for code in codes}
+    return {
+        code: {
+            "value": {
+                "type": f"/docs#{code}", "title": CODES[code], "status": int(statuses[code]),
+                "code": code, "detail": CODES[code], "request_id": "1c2a4f4e-0b0e-4d44-9d1c",
+            }
+        }
+        for code in sorted(statuses)
+    }  # fmt: skip
+
+
+def _give_examples(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> None:
+    """An example beside each JSON schema of an operation, made of its fields' own."""
+    bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+    for body in bodies:
+        media = body.get("content", {}).get("application/json")
+        if media is not None and "example" not in media:
+            media["example"] = example_of(media["schema"], schemas)
+
+
+def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
+    """A value that fits. Raises ValueError for a schema that has none to show."""
+    if "$ref" in schema and "examples" not in schema:
+        return example_of(schemas[schema["$ref"].rsplit("/", 1)[-1]], schemas)
+    match schema:
+        case {"examples": [first, *_]}:
+            return first
+        case {"const": value} | {"enum": [value, *_]}:
+            return value
+        case {"anyOf": [first, *_]}:
+            return example_of(first, schemas)
+        case {"type": "object", "properties": fields}:
+            return {name: example_of(field, schemas) for name, field in fields.items()}
+        case {"type": "array", "items": items}:
+            return [example_of(items, schemas)]
+        case {"type": "null"}:
+            return None
+    raise ValueError(f"no example of {schema}")
 
 
 def _claim(into: dict[str, Any], name: str, content: Any) -> None:

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -27,12 +28,24 @@ class AnchorFault(Exception):
     """An anchor that is not what it should be, and why."""
 
 
+class Anchor(NamedTuple):
+    """One anchor as it was written: what its row in the ledger must say. `after` and `through` are
+    transactions, `at` microseconds since 1970."""
+
+    after: int
+    through: int
+    size: int
+    root: bytes
+    frontier: bytes
+    at: int
+
+
 @dataclass(slots=True)
 class Shard:
     """One shard's anchors. `leaves`: (user, seq, hash) of each, with the anchor's number."""
 
     number: int
-    roots: list[bytes] = field(default_factory=list)
+    anchors: list[Anchor] = field(default_factory=list)
     leaves: list[tuple[int, int, bytes, str]] = field(default_factory=list)
     fault: str | None = None
 
@@ -88,7 +101,9 @@ def _read_anchor(
     size, root = _open_note((anchor / "checkpoint").read_bytes(), log, key)
     if (size, root) != (tree.size, tree.root()):
         raise AnchorFault("its root is not the root of the heads up to it")
-    shard.roots.append(root)
+    shard.anchors.append(
+        Anchor(header["after"], header["through"], size, root, tree.frontier(), header["at"])
+    )
     name = f"anchor {number} of shard {shard.number}"
     shard.leaves += ((*leaf, name) for leaf in _LEAF.iter_unpack(heads))
 
@@ -132,6 +147,10 @@ class _Tree:
             height += 1
         self._complete.append((height, node))
         self.size += 1
+
+    def frontier(self) -> bytes:
+        """The roots of the complete subtrees, largest first."""
+        return b"".join(node for _, node in self._complete)
 
     def root(self) -> bytes:
         nodes: Iterator[bytes] = (node for _, node in reversed(self._complete))

@@ -1,12 +1,12 @@
-"""What an account is left with: its holdings and lots, intraday positions, holds and settlements,
-payments, contract notes, and the totals of its days."""
+"""What an account is left with: holdings and lots, intraday positions, holds and settlements."""
 
 from typing import Final
 
 from infra.command.checks import ACCOUNT, EVENT, EXECUTION, ORDERS, POSTING, Check, home, rows_of
 
 _HOLDING, _LOT, _SALE = home("holding"), home("holding_lot"), home("lot_sale")
-_POSITION, _DUE, _PAYMENT = home("position"), home("settlement_due"), home("payment")
+_POSITION, _DUE = home("position"), home("settlement_due")
+_RESULT = home("intraday_result")
 
 _HOLDINGS = Check(
     "holdings",
@@ -59,6 +59,21 @@ ORDER BY user_id, symbol, lot
 """,
 )
 
+# What left the holdings: of a delivery sale all but what it lacked, and of short positions what was
+# delivered for them.
+_DELIVERED = f"""
+  SELECT user_id, seq, body -> 'lots' AS lots, body #>> '{{fill,symbol}}' AS symbol,
+    (body #>> '{{fill,trade_date}}')::date AS trade_date,
+    (body #>> '{{fill,quantity}}')::bigint
+      - coalesce((body #>> '{{short,quantity}}')::bigint, 0) AS sold,
+    (body #>> '{{fill,value}}')::bigint - coalesce((body #>> '{{short,value}}')::bigint, 0) AS value
+  FROM (SELECT user_id, seq, body::jsonb AS body FROM {EVENT} t WHERE kind = 'FILL') f
+  WHERE body #>> '{{fill,product}}' = 'CNC' AND body #>> '{{fill,side}}' = 'SELL'
+  UNION ALL SELECT user_id, seq, body -> 'lots', body #>> '{{delivery,symbol}}',
+    (body #>> '{{delivery,trade_date}}')::date, (body #>> '{{delivery,quantity}}')::bigint,
+    (body #>> '{{delivery,value}}')::bigint
+  FROM (SELECT user_id, seq, body::jsonb AS body FROM {EVENT} t WHERE kind = 'SHORT_DELIVERED') d
+"""
 _SALES = Check(
     "lot sales",
     rows_of("lot_sale"),
@@ -67,13 +82,10 @@ SELECT format('user %s seq %s lot %s: the fill took %s that cost %s, the sale''s
   user_id, seq, lot, coalesce(e.quantity, 0), coalesce(e.cost, 0), coalesce(s.quantity, 0),
   coalesce(s.cost, 0))
 FROM {_SALE} s FULL JOIN (SELECT t.user_id, t.seq, x.lot, x.trade_date AS acquired, x.quantity,
-    x.cost, (t.body::jsonb #>> '{{fill,trade_date}}')::date AS trade_date,
-    t.body::jsonb #>> '{{fill,symbol}}' AS symbol,
-    sum(x.quantity) OVER (PARTITION BY t.user_id, t.seq) AS taken,
-    (t.body::jsonb #>> '{{fill,quantity}}')::bigint AS sold
-  FROM {EVENT} t, jsonb_to_recordset(t.body::jsonb -> 'lots')
-    AS x (lot bigint, trade_date date, quantity bigint, cost bigint)
-  WHERE t.kind = 'FILL' AND x.lot <> t.seq) e USING (user_id, seq, lot)
+    x.cost, t.trade_date, t.symbol,
+    sum(x.quantity) OVER (PARTITION BY t.user_id, t.seq) AS taken, t.sold
+  FROM ({_DELIVERED}) t, jsonb_to_recordset(t.lots)
+    AS x (lot bigint, trade_date date, quantity bigint, cost bigint)) e USING (user_id, seq, lot)
 WHERE (s.quantity, s.cost, s.acquired, s.trade_date, s.symbol)
   IS DISTINCT FROM (e.quantity, e.cost, e.acquired, e.trade_date, e.symbol) OR e.taken <> e.sold
 ORDER BY user_id, seq, lot
@@ -84,11 +96,12 @@ _PROCEEDS = Check(
     "sale proceeds",
     rows_of("lot_sale"),
     f"""
-SELECT format('user %s seq %s: sold for %s, its lots'' proceeds are %s', x.user_id, x.seq, x.value,
-  sum(s.proceeds))
-FROM {EXECUTION} x JOIN {_SALE} s ON s.user_id = x.user_id AND s.seq = x.seq
-WHERE x.exec_type = 'F' GROUP BY x.user_id, x.seq, x.value HAVING sum(s.proceeds) <> x.value
-ORDER BY x.user_id, x.seq
+SELECT format('user %s seq %s: sold %s for %s, its lots'' are %s for %s', e.user_id, e.seq, e.sold,
+  e.value, sum(s.quantity), sum(s.proceeds))
+FROM ({_DELIVERED}) e LEFT JOIN {_SALE} s ON s.user_id = e.user_id AND s.seq = e.seq
+GROUP BY e.user_id, e.seq, e.sold, e.value
+HAVING (coalesce(sum(s.quantity), 0), coalesce(sum(s.proceeds), 0)) <> (e.sold, e.value)
+ORDER BY e.user_id, e.seq
 """,
 )
 
@@ -96,8 +109,8 @@ ORDER BY x.user_id, x.seq
 _POSITION_EVENTS = f"""
   SELECT e.user_id, e.seq, e.kind, e.body::jsonb #>> '{{position,symbol}}' AS symbol,
     (e.body::jsonb #>> '{{position,trade_date}}')::date AS trade_date, e.body::jsonb AS body
-  FROM {EVENT} e WHERE e.kind IN ('FILL', 'POSITION_DELIVERED', 'SHORT_CLOSED_OUT')
-    AND e.body::jsonb ? 'position'
+  FROM {EVENT} e WHERE e.body::jsonb ? 'position'
+    AND e.kind IN ('FILL', 'POSITION_DELIVERED', 'SHORT_DELIVERED', 'SHORT_CLOSED_OUT')
 """
 _POSITIONS = Check(
     "positions",
@@ -107,12 +120,13 @@ SELECT format('user %s %s of %s: net %s entered at %s, realised %s; its postings
   user_id, symbol, trade_date, p.net, p.open_value, p.realised, t.shares, abs(t.rupees), t.realised)
 FROM {_POSITION} p FULL JOIN (SELECT e.user_id, e.symbol, e.trade_date,
     coalesce(sum(x.shares), 0) AS shares, coalesce(sum(x.rupees), 0) AS rupees,
-    coalesce(-sum(x.rupees) FILTER (WHERE e.kind <> 'POSITION_DELIVERED'), 0)
+    coalesce(-sum(x.rupees) FILTER (WHERE e.kind IN ('FILL', 'SHORT_CLOSED_OUT')), 0)
       - coalesce(sum(CASE WHEN e.kind = 'SHORT_CLOSED_OUT'
           THEN (e.body #>> '{{shortage,value}}')::bigint
         WHEN e.kind = 'FILL' AND e.body #>> '{{fill,side}}' = 'BUY'
           THEN (e.body #>> '{{fill,value}}')::bigint
-        WHEN e.kind = 'FILL' THEN -(e.body #>> '{{fill,value}}')::bigint END), 0) AS realised
+        WHEN e.kind = 'FILL' THEN -coalesce(e.body #>> '{{short,value}}',
+          e.body #>> '{{fill,value}}')::bigint END), 0) AS realised
   FROM ({_POSITION_EVENTS}) e LEFT JOIN (SELECT user_id, seq,
       sum(amount) FILTER (WHERE asset <> 'INR') AS shares,
       sum(amount) FILTER (WHERE asset = 'INR') AS rupees
@@ -126,21 +140,34 @@ ORDER BY user_id, symbol, trade_date
 """,
 )
 
+# What delivery sales lacked trades in the position of its day.
+_LACKED = f"""
+  SELECT user_id, body #>> '{{fill,symbol}}', (body #>> '{{fill,trade_date}}')::date, 'SELL',
+    (body #>> '{{short,margin_rate}}')::bigint, (body #>> '{{short,quantity}}')::bigint,
+    (body #>> '{{short,value}}')::bigint
+  FROM (SELECT user_id, body::jsonb AS body FROM {EVENT} t WHERE kind = 'FILL') f
+  WHERE body ? 'short'
+"""
 _POSITION_TRADES = Check(
     "position trades",
     rows_of("position"),
     f"""
-SELECT format('user %s %s of %s: bought %s for %s and sold %s for %s; its executions say otherwise',
-  user_id, symbol, trade_date, p.buy_quantity, p.buy_value, p.sell_quantity, p.sell_value)
+SELECT format('user %s %s of %s: bought %s for %s and sold %s for %s at a margin of %s; its orders '
+  'and executions say otherwise', user_id, symbol, trade_date, p.buy_quantity, p.buy_value,
+  p.sell_quantity, p.sell_value, p.margin_rate)
 FROM {_POSITION} p FULL JOIN (SELECT o.user_id, o.symbol, o.trade_date,
-    coalesce(sum(x.quantity) FILTER (WHERE o.side = 'BUY'), 0) AS buy_quantity,
-    coalesce(sum(x.value) FILTER (WHERE o.side = 'BUY'), 0) AS buy_value,
-    coalesce(sum(x.quantity) FILTER (WHERE o.side = 'SELL'), 0) AS sell_quantity,
-    coalesce(sum(x.value) FILTER (WHERE o.side = 'SELL'), 0) AS sell_value
-  FROM {EXECUTION} x JOIN {ORDERS} o USING (order_id)
-  WHERE x.exec_type = 'F' AND o.product = 'MIS' GROUP BY o.user_id, o.symbol, o.trade_date) t
+    max(o.margin_rate) AS margin_rate,
+    coalesce(sum(o.quantity) FILTER (WHERE o.side = 'BUY'), 0) AS buy_quantity,
+    coalesce(sum(o.value) FILTER (WHERE o.side = 'BUY'), 0) AS buy_value,
+    coalesce(sum(o.quantity) FILTER (WHERE o.side = 'SELL'), 0) AS sell_quantity,
+    coalesce(sum(o.value) FILTER (WHERE o.side = 'SELL'), 0) AS sell_value
+  FROM (SELECT y.user_id, y.symbol, y.trade_date, y.side, y.margin_rate, x.quantity, x.value
+    FROM {ORDERS} y LEFT JOIN {EXECUTION} x ON x.order_id = y.order_id AND x.exec_type = 'F'
+    WHERE y.product = 'MIS' AND y.status <> 'DENIED' UNION ALL {_LACKED}) o
+  GROUP BY o.user_id, o.symbol, o.trade_date) t
   USING (user_id, symbol, trade_date)
-WHERE coalesce(p.buy_quantity, 0) <> coalesce(t.buy_quantity, 0)
+WHERE p.margin_rate IS DISTINCT FROM t.margin_rate
+  OR coalesce(p.buy_quantity, 0) <> coalesce(t.buy_quantity, 0)
   OR coalesce(p.buy_value, 0) <> coalesce(t.buy_value, 0)
   OR coalesce(p.sell_quantity, 0) <> coalesce(t.sell_quantity, 0)
   OR coalesce(p.sell_value, 0) <> coalesce(t.sell_value, 0)
@@ -211,6 +238,7 @@ ORDER BY a.user_id
 """,
 )
 
+# A late sale may have taken what another order promises: that one may sell short, no new one may.
 _OPEN_SELLS = Check(
     "open sells",
     rows_of("holding", "open_sell > 0"),
@@ -222,8 +250,23 @@ FROM {_HOLDING} h FULL JOIN (SELECT user_id, symbol, sum(shares) AS shares
   FROM ({_WORKING}) o WHERE side = 'SELL' AND product = 'CNC' GROUP BY user_id, symbol) w
   USING (user_id, symbol)
 WHERE coalesce(h.open_sell, 0) <> coalesce(w.shares, 0)
-  OR coalesce(h.open_sell + h.pledged > h.quantity, false)
+  OR coalesce(h.pledged > h.quantity, false)
 ORDER BY user_id, symbol
+""",
+)
+
+_PLEDGES = Check(
+    "pledges",
+    rows_of("holding", "pledged > 0"),
+    f"""
+SELECT format('user %s %s: %s are pledged, its events say %s', user_id, symbol,
+  coalesce(h.pledged, 0), coalesce(e.pledged, 0))
+FROM {_HOLDING} h FULL JOIN (SELECT DISTINCT ON (user_id, told ->> 'symbol') user_id,
+    told ->> 'symbol' AS symbol, (told ->> 'pledged')::bigint AS pledged
+  FROM (SELECT user_id, seq, body::jsonb -> 'holding' AS told FROM {EVENT} t
+    WHERE kind = 'PLEDGE_SET') p ORDER BY user_id, told ->> 'symbol', seq DESC) e
+  USING (user_id, symbol)
+WHERE coalesce(h.pledged, 0) <> coalesce(e.pledged, 0) ORDER BY user_id, symbol
 """,
 )
 
@@ -239,7 +282,23 @@ FROM {ACCOUNT} a FULL JOIN (SELECT user_id, sum(unsettled) AS unsettled, sum(blo
 WHERE a.unsettled IS DISTINCT FROM coalesce(d.unsettled, 0)
   OR a.blocked IS DISTINCT FROM coalesce(d.blocked, 0)
   OR a.settles_next IS DISTINCT FROM coalesce(d.next, 'infinity')
+  OR a.unsettled NOT BETWEEN a.blocked AND a.cash
 ORDER BY user_id
+""",
+)
+
+_RESULTS = Check(
+    "intraday results",
+    rows_of("intraday_result"),
+    f"""
+SELECT format('user %s: the result of %s is %s, its intraday fills moved %s', user_id, trade_date,
+  coalesce(r.amount, 0), coalesce(e.amount, 0))
+FROM {_RESULT} r FULL JOIN (SELECT user_id, (fill ->> 'trade_date')::date AS trade_date,
+    sum(cash_change) AS amount
+  FROM (SELECT user_id, cash_change, body::jsonb -> 'fill' AS fill FROM {EVENT} t
+    WHERE kind = 'FILL') f WHERE fill ->> 'product' = 'MIS' GROUP BY 1, 2) e
+  USING (user_id, trade_date)
+WHERE r.amount IS DISTINCT FROM e.amount ORDER BY user_id, trade_date
 """,
 )
 
@@ -262,74 +321,7 @@ ORDER BY user_id, seq
 """,
 )
 
-_PAYMENTS = Check(
-    "payments",
-    rows_of("payment"),
-    f"""
-SELECT format('payment %s of user %s: %s of %s is %s, and its events say otherwise', p.payment_id,
-  p.user_id, p.direction, p.amount, p.state)
-FROM {_PAYMENT} p
-LEFT JOIN {EVENT} r ON r.user_id = p.user_id AND r.seq = p.requested_seq
-LEFT JOIN {EVENT} e ON e.user_id = p.user_id AND e.seq = p.ended_seq
-LEFT JOIN {home("deposit")} d
-  ON d.user_id = p.user_id AND d.client_id = 'payment:' || p.payment_id
-WHERE (p.direction = 'OUT' AND p.state <> 'REFUSED')
-    <> coalesce(r.kind = 'WITHDRAWAL_REQUESTED' AND r.cash_change = -p.amount
-      AND r.ref = p.payment_id, p.requested_seq IS NOT NULL)
-  OR coalesce(e.kind, '') <> CASE p.state WHEN 'PAID' THEN 'WITHDRAWAL_PAID'
-    WHEN 'RETURNED' THEN 'WITHDRAWAL_RETURNED' WHEN 'COLLECTED' THEN 'DEPOSITED'
-    WHEN 'REFUSED' THEN CASE p.direction WHEN 'OUT' THEN 'WITHDRAWAL_REFUSED'
-      ELSE 'DEPOSIT_REFUSED' END ELSE '' END
-  OR e.cash_change <> CASE WHEN p.state IN ('RETURNED', 'COLLECTED') THEN p.amount ELSE 0 END
-  OR (p.state = 'COLLECTED') <> coalesce(d.seq = p.ended_seq AND d.amount = p.amount, false)
-ORDER BY p.payment_id
-""",
-)
-
-# The other way: money that moved for a payment is that payment's, or its id could move it again.
-_PAYMENT_EVENTS = Check(
-    "payment events",
-    rows_of("ledger_event", "kind LIKE 'WITHDRAWAL%'"),
-    f"""
-SELECT format('user %s seq %s: %s of payment %s, which does not know of it', e.user_id, e.seq,
-  e.kind, e.payment)
-FROM (SELECT user_id, seq, kind, ref AS payment FROM {EVENT} t
-    WHERE kind LIKE 'WITHDRAWAL%' OR kind = 'DEPOSIT_REFUSED'
-  UNION ALL SELECT user_id, seq, 'DEPOSITED', substr(client_id, 9)::bigint
-  FROM {home("deposit")} d WHERE client_id LIKE 'payment:%') e
-LEFT JOIN {_PAYMENT} p ON p.user_id = e.user_id AND p.payment_id = e.payment
-  AND e.seq IN (p.requested_seq, p.ended_seq)
-WHERE p.payment_id IS NULL ORDER BY e.user_id, e.seq
-""",
-)
-
-_PAYOUTS = Check(
-    "payouts under way",
-    rows_of("payment", "direction = 'OUT'"),
-    f"""
-SELECT format('user %s: %s is in house:payouts, its withdrawals under way are %s', user_id,
-  coalesce(p.amount, 0), coalesce(w.amount, 0))
-FROM (SELECT user_id, sum(amount) AS amount FROM {POSTING} t WHERE account = 'house:payouts'
-  GROUP BY user_id) p
-FULL JOIN (SELECT user_id, sum(amount) AS amount FROM {_PAYMENT} t
-  WHERE direction = 'OUT' AND state IN ('REQUESTED', 'SENT') GROUP BY user_id) w USING (user_id)
-WHERE coalesce(p.amount, 0) <> coalesce(w.amount, 0) ORDER BY user_id
-""",
-)
-
-# The bank's last word never came, and nothing asks for it any more: a person must.
-_STUCK_PAYMENTS = Check(
-    "stuck payments",
-    rows_of("payment", "state IN ('REQUESTED', 'SENT')"),
-    f"""
-SELECT format('payment %s of user %s: %s of %s is %s after %s attempts', payment_id, user_id,
-  direction, amount, state, attempts)
-FROM {_PAYMENT} t WHERE state IN ('REQUESTED', 'SENT') AND due_at IS NULL ORDER BY payment_id
-""",
-)
-
 BOOK_CHECKS: Final = (
     _HOLDINGS, _LOTS, _LOTS_OF_EVENTS, _SALES, _PROCEEDS, _POSITIONS, _POSITION_TRADES,
-    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _SETTLEMENTS, _SHORTAGES, _PAYMENTS,
-    _PAYMENT_EVENTS, _PAYOUTS, _STUCK_PAYMENTS,
+    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _PLEDGES, _SETTLEMENTS, _RESULTS, _SHORTAGES,
 )  # fmt: skip

@@ -15,7 +15,7 @@ SELECT format('user %s note of %s version %s: is not what event %s says',
   coalesce(n.user_id, e.user_id),
   coalesce(n.trade_date::text, e.note ->> 'trade_date'),
   coalesce(n.version::text, e.note ->> 'version'), coalesce(n.seq, e.seq))
-FROM {_NOTE} n FULL JOIN (SELECT t.user_id, t.seq, t.body::jsonb -> 'contract_note' AS note
+FROM {_NOTE} n FULL JOIN (SELECT t.user_id, t.seq, t.at, t.body::jsonb -> 'contract_note' AS note
   FROM {EVENT} t WHERE t.kind = 'CONTRACT_NOTE') e ON e.user_id = n.user_id AND e.seq = n.seq
 LEFT JOIN {_NOTE} b ON b.user_id = n.user_id AND b.trade_date = n.trade_date
   AND b.version = n.version - 1
@@ -25,6 +25,7 @@ WHERE e.note IS NULL OR n.body IS NULL
   OR (e.note ->> 'version')::integer <> n.version
   OR (e.note ->> 'through')::bigint <> n.through
   OR e.note -> 'charges' <> to_jsonb(n.charges)
+  OR n.at <> e.at
   OR n.version > 1 AND (b.version IS NULL OR b.through >= n.through)
 ORDER BY coalesce(n.user_id, e.user_id), coalesce(n.seq, e.seq)
 """,
@@ -74,16 +75,35 @@ _DAY_TOTALS = Check(
     "day totals",
     "SELECT count(*) FROM ledger.day_total",
     """
-SELECT format('%s %s of %s: folded is %s, the postings up to the latest anchor say %s', account,
-  asset, day, coalesce(d.amount, 0), coalesce(p.amount, 0))
-FROM (SELECT day, account, asset, credits - debits AS amount, lines FROM ledger.day_total) d
+SELECT format('%s %s of %s: folded is %s less %s, the postings up to the latest anchor say %s, %s',
+  account, asset, day, coalesce(d.credits, 0), coalesce(d.debits, 0), coalesce(p.credits, 0),
+  coalesce(p.debits, 0))
+FROM ledger.day_total d
 FULL JOIN (SELECT (e.at AT TIME ZONE 'Asia/Kolkata')::date AS day, x.account, x.asset,
-    sum(x.amount) AS amount, count(*) AS lines
+    sum(greatest(-x.amount, 0)) AS debits, sum(greatest(x.amount, 0)) AS credits,
+    count(*) AS lines
   FROM ledger.ledger_event e JOIN ledger.posting x USING (user_id, seq)
   WHERE e.xact > 0 AND e.xact < (SELECT max(through) FROM ledger.anchor) GROUP BY 1, 2, 3) p
   USING (day, account, asset)
-WHERE (d.amount, d.lines) IS DISTINCT FROM (p.amount, p.lines) ORDER BY day, account, asset
+WHERE (d.debits, d.credits, d.lines) IS DISTINCT FROM (p.debits, p.credits, p.lines)
+ORDER BY day, account, asset
 """,
 )
 
-DAY_CHECKS: Final = (_NOTES, _NOTES_AGREE, _NOTES_DUE, _DAY_TOTALS)
+# An anchor has a leaf for each user with an event of its transactions, wherever that user is now.
+_ANCHORED_USERS = Check(
+    "anchored users",
+    "SELECT count(*) FROM ledger.anchor",
+    """
+SELECT format('anchor %s: has the heads of %s users, of its transactions the log has %s', number,
+  a.users, coalesce(e.users, 0))
+FROM (SELECT number, size - lag(size, 1, 0::bigint) OVER (ORDER BY number) AS users
+  FROM ledger.anchor) a
+LEFT JOIN (SELECT width_bucket(t.xact, (SELECT array_agg(through ORDER BY number)
+    FROM ledger.anchor)) + 1 AS number, count(DISTINCT t.user_id) AS users
+  FROM ledger.ledger_event t WHERE t.xact > 0 GROUP BY 1) e USING (number)
+WHERE a.users <> coalesce(e.users, 0) ORDER BY number
+""",
+)
+
+DAY_CHECKS: Final = (_NOTES, _NOTES_AGREE, _NOTES_DUE, _DAY_TOTALS, _ANCHORED_USERS)

@@ -1,33 +1,8 @@
-"""What must hold between the log, its postings, the executions and the orders of a shard."""
+"""What must hold between a shard's log, the venue's executions, and what its jobs did."""
 
 from typing import Final
 
 from infra.command.checks import ACCOUNT, EVENT, EXECUTION, ORDERS, POSTING, Check, home, rows_of
-
-_POSTINGS_BALANCE = Check(
-    "postings",
-    rows_of("posting"),
-    f"""
-SELECT format('user %s seq %s: %s postings sum to %s, not 0', user_id, seq, asset, sum(amount))
-FROM {POSTING} p GROUP BY user_id, seq, asset HAVING sum(amount) <> 0
-ORDER BY user_id, seq, asset
-""",
-)
-
-# Both ways: an event that moved cash without its posting, and a posting without its event.
-_CASH_IS_POSTED = Check(
-    "cash postings",
-    rows_of("ledger_event", "cash_change <> 0"),
-    f"""
-SELECT format('user %s seq %s: the event moves %s, its postings to client:cash %s',
-  user_id, seq, coalesce(e.cash_change, 0), coalesce(p.amount, 0))
-FROM (SELECT user_id, seq, cash_change FROM {EVENT} x) e
-FULL JOIN (SELECT user_id, seq, sum(amount) FILTER (WHERE account = 'client:cash') AS amount
-  FROM {POSTING} x GROUP BY user_id, seq) p USING (user_id, seq)
-WHERE coalesce(e.cash_change, 0) <> coalesce(p.amount, 0) OR e.cash_change IS NULL
-ORDER BY user_id, seq
-""",
-)
 
 _FILL_HAS_EXECUTION = Check(
     "fills",
@@ -46,6 +21,8 @@ LEFT JOIN {EXECUTION} x
   AND x.price = (e.fill ->> 'price')::bigint
   AND x.value = (e.fill ->> 'value')::bigint
   AND x.charges = (e.fill ->> 'charges')::bigint
+  AND x.at = to_timestamp(0) + (e.fill ->> 'at')::bigint * interval '1 microsecond'
+  AND x.venue = 1
 GROUP BY e.user_id, e.seq, e.fill, e.ref HAVING count(x.exec_id) <> 1
 ORDER BY e.user_id, e.seq
 """,
@@ -65,8 +42,28 @@ ORDER BY x.trade_date, x.exec_id
 """,
 )
 
+# A report that moved no money: what it was is in the event it became.
+_REPORTS = Check(
+    "reports",
+    rows_of("execution", "exec_type <> 'F'"),
+    f"""
+SELECT format('user %s seq %s: the venue reported %s of %s, the execution is %s of %s', user_id,
+  seq, e.told ->> 'exec_id', e.told ->> 'trade_date', x.exec_id, x.trade_date)
+FROM (SELECT * FROM {EXECUTION} t WHERE exec_type <> 'F') x
+FULL JOIN (SELECT user_id, seq, body::jsonb -> 'execution' AS told FROM {EVENT} t
+  WHERE kind LIKE 'ORDER\\_%' AND kind NOT IN ('ORDER_PLACED', 'ORDER_DENIED')
+    AND body::jsonb ? 'execution') e USING (user_id, seq)
+WHERE e.told IS DISTINCT FROM jsonb_build_object('exec_id', x.exec_id, 'exec_type', x.exec_type,
+    'trade_date', x.trade_date, 'settles_on', x.settles_on,
+    'at', (extract(epoch FROM x.at) * 1000000)::bigint)
+  OR (x.venue, x.quantity, x.price, x.value, x.charges) <> (1, 0, 0, 0, 0)
+ORDER BY user_id, seq
+""",
+)
+
 # A trade's money, worked out again: value at half a paisa up; for delivery cash moves by the value
-# and the charges; intraday the value stays in the position, and cash moves by what was realised.
+# and the charges; intraday the value stays in the position, and cash moves by what was realised. A
+# delivery sale that lacked shares is both.
 _EXECUTION_MONEY = Check(
     "execution values",
     rows_of("execution", "exec_type = 'F'"),
@@ -80,97 +77,21 @@ LEFT JOIN (SELECT user_id, seq, sum(amount) AS amount FROM {POSTING} t
   GROUP BY user_id, seq) p ON p.user_id = x.user_id AND p.seq = x.seq
 WHERE x.exec_type = 'F' AND (x.value <> floor(x.quantity::numeric * x.price / 100 + 0.5)
   OR e.cash_change <> -coalesce(p.amount, 0) - x.charges
-  OR o.product = 'CNC'
+  OR o.product = 'CNC' AND NOT e.body::jsonb ? 'short'
     AND e.cash_change <> CASE o.side WHEN 'BUY' THEN -x.value ELSE x.value END - x.charges)
 ORDER BY x.trade_date, x.exec_id
 """,
 )
 
-# Every head of a fill's charges is in an account of its own.
-_CHARGE_HEADS = Check(
-    "charge heads",
-    rows_of("ledger_event", "kind = 'FILL'"),
+# How fast an account may place orders hangs on what it was opened as.
+_CLASSES = Check(
+    "account classes",
+    rows_of("account"),
     f"""
-SELECT format('user %s seq %s: the fill charges %s to %s, its postings say %s', e.user_id, e.seq,
-  e.amount, h.account, coalesce(p.amount, 0))
-FROM (SELECT t.user_id, t.seq, c.amount::bigint, c.head
-  FROM {EVENT} t, jsonb_array_elements_text(t.body::jsonb #> '{{fill,heads}}')
-    WITH ORDINALITY AS c (amount, head) WHERE t.kind = 'FILL') e
-JOIN ledger.charge_head h ON h.head = e.head
-LEFT JOIN (SELECT user_id, seq, account, sum(amount) AS amount FROM {POSTING} t
-  WHERE account LIKE 'charge:%%' GROUP BY user_id, seq, account) p
-  ON p.user_id = e.user_id AND p.seq = e.seq AND p.account = h.account
-WHERE e.amount <> coalesce(p.amount, 0)
-ORDER BY e.user_id, e.seq, h.account
-""".replace("%%", "%"),
-)
-
-_ORDER_TOTALS = Check(
-    "order totals",
-    rows_of("orders"),
-    f"""
-SELECT format('order %s: filled %s worth %s, its executions %s worth %s', o.order_id,
-  o.filled_quantity, o.traded_value, coalesce(sum(x.quantity), 0), coalesce(sum(x.value), 0))
-FROM {ORDERS} o LEFT JOIN {EXECUTION} x
-  ON x.order_id = o.order_id AND x.exec_type = 'F'
-GROUP BY o.order_id, o.filled_quantity, o.traded_value, o.charges, o.quantity, o.status
-HAVING o.filled_quantity <> coalesce(sum(x.quantity), 0)
-  OR o.traded_value <> coalesce(sum(x.value), 0)
-  OR (SELECT sum(c) FROM unnest(o.charges) c) <> coalesce(sum(x.charges), 0)
-  OR o.filled_quantity > o.quantity OR (o.status = 'FILLED') <> (o.filled_quantity = o.quantity)
-ORDER BY o.order_id
-""",
-)
-
-# The events that tell of an order itself; others only have to do with one (a loan, a fee).
-_TELLS_OF_AN_ORDER = """(kind LIKE 'ORDER\\_%'
-    OR kind IN ('FILL', 'CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CHANGE_REFUSED'))"""
-
-_ORDER_IS_LOGGED = Check(
-    "order events",
-    rows_of("orders"),
-    f"""
-SELECT format('order %s: %s, version %s; its last event says %s, version %s%s',
-  coalesce(o.order_id, l.ref), coalesce(o.status, 'is lost'), o.version, l.facts ->> 'status',
-  l.facts ->> 'version',
-  CASE WHEN l.facts @> jsonb_build_object('status', o.status, 'version', o.version)
-    THEN ', and of another order' ELSE '' END)
-FROM {ORDERS} o FULL JOIN (SELECT DISTINCT ON (e.user_id, e.ref) e.user_id, e.ref,
-    e.body::jsonb -> 'order' AS facts
-  FROM {EVENT} e WHERE {_TELLS_OF_AN_ORDER}
-  ORDER BY e.user_id, e.ref, e.seq DESC) l ON l.user_id = o.user_id AND l.ref = o.order_id
-WHERE l.facts IS NULL OR NOT l.facts @> jsonb_build_object('client_order_id', o.client_order_id,
-  'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
-  'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
-  'trigger_price', o.trigger_price,
-  'trigger_above', o.trigger_above,
-  'parent_order_id', o.parent_order_id,
-  'product', o.product, 'validity', o.validity,
-  'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
-  'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
-  'pending_change', o.pending_change, 'pending_quantity', o.pending_quantity,
-  'pending_reserved', o.pending_reserved, 'version', o.version)
-ORDER BY coalesce(o.order_id, l.ref)
-""",
-)
-
-# A waiting order goes to the venue by one event, and by a trade that reached its trigger.
-_RELEASES = Check(
-    "releases",
-    rows_of("ledger_event", "kind = 'ORDER_RELEASED'"),
-    f"""
-SELECT format('order %s: released by seq %s, its row says %s, at %s for the trigger %s',
-  coalesce(o.order_id, e.ref), e.seq, o.released_seq, e.body #>> '{{trigger,price}}',
-  o.trigger_price)
-FROM (SELECT * FROM {ORDERS} t WHERE released_seq IS NOT NULL) o
-FULL JOIN (SELECT user_id, seq, ref, at, body::jsonb AS body FROM {EVENT} t
-  WHERE kind = 'ORDER_RELEASED') e
-  ON e.user_id = o.user_id AND e.ref = o.order_id AND e.seq = o.released_seq
-WHERE e.seq IS NULL OR o.order_id IS NULL OR e.body #>> '{{order,status}}' <> 'PENDING'
-  OR CASE WHEN o.trigger_price IS NULL THEN o.releases_at > e.at
-    WHEN o.trigger_above THEN (e.body #>> '{{trigger,price}}')::bigint < o.trigger_price
-    ELSE (e.body #>> '{{trigger,price}}')::bigint > o.trigger_price END IS NOT FALSE
-ORDER BY 1
+SELECT format('user %s: is of class %s, was opened as %s', user_id, a.class, e.class)
+FROM {ACCOUNT} a LEFT JOIN (SELECT user_id, body::jsonb ->> 'class' AS class FROM {EVENT} t
+  WHERE kind = 'ACCOUNT_OPENED') e USING (user_id)
+WHERE a.class IS DISTINCT FROM e.class ORDER BY user_id
 """,
 )
 
@@ -178,25 +99,62 @@ _LOANS = Check(
     "loans",
     rows_of("account"),
     f"""
-SELECT format('user %s: owes %s, its postings to house:receivable say %s', a.user_id, a.borrowed,
+SELECT format('user %s: owes %s, its postings to house:receivable say %s', user_id, a.borrowed,
   coalesce(-p.amount, 0))
 FROM {ACCOUNT} a LEFT JOIN (SELECT user_id, sum(amount) AS amount FROM {POSTING} t
   WHERE account = 'house:receivable' GROUP BY user_id) p USING (user_id)
-WHERE a.borrowed <> coalesce(-p.amount, 0)
-  OR a.borrowed > 0 AND NOT EXISTS (SELECT FROM ledger.loan l WHERE l.user_id = a.user_id)
-ORDER BY a.user_id
+FULL JOIN {home("loan")} l USING (user_id)
+WHERE a.borrowed IS DISTINCT FROM coalesce(-p.amount, 0) OR a.borrowed > 0 AND l.user_id IS NULL
+  OR l.user_id IS NOT NULL AND p.user_id IS NULL
+ORDER BY user_id
 """,
 )
 
-_DEPOSITS = Check(
-    "deposits",
-    rows_of("deposit"),
+# The interest of each day that is charged by now, on the loan as the log has it at the day's end in
+# India: days through which a loan is charged, and all days of loans that are repaid.
+_INTEREST = Check(
+    "interest",
+    rows_of("ledger_event", "kind = 'INTEREST_CHARGED'"),
     f"""
-SELECT format('user %s deposit %s: is not the DEPOSITED event of seq %s', user_id,
-  coalesce(d.client_id, '?'), seq)
-FROM {home("deposit")} d FULL JOIN (SELECT user_id, seq, cash_change FROM {EVENT} t
-  WHERE kind = 'DEPOSITED') e USING (user_id, seq)
-WHERE d.amount IS DISTINCT FROM e.cash_change ORDER BY user_id, seq
+WITH lent AS (SELECT e.user_id, e.borrowed, e.at, lead(e.at) OVER (PARTITION BY e.user_id
+    ORDER BY e.seq) AS until
+  FROM {EVENT} e WHERE e.user_id IN (SELECT x.user_id FROM {EVENT} x WHERE x.kind = 'BORROWED'))
+SELECT format('user %s: the interest of %s is %s on a loan of %s, booked is %s', user_id, day,
+  coalesce(i.amount, 0), coalesce(i.loan, 0), coalesce(e.amount, 0))
+FROM (SELECT b.user_id, d.day::date AS day, b.borrowed AS loan, r.basis_points,
+    floor((b.borrowed::numeric * r.basis_points * 2 + 3650000) / 7300000) AS amount
+  FROM lent b LEFT JOIN {home("loan")} l USING (user_id)
+  CROSS JOIN LATERAL generate_series((b.at AT TIME ZONE 'Asia/Kolkata')::date,
+    least((b.until AT TIME ZONE 'Asia/Kolkata')::date - 1, l.charged_through), '1 day') d (day)
+  LEFT JOIN LATERAL (SELECT x.basis_points FROM ledger.interest_rate x
+    WHERE x.valid_from <= d.day ORDER BY x.valid_from DESC LIMIT 1) r ON true
+  WHERE b.borrowed > 0) i
+FULL JOIN (SELECT user_id, (told ->> 'day')::date AS day, (told ->> 'loan')::bigint AS loan,
+    (told ->> 'basis_points')::bigint AS basis_points, (told ->> 'amount')::bigint AS amount,
+    cash_change
+  FROM (SELECT user_id, cash_change, body::jsonb -> 'interest' AS told FROM {EVENT} t
+    WHERE kind = 'INTEREST_CHARGED') t) e USING (user_id, day)
+WHERE i.amount IS DISTINCT FROM 0 AND (i.loan, i.basis_points, i.amount, i.amount)
+  IS DISTINCT FROM (e.loan, e.basis_points, e.amount, -e.cash_change) ORDER BY user_id, day
+""",
+)
+
+# Announcements are each shard's own: one that paid before its slot moved is at its old home.
+_DIVIDENDS = Check(
+    "dividends",
+    rows_of("ledger_event", "kind = 'DIVIDEND_PAID'"),
+    f"""
+SELECT format('user %s seq %s: is paid %s for %s of %s, announced is %s a share', e.user_id, e.seq,
+  e.cash_change, e.quantity, e.symbol, d.per_share)
+FROM (SELECT user_id, seq, xact, cash_change, told ->> 'symbol' AS symbol,
+    (told ->> 'record_date')::date AS record_date, (told ->> 'quantity')::bigint AS quantity,
+    (told ->> 'per_share')::bigint AS per_share
+  FROM (SELECT user_id, seq, xact, cash_change, body::jsonb -> 'dividend' AS told
+    FROM {EVENT} t WHERE kind = 'DIVIDEND_PAID') t) e
+LEFT JOIN ledger.dividend d USING (symbol, record_date)
+WHERE e.cash_change <> floor((e.quantity::numeric * e.per_share + 50) / 100)
+  OR e.per_share IS DISTINCT FROM coalesce(d.per_share, CASE e.xact WHEN 0 THEN e.per_share END)
+ORDER BY e.user_id, e.seq
 """,
 )
 
@@ -238,6 +196,6 @@ FROM ledger.parked_execution ORDER BY at, session, position
 )
 
 LEDGER_CHECKS: Final = (
-    _POSTINGS_BALANCE, _CASH_IS_POSTED, _FILL_HAS_EXECUTION, _EXECUTION_HAS_FILL, _EXECUTION_MONEY,
-    _CHARGE_HEADS, _ORDER_TOTALS, _ORDER_IS_LOGGED, _RELEASES, _LOANS, _DEPOSITS, _JOBS, _PARKED,
+    _FILL_HAS_EXECUTION, _EXECUTION_HAS_FILL, _REPORTS, _EXECUTION_MONEY, _CLASSES, _LOANS,
+    _INTEREST, _DIVIDENDS, _JOBS, _PARKED,
 )  # fmt: skip

@@ -16,6 +16,7 @@ from cyclopts import Parameter
 
 from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.errors import Retryable
+from infra.command.clock import clock_app, read_clocks
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
 from infra.command.ledger_app import ledger_app
 from infra.command.payments import bank, payments_app
@@ -24,7 +25,6 @@ from infra.command.regions import regions_app
 from infra.command.shards import shards_app
 from infra.local.home import Home
 from infra.local.plan import API_PORT, STREAM_PORT, Options
-from infra.local.refusals import StartRefused
 
 if TYPE_CHECKING:
     from tui.settings import TerminalSettings
@@ -34,7 +34,6 @@ SHARDS_MOST = 16
 _DOWN_SECONDS = 40.0
 
 app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
-clock_app = cyclopts.App(name="clock", help="The business clock of the stack.")
 app.command(clock_app)
 app.command(ledger_app)
 app.command(payments_app)
@@ -85,16 +84,18 @@ def up(
 
 @app.command
 def status(*, json_: Annotated[bool, Parameter(name="--json")] = False) -> int:
-    """Show what runs: addresses, stores, parts with their process ids.
+    """Show what runs: addresses, both clocks, stores, parts with their process ids.
 
     Args:
         json_: everything, as JSON
     """
-    stack = running_stack(home())
+    stack, clocks = running_stack(home()), read_clocks(home())
     if json_:
-        print(msgspec.json.encode(stack).decode())
+        shown = {**msgspec.to_builtins(stack), "clocks": msgspec.to_builtins(clocks)}
+        print(msgspec.json.encode(shown).decode())
         return DONE
     print(f"{stack.state}  api {stack.api}  stream {stack.stream}  home {stack.home}")
+    print(clocks.text())
     for part in stack.parts:
         restarts = f"  restarts {part.restarts}" if part.restarts else ""
         line = f"{part.name:<10}{part.pid or '-':>8}  {part.state:<11}{part.detail}{restarts}"
@@ -171,26 +172,6 @@ def doctor() -> int:
     from infra.command.doctor import run_checks
 
     return run_checks(home())
-
-
-@clock_app.command
-def advance(span: str) -> int:
-    """Move the business clock forward. Jobs of the time between run once, at the new time.
-
-    It returns when no process goes by the time before any more.
-
-    Args:
-        span: how far, as 1d, 2h or 1d12h30m
-    """
-    from infra.local.clock_file import SEEN_SECONDS, advance_clock, parse_span
-
-    try:
-        moved = advance_clock(home(), parse_span(span))
-    except StartRefused as error:
-        raise Failure(str(error), REFUSED) from error
-    time.sleep(SEEN_SECONDS)
-    print(moved.isoformat(timespec="seconds"))
-    return DONE
 
 
 @app.command

@@ -23,17 +23,21 @@ DIFFERENCES_SHOWN = 50
 
 
 class _Table(NamedTuple):
-    """A snapshot table: its key behind the user, and the columns that the log decides."""
+    """A snapshot table: its key behind the user, the columns that the log decides, which rows."""
 
     key: tuple[str, ...]
     columns: Mapping[str, str]
+    which: str = "true"
 
 
 def _same(*columns: str) -> dict[str, str]:
     return {column: column for column in columns}
 
 
-_MICROS = "(extract(epoch FROM at) * 1000000)::bigint"
+def _micros(column: str) -> str:
+    return f"(extract(epoch FROM {column}) * 1000000)::bigint"
+
+
 # An account's `state` is set by people and is no event.
 _TABLES = {
     "account": _Table(
@@ -42,14 +46,34 @@ _TABLES = {
             "seq", "head", "cash", "held", "borrowed", "unsettled", "blocked", "open_orders",
             "class",
         )
-        | {"at": _MICROS, "settles_next": "settles_next::text"},
+        | {"at": _micros("at"), "settles_next": "settles_next::text"},
     ),
     "settlement_due": _Table(("settles_on::text",), _same("unsettled", "blocked")),
+    "intraday_result": _Table(("trade_date::text",), _same("amount")),
     "holding": _Table(("symbol",), _same("quantity", "open_sell", "pledged", "cost")),
     "holding_lot": _Table(
         ("symbol", "lot"),
         _same("quantity", "cost")
         | {"trade_date": "trade_date::text", "settles_on": "settles_on::text"},
+    ),
+    # Those that work: what has ended holds nothing and is no command to the venue any more.
+    "orders": _Table(
+        ("order_id",),
+        _same(
+            "client_order_id", "fingerprint", "symbol", "side", "type", "product", "margin_rate",
+            "validity", "quantity", "disclosed_quantity", "price", "limit_price", "trigger_price",
+            "trigger_above", "released_seq", "parent_order_id", "reserved", "charge_rates",
+            "charges",
+            "status", "filled_quantity", "traded_value", "pending_change", "pending_quantity",
+            "pending_price", "pending_reserved", "request", "accepted_request", "venue_order_id",
+            "reason_code", "reason", "rules", "context", "placed_seq", "version",
+        )
+        | {"trade_date": "trade_date::text"}
+        | {
+            column: _micros(column)
+            for column in ("releases_at", "expires_at", "created_at", "updated_at")
+        },
+        "status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')",
     ),
     "position": _Table(
         ("symbol", "trade_date::text"),
@@ -172,7 +196,7 @@ def _read_tables(
     found: dict[int, dict[str, _Rows]] = defaultdict(lambda: defaultdict(dict))
     for name, table in _TABLES.items():
         wanted = ", ".join(("user_id", *table.key, *table.columns.values()))
-        for row in connection.run(f"SELECT {wanted} FROM ledger.{name}"):
+        for row in connection.run(f"SELECT {wanted} FROM ledger.{name} WHERE {table.which}"):
             if homes.get(row[0] & SLOTS - 1) == shard:
                 split = 1 + len(table.key)
                 values = dict(zip(table.columns, row[split:], strict=True))

@@ -12,47 +12,13 @@ from typing import Any
 import msgspec
 
 from infra.command.event_log import End
+from infra.command.replayed_order import WORKING, OrderFacts, ReplayedOrder
 
-WORKING = frozenset({"PENDING", "OPEN", "PARTIALLY_FILLED", "TRIGGER_PENDING"})
 NEVER = "infinity"
 
 Row = dict[str, object]
 """A table's columns, those of its key apart."""
 Key = tuple[object, ...]
-
-
-class _Order(msgspec.Struct):
-    order_id: int
-    symbol: str
-    side: str
-    product: str
-    trade_date: str
-    validity: str
-    status: str
-    quantity: int
-    filled_quantity: int
-    reserved: int
-    margin_rate: int
-    pending_quantity: int | None
-    pending_reserved: int | None
-
-    def keeps_nothing(self) -> bool:
-        """A GTT, while it waits."""
-        return self.validity == "GTT" and self.status == "TRIGGER_PENDING"
-
-    def shares(self) -> int:
-        """What is still to be filled, of the larger of what it is and is asked to become."""
-        if self.keeps_nothing():
-            return 0
-        return max(0, max(self.quantity, self.pending_quantity or 0) - self.filled_quantity)
-
-    def cash(self) -> int:
-        """What that needs, rounded up: the dearer of what it is and is asked to become."""
-        now = _up(self.reserved * (self.quantity - self.filled_quantity), self.quantity)
-        if self.pending_quantity is None or self.pending_quantity <= self.filled_quantity:
-            return now
-        rest = self.pending_quantity - self.filled_quantity
-        return max(now, _up((self.pending_reserved or 0) * rest, self.pending_quantity))
 
 
 class _Fill(msgspec.Struct):
@@ -61,6 +27,7 @@ class _Fill(msgspec.Struct):
     product: str
     quantity: int
     value: int
+    heads: list[int]
     trade_date: str
     settles_on: str
 
@@ -73,9 +40,19 @@ class _Place(msgspec.Struct):
     pledged: int = 0
 
 
-class _Shortage(msgspec.Struct):
+class _Shares(msgspec.Struct):
+    """What a sale lacked, what was closed out."""
+
     quantity: int
     value: int
+    margin_rate: int = 0
+
+
+class _Delivery(msgspec.Struct):
+    """What a holding gave for a short position."""
+
+    settles_on: str
+    quantity: int
 
 
 class _Due(msgspec.Struct):
@@ -100,11 +77,16 @@ class _Funds(msgspec.Struct):
 class _Body(msgspec.Struct, rename={"account_class": "class"}):
     funds: _Funds
     account_class: str | None = None
-    order: _Order | None = None
+    order: OrderFacts | None = None
+    fingerprint: str = ""
+    charge_rates: list[int] = []
+    context: msgspec.Raw = msgspec.Raw()
     fill: _Fill | None = None
     holding: _Place | None = None
     position: _Place | None = None
-    shortage: _Shortage | None = None
+    shortage: _Shares | None = None
+    short: _Shares | None = None
+    delivery: _Delivery | None = None
     lots: list[_Lot] = []
     settled: list[_Due] = []
 
@@ -129,6 +111,22 @@ class _Position:
     sell_value: int = 0
     realised: int = 0
 
+    def trade(self, side: str, quantity: int, value: int) -> None:
+        """What closes is realised against the average entry, the rest opens."""
+        sign = 1 if side == "BUY" else -1
+        closing = min(quantity, max(0, -sign * self.net))
+        entry = _half_up(self.open_value * closing, abs(self.net)) if closing else 0
+        exit_ = _half_up(value * closing, quantity)
+        self.realised += sign * (entry - exit_)
+        self.open_value += value - exit_ - entry
+        self.net += sign * quantity
+        if side == "BUY":
+            self.buy_quantity += quantity
+            self.buy_value += value
+        else:
+            self.sell_quantity += quantity
+            self.sell_value += value
+
 
 class ReplayFault(Exception):
     """An event that can't follow from those before it."""
@@ -140,31 +138,36 @@ class ReplayedAccount:
     def __init__(self) -> None:
         self._end: End | None = None
         self._class: str | None = None
-        self._funds = _Funds(0, 0)
         self._due: dict[str, list[int]] = {}
-        self._orders: dict[int, _Order] = {}
+        self._results: dict[str, int] = {}
+        self._orders: dict[int, ReplayedOrder] = {}
         self._holdings: dict[str, _Holding] = {}
         self._positions: dict[tuple[str, str], _Position] = {}
 
     def apply(self, kind: str, end: End) -> None:
         """Adds an event. Raises ReplayFault for one that can't be."""
         body = _body.decode(end.body)
+        cash_change = end.cash - (self._end.cash if self._end else 0)
         self._end = end
         if body.account_class is not None:
             self._class = body.account_class
         if body.order is not None and kind != "ORDER_DENIED":
-            self._take_order(body.order)
+            self._take_order(kind, body, body.order, end.seq)
+        self._settle(body)
         if body.fill is not None and body.fill.product == "MIS":
             self._trade(body.order, body.fill)
+            self._add_result(body.fill, cash_change)
         elif body.fill is not None:
-            self._take_delivery(body.fill, end.seq)
+            self._take_delivery(body.fill, body.short, end.seq)
         elif kind == "POSITION_DELIVERED":
             self._deliver(body)
+        elif kind == "SHORT_DELIVERED":
+            self._deliver_short(body)
         elif kind == "SHORT_CLOSED_OUT":
             self._close_out(body)
         elif kind == "PLEDGE_SET" and body.holding is not None:
             self._holdings[body.holding.symbol].pledged = body.holding.pledged
-        self._take_dues(body)
+        self._take_dues(body, end.cash)
 
     def tables(self) -> Mapping[str, dict[Key, Row]]:
         """By table: the rows' keys behind the user, and the other columns of each."""
@@ -173,6 +176,9 @@ class ReplayedAccount:
             "settlement_due": {
                 (day,): {"unsettled": unsettled, "blocked": blocked}
                 for day, (unsettled, blocked) in self._due.items()
+            },
+            "intraday_result": {
+                (day,): {"amount": amount} for day, amount in self._results.items()
             },
             "holding": {
                 (symbol,): self._holding(symbol, holding)
@@ -185,47 +191,57 @@ class ReplayedAccount:
                 }
                 for symbol, holding in self._holdings.items() for lot in holding.lots
             },
+            "orders": {(number,): order.row() for number, order in self._orders.items()},
             "position": {
                 place: self._position(place, position)
                 for place, position in self._positions.items()
             },
         }  # fmt: skip
 
-    def _take_order(self, order: _Order) -> None:
+    def _take_order(self, kind: str, body: _Body, order: OrderFacts, seq: int) -> None:
+        if kind == "ORDER_PLACED":
+            self._orders[order.order_id] = ReplayedOrder(
+                order, seq, body.fingerprint, body.charge_rates, bytes(body.context).decode()
+            )
         if order.product == "MIS":
             position = self._position_at(order.symbol, order.trade_date)
             position.margin_rate = max(position.margin_rate, order.margin_rate)
-        if order.status in WORKING:
-            self._orders[order.order_id] = order
-        else:
-            self._orders.pop(order.order_id, None)
+        working = self._orders.get(order.order_id)
+        if working is None:
+            return  # it has ended; a report came late
+        working.facts = order
+        if kind == "ORDER_RELEASED":
+            working.release(seq, body.charge_rates)
+        if order.status not in WORKING:
+            del self._orders[order.order_id]
+        elif body.fill is not None:
+            working.fill(body.fill.quantity, body.fill.value, body.fill.heads)
 
-    def _take_delivery(self, fill: _Fill, seq: int) -> None:
+    def _take_delivery(self, fill: _Fill, short: _Shares | None, seq: int) -> None:
+        """A delivery fill; what a sale lacked is sold short in the position of its day."""
         holding = self._holdings.setdefault(fill.symbol, _Holding())
         if fill.side == "BUY":
             bought = _Lot(seq, fill.trade_date, fill.settles_on, fill.quantity, fill.value)
             holding.lots.append(bought)
-        else:
-            _take_lots(holding.lots, fill.quantity)
+            return
+        free = sum(lot.quantity for lot in holding.lots) - holding.pledged
+        lacked = max(0, fill.quantity - free)
+        paid = _half_up(fill.value * (fill.quantity - lacked), fill.quantity)
+        if lacked and short is None:
+            raise ReplayFault("more was sold than was held")
+        _take_lots(holding, fill.quantity - lacked)
+        if short is not None:
+            if (short.quantity, short.value) != (lacked, fill.value - paid):
+                raise ReplayFault(f"the sale lacked {lacked} worth {fill.value - paid}")
+            position = self._position_at(fill.symbol, fill.trade_date)
+            position.margin_rate = max(position.margin_rate, short.margin_rate)
+            position.trade("SELL", short.quantity, short.value)
 
-    def _trade(self, order: _Order | None, fill: _Fill) -> None:
-        """An intraday fill: what closes is realised against the average entry, the rest opens."""
+    def _trade(self, order: OrderFacts | None, fill: _Fill) -> None:
         if order is None:
             raise ReplayFault("a fill of no order")
         position = self._position_at(order.symbol, order.trade_date)
-        sign = 1 if fill.side == "BUY" else -1
-        closing = min(fill.quantity, max(0, -sign * position.net))
-        entry = _half_up(position.open_value * closing, abs(position.net)) if closing else 0
-        exit_ = _half_up(fill.value * closing, fill.quantity)
-        position.realised += sign * (entry - exit_)
-        position.open_value += fill.value - exit_ - entry
-        position.net += sign * fill.quantity
-        if fill.side == "BUY":
-            position.buy_quantity += fill.quantity
-            position.buy_value += fill.value
-        else:
-            position.sell_quantity += fill.quantity
-            position.sell_value += fill.value
+        position.trade(fill.side, fill.quantity, fill.value)
 
     def _deliver(self, body: _Body) -> None:
         if body.position is None:
@@ -238,6 +254,18 @@ class ReplayedAccount:
         )
         position.net = position.open_value = 0
 
+    def _deliver_short(self, body: _Body) -> None:
+        if body.position is None or body.delivery is None:
+            raise ReplayFault("a delivery of no position")
+        position = self._position_at(body.position.symbol, body.position.trade_date)
+        holding = self._holdings.setdefault(body.position.symbol, _Holding())
+        quantity = body.delivery.quantity
+        if not 0 < quantity <= -position.net:
+            raise ReplayFault(f"{quantity} delivered of {-position.net} short")
+        _take_lots(holding, quantity)
+        position.open_value -= _half_up(position.open_value * quantity, -position.net)
+        position.net += quantity
+
     def _close_out(self, body: _Body) -> None:
         if body.position is None or body.shortage is None:
             raise ReplayFault("a close-out of no shortage")
@@ -246,20 +274,43 @@ class ReplayedAccount:
             position.realised += position.open_value - body.shortage.value
             position.net = position.open_value = 0
 
-    def _take_dues(self, body: _Body) -> None:
-        unsettled = body.funds.unsettled - self._funds.unsettled
-        blocked = body.funds.blocked - self._funds.blocked
-        self._funds = body.funds
+    def _settle(self, body: _Body) -> None:
         for due in body.settled:
             if self._due.pop(due.settles_on, None) != [due.unsettled, due.blocked]:
                 raise ReplayFault(f"what settles on {due.settles_on} is not what was due")
-            unsettled, blocked = unsettled + due.unsettled, blocked + due.blocked
-        if unsettled or blocked:
-            if body.fill is None:
+
+    def _add_result(self, fill: _Fill, cash_change: int) -> None:
+        """What a day's intraday trades come to; the part of a profit that was lost is not due."""
+        before = self._results.get(fill.trade_date, 0)
+        after = self._results[fill.trade_date] = before + cash_change
+        lost = max(0, before) - max(0, after)
+        if lost > 0 and (due := self._due.get(fill.settles_on)):
+            lost = min(lost, due[1])
+            due[0], due[1] = due[0] - lost, due[1] - lost
+
+    def _take_dues(self, body: _Body, cash: int) -> None:
+        """What a sale or a profit adds, and what has been used up: none of it is above the cash."""
+        added = [body.funds.unsettled - self._unsettled(0), body.funds.blocked - self._unsettled(1)]
+        source = body.delivery or body.fill
+        if added[0] > 0:
+            if source is None:
                 raise ReplayFault("unsettled money of no trade")
-            due_then = self._due.setdefault(body.fill.settles_on, [0, 0])
-            due_then[0] += unsettled
-            due_then[1] += blocked
+            due = self._due.setdefault(source.settles_on, [0, 0])
+            due[0], due[1] = due[0] + added[0], due[1] + added[1]
+        for kept in (1, 0):  # first what could be spent
+            for _, due in sorted(self._due.items()):
+                due[0] -= min(max(0, self._unsettled(0) - cash), due[0] - due[1] * kept)
+                due[1] = min(due)
+        self._due = {day: due for day, due in self._due.items() if due[0]}
+        if [self._unsettled(0), self._unsettled(1)] != [body.funds.unsettled, body.funds.blocked]:
+            raise ReplayFault("what is not settled is not what was sold and not used")
+
+    def _unsettled(self, part: int) -> int:
+        """All of it, or (1) what of it is blocked."""
+        return sum(due[part] for due in self._due.values())
+
+    def _working(self) -> list[OrderFacts]:
+        return [order.facts for order in self._orders.values()]
 
     def _position_at(self, symbol: str, trade_date: str) -> _Position:
         return self._positions.setdefault((symbol, trade_date), _Position())
@@ -270,14 +321,14 @@ class ReplayedAccount:
             raise ReplayFault("no events")
         return {
             "seq": end.seq, "head": end.hash, "at": end.at, "cash": end.cash, "held": end.held,
-            "borrowed": end.borrowed, "unsettled": self._funds.unsettled,
-            "blocked": self._funds.blocked, "settles_next": min(self._due, default=NEVER),
+            "borrowed": end.borrowed, "unsettled": self._unsettled(0),
+            "blocked": self._unsettled(1), "settles_next": min(self._due, default=NEVER),
             "open_orders": len(self._orders), "class": self._class,
         }  # fmt: skip
 
     def _holding(self, symbol: str, holding: _Holding) -> Row:
         sells = (
-            order.shares() for order in self._orders.values()
+            order.shares() for order in self._working()
             if (order.symbol, order.side, order.product) == (symbol, "SELL", "CNC")
         )  # fmt: skip
         return {
@@ -291,7 +342,7 @@ class ReplayedAccount:
         row: dict[str, Any] = {**vars(position)}
         for side in ("BUY", "SELL"):
             orders = [
-                order for order in self._orders.values()
+                order for order in self._working()
                 if (order.symbol, order.trade_date) == place
                 and (order.side, order.product) == (side, "MIS")
             ]  # fmt: skip
@@ -300,25 +351,23 @@ class ReplayedAccount:
         return row
 
 
-def _take_lots(lots: list[_Lot], quantity: int) -> None:
-    """First in, first out; a part of a lot takes its part of the cost, half a paisa up."""
-    lots.sort(key=lambda lot: (lot.trade_date, lot.lot))
-    while quantity:
-        if not lots:
-            raise ReplayFault("more was sold than was held")
-        lot = lots[0]
-        taken = min(quantity, lot.quantity)
+def _take_lots(holding: _Holding, quantity: int) -> None:
+    """First in, first out, behind the oldest shares, which are those pledged; a part of a lot takes
+    its part of the cost, half a paisa up."""
+    holding.lots.sort(key=lambda lot: (lot.trade_date, lot.lot))
+    pledged = holding.pledged
+    for lot in holding.lots:
+        kept = min(pledged, lot.quantity)
+        pledged -= kept
+        taken = min(quantity, lot.quantity - kept)
         quantity -= taken
-        if taken == lot.quantity:
-            del lots[0]
-        else:
+        if taken:
             lot.cost -= _half_up(lot.cost * taken, lot.quantity)
             lot.quantity -= taken
+    if quantity:
+        raise ReplayFault("more was sold than was held")
+    holding.lots = [lot for lot in holding.lots if lot.quantity]
 
 
 def _half_up(part: int, whole: int) -> int:
     return (part * 2 + whole) // (whole * 2)
-
-
-def _up(part: int, whole: int) -> int:
-    return -(-part // whole)

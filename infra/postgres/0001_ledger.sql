@@ -74,7 +74,7 @@ CREATE TABLE ledger.orders (
   pending_quantity bigint,
   pending_price    bigint,
   pending_reserved bigint,
-  change_keys      text[],                    -- changes asked for, by kind and request_id: the latest 100
+  change_keys      text[],                    -- the latest 100 changes asked for: kind, request_id, body
   request          integer NOT NULL DEFAULT 0,   -- number of the latest change asked for
   accepted_request integer NOT NULL DEFAULT 0,   -- number of the latest one the venue accepted
   venue_order_id   text,
@@ -150,8 +150,8 @@ CREATE TABLE ledger.holding (                 -- delivery; what can be sold: qua
   user_id   bigint NOT NULL,
   symbol    text NOT NULL,
   quantity  bigint NOT NULL,
-  open_sell bigint NOT NULL,
-  pledged   bigint NOT NULL,
+  open_sell bigint NOT NULL,                  -- may be more than is there once a late sale took it
+  pledged   bigint NOT NULL,                  -- of the oldest shares
   cost      bigint NOT NULL,
   PRIMARY KEY (user_id, symbol),
   CONSTRAINT holding_sane CHECK (least(quantity, open_sell, pledged, cost) >= 0)
@@ -171,7 +171,7 @@ CREATE TABLE ledger.holding_lot (             -- what is left of one buy; sold f
 
 CREATE TABLE ledger.lot_sale (                -- what a sale took from which lot
   user_id    bigint NOT NULL,
-  seq        bigint NOT NULL,                 -- of the sale's event
+  seq        bigint NOT NULL,                 -- of the event that delivered them
   lot        bigint NOT NULL,
   symbol     text NOT NULL,
   acquired   date NOT NULL,
@@ -182,7 +182,8 @@ CREATE TABLE ledger.lot_sale (                -- what a sale took from which lot
   PRIMARY KEY (user_id, seq, lot)
 );
 
-CREATE TABLE ledger.position (                -- intraday (MIS): a symbol's day, long or short
+CREATE TABLE ledger.position (                -- a symbol's day, long or short: intraday (MIS) trades,
+                                              -- and what delivery sales lacked
   user_id       bigint NOT NULL,
   symbol        text NOT NULL,
   trade_date    date NOT NULL,

@@ -24,9 +24,9 @@ RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
     || convert_to(body, 'UTF8'))
 $$;
 
--- Appends one event under the account's lock (the caller holds it) and returns the account after it.
+-- Writes one event and its outbox row, and returns the account after it, which is not written yet.
 -- p_body: members of a JSON object without its braces, or nothing.
-CREATE FUNCTION ledger.append_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
+CREATE FUNCTION ledger.log_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
     p_held bigint, p_borrowed bigint, p_at timestamptz, p_body text, p_symbol text, p_command text)
 RETURNS ledger.account LANGUAGE plpgsql AS $$
 DECLARE text_body text;
@@ -45,15 +45,32 @@ BEGIN
     a.cash, a.held, a.borrowed, text_body, a.head);
   INSERT INTO ledger.outbox (part, user_id, seq, symbol, command)
     VALUES ((a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command);
+  RETURN a;
+END $$;
+
+-- Writes the account as its latest event left it.
+CREATE FUNCTION ledger.keep_account(a ledger.account) RETURNS ledger.account LANGUAGE plpgsql AS $$
+BEGIN
   UPDATE ledger.account SET seq = a.seq, head = a.head, at = a.at, cash = a.cash, held = a.held,
     borrowed = a.borrowed, unsettled = a.unsettled, blocked = a.blocked,
     settles_next = a.settles_next, open_orders = a.open_orders WHERE user_id = a.user_id;
   RETURN a;
 END $$;
 
--- Ends what was due to settle by today: it can be spent and can leave from that day on.
-CREATE FUNCTION ledger.settle_due(a ledger.account, p_today date) RETURNS ledger.account
-LANGUAGE plpgsql AS $$
+-- Appends one event under the account's lock (the caller holds it) and returns the account after it.
+CREATE FUNCTION ledger.append_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
+    p_held bigint, p_borrowed bigint, p_at timestamptz, p_body text, p_symbol text, p_command text)
+RETURNS ledger.account LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN ledger.keep_account(ledger.log_event(a, p_kind, p_ref, p_cash, p_held, p_borrowed, p_at, p_body,
+    p_symbol, p_command));
+END $$;
+
+-- Ends what was due to settle by today: it can be spent and can leave from that day on. The event
+-- bears the time it is written and names the days in its body: what was told of an earlier moment
+-- stays as it was told.
+CREATE FUNCTION ledger.settle_due(a ledger.account, p_today date, p_now timestamptz)
+RETURNS ledger.account LANGUAGE plpgsql AS $$
 DECLARE d record;
 BEGIN
   WITH gone AS (DELETE FROM ledger.settlement_due x
@@ -65,8 +82,7 @@ BEGIN
   a.blocked := a.blocked - d.blocked;
   a.settles_next := coalesce((SELECT min(x.settles_on) FROM ledger.settlement_due x
     WHERE x.user_id = a.user_id AND x.settles_on > p_today), 'infinity');
-  RETURN ledger.append_event(a, 'SETTLED', NULL, 0, 0, 0, p_today::timestamp AT TIME ZONE 'Asia/Kolkata',
-    '"settled":' || d.days, NULL, NULL);
+  RETURN ledger.append_event(a, 'SETTLED', NULL, 0, 0, 0, p_now, '"settled":' || d.days, NULL, NULL);
 END $$;
 
 -- Adds proceeds that settle on a later day. The account's next event records them.
@@ -84,15 +100,15 @@ END $$;
 
 -- The account, locked until the transaction ends, with everything settled that is due by today.
 -- Refused with OC421 unless the user's slot is at home here (0009_slots.sql).
-CREATE FUNCTION ledger.lock_account(p_user bigint, p_today date) RETURNS ledger.account
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger.lock_account(p_user bigint, p_today date, p_now timestamptz)
+RETURNS ledger.account LANGUAGE plpgsql AS $$
 DECLARE a ledger.account;
 BEGIN
   IF ledger.enter_slot(p_user) THEN
     SELECT * INTO a FROM ledger.account WHERE user_id = p_user FOR NO KEY UPDATE;
   END IF;
   IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
-  IF a.settles_next <= p_today THEN RETURN ledger.settle_due(a, p_today); END IF;
+  IF a.settles_next <= p_today THEN RETURN ledger.settle_due(a, p_today, p_now); END IF;
   RETURN a;
 END $$;
 
@@ -115,6 +131,9 @@ BEGIN
     INSERT INTO ledger.loan VALUES (a.user_id, (account.at AT TIME ZONE 'Asia/Kolkata')::date - 1)
       ON CONFLICT DO NOTHING;  -- bears interest from the end of this day on
   END IF;
+  IF account.unsettled > account.cash + v_cash THEN
+    account := ledger.cut_dues(account, account.cash + v_cash);
+  END IF;
   account := ledger.append_event(account, p_kind, p_ref, v_cash, p_held, 0, p_at, p_body, p_symbol, NULL);
   event_seq := account.seq;
   IF v_cash <> 0 THEN
@@ -125,6 +144,9 @@ BEGIN
     FROM unnest(p_accounts, p_amounts) WITH ORDINALITY AS x (name, amount, line) WHERE x.amount <> 0;
   v_repaid := least(account.borrowed, greatest(v_cash, 0));
   IF v_repaid > 0 THEN
+    IF account.unsettled > account.cash - v_repaid THEN
+      account := ledger.cut_dues(account, account.cash - v_repaid);
+    END IF;
     account := ledger.append_event(account, 'REPAID', p_ref, -v_repaid, 0, -v_repaid, p_at, '', NULL, NULL);
     INSERT INTO ledger.posting VALUES (a.user_id, account.seq, 1, 'client:cash', 'INR', -v_repaid),
       (a.user_id, account.seq, 2, 'house:receivable', 'INR', v_repaid);
@@ -256,15 +278,17 @@ CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql ST
   SELECT json_build_object('order_id', o.order_id, 'client_order_id', o.client_order_id,
     'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
     'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
-    'parent_order_id', o.parent_order_id, 'trigger_price', o.trigger_price,
-    'trigger_above', o.trigger_above, 'releases_at', ledger.micros(o.releases_at),
-    'expires_at', ledger.micros(o.expires_at),
+    'limit_price', o.limit_price, 'parent_order_id', o.parent_order_id,
+    'trigger_price', o.trigger_price, 'trigger_above', o.trigger_above,
+    'releases_at', ledger.micros(o.releases_at), 'expires_at', ledger.micros(o.expires_at),
     'product', o.product, 'validity', o.validity,
     'trade_date', o.trade_date, 'reserved', o.reserved, 'margin_rate', o.margin_rate,
     'status', o.status, 'filled_quantity', o.filled_quantity, 'traded_value', o.traded_value,
     'pending_change', o.pending_change, 'cancel_waits', ledger.cancel_waits(o),
-    'pending_quantity', o.pending_quantity,
-    'pending_reserved', o.pending_reserved, 'reason_code', o.reason_code, 'reason', o.reason,
+    'pending_quantity', o.pending_quantity, 'pending_price', o.pending_price,
+    'pending_reserved', o.pending_reserved,
+    'request', o.request, 'accepted_request', o.accepted_request,
+    'reason_code', o.reason_code, 'reason', o.reason,
     'rules', o.rules, 'created_at', ledger.micros(o.created_at),
     'updated_at', ledger.micros(o.updated_at), 'version', o.version)
 $$;

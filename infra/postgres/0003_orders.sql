@@ -10,7 +10,7 @@ BEGIN
     INSERT INTO ledger.account VALUES (p_user, 0, sha256(int8send(p_user)), p_now, 0, 0, 0, 0, 0,
       'infinity', 0, 'ACTIVE', p_class) ON CONFLICT (user_id) DO NOTHING;
   END IF;
-  a := ledger.lock_account(p_user, '-infinity');
+  a := ledger.lock_account(p_user, '-infinity', p_now);
   IF a.seq = 0 THEN
     a := ledger.append_event(a, 'ACCOUNT_OPENED', NULL, 0, 0, 0, p_now,
       '"class":' || to_json(a.class), NULL, NULL);
@@ -25,13 +25,13 @@ RETURNS TABLE (outcome text, funds text, seq bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; d ledger.deposit; v_outcome text := 'DONE';
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO d FROM ledger.deposit x WHERE x.user_id = p_user AND x.client_id = p_client_id;
   IF FOUND THEN
     v_outcome := CASE WHEN d.amount = p_amount THEN 'REPLAY' ELSE 'KEY_REUSED' END;
   ELSE
-    SELECT m.event_seq INTO d.seq FROM ledger.move_cash(a, 'DEPOSITED', NULL, 0, p_now, '', NULL,
-      '{house:bank}', ARRAY[-p_amount]) m;
+    SELECT m.event_seq INTO d.seq FROM ledger.move_cash(a, 'DEPOSITED', NULL, 0, p_now,
+      '"client_id":' || to_json(p_client_id)::text, NULL, '{house:bank}', ARRAY[-p_amount]) m;
     INSERT INTO ledger.deposit VALUES (p_user, p_client_id, p_amount, d.seq);
   END IF;
   RETURN QUERY SELECT v_outcome, (e.body::json -> 'funds')::text, d.seq
@@ -46,10 +46,10 @@ RETURNS TABLE (outcome text, largest bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; v_largest bigint;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
-  SELECT least(h.quantity - h.open_sell, (SELECT coalesce(sum(l.quantity), 0)::bigint
+  a := ledger.lock_account(p_user, p_today, p_now);
+  SELECT greatest(0, least(h.quantity - h.open_sell, (SELECT coalesce(sum(l.quantity), 0)::bigint
       FROM ledger.holding_lot l WHERE l.user_id = p_user AND l.symbol = p_symbol
-      AND l.settles_on <= p_today)) INTO v_largest
+      AND l.settles_on <= p_today))) INTO v_largest
     FROM ledger.holding h WHERE h.user_id = p_user AND h.symbol = p_symbol;
   IF v_largest IS NULL OR p_pledged NOT BETWEEN 0 AND v_largest THEN
     RETURN QUERY SELECT 'NOT_FREE'::text, coalesce(v_largest, 0);
@@ -147,41 +147,30 @@ BEGIN
   END IF;
 END $$;
 
--- Places an order, or (p_write false) says what placing it would answer and writes nothing.
+-- Places one order of a locked account, or (p_write false) says what placing it would answer and writes
+-- nothing. Returns the account after it, which the caller keeps (ledger.keep_account).
 -- p_terms: what it waits for and when it ends (ledger.with_terms), null for an order that goes at once.
 -- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED, or RATE_LIMITED
 -- (then rules is the limit, and nothing is kept).
-CREATE FUNCTION ledger.place_order(p_user bigint, p_client_order_id text, p_fingerprint bytea,
-    p_symbol text, p_side text, p_type text, p_product text, p_validity text, p_quantity bigint,
-    p_price bigint, p_limit_price bigint, p_reserved bigint, p_charge_rates bigint[], p_verdict text,
-    p_context text, p_open_orders_max integer, p_trade_date date, p_margin_rate bigint,
-    p_now timestamptz, p_write boolean, p_terms text, p_disclosed bigint)
-RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE a ledger.account; o ledger.orders; b ledger.orders; j record; v_rules jsonb; v_facts text;
-  v_held bigint := 0; v_reached json;
+CREATE FUNCTION ledger.place_one(a ledger.account, o ledger.orders, p_terms text, p_verdict text,
+    p_open_orders_max integer, p_trade_date date, p_now timestamptz, p_write boolean,
+    OUT account ledger.account, OUT outcome text, OUT order_facts text, OUT rules text,
+    OUT available bigint, OUT largest bigint)
+LANGUAGE plpgsql AS $$
+DECLARE b ledger.orders; j record; v_rules jsonb; v_held bigint := 0; v_reached json;
 BEGIN
-  IF p_write THEN
-    a := ledger.lock_account(p_user, p_trade_date);
-    IF a.class <> 'TEST' AND NOT ledger.is_brokers_own(p_client_order_id) THEN
-      v_reached := ledger.rate_reached(a, p_trade_date);
-      IF v_reached IS NOT NULL THEN
-        RETURN QUERY SELECT * FROM ledger.limited_answer(p_user, p_client_order_id, p_fingerprint,
-          v_reached);
-        RETURN;
-      END IF;
+  account := a;
+  IF p_write AND a.class <> 'TEST' AND NOT ledger.is_brokers_own(o.client_order_id) THEN
+    v_reached := ledger.rate_reached(a, p_trade_date);
+    IF v_reached IS NOT NULL THEN
+      SELECT f.* INTO outcome, order_facts, rules, available, largest
+        FROM ledger.limited_answer(o.user_id, o.client_order_id, o.fingerprint, v_reached) f;
+      RETURN;
     END IF;
-  ELSE
-    a := ledger.account_on(p_user, p_trade_date);
   END IF;
-  o.user_id := p_user; o.client_order_id := p_client_order_id; o.fingerprint := p_fingerprint;
-  o.symbol := p_symbol; o.side := p_side; o.type := p_type; o.product := p_product;
-  o.trade_date := p_trade_date; o.margin_rate := p_margin_rate; o.validity := p_validity;
-  o.quantity := p_quantity; o.disclosed_quantity := p_disclosed;
-  o.price := p_price; o.limit_price := p_limit_price;
-  o.reserved := p_reserved; o.charge_rates := p_charge_rates; o.charges := '{0,0,0,0,0,0,0}';
+  o.trade_date := p_trade_date; o.charges := '{0,0,0,0,0,0,0}';
   o.filled_quantity := 0; o.traded_value := 0; o.request := 0; o.accepted_request := 0;
-  o.context := p_context; o.created_at := p_now; o.updated_at := p_now; o.version := 1;
+  o.created_at := p_now; o.updated_at := p_now; o.version := 1;
   o.touched_at := clock_timestamp();
   b := o;
   b.status := 'DENIED';
@@ -189,44 +178,71 @@ BEGIN
   IF p_terms IS NOT NULL THEN o := ledger.with_terms(o, p_terms::json); END IF;
   j := ledger.judge(a, b, o, p_open_orders_max);
   v_rules := p_verdict::jsonb || j.rules;
-  IF p_terms IS NOT NULL THEN
-    v_rules := v_rules || ledger.terms_rules(o, p_terms::json);
-  END IF;
+  IF p_terms IS NOT NULL THEN v_rules := v_rules || ledger.terms_rules(o, p_terms::json); END IF;
+  outcome := 'ACCEPTED';
+  largest := j.largest;
   IF v_rules <> '[]' THEN
+    outcome := 'DENIED';
     o.status := 'DENIED'; o.rules := v_rules;
     o.reason_code := v_rules -> 0 ->> 'code'; o.reason := v_rules -> 0 ->> 'message';
   END IF;
+  rules := v_rules::text;
   IF NOT p_write THEN
-    RETURN QUERY SELECT CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'ACCEPTED' END, NULL::text,
-      v_rules::text, a.cash - a.held - a.blocked, j.largest;
+    available := a.cash - a.held - a.blocked;
     RETURN;
   END IF;
-  o.order_id := ledger.new_order_id(p_user);
+  o.order_id := ledger.new_order_id(o.user_id);
   o.placed_seq := a.seq + 1;
   INSERT INTO ledger.orders SELECT (o).* ON CONFLICT (user_id, client_order_id) DO NOTHING;
   IF NOT FOUND THEN  -- the key was used: its first answer stands, whatever the rules say by now
-    SELECT * INTO o FROM ledger.orders x
-      WHERE x.user_id = p_user AND x.client_order_id = p_client_order_id;
-    RETURN QUERY SELECT * FROM ledger.first_answer(o, p_fingerprint);
+    SELECT f.* INTO outcome, order_facts, rules, available, largest FROM ledger.orders x,
+      LATERAL ledger.first_answer(x, o.fingerprint) f
+      WHERE x.user_id = o.user_id AND x.client_order_id = o.client_order_id;
     RETURN;
   END IF;
-  v_facts := ledger.order_facts(o)::text;
+  order_facts := ledger.order_facts(o)::text;
   IF o.status <> 'DENIED' THEN
-    a.open_orders := a.open_orders + 1;
+    account.open_orders := a.open_orders + 1;
     -- A delivery buy holds what it reserves; of another order the shares or the position tell.
     v_held := o.reserved;
     IF o.product <> 'CNC' OR o.side <> 'BUY' OR p_terms IS NOT NULL THEN
       v_held := ledger.rehold(b, o);
     END IF;
   END IF;
-  a := ledger.append_event(a, CASE o.status WHEN 'DENIED' THEN 'ORDER_DENIED' ELSE 'ORDER_PLACED' END,
-    o.order_id, 0, v_held, 0, p_now, '"order":' || v_facts || ',"context":' || p_context, p_symbol,
+  account := ledger.log_event(account,
+    CASE o.status WHEN 'DENIED' THEN 'ORDER_DENIED' ELSE 'ORDER_PLACED' END, o.order_id, 0, v_held, 0,
+    p_now, '"order":' || order_facts || ',"context":' || o.context
+      || ',"fingerprint":"' || encode(o.fingerprint, 'hex') || '","charge_rates":'
+      || array_to_json(o.charge_rates)::text, o.symbol,
     CASE o.status WHEN 'PENDING' THEN ledger.order_command(o) END);
-  outcome := CASE o.status WHEN 'DENIED' THEN 'DENIED' ELSE 'ACCEPTED' END;
-  order_facts := v_facts;
-  rules := v_rules::text;
-  available := a.cash - a.held - a.blocked;
-  largest := j.largest;
+  available := account.cash - account.held - account.blocked;
+END $$;
+
+-- Places an order, or (p_write false) says what placing it would answer.
+CREATE FUNCTION ledger.place_order(p_user bigint, p_client_order_id text, p_fingerprint bytea,
+    p_symbol text, p_side text, p_type text, p_product text, p_validity text, p_quantity bigint,
+    p_price bigint, p_limit_price bigint, p_reserved bigint, p_charge_rates bigint[], p_verdict text,
+    p_context text, p_open_orders_max integer, p_trade_date date, p_margin_rate bigint,
+    p_now timestamptz, p_write boolean, p_terms text, p_disclosed_quantity bigint)
+RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE a ledger.account; o ledger.orders; p record;
+BEGIN
+  o.user_id := p_user; o.client_order_id := p_client_order_id; o.fingerprint := p_fingerprint;
+  o.symbol := p_symbol; o.side := p_side; o.type := p_type; o.product := p_product;
+  o.margin_rate := p_margin_rate; o.validity := p_validity;
+  o.quantity := p_quantity; o.disclosed_quantity := p_disclosed_quantity;
+  o.price := p_price; o.limit_price := p_limit_price;
+  o.reserved := p_reserved; o.charge_rates := p_charge_rates; o.context := p_context;
+  IF p_write THEN
+    a := ledger.lock_account(p_user, p_trade_date, p_now);
+  ELSE
+    a := ledger.account_on(p_user, p_trade_date);
+  END IF;
+  p := ledger.place_one(a, o, p_terms, p_verdict, p_open_orders_max, p_trade_date, p_now, p_write);
+  IF (p.account).seq > a.seq THEN PERFORM ledger.keep_account(p.account); END IF;
+  outcome := p.outcome; order_facts := p.order_facts; rules := p.rules; available := p.available;
+  largest := p.largest;
   RETURN NEXT;
 END $$;
 
@@ -256,59 +272,70 @@ LANGUAGE sql STABLE AS $$
   FROM ledger.ledger_event e WHERE e.user_id = o.user_id AND e.seq = o.placed_seq
 $$;
 
--- Many orders in one round trip and one commit: a JSON array of place_order's parameters by name, the
--- fingerprint in hexadecimal. Accounts are locked in order, so that two batches can't wait for each
--- other; each order is judged by itself, behind those before it in the batch.
+-- Many orders in one round trip and one commit: a JSON array of objects with the columns of an order,
+-- and its terms, verdict and open_orders_max. Accounts are locked in order, so that two batches can't wait
+-- for each other; each order is judged by itself, behind those before it in the batch; an account is
+-- written once, as the last of its orders left it.
 CREATE FUNCTION ledger.place_orders(p_orders text, p_trade_date date, p_now timestamptz)
 RETURNS TABLE (place integer, outcome text, order_facts text, rules text, available bigint,
   largest bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE r record;
+DECLARE r record; p record; a ledger.account; v_kept bigint;   -- the seq that `a` is written at
 BEGIN
-  FOR r IN SELECT * FROM ROWS FROM (
-      jsonb_to_recordset(p_orders::jsonb) AS (user_id bigint, client_order_id text, fingerprint text,
-        symbol text, side text, type text, product text, validity text, quantity bigint,
-        price bigint, limit_price bigint, reserved bigint, charge_rates bigint[], verdict text,
-        context text, open_orders_max integer, margin_rate bigint, terms json,
-        disclosed bigint)) WITH ORDINALITY AS x
-      ORDER BY x.user_id, x.ordinality
+  FOR r IN SELECT x.ordinality, jsonb_populate_record(NULL::ledger.orders, x.value) AS wanted,
+      x.value ->> 'terms' AS terms, x.value ->> 'verdict' AS verdict,
+      (x.value ->> 'open_orders_max')::integer AS open_orders_max
+    FROM jsonb_array_elements(p_orders::jsonb) WITH ORDINALITY x
+    ORDER BY (x.value ->> 'user_id')::bigint, x.ordinality
   LOOP
-    RETURN QUERY SELECT r.ordinality::integer, p.* FROM ledger.place_order(r.user_id, r.client_order_id,
-      decode(r.fingerprint, 'hex'), r.symbol, r.side, r.type, r.product, r.validity, r.quantity,
-      r.price, r.limit_price, r.reserved, r.charge_rates, r.verdict, r.context, r.open_orders_max,
-      p_trade_date, r.margin_rate, p_now, true, r.terms::text, r.disclosed) p;
+    IF (r.wanted).user_id IS DISTINCT FROM a.user_id THEN
+      IF a.seq > v_kept THEN PERFORM ledger.keep_account(a); END IF;
+      a := ledger.lock_account((r.wanted).user_id, p_trade_date, p_now);
+      v_kept := a.seq;
+    END IF;
+    p := ledger.place_one(a, r.wanted, r.terms, r.verdict, r.open_orders_max, p_trade_date, p_now,
+      true);
+    a := p.account;
+    place := r.ordinality; outcome := p.outcome; order_facts := p.order_facts; rules := p.rules;
+    available := p.available; largest := p.largest;
+    RETURN NEXT;
   END LOOP;
+  IF a.seq > v_kept THEN PERFORM ledger.keep_account(a); END IF;
 END $$;
 
 -- Asks the venue to cancel (p_quantity null) or to replace; an order that waits is changed here, at
--- once. Idempotent on the order's request_ids; a cancel under the id of a replace is a request of its
--- own, for it was never answered. A cancel during a change waits for the change's answer.
--- outcome: ACCEPTED, REPLAY, NOT_FOUND, NOT_WORKING, IN_FLIGHT, VERSION_MOVED, DENIED, BELOW_FILLED.
+-- once. Idempotent on the order's request_ids: p_asked is the client's body in one form, and the id with
+-- another one is KEY_REUSED. A cancel under the id of a replace is a request of its own, for it was
+-- never answered. A cancel during a change waits for the change's answer.
+-- outcome: ACCEPTED, REPLAY, KEY_REUSED, NOT_FOUND, NOT_WORKING, IN_FLIGHT, VERSION_MOVED, DENIED,
+-- BELOW_FILLED.
 CREATE FUNCTION ledger.request_change(p_user bigint, p_order bigint, p_request_id text,
-    p_version integer, p_quantity bigint, p_price bigint, p_reserved bigint, p_verdict text,
-    p_today date, p_now timestamptz, p_trigger_price bigint, p_changes_max integer)
+    p_asked text, p_version integer, p_quantity bigint, p_price bigint, p_reserved bigint,
+    p_verdict text, p_today date, p_now timestamptz, p_trigger_price bigint, p_changes_max integer)
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; b ledger.orders; o ledger.orders; v_rules jsonb := p_verdict::jsonb;
-  v_cancel boolean := p_quantity IS NULL; v_outcome text;
-  v_key text := CASE WHEN p_quantity IS NULL THEN 'cancel ' ELSE 'replace ' END || p_request_id;
+  v_cancel boolean := p_quantity IS NULL; v_outcome text; v_known text;
+  v_id text := CASE WHEN p_quantity IS NULL THEN 'cancel ' ELSE 'replace ' END || p_request_id || ' ';
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO b FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user;
   IF NOT FOUND THEN
     RETURN QUERY SELECT 'NOT_FOUND'::text, NULL::text, '[]'::text;
     RETURN;
   END IF;
-  v_outcome := CASE WHEN v_key = ANY (b.change_keys) THEN 'REPLAY'
+  SELECT k.key INTO v_known FROM unnest(b.change_keys) AS k (key) WHERE starts_with(k.key, v_id);
+  v_outcome := CASE WHEN v_known = v_id || p_asked THEN 'REPLAY'
+    WHEN v_known IS NOT NULL THEN 'KEY_REUSED'
     WHEN v_cancel AND (b.pending_change = 'CANCEL' OR ledger.cancel_waits(b)) THEN 'REPLAY'
     WHEN NOT ledger.is_working(b.status) THEN 'NOT_WORKING'
     WHEN b.pending_change IS NOT NULL AND NOT v_cancel THEN 'IN_FLIGHT'
     WHEN p_version IS NOT NULL AND p_version <> b.version THEN 'VERSION_MOVED'
     WHEN NOT v_cancel AND p_quantity <= b.filled_quantity THEN 'BELOW_FILLED' END;
   o := b;
-  o.change_keys := (array_prepend(v_key, b.change_keys))[1:100];
+  o.change_keys := (array_prepend(v_id || p_asked, b.change_keys))[1:100];
   IF v_outcome IS NOT NULL THEN
-    IF v_outcome = 'REPLAY' AND v_key <> ALL (b.change_keys) THEN
+    IF v_outcome = 'REPLAY' AND v_known IS NULL THEN
       -- It was answered with the cancel that is on its way: asked again, it is no cancel of its own.
       UPDATE ledger.orders x SET change_keys = o.change_keys WHERE x.order_id = p_order;
     END IF;
@@ -345,7 +372,7 @@ BEGIN
     request = o.request, updated_at = o.updated_at, version = o.version, touched_at = clock_timestamp()
     WHERE x.order_id = p_order;
   a := ledger.append_event(a, CASE WHEN v_cancel THEN 'CANCEL_REQUESTED' ELSE 'MODIFY_REQUESTED' END,
-    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text, o.symbol,
-    ledger.order_command(o));
+    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text
+      || ',"change_key":' || to_json(o.change_keys[1])::text, o.symbol, ledger.order_command(o));
   RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
 END $$;

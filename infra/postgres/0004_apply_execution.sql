@@ -2,46 +2,6 @@
 -- release the hold, record the session position, outbox. One call, one round trip, one transaction.
 -- A report is a claim: one that contradicts the order's life is parked with its user's later reports.
 
--- Takes a quantity out of a holding's lots, first in, first out, and keeps what came from which.
--- The proceeds are shared out by quantity; `blocked` is what of them can't be spent until they settle.
-CREATE FUNCTION ledger.take_lots(p_user bigint, p_symbol text, p_quantity bigint, p_proceeds bigint,
-    p_seq bigint, p_trade_date date, OUT taken json, OUT cost bigint, OUT blocked bigint)
-LANGUAGE plpgsql AS $$
-DECLARE l ledger.holding_lot; r ledger.proceeds_rule; v_gone bigint := 0; v_shared bigint := 0;
-  v_quantity bigint; v_cost bigint; v_part bigint; v_taken json[] := '{}';
-BEGIN
-  SELECT * INTO STRICT r FROM ledger.proceeds_rule x WHERE x.valid_from <= p_trade_date
-    ORDER BY x.valid_from DESC LIMIT 1;
-  cost := 0;
-  blocked := 0;
-  FOR l IN SELECT * FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol
-           ORDER BY x.trade_date, x.lot LOOP
-    EXIT WHEN v_gone = p_quantity;
-    v_quantity := least(p_quantity - v_gone, l.quantity);
-    v_cost := div(l.cost::numeric * v_quantity * 2 + l.quantity, l.quantity * 2)::bigint;
-    v_gone := v_gone + v_quantity;
-    v_part := div(p_proceeds::numeric * v_gone * 2 + p_quantity, p_quantity * 2)::bigint - v_shared;
-    v_shared := v_shared + v_part;
-    IF v_quantity = l.quantity THEN
-      DELETE FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol
-        AND x.lot = l.lot;
-    ELSE
-      UPDATE ledger.holding_lot x SET quantity = l.quantity - v_quantity, cost = l.cost - v_cost
-        WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.lot = l.lot;
-    END IF;
-    INSERT INTO ledger.lot_sale VALUES (p_user, p_seq, l.lot, p_symbol, l.trade_date, p_trade_date,
-      v_quantity, v_cost, v_part);
-    v_taken := v_taken || json_build_object('lot', l.lot, 'trade_date', l.trade_date,
-      'settles_on', l.settles_on, 'quantity', v_quantity, 'cost', v_cost);
-    cost := cost + v_cost;
-    blocked := blocked + CASE
-      WHEN l.settles_on <= p_trade_date THEN (v_part * r.settled_percent + 99) / 100
-      WHEN l.trade_date >= p_trade_date THEN greatest(0, v_part - v_cost)
-      ELSE (v_part * r.t1_percent + 99) / 100 END;
-  END LOOP;
-  taken := array_to_json(v_taken);
-END $$;
-
 -- An intraday position after a fill: what closes it is realised against the average it was entered
 -- at, what is beyond opens it on the other side.
 CREATE FUNCTION ledger.fill_position(p ledger.position, p_side text, p_quantity bigint, p_value bigint,
@@ -84,9 +44,44 @@ BEGIN
   RETURN c;
 END $$;
 
+-- How many shares of a fill trade in a position: all of an intraday one, and of a delivery sale what
+-- the holding can't give. Pledged shares can't leave; those in other open sells can, for this sale has
+-- happened and theirs may not.
+CREATE FUNCTION ledger.undelivered(o ledger.orders, p_quantity bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN o.product = 'MIS' THEN p_quantity WHEN o.side = 'BUY' THEN 0
+    ELSE greatest(0, p_quantity - coalesce((SELECT h.quantity - h.pledged FROM ledger.holding h
+      WHERE h.user_id = o.user_id AND h.symbol = o.symbol), 0)) END
+$$;
+
+-- Trades in the position of an order's day. Sold for delivery and not held, shares are short in the
+-- position of their trade date, with the margin of a shortage. `facts`: members of the event's body.
+CREATE FUNCTION ledger.trade_position(o ledger.orders, p_quantity bigint, p_value bigint,
+    p_trade_date date, OUT facts text, OUT realised bigint, OUT held bigint)
+LANGUAGE plpgsql AS $$
+DECLARE b ledger.position; f record;
+BEGIN
+  facts := '';
+  IF o.product <> 'MIS' THEN
+    o.trade_date := p_trade_date;
+    SELECT r.margin_rate INTO STRICT o.margin_rate FROM ledger.shortage_rule r
+      WHERE r.valid_from <= p_trade_date ORDER BY r.valid_from DESC LIMIT 1;
+    facts := '"short":' || json_build_object('quantity', p_quantity, 'value', p_value,
+      'margin_rate', o.margin_rate)::text || ',';
+  END IF;
+  b := ledger.position_of(o);
+  held := -ledger.position_hold(b);
+  b.margin_rate := greatest(b.margin_rate, o.margin_rate);
+  f := ledger.fill_position(b, o.side, p_quantity, p_value);
+  PERFORM ledger.keep_position(f.after);
+  realised := f.realised;
+  held := held + ledger.position_hold(f.after);
+  facts := facts || '"position":' || ledger.position_facts(f.after)::text;
+END $$;
+
 -- One fill, under the account's lock: money, shares, charges, postings, event. Returns its event's seq.
--- A delivery fill moves its value through the client's cash; an intraday one keeps it in the position
--- and moves what it realised.
+-- What is delivered moves its value through the client's cash; what trades in a position keeps it
+-- there and moves what it realised. A fill is a fact and is booked whatever the account holds.
 CREATE FUNCTION ledger.book_fill(a ledger.account, b ledger.orders, p_exec_id text, p_quantity bigint,
     p_price bigint, p_trade_date date, p_settles_on date, p_next text, p_transacted timestamptz,
     p_today date, p_now timestamptz)
@@ -96,8 +91,8 @@ DECLARE
   v_value bigint := (p_quantity * p_price + 50) / 100;
   v_sign integer := CASE WHEN b.side = 'BUY' THEN 1 ELSE -1 END;
   v_heads bigint[] := '{0,0,0,0,0,0,0}'; v_charges bigint[]; v_charged bigint := 0;
-  v_contra text[]; v_amounts bigint[]; v_held bigint; v_gain bigint; v_blocked bigint := 0;
-  v_seq bigint; v_more text; p record; t record; m record;
+  v_short bigint; v_moved bigint; v_realised bigint := 0; v_held bigint; v_gain bigint; v_seq bigint;
+  v_more text := ''; p record; t record; m record;
 BEGIN
   o.filled_quantity := o.filled_quantity + p_quantity;
   o.traded_value := o.traded_value + v_value;
@@ -115,60 +110,55 @@ BEGIN
     IF ledger.is_working(b.status) THEN a.open_orders := a.open_orders - 1; END IF;
   END IF;
   v_held := ledger.rehold(b, o);
-  IF o.product = 'MIS' THEN
-    SELECT f.after, f.realised, ledger.position_hold(f.after) - ledger.position_hold(x) AS held INTO p
-      FROM ledger.position_of(o) x, ledger.fill_position(x, o.side, p_quantity, v_value) f;
-    PERFORM ledger.keep_position(p.after);
-    v_more := '"position":' || ledger.position_facts(p.after)::text;
+  v_short := ledger.undelivered(o, p_quantity);
+  v_moved := div(v_value::numeric * (p_quantity - v_short) * 2 + p_quantity, p_quantity * 2)::bigint;
+  IF v_short > 0 THEN
+    p := ledger.trade_position(o, v_short, v_value - v_moved, p_trade_date);
     v_held := v_held + p.held;
-    v_gain := p.realised - v_charged;
-    v_blocked := greatest(0, v_gain);  -- an intraday profit is paid out with the day's settlement
-    v_contra := '{client:position}';
-    v_amounts := ARRAY[-p.realised];
-  ELSE
-    v_gain := -v_sign * v_value - v_charged;
-    v_contra := '{house:clearing}';
-    v_amounts := ARRAY[v_sign * v_value];
+    v_realised := p.realised;
+    v_more := ',' || p.facts;
   END IF;
+  v_gain := v_realised - v_sign * v_moved - v_charged;
   v_seq := a.seq + CASE WHEN a.cash + v_gain < 0 THEN 2 ELSE 1 END;  -- a loan is an event before
-  IF o.product = 'CNC' AND o.side = 'BUY' THEN
+  IF o.product = 'MIS' THEN
+    a := ledger.add_result(a, p_trade_date, p_settles_on, v_gain, p_today);
+  ELSIF o.side = 'BUY' THEN
     INSERT INTO ledger.holding AS h VALUES (o.user_id, o.symbol, p_quantity, 0, 0, v_value)
       ON CONFLICT (user_id, symbol) DO UPDATE
       SET quantity = h.quantity + p_quantity, cost = h.cost + v_value;
     INSERT INTO ledger.holding_lot VALUES (o.user_id, o.symbol, v_seq, p_trade_date, p_settles_on,
       p_quantity, v_value);
-    v_more := json_build_array(json_build_object('lot', v_seq, 'trade_date', p_trade_date,
-      'settles_on', p_settles_on, 'quantity', p_quantity, 'cost', v_value))::text;
-  ELSIF o.product = 'CNC' THEN
-    SELECT * INTO t FROM ledger.take_lots(o.user_id, o.symbol, p_quantity, v_value, v_seq, p_trade_date);
-    UPDATE ledger.holding h SET quantity = h.quantity - p_quantity, cost = h.cost - t.cost
-      WHERE h.user_id = o.user_id AND h.symbol = o.symbol;
-    v_more := t.taken::text;
-    v_blocked := greatest(0, least(t.blocked, v_gain));
-  END IF;
-  IF p_settles_on > p_today AND v_gain > 0 AND (o.product = 'MIS' OR o.side = 'SELL') THEN
-    a := ledger.add_due(a, p_settles_on, v_gain, v_blocked);  -- a late fill has settled by now
+    v_more := ',"lots":' || json_build_array(json_build_object('lot', v_seq,
+      'trade_date', p_trade_date, 'settles_on', p_settles_on, 'quantity', p_quantity,
+      'cost', v_value))::text;
+  ELSE
+    t := ledger.take_lots(o.user_id, o.symbol, p_quantity - v_short, v_moved, v_seq, p_trade_date);
+    v_more := v_more || ',"lots":' || t.taken::text;
+    IF p_settles_on > p_today AND v_gain > 0 THEN  -- a late fill has settled by now
+      a := ledger.add_due(a, p_settles_on, v_gain,
+        greatest(0, least(t.blocked + greatest(0, v_realised), v_gain)));
+    END IF;
   END IF;
   IF o.product = 'CNC' THEN
-    v_more := '"lots":' || v_more || ',"holding":'
-      || ledger.holding_facts(o.user_id, o.symbol, p_today)::text;
+    v_more := v_more || ',"holding":' || ledger.holding_facts(o.user_id, o.symbol, p_today)::text;
   END IF;
   SELECT * INTO m FROM ledger.move_cash(a, 'FILL', o.order_id, v_held, p_now,
     '"order":' || ledger.order_facts(o)::text || ',"fill":' || json_build_object(
       'order_id', o.order_id, 'exec_id', p_exec_id, 'symbol', o.symbol, 'side', o.side,
       'product', o.product, 'quantity', p_quantity, 'price', p_price, 'value', v_value,
       'charges', v_charged, 'heads', v_heads, 'trade_date', p_trade_date,
-      'settles_on', p_settles_on, 'at', ledger.micros(p_transacted))::text || ',' || v_more,
-    o.symbol, v_contra || ledger.charge_accounts(), v_amounts || v_heads);
+      'settles_on', p_settles_on, 'at', ledger.micros(p_transacted))::text || v_more,
+    o.symbol, '{house:clearing}' || ledger.charge_accounts() || '{client:position}',
+    v_sign * v_moved || v_heads || -v_realised);
   IF m.event_seq <> v_seq THEN RAISE EXCEPTION 'fill % became event %', v_seq, m.event_seq; END IF;
   INSERT INTO ledger.posting
-    SELECT o.user_id, v_seq, (10 + x.line)::smallint, x.name, x.asset, x.amount FROM (VALUES
-      (1, CASE o.product WHEN 'MIS' THEN 'client:position' ELSE 'client:holding' END, o.symbol,
-        v_sign * p_quantity),
-      (2, 'house:clearing', o.symbol, -v_sign * p_quantity),
-      (3, 'client:position', 'INR', CASE o.product WHEN 'MIS' THEN -v_sign * v_value END),
-      (4, 'house:clearing', 'INR', CASE o.product WHEN 'MIS' THEN v_sign * v_value END)
-    ) x (line, name, asset, amount) WHERE x.amount IS NOT NULL;
+    SELECT o.user_id, v_seq, (10 + x.line)::smallint, x.name, x.asset, v_sign * x.amount FROM (VALUES
+      (1, 'client:holding', o.symbol, p_quantity - v_short),
+      (2, 'client:position', o.symbol, v_short),
+      (3, 'house:clearing', o.symbol, -p_quantity),
+      (4, 'client:position', 'INR', v_moved - v_value),
+      (5, 'house:clearing', 'INR', v_value - v_moved)
+    ) x (line, name, asset, amount) WHERE x.amount <> 0;
   INSERT INTO ledger.execution VALUES (1, p_trade_date, p_exec_id, o.user_id, o.order_id, 'F',
     p_quantity, p_price, v_value, v_charged, p_settles_on, v_seq, p_transacted);
   INSERT INTO ledger.contract_note_due VALUES (p_trade_date, o.user_id) ON CONFLICT DO NOTHING;
@@ -191,14 +181,27 @@ BEGIN
   RETURN o;
 END $$;
 
+-- An order that was cancelled, with the reason where it was the broker who asked
+-- (functions/orders/square_off.py).
+CREATE FUNCTION ledger.with_cancel_reason(o ledger.orders) RETURNS ledger.orders
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF EXISTS (SELECT FROM unnest(o.change_keys) AS k (key) WHERE starts_with(k.key, 'cancel SQ-')) THEN
+    o.reason_code := 'SQUARED_OFF';
+    o.reason := 'cancelled by the end-of-day square-off';
+  END IF;
+  RETURN o;
+END $$;
+
 -- The accounts of the charge heads, in their order.
 CREATE FUNCTION ledger.charge_accounts() RETURNS text[] LANGUAGE sql STABLE AS $$
   SELECT array_agg(h.account ORDER BY h.head) FROM ledger.charge_head h WHERE h.head <= 7
 $$;
 
 -- A report that moves no money: acknowledged, cancelled, expired, rejected, replaced, change refused.
+-- p_report: what of it becomes an execution, as a member of the event's body with a comma before it.
 CREATE FUNCTION ledger.book_change(a ledger.account, b ledger.orders, p_happening text, p_next text,
-    p_request integer, p_code text, p_text text, p_now timestamptz)
+    p_request integer, p_code text, p_text text, p_report text, p_now timestamptz)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE o ledger.orders := b;
 BEGIN
@@ -217,6 +220,7 @@ BEGIN
     o.reason_code := p_code;
     o.reason := p_text;
   END IF;
+  IF p_happening = 'CANCELLED' THEN o := ledger.with_cancel_reason(o); END IF;
   o.status := p_next;
   o.updated_at := p_now;
   o.version := o.version + 1;
@@ -225,14 +229,16 @@ BEGIN
     a.open_orders := a.open_orders - 1;
   END IF;
   UPDATE ledger.orders x SET quantity = o.quantity, limit_price = o.limit_price, price = o.price,
-    request = o.request, reserved = o.reserved, accepted_request = o.accepted_request, pending_change = o.pending_change,
-    pending_quantity = o.pending_quantity, pending_price = o.pending_price,
-    pending_reserved = o.pending_reserved, reason_code = o.reason_code, reason = o.reason,
+    request = o.request, reserved = o.reserved, accepted_request = o.accepted_request,
+    pending_change = o.pending_change, pending_quantity = o.pending_quantity,
+    pending_price = o.pending_price, pending_reserved = o.pending_reserved,
+    reason_code = o.reason_code, reason = o.reason,
     status = o.status, venue_order_id = o.venue_order_id, updated_at = o.updated_at,
     version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
   a := ledger.append_event(a, CASE p_happening WHEN 'CHANGE_REFUSED' THEN p_happening
       WHEN 'REPLACED_DOWN' THEN 'ORDER_REPLACED' ELSE 'ORDER_' || p_happening END,
-    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text, o.symbol,
+    o.order_id, 0, ledger.rehold(b, o), 0, p_now,
+    '"order":' || ledger.order_facts(o)::text || p_report, o.symbol,
     CASE WHEN o.request > b.request THEN ledger.order_command(o) END);
   RETURN a.seq;
 END $$;
@@ -300,7 +306,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM ledger.account y WHERE y.user_id = p_user) THEN
     v_why := 'UNKNOWN_ACCOUNT';
   ELSE
-    a := ledger.lock_account(p_user, p_today);
+    a := ledger.lock_account(p_user, p_today, p_now);
   END IF;
   IF v_why IS NOT NULL THEN
     NULL;
@@ -339,11 +345,6 @@ BEGIN
         WHERE t.status = o.status AND t.happening = h;
       IF NOT FOUND THEN v_why := 'ILLEGAL_TRANSITION ' || o.status || ' ' || h; END IF;
     END IF;
-    IF h IN ('PARTLY_FILLED', 'FULLY_FILLED') AND o.side = 'SELL' AND o.product = 'CNC'
-        AND NOT EXISTS (SELECT FROM ledger.holding g WHERE g.user_id = p_user
-          AND g.symbol = o.symbol AND g.quantity >= p_quantity) THEN
-      v_why := 'SOLD_MORE_THAN_HELD';
-    END IF;
   END IF;
   IF v_why = 'BEHIND_A_PARKED_REPORT' AND p_exec_type = 'I' THEN
     -- An answer to the sweep, which asks again while it matters: one kept each time has no end.
@@ -361,7 +362,10 @@ BEGIN
     v_seq := ledger.book_fill(a, o, p_exec_id, p_quantity, p_price, p_trade_date, p_settles_on, v_next,
       p_transacted, p_today, p_now);
   ELSE
-    v_seq := ledger.book_change(a, o, h, v_next, p_request, p_code, p_text, p_now);
+    v_seq := ledger.book_change(a, o, h, v_next, p_request, p_code, p_text,
+      CASE WHEN p_exec_type IN ('I', '9') THEN '' ELSE ',"execution":' || json_build_object(
+        'exec_id', p_exec_id, 'exec_type', p_exec_type, 'trade_date', p_trade_date,
+        'settles_on', p_settles_on, 'at', ledger.micros(p_transacted))::text END, p_now);
     IF p_exec_type NOT IN ('I', '9') THEN
       INSERT INTO ledger.execution VALUES (1, p_trade_date, p_exec_id, p_user, p_order, p_exec_type,
         0, 0, 0, 0, p_settles_on, v_seq, p_transacted);

@@ -6,6 +6,7 @@
 --   * A state moves only along ledger.payment_transition, under the account's lock.
 --   * Money out leaves client:cash for house:payouts before the bank hears of it, and is there until
 --     the bank's last word moves it to house:bank or back. Money in is booked after the bank's word.
+--   * A request and its last word are events with all that the payment is; questions between are not.
 
 CREATE TABLE ledger.payment (
   payment_id    bigint PRIMARY KEY,
@@ -18,8 +19,8 @@ CREATE TABLE ledger.payment (
   due_at        timestamptz,                  -- business time to ask it; null: ended, or for a person
   reason        text,                         -- the bank's, for a refusal
   rules         jsonb,                        -- ours, for a refusal
-  requested_seq bigint,                       -- event of the request; null for money in
-  ended_seq     bigint,                       -- event of the bank's last word, if it moved money
+  requested_seq bigint,                       -- event of the request; null when we refused it
+  ended_seq     bigint,                       -- event of the last word: the bank's, or our refusal
   created_at    timestamptz NOT NULL,
   updated_at    timestamptz NOT NULL,
   UNIQUE (user_id, direction, client_id)
@@ -92,7 +93,7 @@ RETURNS TABLE (outcome text, payment text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; p ledger.payment; v_rules jsonb;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO p FROM ledger.payment x
     WHERE x.user_id = p_user AND x.direction = p_direction AND x.client_id = p_client_id;
   IF FOUND THEN
@@ -111,10 +112,15 @@ BEGIN
     a := ledger.append_event(a, CASE p_direction WHEN 'OUT' THEN 'WITHDRAWAL_REFUSED'
       ELSE 'DEPOSIT_REFUSED' END, p.payment_id, 0, 0, 0, p_now,
       '"payment":' || ledger.payment_facts(p), NULL, NULL);
-  ELSIF p_direction = 'OUT' THEN
+  ELSE
     p.requested_seq := a.seq + 1;
-    PERFORM ledger.move_cash(a, 'WITHDRAWAL_REQUESTED', p.payment_id, 0, p_now,
-      '"payment":' || ledger.payment_facts(p), NULL, '{house:payouts}', ARRAY[p_amount]);
+    IF p_direction = 'OUT' THEN
+      PERFORM ledger.move_cash(a, 'WITHDRAWAL_REQUESTED', p.payment_id, 0, p_now,
+        '"payment":' || ledger.payment_facts(p), NULL, '{house:payouts}', ARRAY[p_amount]);
+    ELSE
+      a := ledger.append_event(a, 'DEPOSIT_REQUESTED', p.payment_id, 0, 0, 0, p_now,
+        '"payment":' || ledger.payment_facts(p), NULL, NULL);
+    END IF;
   END IF;
   INSERT INTO ledger.payment SELECT (p).*;
   RETURN QUERY SELECT CASE p.state WHEN 'REFUSED' THEN 'REFUSED' ELSE 'DONE' END,
@@ -129,7 +135,7 @@ CREATE FUNCTION ledger.attempt_payment(p_user bigint, p_payment bigint, p_attemp
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; p ledger.payment;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO p FROM ledger.payment x WHERE x.payment_id = p_payment AND x.user_id = p_user;
   IF NOT FOUND OR p.due_at IS NULL OR p.due_at > p_now THEN RETURN NULL; END IF;
   p.state := ledger.payment_after(p, 'ASKED');
@@ -149,7 +155,7 @@ CREATE FUNCTION ledger.end_payment(p_user bigint, p_payment bigint, p_happening 
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; p ledger.payment; v_before text;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO p FROM ledger.payment x WHERE x.payment_id = p_payment AND x.user_id = p_user;
   IF NOT FOUND THEN RAISE EXCEPTION 'no payment %', p_payment USING ERRCODE = 'OC404'; END IF;
   v_before := p.state;
@@ -158,20 +164,23 @@ BEGIN
   p.due_at := NULL;
   p.reason := p_reason;
   p.updated_at := p_now;
+  p.ended_seq := a.seq + 1;
   CASE p.state
     WHEN 'COLLECTED' THEN
-      SELECT d.seq INTO p.ended_seq FROM ledger.deposit(p_user, 'payment:' || p_payment, p.amount,
-        p_today, p_now) d;
+      PERFORM ledger.move_cash(a, 'DEPOSITED', NULL, 0, p_now,
+        '"client_id":"payment:' || p_payment || '","payment":' || ledger.payment_facts(p), NULL,
+        '{house:bank}', ARRAY[-p.amount]);
+      INSERT INTO ledger.deposit VALUES (p_user, 'payment:' || p_payment, p.amount, p.ended_seq);
     WHEN 'PAID' THEN
-      p.ended_seq := a.seq + 1;
       PERFORM ledger.move_cash(a, 'WITHDRAWAL_PAID', p_payment, 0, p_now,
         '"payment":' || ledger.payment_facts(p), NULL, '{house:payouts,house:bank}',
         ARRAY[-p.amount, p.amount]);
     WHEN 'RETURNED' THEN
-      p.ended_seq := a.seq + 1;
       PERFORM ledger.move_cash(a, 'WITHDRAWAL_RETURNED', p_payment, 0, p_now,
         '"payment":' || ledger.payment_facts(p), NULL, '{house:payouts}', ARRAY[-p.amount]);
-    ELSE NULL;                                -- FAILED: no money moved
+    WHEN 'FAILED' THEN
+      a := ledger.append_event(a, 'DEPOSIT_FAILED', p_payment, 0, 0, 0, p_now,
+        '"payment":' || ledger.payment_facts(p), NULL, NULL);
   END CASE;
   UPDATE ledger.payment x SET state = p.state, due_at = NULL, reason = p.reason,
     ended_seq = p.ended_seq, updated_at = p.updated_at WHERE x.payment_id = p_payment;
@@ -185,7 +194,7 @@ DECLARE v_user bigint;
 BEGIN
   SELECT x.user_id INTO v_user FROM ledger.payment x WHERE x.payment_id = p_payment;
   IF NOT FOUND THEN RETURN false; END IF;
-  PERFORM ledger.lock_account(v_user, '-infinity');
+  PERFORM ledger.lock_account(v_user, '-infinity', p_now);
   UPDATE ledger.payment x SET attempts = 0, due_at = p_now, updated_at = p_now
     WHERE x.payment_id = p_payment AND x.due_at IS NULL AND x.state IN ('REQUESTED', 'SENT');
   RETURN FOUND;

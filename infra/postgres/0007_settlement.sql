@@ -42,28 +42,29 @@ CREATE TABLE ledger.dividend (                -- one announcement; who was paid 
 );
 
 -- Settles what is due of an account that nobody touched. Says whether anything was.
-CREATE FUNCTION ledger.settle(p_user bigint, p_today date) RETURNS boolean
+CREATE FUNCTION ledger.settle(p_user bigint, p_today date, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_due boolean;
 BEGIN
   v_due := EXISTS (SELECT FROM ledger.settlement_due d
     WHERE d.user_id = p_user AND d.settles_on <= p_today);
-  PERFORM ledger.lock_account(p_user, p_today);
+  PERFORM ledger.lock_account(p_user, p_today, p_now);
   RETURN v_due;
 END $$;
 
--- A long position that outlived its session is delivered: the account pays what it was entered at,
--- its margin is free, and the shares are a lot of that trade date. Returns the event's seq, or 0 when
--- there is nothing to deliver or an order may still change the position.
+-- A position that outlived its session is delivered. A long one: the account pays what it was entered
+-- at, its margin is free, and the shares are a lot of that trade date. A short one: deliver_short.
+-- Returns the event's seq, or 0 when there is nothing to deliver or an order may still change it.
 CREATE FUNCTION ledger.deliver_position(p_user bigint, p_symbol text, p_trade_date date,
     p_settles_on date, p_today date, p_now timestamptz)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; b ledger.position; p ledger.position; m record; v_seq bigint;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO b FROM ledger.position x
     WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.trade_date = p_trade_date;
-  IF NOT FOUND OR b.net <= 0 OR b.open_buy + b.open_sell > 0 THEN RETURN 0; END IF;
+  IF NOT FOUND OR b.net = 0 OR b.open_buy + b.open_sell > 0 THEN RETURN 0; END IF;
+  IF b.net < 0 THEN RETURN ledger.deliver_short(a, b, p_settles_on, p_today, p_now); END IF;
   p := b;
   p.net := 0;
   p.open_value := 0;
@@ -95,7 +96,7 @@ CREATE FUNCTION ledger.value_shortage(p_user bigint, p_symbol text, p_trade_date
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; p ledger.position; m record; v_value bigint;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO p FROM ledger.position x
     WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.trade_date = p_trade_date;
   IF NOT FOUND OR p.net >= 0 OR p.open_buy + p.open_sell > 0
@@ -122,7 +123,7 @@ RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, p
 DECLARE a ledger.account; s ledger.shortage; b ledger.position; p ledger.position; m record;
   v_quantity bigint; v_entry bigint := 0; v_value bigint; v_penalty bigint; v_tax bigint;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO s FROM ledger.shortage x WHERE x.user_id = p_user AND x.symbol = p_symbol
     AND x.trade_date = p_trade_date AND x.closed_seq IS NULL;
   IF NOT FOUND THEN RETURN 0; END IF;
@@ -165,7 +166,7 @@ CREATE FUNCTION ledger.charge_square_off(p_user bigint, p_order bigint, p_fee bi
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; o ledger.orders; m record;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO o FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user;
   IF NOT FOUND OR ledger.is_working(o.status) OR o.filled_quantity = 0
       OR EXISTS (SELECT FROM ledger.job_entry j WHERE j.job = 'SQUARE_OFF' AND j.day = o.trade_date
@@ -188,7 +189,7 @@ RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, 
 DECLARE a ledger.account; l ledger.loan; m record; v_day date; v_loan bigint; v_rate bigint;
   v_amount bigint; v_days integer := 0;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO l FROM ledger.loan x WHERE x.user_id = p_user;
   IF NOT FOUND THEN RETURN 0; END IF;
   FOR v_day IN SELECT generate_series(l.charged_through + 1, p_through, '1 day')::date LOOP
@@ -240,7 +241,7 @@ CREATE FUNCTION ledger.pay_dividend(p_user bigint, p_symbol text, p_record_date 
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; d ledger.dividend; m record; v_quantity bigint; v_amount bigint;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO STRICT d FROM ledger.dividend x
     WHERE x.symbol = p_symbol AND x.record_date = p_record_date;
   v_quantity := ledger.held_before(p_user, p_symbol, p_record_date);

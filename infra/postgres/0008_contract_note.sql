@@ -52,7 +52,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; n ledger.contract_note; v_through bigint; v_booked bigint[];
   v_differences bigint[] := '{0,0,0,0,0,0,0}'; m record;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT max(e.seq) INTO v_through FROM ledger.execution e
     WHERE e.user_id = p_user AND e.trade_date = p_trade_date AND e.exec_type = 'F';
   IF v_through IS DISTINCT FROM p_through THEN
@@ -75,7 +75,7 @@ BEGIN
       'sha256', encode(sha256(convert_to(p_body, 'UTF8')), 'hex'))::text,
     NULL, ledger.charge_accounts(), v_differences);
   INSERT INTO ledger.contract_note VALUES (p_user, p_trade_date, n.version, p_through, p_charges,
-    p_body, m.event_seq, p_now);
+    p_body, m.event_seq, (m.account).at);
   RETURN QUERY SELECT 'BOOKED'::text, n.version, m.event_seq;
 END $$;
 
@@ -87,7 +87,7 @@ CREATE FUNCTION ledger.charge_depository(p_user bigint, p_trade_date date, p_set
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; v_symbol text; m record; v_booked integer := 0;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   FOR v_symbol IN
     SELECT o.symbol FROM ledger.execution e JOIN ledger.orders o USING (order_id)
       WHERE e.user_id = p_user AND e.trade_date = p_trade_date AND e.exec_type = 'F'

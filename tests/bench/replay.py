@@ -31,6 +31,7 @@ DO $$ DECLARE a ledger.account; o ledger.orders; v_facts text; BEGIN
   o.client_order_id := 'bench-123456'; o.symbol := 'INFY'; o.side := 'BUY'; o.type := 'LIMIT';
   o.quantity := 10; o.price := 15000000; o.product := 'CNC'; o.validity := 'DAY';
   o.trade_date := '2026-07-10'; o.reserved := 1501500; o.margin_rate := 1000000000;
+  o.limit_price := 15000000; o.request := 0; o.accepted_request := 0;
   o.status := 'FILLED'; o.filled_quantity := 0; o.traded_value := 0; o.version := 1;
   o.created_at := now(); o.updated_at := now();
   FOR u IN 1..{users} LOOP

@@ -51,7 +51,9 @@ def test_a_secret_is_written_once(secrets: Secrets, name: str) -> None:
     assert secrets.get(name) == "first"
 
 
+@pytest.mark.parametrize("secrets", ["files", "server"], indirect=True)
 def test_of_two_writers_at_once_one_wins(secrets: Secrets, name: str) -> None:
+    """Not on the simulation, which looks for the name and takes it in two steps."""
     outcomes: list[str] = []
 
     def write(value: str) -> None:

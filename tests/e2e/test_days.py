@@ -11,6 +11,9 @@ import pytest
 from tests.support.stack import Stack, own_stack
 from tests.support.trader import Trader, eventually
 
+# Beside the others that run a stack of their own: one of them at a time.
+pytestmark = pytest.mark.xdist_group("own stacks")
+
 INDIA = ZoneInfo("Asia/Kolkata")
 #: A schedule looks at the clock five times a second; the job itself takes milliseconds.
 JOB_SECONDS = 20.0

@@ -7,9 +7,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.stack import own_stack
 from tests.support.trader import FINAL, Trader, eventually
+
+# Beside the others that run a stack of their own: one of them at a time.
+pytestmark = pytest.mark.xdist_group("own stacks")
 
 EVENTS = (
     {"at": "+0s", "do": "halt", "symbol": "TCS", "text": "news pending"},

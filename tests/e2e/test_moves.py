@@ -13,8 +13,11 @@ import pytest
 from tests.support.stack import Stack, own_stack
 from tests.support.trader import FINAL, Trader, eventually
 
+# Beside the others that run a stack of their own: one of them at a time.
+pytestmark = pytest.mark.xdist_group("own stacks")
+
 TRADERS = 3
-ORDERS = 60
+ORDERS = 40
 SETTLE_SECONDS = 60
 NEW_SHARD = 2
 

@@ -53,6 +53,7 @@ def test_the_functions_are_built_as_the_readme_says() -> None:
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.xdist_group("own stacks")
 def test_make_run_starts_everything_says_so_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     environment = {**os.environ, "OUTCRY_HOME": str(tmp_path / "home")}
     output = tmp_path / "output"
@@ -67,6 +68,6 @@ def test_make_run_starts_everything_says_so_and_ctrl_c_leaves_nothing(tmp_path: 
     assert len(parts) > 11
     os.killpg(process.pid, signal.SIGINT)
     process.wait(60)
-    gone, alive = psutil.wait_procs(parts, timeout=20)
+    gone, alive = psutil.wait_procs(parts, timeout=30)
     assert not alive
     assert len(gone) == len(parts)

@@ -105,7 +105,8 @@ class Client(Worker):
         judged = verdict(side, quantity, asked["price"] / 10_000, product=product)
 
         def call() -> Facts:
-            return self._answer(changing.request_modify(*which, quantity, judged))
+            body = changing.Asked(quantity, asked["price"])
+            return self._answer(changing.request_modify(*which, body, quantity, judged))
 
         self.ask("modify", user, asked, call)
 

@@ -128,6 +128,6 @@ def _end(account: Account, user: int, books: Books) -> Iterator[str]:
     if lots != mine_lots:
         yield f"user {user}: lots {lots - mine_lots}, the model says {mine_lots - lots}"
     dues = {due[1:] for due in books.dues if due.user == user}
-    mine_dues = {(on, due.unsettled, due.blocked) for on, due in account.dues.items()}
+    mine_dues = {(on, due.unsettled, due.blocked) for on, due in account.dues.days.items()}
     if dues != mine_dues:
         yield f"user {user}: due {dues - mine_dues}, the model says {mine_dues - dues}"

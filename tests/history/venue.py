@@ -15,7 +15,7 @@ from tests.history.worker import AGAIN_SECONDS, Setting, Worker, noon
 from tests.support.ledger import ACME
 
 _WORKING = (
-    "SELECT order_id, side, product, quantity, filled_quantity, limit_price, request,"
+    "SELECT order_id, side, quantity, filled_quantity, limit_price, request,"
     " pending_change, venue_order_id IS NOT NULL FROM ledger.orders WHERE user_id = :user_id"
     " AND status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED') ORDER BY order_id LIMIT 50"
 )
@@ -45,9 +45,7 @@ class Venue(Worker):
         if not rows:
             time.sleep(0.002)
             return
-        order, side, product, quantity, filled, limit, request, change, known = self.rng.choice(
-            rows
-        )
+        order, side, quantity, filled, limit, request, change, known = self.rng.choice(rows)
         rest, partly = quantity - filled, self.rng.randint(1, quantity - filled)
         if change is not None and self.rng.random() < 0.9:
             kind = ("4" if change == "CANCEL" else "5") if self.rng.random() < 0.8 else "9"
@@ -61,8 +59,7 @@ class Venue(Worker):
             shares = rest if self.rng.random() < 0.4 else partly
             done = self.tell(user, order, "F", 0, shares, limit + better)
             rest = 0
-        late = product == "MIS" or side == "BUY"
-        if done in {"4", "C"} and rest and late and self.rng.random() < 0.3:
+        if done in {"4", "C"} and rest and self.rng.random() < 0.3:
             self.tell(user, order, "F", 0, partly, limit)  # it traded before it was cancelled
 
     def tell(

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.support.api_document import check_answer
+
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -61,4 +63,8 @@ class Answer:
 
 
 def call(handler: Handler, event: dict[str, Any]) -> Answer:
-    return Answer(handler(event, None))
+    """The handler's answer, which must be as the API's document describes it."""
+    answer = Answer(handler(event, None))
+    kind = answer.headers.get("content-type", "")
+    check_answer(event["httpMethod"], event["path"], answer.status, kind, answer.body)
+    return answer

@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from functions.ledger.anchor import anchor_shard
-from functions.ledger.write_notes import write_note
 from functions.shared.access.keys import ANCHOR_VERIFYING_KEY, anchor_key, make_keys
 from functions.shared.bookkeeping import payments, settling
-from functions.shared.bookkeeping.contract_notes import DueNote
+from functions.shared.bookkeeping.pledging import set_pledge
 from functions.shared.bookkeeping.settling import OpenPosition
+from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.payments import Direction, PaymentHappening
 from functions.shared.domain.short_delivery import SHORTAGE_RATES
@@ -20,12 +20,14 @@ from functions.shared.stores.postgres import Shards
 from functions.shared.stores.secrets import FileSecrets
 from infra.command.verify_ledger import Anchors
 from infra.local.postgres import APPLICATION
+from tests.support.contract_notes import write_note_of
 from tests.support.eventually import wait_until
 from tests.support.ledger import ACME, LAKH, NOON, RUPEE, TODAY, Trader, price
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 from tests.support.waiting import gtt, modify_stop, release, stopped
 
-INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, WAITER = 7, 9, 11, 13, 15, 17
+INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER, OVERSELLER = 7, 9, 11, 13, 15, 17, 19
+WAITER = 21
 """They live on shard 0."""
 _QUIET = """
 SELECT pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
@@ -50,11 +52,13 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
                 _invest(Trader(shards, user, LAKH))
             anchor_everything(shards, folder)
             _trade_days(Trader(shards, DAY_TRADER, LAKH))
+            _change_minds(Trader(shards, CHANGER, LAKH))
             _sell_short(Trader(shards, SHORT_SELLER, LAKH))
             anchor_everything(shards, folder)
             _pay(Trader(shards, PAYER, LAKH))
             _fill_dearly(Trader(shards, BORROWER, LAKH))
             _wait(Trader(shards, WAITER, LAKH))
+            _oversell(Trader(shards, OVERSELLER, LAKH))
             anchor_everything(shards, folder)
         finally:
             shards.close()
@@ -116,6 +120,26 @@ def _trade_days(trader: Trader) -> None:
     trader.sell(4, product=Product.MIS)
 
 
+def _change_minds(trader: Trader) -> None:
+    """Orders in every state that the others have not, changes that were taken and refused, and
+    shares that are pledged."""
+    trader.place(Side.BUY, 5_000)
+    for exec_type in ("8", "C"):
+        trader.told(trader.buy(1), exec_type)
+    order = trader.buy(4)
+    trader.told(order, "0")
+    trader.fill(order, 1)
+    trader.modify(order, 6, 101)
+    trader.told(order, "5", request=1)
+    trader.modify(order, 7, 102)
+    trader.told(order, "9", request=2)
+    trader.cancel(trader.buy(2))
+    trader.told(trader.sell(2, product=Product.MIS), "0")
+    trader.own(3)
+    trader.settle()
+    set_pledge(trader.shards, trader.user_id, ACME.symbol, 2, trader.today, trader.now)
+
+
 def _fill_dearly(trader: Trader) -> None:
     """At a price far above the order's: what the account lacks is lent."""
     trader.fill(trader.buy(500), 500, 4_000)
@@ -133,6 +157,28 @@ def _sell_short(trader: Trader) -> None:
             settling.close_out(
                 trader.shards, short, price(120), SHORTAGE_RATES[-1], trader.today, trader.now
             )
+
+
+def _oversell(trader: Trader) -> None:
+    """Sales told behind their cancels: one of shares sold meanwhile, which is a short delivery in
+    part, and one of shares that the day's end had delivered. A day's profit that is to settle."""
+    trader.own(10)
+    late = trader.sell(8)
+    trader.told(late, "4")
+    trader.fill(trader.sell(6), 6)
+    trader.fill(late, 8, 103)
+    trader.settle()
+    day = trader.today
+    trader.fill(trader.buy(5, product=Product.MIS), 5)
+    late = trader.sell(3, product=Product.MIS)
+    trader.told(late, "4")
+    position = OpenPosition(trader.user_id, ACME.symbol, day, 5)
+    where = (trader.shards, position, settlement_date(day, "nse"))
+    settling.deliver(*where, trader.today, trader.now)
+    trader.fill(late, 3, 102)
+    settling.deliver(*where, trader.today, trader.now)
+    trader.fill(trader.buy(4, product=Product.MIS), 4)
+    trader.fill(trader.sell(4, 105, product=Product.MIS), 4, 105)
 
 
 def _pay(trader: Trader) -> None:
@@ -172,5 +218,4 @@ def _wait(trader: Trader) -> None:
 
 
 def _note(trader: Trader) -> None:
-    evening = trader.now + timedelta(hours=5)
-    assert write_note(trader.shards, DueNote(trader.today, trader.user_id), "nse", evening)
+    assert write_note_of(trader, trader.today, trader.now + timedelta(hours=5))

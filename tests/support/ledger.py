@@ -142,7 +142,7 @@ class Trader:
         judgement = verdict(Side(order.side), quantity, rupees, product=Product(order.product))
         return changing.request_modify(
             self.shards, self.user_id, order_id, f"m{next(self._requests)}", None, self.today,
-            self.now, quantity, judgement,
+            self.now, changing.Asked(quantity), quantity, judgement,
         )  # fmt: skip
 
     def report(self, order_id: int, exec_type: str, **changes: object) -> ExecutionReport:

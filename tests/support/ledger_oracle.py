@@ -15,6 +15,7 @@ from fractions import Fraction
 from math import ceil
 from typing import NamedTuple
 
+from tests.support.oracle_dues import Dues
 from tests.support.oracle_order import MARGIN, Order, Position, half_up
 
 UNDER_WAY_MOST = 20
@@ -64,29 +65,22 @@ class Lot:
 
 
 @dataclass
-class Due:
-    """Sale proceeds that settle on one day."""
-
-    unsettled: int = 0
-    blocked: int = 0
-
-
-@dataclass
 class Account:
     """One user's account from its opening on. `log` is what the ledger must have written."""
 
     cash: int = 0
     borrowed: int = 0
-    dues: dict[date, Due] = field(default_factory=dict)
+    dues: Dues = field(default_factory=Dues)
     orders: dict[int, Order] = field(default_factory=dict)
     live: list[Order] = field(default_factory=list)
     lots: dict[str, list[Lot]] = field(default_factory=dict)
     pledged: dict[str, int] = field(default_factory=dict)
     positions: dict[tuple[str, date], Position] = field(default_factory=dict)
+    intraday: dict[date, list[int]] = field(default_factory=dict)
     reports: dict[tuple[date, str], Report] = field(default_factory=dict)
     log: list[Entry] = field(default_factory=list)
     payouts: dict[int, int] = field(default_factory=dict)
-    shortages: dict[tuple[str, date], int] = field(default_factory=dict)
+    shortages: dict[tuple[str, date], tuple[int, int]] = field(default_factory=dict)
     loans: dict[date, int] = field(default_factory=dict)
     charged_through: date | None = None
     today: date = date.min
@@ -102,10 +96,10 @@ class Account:
         )
 
     def unsettled(self) -> int:
-        return sum(due.unsettled for due in self.dues.values())
+        return self.dues.unsettled()
 
     def blocked(self) -> int:
-        return sum(due.blocked for due in self.dues.values())
+        return self.dues.blocked()
 
     def available(self) -> int:
         """What an order may still need; negative when a late fill took more than was there."""
@@ -128,8 +122,12 @@ class Account:
     def open_sell(self, symbol: str) -> int:
         return sum(o.shares() for o in self.working() if o.delivers(symbol))
 
+    def unpledged(self, symbol: str) -> int:
+        """What can leave the account at all."""
+        return self.quantity(symbol) - self.pledged.get(symbol, 0)
+
     def sellable(self, symbol: str) -> int:
-        return self.quantity(symbol) - self.open_sell(symbol) - self.pledged.get(symbol, 0)
+        return self.unpledged(symbol) - self.open_sell(symbol)
 
     def open_orders(self) -> int:
         return len(self.working())
@@ -147,10 +145,7 @@ class Account:
     def settle(self, today: date) -> None:
         """What every visit to the account does first: proceeds due by today are the client's."""
         self.today = max(self.today, today)
-        due = [day for day in self.dues if day <= today]
-        for day in due:
-            del self.dues[day]
-        if due:
+        if self.dues.settle(today):
             self._append("SETTLED", None)
 
     def deposit(self, amount: int, today: date) -> None:
@@ -181,7 +176,7 @@ class Account:
         """Sets how many settled shares are pledged. Whether that is possible."""
         self.settle(today)
         settled = sum(x.quantity for x in self.lots.get(symbol, []) if x.settles <= today)
-        free = min(self.quantity(symbol) - self.open_sell(symbol), settled)
+        free = max(0, min(self.quantity(symbol) - self.open_sell(symbol), settled))
         if not 0 <= quantity <= free or symbol not in self.lots:
             return False
         self.pledged[symbol] = quantity
@@ -246,8 +241,7 @@ class Account:
         happening = order.meaning(report.exec_type, report.request)
         if happening is None:
             return "NOTHING"
-        sold_short = order.delivers(order.symbol) and report.quantity > self.quantity(order.symbol)
-        if not order.can(happening, report.quantity) or (happening == "FILL" and sold_short):
+        if not order.can(happening, report.quantity):
             return self._parked()
         if named:
             self.reports[key] = report
@@ -291,45 +285,70 @@ class Account:
     def _fill(self, report: Report, order: Order, today: date, held: int) -> None:
         value = half_up(Fraction(report.quantity * report.price, 100))
         charge = order.fill(report.quantity, value)
-        number = len(self.log) + 1
+        number, live = len(self.log) + 1, report.settles_on > today
         if order.product == "MIS":
             position = self.positions[order.symbol, order.trade_date]
             gain = position.fill(order.side, report.quantity, value) - charge
-            blocked = gain
+            self._add_result(report, gain, live)
         elif order.side == "BUY":
-            gain, blocked = -value - charge, 0
+            gain = -value - charge
             number += self.cash + gain < 0  # the loan is an event before it
             self.lots.setdefault(order.symbol, []).append(
                 Lot(number, report.trade_date, report.settles_on, report.quantity, value)
             )
         else:
-            gain = value - charge
-            blocked = min(gain, self._sell(order.symbol, report, value))
-        if gain > 0 and report.settles_on > today:
-            due = self.dues.setdefault(report.settles_on, Due())
-            due.unsettled += gain
-            due.blocked += max(0, blocked)
+            gain, blocked = self._deliver_sale(order.symbol, report, value, charge)
+            if gain > 0 and live:
+                self.dues.add(report.settles_on, gain, blocked)
         self.book("FILL", report.order, gain, held)
 
-    def _sell(self, symbol: str, report: Report, value: int) -> int:
-        """Takes shares first in, first out. Returns what of the proceeds must settle first."""
+    def _add_result(self, report: Report, gain: int, live: bool) -> None:
+        """A day's intraday trades are paid as one sum: a profit that is lost again never comes."""
+        moved = self.intraday.setdefault(report.trade_date, [])
+        profit = max(0, sum(moved))
+        moved.append(gain)
+        more = max(0, sum(moved)) - profit
+        if live and more > 0:
+            self.dues.add(report.settles_on, more, more)
+        elif live:
+            self.dues.lose(report.settles_on, -more)
+
+    def _deliver_sale(
+        self, symbol: str, report: Report, value: int, charge: int
+    ) -> tuple[int, int]:
+        """Sells what may leave the account; the rest is short in the position of that day. Returns
+        what moves in cash, and what of it must settle first."""
+        there = min(report.quantity, self.unpledged(symbol))
+        paid = half_up(Fraction(value * there, report.quantity))
+        blocked, gain = self.sell(symbol, there, paid, report.trade_date), 0
+        if there < report.quantity:
+            position = self.positions.setdefault((symbol, report.trade_date), Position())
+            gain = position.fill("SELL", report.quantity - there, value - paid)
+        return paid + gain - charge, blocked + max(0, gain)
+
+    def sell(self, symbol: str, quantity: int, value: int, day: date) -> int:
+        """Takes shares first in, first out, behind the oldest ones, which are those pledged.
+        Returns what of the proceeds must settle first."""
         blocked = sold = shared = 0
-        lots = sorted(self.lots[symbol], key=lambda lot: (lot.bought, lot.number))
+        pledged = self.pledged.get(symbol, 0)
+        lots = sorted(self.lots.get(symbol, []), key=lambda lot: (lot.bought, lot.number))
         for lot in lots:
-            quantity = min(lot.quantity, report.quantity - sold)
-            if quantity == 0:
-                break
-            cost = half_up(Fraction(lot.cost * quantity, lot.quantity))
-            sold += quantity
-            part = half_up(Fraction(value * sold, report.quantity)) - shared
+            free = max(0, lot.quantity - pledged)
+            pledged -= lot.quantity - free
+            take = min(free, quantity - sold)
+            if take == 0:
+                continue
+            cost = half_up(Fraction(lot.cost * take, lot.quantity))
+            sold += take
+            part = half_up(Fraction(value * sold, quantity)) - shared
             shared += part
-            if lot.settles <= report.trade_date:
+            if lot.settles <= day:
                 blocked += ceil(part * (1 - USABLE_SAME_DAY))
-            elif lot.bought < report.trade_date:
+            elif lot.bought < day:
                 blocked += part
             else:
                 blocked += max(0, part - cost)
-            lot.quantity -= quantity
+            lot.quantity -= take
             lot.cost -= cost
         self.lots[symbol] = [lot for lot in lots if lot.quantity]
         return blocked
@@ -343,9 +362,11 @@ class Account:
             if self.charged_through is None:
                 self.charged_through = self.today - timedelta(days=1)
         self.cash += cash
+        self.dues.use(self.cash)
         self._append(kind, ref, cash_change=cash, held_before=held)
         repaid = min(self.borrowed, max(0, cash))
         if repaid:
+            self.dues.use(self.cash - repaid)
             self.cash, self.borrowed = self.cash - repaid, self.borrowed - repaid
             self._append("REPAID", ref, cash_change=-repaid)
 

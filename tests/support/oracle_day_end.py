@@ -15,17 +15,40 @@ INTEREST_A_YEAR = Fraction(12, 100)
 
 
 def deliver(account: Account, symbol: str, day: date, settles: date, today: date) -> bool:
-    """A long position becomes a holding: its cost is paid, its margin is free. Whether it did."""
+    """A long position becomes a holding: its cost is paid, its margin is free. A short one takes
+    from the holding. Whether anything was delivered."""
     account.settle(today)
     position = _at_rest(account, symbol, day)
-    if position is None or position.net <= 0:
+    if position is None or position.net == 0:
         return False
+    if position.net < 0:
+        return _deliver_short(account, position, symbol, day, settles)
     held, cost = account.held(), position.worth
     number = len(account.log) + 1 + (account.cash < cost)  # a loan is an event before it
     lot = Lot(number, day, settles, position.net, cost)
     account.lots.setdefault(symbol, []).append(lot)
     position.net = position.worth = 0
     account.book("POSITION_DELIVERED", None, -cost, held)
+    return True
+
+
+def _deliver_short(
+    account: Account, position: Position, symbol: str, day: date, settles: date
+) -> bool:
+    """Of what is short and was not valued: what is free and will be there on pay-in day."""
+    lots = account.lots.get(symbol, [])
+    there = sum(lot.quantity for lot in lots if lot.settles <= settles)
+    valued, _ = account.shortages.get((symbol, day), (0, 0))
+    free = min(account.sellable(symbol), there - account.pledged.get(symbol, 0))
+    quantity = min(free, -position.net - valued)
+    if quantity <= 0:
+        return False
+    held, value = account.held(), half_up(Fraction(position.worth * quantity, -position.net))
+    blocked = account.sell(symbol, quantity, value, day)
+    position.net, position.worth = position.net + quantity, position.worth - value
+    if settles > account.today:
+        account.dues.add(settles, value, blocked)
+    account.book("SHORT_DELIVERED", None, value, held)
     return True
 
 
@@ -36,7 +59,7 @@ def value_shortage(account: Account, symbol: str, day: date, price: int, today: 
     if position is None or position.net >= 0 or (symbol, day) in account.shortages:
         return False
     value = half_up(Fraction(-position.net * price, 100))
-    account.shortages[symbol, day] = value
+    account.shortages[symbol, day] = (-position.net, value)
     account.book("SHORT_VALUED", None, -value)
     return True
 
@@ -47,7 +70,7 @@ def close_out(account: Account, symbol: str, day: date, price: int, today: date)
     position = _at_rest(account, symbol, day)
     if position is None or (symbol, day) not in account.shortages:
         return False
-    held, back = account.held(), account.shortages.pop((symbol, day))
+    held, (_, back) = account.held(), account.shortages.pop((symbol, day))
     short = max(0, -position.net)
     value = half_up(Fraction(short * price, 100))
     penalty = half_up(value * PENALTY)

@@ -116,7 +116,7 @@ def modify_stop(trader: Trader, order_id: int, quantity: int, trigger: float) ->
     verdict = judge_stop(intent, Product(order.product), ACME, LAST, LAST, OPEN)
     return changing.request_modify(
         trader.shards, trader.user_id, order_id, f"m{order.version}", None, trader.today,
-        trader.now, quantity, verdict, price(trigger),
+        trader.now, changing.Asked(quantity, None, price(trigger)), quantity, verdict,
     )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 Invariant: the order stays as it is until the venue says otherwise; while a change is in flight the
 larger of the two holds is kept, so neither outcome can be short. An order that waits for its
 trigger is nobody else's: it is changed by the same call, at once. A cancel that comes while a
-change is in flight is taken, and goes out when the venue has answered the change.
+change is in flight is taken, and goes out when the venue has answered the change. A request_id
+stands for one body: sent again with it, it is the same change; with another one it is refused.
 """
 
 from dataclasses import dataclass
@@ -21,20 +22,32 @@ from .placing import verdict_text
 
 _CHANGE = (
     "SELECT outcome, order_facts, rules FROM ledger.request_change(:user_id, :order_id,"
-    " :request_id, :version, :quantity, :price, :reserved, :verdict, :today, :now,"
+    " :request_id, :asked, :version, :quantity, :price, :reserved, :verdict, :today, :now,"
     " :trigger_price, :changes_max)"
 )
 
 _CANCEL_ALL = (
-    "SELECT facts FROM ledger.cancel_all(:user_id, :request_id, :symbol, :side, :today, :now)"
+    "SELECT outcome, order_facts FROM ledger.cancel_all(:user_id, :request_id, :asked, :symbol,"
+    " :side, :today, :now)"
 )
 
 _CONFLICTS = {
+    "KEY_REUSED": ("ID_REUSED", "the request_id was used with another body"),
     "NOT_WORKING": ("ORDER_ENDED", "the order has ended"),
     "IN_FLIGHT": ("CHANGE_PENDING", "another change is on its way to the venue"),
     "VERSION_MOVED": ("VERSION_MOVED", "the order has changed since that version"),
     "BELOW_FILLED": ("BELOW_FILLED", "the total quantity must be above what has been filled"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the body of a change names, whatever it then comes to: the new total, the new price and
+    the new trigger in ten-thousandths of a rupee, or nothing, which is a cancel."""
+
+    quantity: int | None = None
+    price: int | None = None
+    trigger_price: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,7 @@ def request_cancel(
 ) -> Changed:
     """Asks to cancel. Raises NotFound for an order that isn't this user's, Conflict when it can't
     be changed now."""
-    return _change(shards, user_id, order_id, request_id, version, today, now, None, 0, None)
+    return _change(shards, user_id, order_id, request_id, version, today, now, Asked(), None, 0)
 
 
 def request_cancel_all(
@@ -69,17 +82,23 @@ def request_cancel_all(
     now: datetime,
 ) -> list[OrderFacts]:
     """Asks to cancel every working order, of that symbol and side if given, and says which. Asked
-    again by the same id, it is about the same orders. Raises NotFound without an account."""
+    again by the same id, it is about the same orders. Raises NotFound without an account, Conflict
+    for an id that stands for another symbol or side."""
+    of_side = None if side is None else side.value
     rows = shards.of_user(user_id).call(
         _CANCEL_ALL,
         user_id=user_id,
         request_id=request_id,
+        asked=msgspec.json.encode((symbol, of_side)).decode(),
         symbol=symbol,
-        side=None if side is None else side.value,
+        side=of_side,
         today=today,
         now=now,
     )
-    return [decode_order(row[0]) for row in rows]
+    for outcome, _ in rows:
+        if outcome in _CONFLICTS:
+            raise Conflict(*_CONFLICTS[outcome])
+    return [decode_order(order) for _, order in rows]
 
 
 def request_modify(
@@ -90,16 +109,14 @@ def request_modify(
     version: int | None,
     today: date,
     now: datetime,
+    asked: Asked,
     quantity: int,
     judgement: Judgement,
-    trigger_price: int | None = None,
 ) -> Changed:
-    """Asks to replace: `quantity` is the new total, `trigger_price` the new one of an order that
-    waits (None: it stays). Raises as `request_cancel` does."""
+    """Asks to replace: `quantity` is the new total. Raises as `request_cancel` does."""
     return _change(
-        shards, user_id, order_id, request_id, version, today, now, judgement, quantity,
-        trigger_price,
-    )  # fmt: skip
+        shards, user_id, order_id, request_id, version, today, now, asked, judgement, quantity
+    )
 
 
 def _change(
@@ -110,15 +127,16 @@ def _change(
     version: int | None,
     today: date,
     now: datetime,
+    asked: Asked,
     judgement: Judgement | None,
     quantity: int,
-    trigger_price: int | None,
 ) -> Changed:
     outcome, order, rules = shards.of_user(user_id).call(
         _CHANGE,
         user_id=user_id,
         order_id=order_id,
         request_id=request_id,
+        asked=_body_text(asked, version),
         version=version,
         quantity=None if judgement is None else quantity,
         price=None if judgement is None else judgement.limit_price,
@@ -126,7 +144,7 @@ def _change(
         verdict="[]" if judgement is None else verdict_text(judgement),
         today=today,
         now=now,
-        trigger_price=trigger_price,
+        trigger_price=asked.trigger_price,
         changes_max=order_limits(today).changes_max,
     )[0]
     if outcome == "NOT_FOUND":
@@ -134,3 +152,8 @@ def _change(
     if outcome in _CONFLICTS:
         raise Conflict(*_CONFLICTS[outcome])
     return Changed(decode_order(order), msgspec.json.decode(rules))
+
+
+def _body_text(asked: Asked, version: int | None) -> str:
+    """The same body gives the same text, and nothing derived is in it."""
+    return msgspec.json.encode((asked.quantity, asked.price, asked.trigger_price, version)).decode()

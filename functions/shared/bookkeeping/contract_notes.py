@@ -7,13 +7,15 @@ then. Asked twice, it is written once.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, Literal
 
 from functions.shared.domain.charges import Charges
-from functions.shared.domain.contract_note import OrderTraded
+from functions.shared.domain.contract_note import OrderTraded, Trade
 from functions.shared.domain.errors import NotFound
 from functions.shared.domain.orders import Product, Side
-from functions.shared.stores.postgres import Database, Shards
+from functions.shared.stores.postgres import Database, Row, Shards
 from functions.shared.wire.contract_notes import WrittenNote
 
 _DUE = (
@@ -22,11 +24,11 @@ _DUE = (
     " ORDER BY trade_date, user_id LIMIT :rows"
 )
 _TRADED = (
-    "SELECT o.order_id, o.symbol, o.product, o.side, sum(e.quantity)::bigint,"
-    " sum(e.value)::bigint, max(e.seq)"
+    "SELECT o.order_id, o.venue_order_id, ledger.micros(o.created_at), o.symbol, o.product, o.side,"
+    " e.exec_id, ledger.micros(e.at), e.quantity, e.price, e.value, e.seq"
     " FROM ledger.execution e JOIN ledger.orders o USING (order_id)"
     " WHERE e.trade_date = :trade_date AND e.user_id = :user_id AND e.exec_type = 'F'"
-    " GROUP BY o.order_id ORDER BY o.order_id"
+    " ORDER BY o.order_id, e.seq"
 )
 _BOOK = (
     "SELECT outcome, version, seq FROM ledger.book_contract_note(:user_id, :trade_date, :through,"
@@ -86,13 +88,19 @@ def due_notes(shard: Database, closed: date, after: DueNote, rows: int) -> list[
 
 
 def day_traded(shards: Shards, user_id: int, trade_date: date) -> DayTraded:
-    """Every order of the account that traded that day."""
+    """Every order of the account that traded that day, with its trades of that day."""
     rows = shards.of_user(user_id).run(_TRADED, user_id=user_id, trade_date=trade_date)
-    orders = tuple(
-        OrderTraded(order_id, symbol, Product(product), Side(side), quantity, value)
-        for order_id, symbol, product, side, quantity, value, _ in rows
+    orders = tuple(_order(list(parts)) for _, parts in groupby(rows, key=itemgetter(0)))
+    return DayTraded(orders, max((row[-1] for row in rows), default=0))
+
+
+def _order(rows: Sequence[Row]) -> OrderTraded:
+    """The order of the rows of its trades."""
+    order_id, venue_order_id, placed_at, symbol, product, side = rows[0][:6]
+    trades = tuple(Trade(*row[6:11]) for row in rows)
+    return OrderTraded(
+        order_id, venue_order_id, placed_at, symbol, Product(product), Side(side), trades
     )
-    return DayTraded(orders, max((row[6] for row in rows), default=0))
 
 
 def book_note(

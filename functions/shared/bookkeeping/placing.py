@@ -21,7 +21,8 @@ _PLACE = (
     "SELECT outcome, order_facts, rules, available, largest FROM ledger.place_order("
     ":user_id, :client_order_id, :fingerprint, :symbol, :side, :type, :product, :validity,"
     " :quantity, :price, :limit_price, :reserved, :charge_rates, :verdict, :context,"
-    " :open_orders_max, :trade_date, :margin_rate, :now, :write, :terms, :disclosed)"
+    " :open_orders_max, :trade_date, :margin_rate, :now, :write, :terms,"
+    " :disclosed_quantity)"
 )
 
 _PLACE_MANY = (
@@ -143,7 +144,7 @@ def _as_json(placement: Placement) -> dict[str, object]:
     parameters = _parameters(placement)
     del parameters["trade_date"], parameters["now"]
     terms = msgspec.Raw(parameters["terms"] or b"null")
-    return {**parameters, "fingerprint": placement.fingerprint.hex(), "terms": terms}
+    return {**parameters, "fingerprint": "\\x" + placement.fingerprint.hex(), "terms": terms}
 
 
 def _call(home: SlotHome, placement: Placement, *, write: bool) -> Placed:
@@ -162,7 +163,7 @@ def _parameters(placement: Placement) -> dict[str, Any]:
         "product": placement.product.value,
         "validity": placement.validity.value,
         "quantity": placement.intent.quantity,
-        "disclosed": placement.intent.disclosed,
+        "disclosed_quantity": placement.intent.disclosed,
         "price": placement.intent.price,
         "limit_price": judgement.limit_price,
         "reserved": judgement.reserved,

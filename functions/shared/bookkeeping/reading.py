@@ -86,12 +86,19 @@ _POSITIONS = (
     " WHERE (p.product, p.symbol, p.day) > (:after_product, :after_symbol, :after_day::date)"
     " ORDER BY p.product, p.symbol, p.day LIMIT :rows"
 )
-_EVENTS = (
+# A payment's events name it by `ref`. A deposit's names nothing: the bank's is booked under its
+# payment's number, money that was given under the giver's own key.
+EVENT_ROWS: Final = (
     "SELECT e.seq, ledger.micros(e.at), e.kind, e.ref, e.cash_change, e.held_change, e.cash,"
-    " e.held, p.hash, e.hash FROM ledger.ledger_event e LEFT JOIN ledger.ledger_event p"
-    " ON p.user_id = e.user_id AND p.seq = e.seq - 1"
-    " WHERE e.user_id = :user_id AND e.seq > :after ORDER BY e.seq LIMIT :rows"
+    " e.held, e.borrowed, p.hash, e.hash, y.payment_id, coalesce(y.client_id, d.client_id)"
+    " FROM ledger.ledger_event e"
+    " LEFT JOIN ledger.ledger_event p ON p.user_id = e.user_id AND p.seq = e.seq - 1"
+    " LEFT JOIN ledger.deposit d ON d.user_id = e.user_id AND d.seq = e.seq"
+    " LEFT JOIN ledger.payment y ON y.user_id = e.user_id AND y.payment_id = coalesce(e.ref,"
+    "  CASE WHEN d.client_id LIKE 'payment:%' THEN substr(d.client_id, 9)::bigint END)"
+    " WHERE e.user_id = :user_id"
 )
+_EVENTS = f"{EVENT_ROWS} AND e.seq > :after ORDER BY e.seq LIMIT :rows"
 
 #: A position's product, symbol and trade date.
 PositionPlace = tuple[str, str, date]
@@ -125,7 +132,9 @@ class HistoryRow:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One event of the log. Money in paise, hashes as bytes; the first has no previous one."""
+    """One event of the log and the account right after it. Money in paise, `at` in microseconds
+    since 1970, hashes as bytes; the first has no previous one. `payment_id` and `client_id` say
+    which payment it is about, None for other events and where there is no such name."""
 
     seq: int
     at: int
@@ -135,8 +144,11 @@ class LedgerRow:
     held_change: int
     cash: int
     held: int
+    borrowed: int
     previous_hash: bytes | None
     hash: bytes
+    payment_id: int | None
+    client_id: str | None
 
 
 def orders(shards: Shards, user_id: int, query: OrderQuery) -> list[OrderFacts]:

@@ -19,7 +19,7 @@ _DUE = (
     "SELECT DISTINCT user_id FROM ledger.settlement_due"
     " WHERE settles_on <= :today AND user_id > :after ORDER BY user_id LIMIT :rows"
 )
-_SETTLE = "SELECT ledger.settle(:user_id, :today)"
+_SETTLE = "SELECT ledger.settle(:user_id, :today, :now)"
 _LEFT_OPEN = (
     "SELECT user_id, symbol, trade_date, net FROM ledger.position"
     " WHERE net <> 0 AND trade_date <= :through"
@@ -67,9 +67,9 @@ def due_users(database: Database, today: date, after: int) -> list[int]:
     return [row[0] for row in database.run(_DUE, today=today, after=after, rows=PAGE)]
 
 
-def settle(shards: Shards, user_id: int, today: date) -> bool:
+def settle(shards: Shards, user_id: int, today: date, now: datetime) -> bool:
     """Settles what is due of the account; whether anything was."""
-    return bool(shards.of_user(user_id).call(_SETTLE, user_id=user_id, today=today)[0][0])
+    return bool(shards.of_user(user_id).call(_SETTLE, user_id=user_id, today=today, now=now)[0][0])
 
 
 def left_open(
@@ -98,8 +98,9 @@ def _positions(
 def deliver(
     shards: Shards, position: OpenPosition, settles_on: date, today: date, now: datetime
 ) -> bool:
-    """A long position becomes a lot of its trade date, which the account pays for. False when
-    there is nothing to deliver, or an order may still change the position."""
+    """A long position becomes a lot of its trade date, which the account pays for; a short one is
+    delivered from the holding as far as that goes. False when there is nothing to deliver, or an
+    order may still change the position."""
     return _done(shards, _DELIVER, position, settles_on=settles_on, today=today, now=now)
 
 

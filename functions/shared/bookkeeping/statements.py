@@ -13,6 +13,8 @@ from functions.shared.domain.errors import InvariantViolated, NotFound
 from functions.shared.stores.postgres import Row, Shards
 from functions.shared.wire.events import FillFacts, decode_fill
 
+from .reading import EVENT_ROWS, LedgerRow
+
 # The last event before each of two moments; 0 when there is none.
 _LAST_BEFORE = (
     "WITH RECURSIVE probe(moment, low, high) AS ("
@@ -25,11 +27,7 @@ _LAST_BEFORE = (
     "   ON e.user_id = :user_id AND e.seq = (p.low + p.high + 1) / 2 WHERE p.low < p.high)"
     " SELECT low FROM probe WHERE low = high ORDER BY moment"
 )
-_STATE = (
-    "SELECT e.seq, ledger.micros(e.at), e.kind, e.ref, e.cash_change, e.held_change, e.cash,"
-    " e.held, e.borrowed, p.hash, e.hash FROM ledger.ledger_event e LEFT JOIN ledger.ledger_event p"
-    " ON p.user_id = e.user_id AND p.seq = e.seq - 1 WHERE e.user_id = :user_id AND e.seq = :seq"
-)
+_STATE = f"{EVENT_ROWS} AND e.seq = :seq"
 _CASH = "SELECT cash FROM ledger.ledger_event WHERE user_id = :user_id AND seq = :seq"
 # By the postings: an event that moves no cash has none, so a day of orders is not read through.
 _LINES = (
@@ -40,23 +38,6 @@ _LINES = (
     " AND p.account = 'client:cash' AND p.asset = 'INR' ORDER BY p.seq LIMIT :rows"
 )
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """The account right after one event. Money in paise, `at` in microseconds since 1970."""
-
-    seq: int
-    at: int
-    kind: str
-    ref: int | None
-    cash_change: int
-    held_change: int
-    cash: int
-    held: int
-    borrowed: int
-    previous_hash: bytes | None
-    hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +64,7 @@ class Statement:
     next: int | None
 
 
-def state_at(shards: Shards, user_id: int, moment: datetime) -> AccountState:
+def state_at(shards: Shards, user_id: int, moment: datetime) -> LedgerRow:
     """The account as its last event at or before `moment` left it. Raises NotFound when there was
     no account yet."""
     after = moment + datetime.resolution
@@ -91,7 +72,7 @@ def state_at(shards: Shards, user_id: int, moment: datetime) -> AccountState:
     rows = shards.of_user(user_id).run(_STATE, user_id=user_id, seq=seq)
     if not rows:
         raise NotFound(f"no account {user_id} at {moment.isoformat()}")
-    return AccountState(*rows[0])
+    return LedgerRow(*rows[0])
 
 
 def statement(

@@ -1,8 +1,9 @@
 """A trade date's contract note: what was bought and sold that day, and what it costs in the end.
 
-Invariant: the note depends on what each order traded that day and on nothing else, so any order of
-the same trades, and any way of splitting them into fills, makes the same note. Integers only: an
-average is shown rounded, but nothing is computed from its rounded form.
+Invariant: the money depends on what each order traded that day and on nothing else, so any order of
+the same trades, and any way of splitting them into fills, makes the same note but for the list of
+trades itself. Integers only: an average is shown rounded, but nothing is computed from its rounded
+form.
 
 The estimate that each fill is booked by (`charges`) knows one order; the note knows the day:
   * Securities transaction tax is per security: shares bought and sold are squared off, the net
@@ -17,12 +18,13 @@ The estimate that each fill is booked by (`charges`) knows one order; the note k
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
+from functions.shared.domain.calendar import LOADED_YEARS, Hours, is_trading_day
 from functions.shared.domain.charges import (
     RATE_UNIT,
     Charges,
@@ -42,16 +44,37 @@ _HOME_EXCHANGE: Final = "NSE"
 _RUPEES: Final = RATE_UNIT * PAISE_PER_RUPEE
 
 
+class Trade(NamedTuple):
+    """One execution: the venue's number of it, its time in microseconds since 1970, shares, the
+    price in ten-thousandths of a rupee and the value in paise, as booked."""
+
+    exec_id: str
+    at: int
+    quantity: int
+    price: int
+    value: int
+
+
 @dataclass(frozen=True, slots=True)
 class OrderTraded:
-    """What one order traded on the day, or a part of it. `value` in paise, as booked."""
+    """What one order traded on the day, oldest trade first. `venue_order_id` is None where the
+    venue never gave one; `placed_at` in microseconds since 1970."""
 
     order_id: int
+    venue_order_id: str | None
+    placed_at: int
     symbol: str
     product: Product
     side: Side
-    quantity: int
-    value: int
+    trades: tuple[Trade, ...]
+
+    @property
+    def quantity(self) -> int:
+        return sum(trade.quantity for trade in self.trades)
+
+    @property
+    def value(self) -> int:
+        return sum(trade.value for trade in self.trades)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +98,12 @@ class SecurityDay:
 @dataclass(frozen=True, slots=True)
 class ContractNote:
     """Money in paise. `charges` by head, as in `charges.HEADS`; `net_amount` is what the client
-    receives for the day (negative: pays). `orders` by their number, which is by time."""
+    receives for the day (negative: pays). `orders` by their number, which is by time, and the
+    `brokerages` of each."""
 
     trade_date: date
     orders: tuple[OrderTraded, ...]
+    brokerages: tuple[int, ...]
     securities: tuple[SecurityDay, ...]
     buy_value: int
     sell_value: int
@@ -111,34 +136,50 @@ def exchange_of(symbol: str) -> str:
 
 
 def contract_note(trade_date: date, traded: Iterable[OrderTraded]) -> ContractNote:
-    """The note of everything one account traded that day. Raises LookupError when the day's rates
-    aren't loaded, ValueError when nothing was traded."""
-    orders = _by_order(traded)
+    """The note of everything one account traded that day, one entry an order: brokerage is capped
+    on the whole of it. Raises LookupError when the day's rates aren't loaded, ValueError when
+    nothing was traded or an order comes twice."""
+    orders = tuple(sorted(traded, key=lambda order: order.order_id))
     if not orders:
         raise ValueError(f"nothing was traded on {trade_date}")
+    if len({order.order_id for order in orders}) < len(orders):
+        raise ValueError("an order comes twice")
     totals: defaultdict[str, _Totals] = defaultdict(_Totals)
     for order in orders:
         totals[order.symbol].add(order)
     securities = tuple(_security(symbol, totals[symbol], trade_date) for symbol in sorted(totals))
-    charges = _charges(trade_date, orders, securities)
+    brokerages = tuple(
+        charges_on(order.value, _rates(order.product, order.symbol, order.side, trade_date))[0]
+        for order in orders
+    )
+    charges = _charges(trade_date, sum(brokerages), securities)
     bought = sum(line.buy_value for line in securities)
     sold = sum(line.sell_value for line in securities)
     net_amount = sold - bought - sum(charges)
-    return ContractNote(trade_date, orders, securities, bought, sold, charges, net_amount)
+    return ContractNote(
+        trade_date, orders, brokerages, securities, bought, sold, charges, net_amount
+    )
 
 
-def _by_order(traded: Iterable[OrderTraded]) -> tuple[OrderTraded, ...]:
-    """One entry an order: brokerage is capped on the whole of it."""
-    orders: dict[int, OrderTraded] = {}
-    for part in traded:
-        so_far = orders.get(part.order_id)
-        if so_far is not None:
-            part = OrderTraded(
-                part.order_id, part.symbol, part.product, part.side,
-                so_far.quantity + part.quantity, so_far.value + part.value,
-            )  # fmt: skip
-        orders[part.order_id] = part
-    return tuple(orders[number] for number in sorted(orders))
+def brokerage_by_trade(order: OrderTraded, brokerage: int) -> Iterator[int]:
+    """An order's brokerage shared out over its trades by value; the shares add up to it."""
+    whole, traded, shared = order.value, 0, 0
+    for trade in order.trades:
+        traded += trade.value
+        through = divide_half_up(brokerage * traded, whole) if whole else brokerage
+        yield through - shared
+        shared = through
+
+
+def settlement_number(trade_date: date, hours: Hours) -> str | None:
+    """The year and the place of the day's session in it, as the clearing corporation numbers its
+    settlements. None in a year whose sessions aren't loaded: its number is then not known."""
+    if hours == "nse" and trade_date.year not in LOADED_YEARS:
+        return None
+    first = date(trade_date.year, 1, 1)
+    days = (first + timedelta(days=n) for n in range((trade_date - first).days + 1))
+    sessions = sum(1 for day in days if hours == "always-open" or is_trading_day(day))
+    return f"{trade_date.year}{sessions:03d}"
 
 
 def _security(symbol: str, day: _Totals, on: date) -> SecurityDay:
@@ -174,13 +215,7 @@ def _securities_tax(symbol: str, day: _Totals, squared_off: int, delivered: int,
     )
 
 
-def _charges(
-    on: date, orders: tuple[OrderTraded, ...], securities: tuple[SecurityDay, ...]
-) -> Charges:
-    brokerage = sum(
-        charges_on(order.value, _rates(order.product, order.symbol, order.side, on))[0]
-        for order in orders
-    )
+def _charges(on: date, brokerage: int, securities: tuple[SecurityDay, ...]) -> Charges:
     turnover: defaultdict[str, int] = defaultdict(int)
     for line in securities:
         turnover[exchange_of(line.symbol)] += line.buy_value + line.sell_value

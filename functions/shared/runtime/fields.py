@@ -4,8 +4,9 @@ Invariant: a price or an amount arrives as a JSON string or number and leaves as
 a quantity is a JSON integer. An unknown field is refused by name.
 """
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from pydantic import (
     Field,
     WithJsonSchema,
 )
+from pydantic.config import JsonDict
 
 from functions.shared.domain.money import (
     format_amount,
@@ -26,6 +28,8 @@ from functions.shared.domain.money import (
     parse_price,
 )
 
+_ISO_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_RFC3339 = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 _DECIMAL_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"type": "string", "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"},
@@ -76,12 +80,29 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError("must lie in the years 1 to 9999 of UTC") from error
 
 
+def _timestamp(value: object) -> object:
+    """pydantic would read bare digits as seconds since 1970: `20261123` is nobody's instant."""
+    if isinstance(value, str) and not _RFC3339.match(value):
+        raise ValueError("must be a time with its zone, as 2026-11-23T09:15:00Z")
+    return value
+
+
+def _day(value: object) -> object:
+    if isinstance(value, str) and not _ISO_DAY.fullmatch(value):
+        digits = re.fullmatch("([0-9]{4})([0-9]{2})([0-9]{2})", value)
+        example = "-".join(digits.groups()) if digits else "2026-11-23"
+        raise ValueError(f"must be a day as YYYY-MM-DD: {example}")
+    return value
+
+
 #: Rupees in the request, ten-thousandths of a rupee for the rules.
 Price = Annotated[int, BeforeValidator(_price), WithJsonSchema(_DECIMAL_SCHEMA)]
 #: Rupees in the request, paise for the rules.
 Amount = Annotated[int, BeforeValidator(_amount), WithJsonSchema(_DECIMAL_SCHEMA)]
 #: A time with its zone in the request, UTC inside.
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_timestamp)]
+#: A calendar day in the request, as 2026-11-23.
+Day = Annotated[date, BeforeValidator(_day)]
 #: A whole number; `10.0` and `"10"` are refused.
 Integer = Annotated[int, Field(strict=True)]
 
@@ -90,3 +111,8 @@ class Request(BaseModel):
     """Base of every request body: frozen, and an unknown field is refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def example(body: JsonDict) -> ConfigDict:
+    """A body's `model_config`: what the API's document shows of it."""
+    return ConfigDict(json_schema_extra={"examples": [body]})

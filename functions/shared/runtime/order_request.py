@@ -4,9 +4,10 @@ Invariant: a body that parses is an order that makes sense by itself: a limit or
 market order has none, a stop has a trigger. What it may do is judged afterwards.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic.config import JsonDict
 
 from functions.shared.bookkeeping.checking import OrderRequest
 from functions.shared.domain.errors import Refused
@@ -21,13 +22,17 @@ from functions.shared.domain.orders import (
 )
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.domain.waiting import LIFE_MINUTES_MAX
-from functions.shared.runtime.fields import Integer, Price, Request, price_to
+from functions.shared.runtime.fields import Integer, Price, Request, example, price_to
 
 #: Well above any real order; the value of the two together still fits the ledger's 64 bits.
 QUANTITY_MAX = 10**9
 #: Orders in one basket.
 BASKET_MAX = 20
 PRICE_MAX = 10**7 * 10_000
+
+ORDER_EXAMPLE: Final[JsonDict] = {
+    "symbol": "RELIANCE", "side": "BUY", "type": "LIMIT", "quantity": 10, "price": "1500.00",
+}  # fmt: skip
 
 Quantity = Annotated[Integer, Field(gt=0, le=QUANTITY_MAX)]
 OrderPrice = Annotated[Price, price_to(PRICE_MAX)]
@@ -55,6 +60,8 @@ class OrderBody(Request):
     limit and refused for an order at the market; `trigger_price` the trade price that a STOP,
     STOP_LIMIT or GTT waits for; `validity_minutes` the life of a TTL order; `variety` AMO waits for
     the next session's opening."""
+
+    model_config = example({**ORDER_EXAMPLE})
 
     symbol: Symbol
     side: Side

@@ -320,7 +320,7 @@ def render_holding(holding: HoldingFacts) -> dict[str, object]:
         "settled": holding.settled,
         "t1": holding.t1,
         "bought_today": holding.bought_today,
-        "free_quantity": holding.quantity - holding.open_sell - holding.pledged,
+        "free_quantity": max(0, holding.quantity - holding.open_sell - holding.pledged),
         "pledged": holding.pledged,
         "average_price": format_average(holding.cost, holding.quantity),
         "cost": format_amount(holding.cost),

@@ -44,7 +44,7 @@ def decode_payment(text: str | bytes) -> PaymentFacts:
 
 
 def render_payment(payment: PaymentFacts) -> dict[str, object]:
-    """The payment as clients see it. `seq`: the event that last moved money for it, or null."""
+    """The payment as clients see it. `seq`: its latest event of the log."""
     return {
         "payment_id": str(payment.payment_id),
         "client_id": payment.client_id,

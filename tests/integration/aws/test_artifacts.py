@@ -16,7 +16,7 @@ from functions.shared.access.keys import make_keys
 from functions.shared.stores.secrets import FileSecrets
 from infra.aws.build import build_functions
 from infra.aws.libraries import find_python
-from infra.aws.template import ROOT, Function, functions_of, load_template
+from infra.aws.template import Function, functions_of, load_template
 from tests.support.events import EVENTS
 
 FUNCTIONS = {function.folder.name: function for function in functions_of(load_template())}
@@ -44,8 +44,7 @@ except Exception as error:
     print(json.dumps({"raised": str(error)}))
 """
 
-# Beside the deployment, which writes the same folder.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("artifacts")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +56,8 @@ def python() -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(python: Path) -> dict[str, Function]:
-    functions = build_functions(ROOT / "build", python)
+def built(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Function]:
+    functions = build_functions(tmp_path_factory.mktemp("build"), python)
     return {function.folder.name: function for function in functions}
 
 

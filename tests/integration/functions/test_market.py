@@ -3,6 +3,7 @@
 import json
 import signal
 import uuid
+from datetime import datetime
 
 import pytest
 
@@ -172,6 +173,8 @@ def test_the_market_says_its_phase_and_trade_date(token: str) -> None:
     assert set(classes) == {"CLOSING_AUCTION", "OTHER"}
     assert answer.body["rule_set"] in {"S1", "S2", "S3"}
     assert answer.body["hours"] == "nse"
+    business, wall = (datetime.fromisoformat(answer.body[n]) for n in ("time", "wall_time"))
+    assert business <= wall <= wall_now()  # the stores' clock is the real one
 
 
 def test_the_limits_in_force_are_dated_rows(token: str) -> None:

@@ -23,14 +23,14 @@ from tests.support.ledger import NOON, Trader, verdict
 
 def modify(trader: Trader, order: int, key: str, quantity: int) -> changing.Changed:
     return changing.request_modify(
-        trader.shards, trader.user_id, order, key, None, trader.today, trader.now, quantity,
-        verdict(Side.BUY, quantity, 100),
+        trader.shards, trader.user_id, order, key, None, trader.today, trader.now,
+        changing.Asked(quantity), quantity, verdict(Side.BUY, quantity, 100),
     )  # fmt: skip
 
 
-def cancel(trader: Trader, order: int, key: str) -> changing.Changed:
+def cancel(trader: Trader, order: int, key: str, version: int | None = None) -> changing.Changed:
     return changing.request_cancel(
-        trader.shards, trader.user_id, order, key, None, trader.today, trader.now
+        trader.shards, trader.user_id, order, key, version, trader.today, trader.now
     )
 
 
@@ -44,6 +44,25 @@ def test_a_change_asked_for_again_behind_a_later_one_is_not_made_anew(
         trader.told(order, "5", request=number)
     again = modify(trader, order, "key 1", 20)
     assert (again.rules, again.order.quantity, again.order.pending_change) == ([], 30, None)
+    assert trader.kinds().count("MODIFY_REQUESTED") == 2
+
+
+def test_an_id_stands_for_the_body_it_was_first_sent_with(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    modify(trader, order, "key_1", 20)
+    for said in ("", "5"):  # while the change is on its way, and after it
+        if said:
+            trader.told(order, said, request=1)
+        with pytest.raises(Conflict, match="another body") as refused:
+            modify(trader, order, "key_1", 30)
+        assert refused.value.code == "ID_REUSED"
+        assert modify(trader, order, "key_1", 20).order.version == (3 if said else 2)
+    modify(trader, order, "keyX1", 30)  # another id: an underscore is no wildcard
+    trader.told(order, "5", request=2)
+    cancel(trader, order, "c")
+    with pytest.raises(Conflict, match="another body"):
+        cancel(trader, order, "c", version=1)
     assert trader.kinds().count("MODIFY_REQUESTED") == 2
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.ledger.write_notes import DELAY, settled_through, write_note
+from functions.ledger.write_notes import DELAY, settled_through
 from functions.shared.bookkeeping import contract_notes
 from functions.shared.bookkeeping.contract_notes import FIRST, DueNote
 from functions.shared.domain.calendar import Hours, closed_through
@@ -19,6 +19,7 @@ from functions.shared.domain.orders import Product, Side
 from functions.shared.wire.contract_notes import decode_note
 from infra.local.postgres import OWNER, connect
 from tests.integration.ledger.conftest import NewTrader
+from tests.support.contract_notes import write_note_of
 from tests.support.ledger import LAKH, NOON, TODAY, Trader, verdict
 from tests.support.postgres import ShardsUnderTest
 
@@ -30,7 +31,7 @@ def due(trader: Trader, day: date = TODAY) -> DueNote:
 
 
 def write(trader: Trader, day: date = TODAY) -> bool:
-    return write_note(trader.shards, due(trader, day), "nse", EVENING + (trader.now - NOON))
+    return write_note_of(trader, day, EVENING + (trader.now - NOON))
 
 
 def noted(trader: Trader, day: date = TODAY, version: int | None = None) -> Charges:

@@ -16,8 +16,8 @@ from infra.local.postgres import APPLICATION, OWNER, connect, shard_names
 from tests.history import workload
 from tests.support.killable_postgres import KillablePostgres, killable_postgres
 
-SECONDS = 18.0
-STRIKES = ("worker",) * 8 + ("server",) * 3 + ("backend",) * 3
+SECONDS = 12.0
+STRIKES = ("worker",) * 5 + ("server",) * 2 + ("backend",) * 2
 WORKERS = ("client-0", "client-1", "client-2", "client-3", "venue-0", "venue-1")
 
 

@@ -116,7 +116,7 @@ def test_a_profit_of_the_day_is_paid_out_with_its_settlement(new_trader: NewTrad
     filled(trader, Side.BUY, 100)
     filled(trader, Side.SELL, 100, 110)
     funds = trader.funds()
-    assert funds.blocked == funds.unsettled == 1_000 * RUPEE - charged(Side.SELL, 11_000 * RUPEE)
+    assert funds.blocked == funds.unsettled == funds.cash - LAKH
     trader.settle()
     assert trader.funds().blocked == 0
 

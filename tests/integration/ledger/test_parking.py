@@ -60,16 +60,6 @@ def test_the_same_exec_id_on_another_trade_date_is_another_trade(new_trader: New
     assert trader.order(order).filled_quantity == 8
 
 
-def test_a_sale_of_more_than_is_held_is_parked(new_trader: NewTrader) -> None:
-    trader = new_trader()
-    trader.own(10)
-    late = trader.sell(10)
-    trader.told(late, "4")
-    trader.fill(trader.sell(10), 10)
-    told = trader.fill(late, 10)
-    assert (told.outcome, told.why) == ("PARKED", "SOLD_MORE_THAN_HELD")
-
-
 def test_a_fill_at_a_price_beyond_all_sense_is_parked_not_an_error(new_trader: NewTrader) -> None:
     trader = new_trader()
     order = trader.buy(10)

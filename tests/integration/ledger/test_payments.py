@@ -86,21 +86,22 @@ def test_the_database_has_the_same_state_table(ledger: Shards) -> None:
 def test_a_deposit_is_the_customers_once_the_bank_has_it(new_trader: NewTrader) -> None:
     who = new_trader(funds=0)
     payment = request(who, IN, LAKH).payment
-    assert (payment.state, payment.requested_seq) == (PaymentState.REQUESTED, None)
+    assert (payment.state, payment.requested_seq) == (PaymentState.REQUESTED, 2)
     attempt(who, payment)
     assert who.funds().cash == 0
     ended = end(who, payment, DONE)
     assert (ended.state, who.funds().cash) == (PaymentState.COLLECTED, LAKH)
-    assert who.kinds() == ["ACCOUNT_OPENED", "DEPOSITED"]
+    assert who.kinds() == ["ACCOUNT_OPENED", "DEPOSIT_REQUESTED", "DEPOSITED"]
     assert ended.ended_seq == who.funds().seq
 
 
-def test_a_deposit_the_bank_refuses_leaves_nothing(new_trader: NewTrader) -> None:
+def test_a_deposit_the_bank_refuses_moves_nothing(new_trader: NewTrader) -> None:
     who = new_trader(funds=0)
     payment = request(who, IN, LAKH).payment
     attempt(who, payment)
     assert end(who, payment, REFUSED).state is PaymentState.FAILED
-    assert who.kinds() == ["ACCOUNT_OPENED"]
+    assert who.kinds() == ["ACCOUNT_OPENED", "DEPOSIT_REQUESTED", "DEPOSIT_FAILED"]
+    assert who.funds().cash == 0
 
 
 def test_a_withdrawal_leaves_the_cash_at_once_and_the_house_when_it_is_paid(

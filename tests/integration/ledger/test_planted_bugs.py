@@ -34,7 +34,7 @@ class Bug:
     before: str = ""
 
 
-SLOW = {"append_event": (("  a.at := greatest", "  PERFORM pg_sleep(0.001);\n  a.at := greatest"),)}
+SLOW = {"log_event": (("  a.at := greatest", "  PERFORM pg_sleep(0.001);\n  a.at := greatest"),)}
 
 BUGS = {
     "the row lock dropped": Bug(
@@ -54,25 +54,28 @@ BUGS = {
     "the balance checked before the lock": Bug(
         {
             "place_order": (
-                ("DECLARE a ledger.account;", "DECLARE a ledger.account; early ledger.account;"),
-                ("    a := ledger.lock_account(p_user, p_trade_date);",
-                 ("    early := ledger.account_on(p_user, p_trade_date);\n"
-                  "    a := ledger.lock_account(p_user, p_trade_date);")),
-                ("ledger.judge(a, b, o", "ledger.judge(coalesce(early, a), b, o"),
-            )
+                ("    a := ledger.lock_account(p_user, p_trade_date, p_now);",
+                 ("    PERFORM set_config('planted.early',"
+                  " ledger.account_on(p_user, p_trade_date)::text, true);\n"
+                  "    a := ledger.lock_account(p_user, p_trade_date, p_now);")),
+            ),
+            "place_one": (
+                ("ledger.judge(a, b, o",
+                 "ledger.judge(current_setting('planted.early')::ledger.account, b, o"),
+            ),
         },
         "the model says Entry(kind='ORDER_",
     ),
     "ON CONFLICT dropped": Bug(
-        {"place_order": ((" ON CONFLICT (user_id, client_order_id) DO NOTHING", ""),)},
+        {"place_one": ((" ON CONFLICT (user_id, client_order_id) DO NOTHING", ""),)},
         "duplicate key value",
     ),
     "a replay decided after the rules": Bug(
         {
-            "place_order": (
+            "place_one": (
                 ("  IF NOT p_write THEN",
                  ("  IF NOT p_write OR o.status = 'DENIED' AND EXISTS (SELECT FROM ledger.orders x"
-                  " WHERE x.user_id = p_user AND x.client_order_id = p_client_order_id) THEN")),
+                  " WHERE x.user_id = o.user_id AND x.client_order_id = o.client_order_id) THEN")),
             )
         },
         "answered order None",
@@ -85,8 +88,8 @@ BUGS = {
     "the hold not released on a partial cancel": Bug(
         {
             "reserve_of": (
-                ("NOT ledger.is_working(o.status)",
-                 ("NOT (ledger.is_working(o.status) OR o.status = 'CANCELLED'"
+                ("NOT ledger.keeps(o)",
+                 ("NOT (ledger.keeps(o) OR o.status = 'CANCELLED'"
                   " AND o.filled_quantity > 0)")),
             )
         },
@@ -94,7 +97,7 @@ BUGS = {
     ),
     "an event that leaves no outbox row": Bug(
         {
-            "append_event": (
+            "log_event": (
                 ("VALUES ((a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command)",
                  ("SELECT (a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command"
                   " WHERE p_kind <> 'ORDER_CANCELLED'")),
@@ -109,7 +112,7 @@ BUGS = {
                 (" RETURNING *)", ")"),
             )
         },
-        "due",
+        ("due", 'violates check constraint "account_sane"'),
     ),
     "a withdrawal judged by cash": Bug(
         {

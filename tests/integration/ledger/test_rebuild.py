@@ -45,6 +45,14 @@ DAMAGE = {
         "INSERT INTO ledger.settlement_due VALUES (7, '2027-01-01', 5, 5)",
         "user 7 settlement_due 2027-01-01: the table has it, the log does not",
     ),
+    "a day's result": (
+        "UPDATE ledger.intraday_result SET amount = amount + 1 WHERE user_id = 19",
+        "user 19 intraday_result 2026-07-13: amount is",
+    ),
+    "what a delivery sale lacked": (
+        "UPDATE ledger.position SET net = net - 1 WHERE user_id = 19 AND net < 0",
+        "user 19 position ACME 2026-07-10: net is -5, the log says -4",
+    ),
     "a holding": (
         "UPDATE ledger.holding SET quantity = quantity + 1 WHERE user_id = 7",
         "user 7 holding ACME: quantity is 9, the log says 8",
@@ -64,6 +72,21 @@ DAMAGE = {
     "what a position's orders reserve": (
         "UPDATE ledger.position SET reserved_buy = 0 WHERE user_id = 9 AND reserved_buy > 0",
         "reserved_buy is 0",
+    ),
+    "a working order's price for the venue": (
+        "UPDATE ledger.orders SET limit_price = 1 WHERE user_id = 7 AND quantity = 3",
+        "limit_price is 1, the log says 1000000",
+    ),
+    "a partly filled order's charges": (
+        (
+            "UPDATE ledger.orders SET charges = ARRAY[1, 2, 3, 4, 5, 6, 7] WHERE user_id = 17"
+            " AND status = 'PARTIALLY_FILLED'"
+        ),
+        "charges is [1, 2, 3, 4, 5, 6, 7], the log says [0, 10, 0, 0, 0, 2, 0]",
+    ),
+    "an order that works on in its row alone": (
+        "UPDATE ledger.orders SET status = 'OPEN' WHERE user_id = 7 AND status = 'CANCELLED'",
+        ": the table has it, the log does not",
     ),
     "an account of nobody": (
         "INSERT INTO ledger.holding VALUES (5, 'ACME', 1, 0, 0, 1)",

@@ -14,7 +14,8 @@ MONEY_TABLES = (
     "shortage", "loan", "interest_rate", "dividend", "contract_note", "contract_note_due",
     "deposit", "payment", "payment_transition", "parked_execution", "fix_applied",
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
-    "slot", "slot_home", "shard", "order_rate", "algo_registration",
+    "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
+    "algo_registration",
 )  # fmt: skip
 FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry", "contract_note")
 REFUSED, APPEND_ONLY = "42501", "OC409"
@@ -82,7 +83,7 @@ def test_not_even_the_owner_edits_an_anchor(a_traders_books: ShardsUnderTest, sq
     "call",
     [
         "ledger.append_event(NULL::ledger.account, 'X', 0, 0, 0, 0, now(), '', NULL, NULL)",
-        "ledger.lock_account(1, '2026-07-10')",
+        "ledger.lock_account(1, '2026-07-10', now())",
         "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, NULL, '', NULL, NULL, NULL)",
         "ledger.move_checkpoint('x', 1)",
         "ledger.retry_payment(1, now())",
@@ -101,7 +102,7 @@ def test_the_application_calls_only_what_it_is_granted(
         "ledger.deposit(1, 'x', 1, current_date, now())",
         "ledger.open_account(1, now())",
         "ledger.end_payment(1, 1, 'DONE', NULL, current_date, now())",
-        "ledger.request_change(1, 1, 'x', NULL, NULL, NULL, NULL, '[]', NULL, now(), NULL, 25)",
+        "ledger.request_change(1, 1, 'x', '', NULL, NULL, NULL, NULL, '[]', NULL, now(), NULL, 25)",
         "ledger.release_order(1, 1, 1, 1, 1, 1, '{}', '[]', '{}', '{}', current_date, now())",
         "ledger.expire_order(1, 1, current_date, now())",
     ],

@@ -6,10 +6,11 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.shared.domain.charges import HEADS, charge_rates, charges_on
+from functions.shared.domain.charges import HEADS, RATE_UNIT, charge_rates, charges_on
 from functions.shared.domain.ids import slot_of_order
 from functions.shared.domain.money import format_amount
 from functions.shared.domain.orders import TRANSITIONS, WORKING, Product, Side, Status
+from functions.shared.domain.short_delivery import SHORTAGE_RATES
 from functions.shared.wire.commands import CancelOrder, NewOrder, ReplaceOrder, decode_command
 from infra.local.postgres import OWNER, connect
 from tests.integration.ledger.conftest import NewTrader
@@ -64,6 +65,17 @@ def test_the_database_charges_what_the_domain_charges(ledger_databases: ShardsUn
 
     same()
     connection.close()
+
+
+def test_the_margin_of_a_shortage_is_what_its_close_out_may_cost_more(
+    ledger_databases: ShardsUnderTest,
+) -> None:
+    connection = connect(ledger_databases.urls(OWNER)[0])
+    rows = connection.run("SELECT valid_from, margin_rate FROM ledger.shortage_rule ORDER BY 1")
+    connection.close()
+    assert rows == [
+        [rates.valid_from, RATE_UNIT * rates.mark_up_percent // 100] for rates in SHORTAGE_RATES
+    ]
 
 
 def test_the_database_writes_amounts_as_the_domain_does(ledger_databases: ShardsUnderTest) -> None:

@@ -1,9 +1,12 @@
 """Lots, sale proceeds and their day of settlement, on a real PostgreSQL."""
 
+from datetime import timedelta
+
 import pytest
 
 from functions.shared.bookkeeping.placing import place_many, preview
 from functions.shared.bookkeeping.pledging import set_pledge
+from functions.shared.bookkeeping.statements import state_at
 from functions.shared.domain.charges import charge_rates, charges_on
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.orders import Product, Side
@@ -131,6 +134,25 @@ def test_settling_is_an_event_of_its_own_and_comes_once(new_trader: NewTrader) -
     trader.deposit(1)
     assert trader.kinds().count("SETTLED") == 1
     assert trader.kinds()[-3:] == ["SETTLED", "DEPOSITED", "DEPOSITED"]
+
+
+def test_what_was_told_of_a_moment_stays_when_a_settlement_is_written_later(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    trader.own(100)
+    trader.settle()
+    sold(trader, 100)
+    trader.settle()
+    morning = trader.now - timedelta(hours=6)  # of the day of settlement, and nobody came since
+    told = state_at(trader.shards, trader.user_id, morning)
+    trader.deposit(1)
+    assert state_at(trader.shards, trader.user_id, morning) == told
+    [(at, days)] = trader.database().run(
+        "SELECT at, body::jsonb #> '{settled}' FROM ledger.ledger_event"
+        " WHERE user_id = :u AND kind = 'SETTLED'", u=trader.user_id,
+    )  # fmt: skip
+    assert (at, [day["settles_on"] for day in days]) == (trader.now, [trader.today.isoformat()])
 
 
 def test_a_preview_counts_as_settled_what_placing_would_settle(new_trader: NewTrader) -> None:

@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from functions.shared.wire.anchors import Checkpoint, read_checkpoint, sign_checkpoint
 from infra.command import verify_ledger
-from infra.command.verify_ledger import Anchors
+from infra.command.anchor_log import load_key, read_anchors
+from infra.command.report import Report
+from infra.command.verify_ledger import Anchors, check_anchor_rows
 from infra.local.postgres import OWNER
 from tests.support.busy_books import BusyBooks, busy_books
 from tests.support.postgres import PostgresUnderTest
@@ -149,6 +151,29 @@ def test_a_ledger_restored_from_before_its_anchors_is_found(
         superuser.close()
     assert any("2 anchors beyond anchor 1 are signed and not recorded" in one for one in found)
     assert problems(books, copied) == []
+
+
+@pytest.mark.parametrize("column", ["after", "through", "size", "frontier", "at"])
+def test_an_anchor_recorded_with_another_number_is_found(
+    books: BusyBooks, copied: Anchors, column: str
+) -> None:
+    change = {
+        "frontier": "frontier || '\\x00'", "at": "at + interval '1 second'",
+    }.get(column, f"{column} + 1")  # fmt: skip
+    superuser = books.shards.superuser(0)
+    try:
+        superuser.run("SET session_replication_role = replica")
+        superuser.run("BEGIN")
+        superuser.run(f"UPDATE ledger.anchor SET {column} = {change} WHERE number = 2")
+        report = Report()
+        signed = read_anchors(copied.folder, load_key(copied.key))
+        check_anchor_rows(superuser, 0, report, signed, copied.folder)
+        superuser.run("ROLLBACK")
+    finally:
+        superuser.close()
+    assert report.problems == [
+        f"shard 0, anchors: anchor 2: recorded is another {column} than signed"
+    ]
 
 
 def test_a_ledger_that_records_another_root_is_found(books: BusyBooks, copied: Anchors) -> None:

@@ -36,14 +36,14 @@ def test_sound_books_have_no_problems_and_everything_was_looked_at(books: BusyBo
     assert empty == {"parked reports", "archived logs"}  # no slot has moved
 
 
-# A person with every key to the database: what an order was judged on is changed, and the chain
-# after it is made anew.
+# A person with every key to the database: what a customer was told of a holding is changed, and the
+# chain after it is made anew.
 _REWRITTEN = """
 DO $$ DECLARE e ledger.ledger_event; v_head bytea; BEGIN
-  UPDATE ledger.ledger_event SET body = replace(body, '"context":{}', '"context":{"ltp":1}')
-    WHERE user_id = 7 AND seq = 3;
-  SELECT hash INTO v_head FROM ledger.ledger_event WHERE user_id = 7 AND seq = 2;
-  FOR e IN SELECT * FROM ledger.ledger_event WHERE user_id = 7 AND seq >= 3 ORDER BY seq LOOP
+  UPDATE ledger.ledger_event SET body = replace(body, '"bought_today" : 10', '"bought_today" : 9')
+    WHERE user_id = 7 AND seq = 4;
+  SELECT hash INTO v_head FROM ledger.ledger_event WHERE user_id = 7 AND seq = 3;
+  FOR e IN SELECT * FROM ledger.ledger_event WHERE user_id = 7 AND seq >= 4 ORDER BY seq LOOP
     v_head := ledger.event_hash(v_head, e.user_id, e.seq, e.at, e.kind, e.ref, e.cash_change,
       e.held_change, e.cash, e.held, e.borrowed, e.body);
     UPDATE ledger.ledger_event SET hash = v_head WHERE user_id = e.user_id AND seq = e.seq;
@@ -168,12 +168,41 @@ DAMAGE = {
     ),
     "a stop that went for a trade short of its trigger": (
         ("UPDATE ledger.orders SET trigger_price = 1070000"
-        " WHERE user_id = 17 AND status = 'FILLED'"),
+        " WHERE user_id = 21 AND status = 'FILLED'"),
         "releases", ": released by seq ",
     ),
     "a stop that says it never went": (
-        "UPDATE ledger.orders SET released_seq = NULL WHERE user_id = 17 AND status = 'FILLED'",
+        "UPDATE ledger.orders SET released_seq = NULL WHERE user_id = 21 AND status = 'FILLED'",
         "releases", ", its row says , at 1060000 for the trigger",
+    ),
+    "an account of another class": (
+        "UPDATE ledger.account SET class = 'RETAIL' WHERE user_id = 9",
+        "account classes", "user 9: is of class RETAIL, was opened as TEST",
+    ),
+    "an order at another price for the venue": (
+        "UPDATE ledger.orders SET limit_price = limit_price + 500 WHERE user_id = 7",
+        "order events", ", and of another order",
+    ),
+    "an order whose change the venue never took": (
+        "UPDATE ledger.orders SET accepted_request = 1 WHERE user_id = 7 AND request = 1",
+        "order events", ", and of another order",
+    ),
+    "an order that answers for another body": (
+        "UPDATE ledger.orders SET fingerprint = sha256(fingerprint) WHERE user_id = 7",
+        "order placing", "was not placed as user 7 seq 3 says",
+    ),
+    "an order charged to another head": (
+        ("UPDATE ledger.orders SET charges = ARRAY[charges[2], charges[1]] || charges[3:]"
+        " WHERE user_id = 7"),
+        "order charges", "its fills say",
+    ),
+    "a cancel forgotten": (
+        "UPDATE ledger.orders SET change_keys = NULL WHERE user_id = 7",
+        "change keys", ": knows the changes , its events say",
+    ),
+    "a report under another id": (
+        "UPDATE ledger.execution SET exec_id = 'E0' WHERE user_id = 7 AND exec_type = '4'",
+        "reports", "the execution is E0 of",
     ),
     "a holding from nowhere": (
         "INSERT INTO ledger.holding VALUES (7, 'GOLD', 5, 0, 0, 0)",
@@ -203,7 +232,8 @@ DAMAGE = {
 }  # fmt: skip
 
 
-# Users: 7 invests, 9 trades days, 11 sells short, 13 pays, 15 borrows (support/busy_books.py).
+# Users: 7 invests, 9 trades days, 11 sells short, 13 pays, 15 borrows, 17 changes its
+# mind, 19 sells what it lacks, 21 waits (support/busy_books.py).
 DAMAGE_TO_BOOKS = {
     "a rewritten chain, with every hash computed anew": (
         _REWRITTEN, "anchored heads", ": its hash is not the one that anchor 1",
@@ -265,9 +295,13 @@ DAMAGE_TO_BOOKS = {
         "UPDATE ledger.position SET margin_rate = margin_rate / 2 WHERE user_id = 9 AND net > 0",
         "holds", "user 9: holds",
     ),
+    "shares that nobody pledged": (
+        "UPDATE ledger.holding SET pledged = 1 WHERE user_id = 7",
+        "pledges", "user 7 ACME: 1 are pledged, its events say 0",
+    ),
     "shares pledged and in an open sell": (
         "UPDATE ledger.holding SET pledged = quantity WHERE user_id = 7",
-        "open sells", "user 7 ACME",
+        "pledges", "user 7 ACME",
     ),
     "a settlement forgotten": (
         "DELETE FROM ledger.settlement_due WHERE user_id = 7",
@@ -284,6 +318,40 @@ DAMAGE_TO_BOOKS = {
     "unsettled money of no event": (
         ("UPDATE ledger.account SET unsettled = unsettled + 1 WHERE user_id = 7"),
         "accounts", "user 7: unsettled is",
+    ),
+    "a day's result of another amount": (
+        "UPDATE ledger.intraday_result SET amount = amount + 1 WHERE user_id = 9",
+        "intraday results", "user 9: the result of",
+    ),
+    "a day's result lost": (
+        "DELETE FROM ledger.intraday_result WHERE user_id = 19",
+        "intraday results", "user 19: the result of",
+    ),
+    "shares delivered for a short sale from another lot": (
+        ("UPDATE ledger.lot_sale SET lot = lot + 1 WHERE user_id = 19 AND seq = (SELECT max(seq)"
+        " FROM ledger.lot_sale WHERE user_id = 19)"),
+        "lot sales", "user 19 seq",
+    ),
+    "a delivery for a short sale that was paid less": (
+        ("UPDATE ledger.lot_sale SET proceeds = proceeds - 1 WHERE user_id = 19 AND seq ="
+        " (SELECT max(seq) FROM ledger.lot_sale WHERE user_id = 19)"),
+        "sale proceeds", "user 19 seq",
+    ),
+    "what a delivery sale lacked, forgotten": (
+        ("UPDATE ledger.position SET net = 0, open_value = 0 WHERE user_id = 19 AND net < 0"),
+        "positions", "user 19 ACME of",
+    ),
+    "what a delivery sale lacked, sold for more": (
+        "UPDATE ledger.position SET sell_value = sell_value + 1 WHERE user_id = 19 AND net < 0",
+        "position trades", "user 19 ACME of",
+    ),
+    "a delivery sale that lacked shares and kept no margin": (
+        "UPDATE ledger.position SET margin_rate = 0 WHERE user_id = 19 AND net < 0",
+        "holds", "user 19: holds",
+    ),
+    "more to settle than there is cash": (
+        ("UPDATE ledger.account SET unsettled = cash + 1 WHERE user_id = 19"),
+        "settlements", "user 19:",
     ),
     "a shortage of another value": (
         "UPDATE ledger.shortage SET value = value + 1 WHERE user_id = 11 AND closed_seq IS NULL",
@@ -309,10 +377,36 @@ DAMAGE_TO_BOOKS = {
         "DELETE FROM ledger.loan WHERE user_id = 15",
         "loans", "user 15: owes",
     ),
+    "a loan said to be charged through a day longer": (
+        "UPDATE ledger.loan SET charged_through = charged_through + 1 WHERE user_id = 15",
+        "interest", "user 15: the interest of 2026-07-10 is",
+    ),
+    "a loan charged a day again": (
+        "UPDATE ledger.loan SET charged_through = charged_through - 1 WHERE user_id = 9",
+        "interest", "user 9: the interest of 2026-07-14 is 0 on a loan of 0, booked is",
+    ),
+    "a dividend announced higher than it was paid": (
+        "UPDATE ledger.dividend SET per_share = per_share + 1",
+        "dividends", "user 9 seq",
+    ),
+    "a profit in the house's account": (
+        ("UPDATE ledger.posting SET account = 'house:clearing' WHERE user_id = 9"
+        " AND account = 'client:position' AND asset = 'INR'"),
+        "event postings", "user 9 seq",
+    ),
     "a charge in another account": (
         ("UPDATE ledger.posting SET account = 'charge:sebi' WHERE user_id = 7 AND seq = 4"
         " AND account = 'charge:stt'"),
-        "charge heads", "user 7 seq 4",
+        "event postings", "user 7 seq 4: posts",
+    ),
+    "a withdrawal under another id of the client's": (
+        "UPDATE ledger.payment SET client_id = client_id || 'x' WHERE state = 'SENT'",
+        "payments", "of user 13: OUT",
+    ),
+    "a payment in that asks for more": (
+        ("UPDATE ledger.payment SET amount = amount * 2 WHERE direction = 'IN'"
+        " AND state = 'REQUESTED'"),
+        "payments", "of user 13: IN",
     ),
     "a withdrawal that came back by itself": (
         "UPDATE ledger.payment SET state = 'RETURNED' WHERE state = 'PAID'",
@@ -332,7 +426,7 @@ DAMAGE_TO_BOOKS = {
     ),
     "a payment in lost once it was collected": (
         "DELETE FROM ledger.payment WHERE state = 'COLLECTED'",
-        "payment events", "DEPOSITED of payment",
+        "payment events", "DEPOSIT_REQUESTED of payment",
     ),
     "a payment that nothing asks about": (
         "UPDATE ledger.payment SET due_at = NULL WHERE state = 'SENT'",
@@ -369,6 +463,11 @@ DAMAGE_TO_BOOKS = {
     "a job booked twice": (
         "DELETE FROM ledger.job_entry WHERE job = 'INTEREST'",
         "jobs", "has the event INTEREST_CHARGED",
+    ),
+    "an event moved under another anchor": (
+        ("UPDATE ledger.ledger_event SET xact = (SELECT through FROM ledger.anchor"
+        " WHERE number = 1) WHERE user_id = 7"),
+        "anchored users", "anchor 1: has the heads of",
     ),
     "a day that was folded twice": (
         "UPDATE ledger.day_total SET credits = credits * 2 WHERE account = 'client:cash'",

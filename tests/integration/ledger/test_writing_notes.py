@@ -12,10 +12,11 @@ from functions.shared.bookkeeping.contract_notes import FIRST, Booked, DueNote
 from functions.shared.domain.contract_note import ContractNote, OrderTraded
 from functions.shared.domain.errors import InvariantViolated, Retryable
 from functions.shared.runtime import composition
+from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.postgres import Database, Shards
 from tests.support.ledger import LAKH, NOON, TODAY, Trader
 
-CLOSED = NOON + timedelta(hours=4)
+CLOSED = NOON + timedelta(hours=5)
 OUT_OF_TIME = 1_000
 
 
@@ -32,7 +33,9 @@ def run(shards: Shards, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
     def run_at(now: datetime = CLOSED, left: list[int] | None = None) -> int:
         clock = SimpleNamespace(now=lambda: now, hours="nse")
-        stores = SimpleNamespace(shards=shards, valkey=Hints(), clock=clock)
+        stores = SimpleNamespace(
+            shards=shards, valkey=Hints(), clock=clock, instruments=InstrumentMaster(shards.control)
+        )
         monkeypatch.setattr(composition, "stores", lambda: stores)
         remaining = iter(left or [])
         context = SimpleNamespace(get_remaining_time_in_millis=lambda: next(remaining, 50_000))

@@ -25,6 +25,8 @@ PARTS = {
 QUIT = b"\x11"  # ctrl+q
 INTERRUPT = b"\x03"  # ctrl+c
 ALTERNATE_SCREEN = b"\x1b[?1049h"
+# Beside the others that run a stack of their own: one of them at a time.
+ALONE = pytest.mark.xdist_group("own stacks")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def own() -> Iterator[Stack]:
         yield started
 
 
-def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
+def gone(processes: list[psutil.Process], seconds: float = 30) -> bool:
     """Whether every one of them ends in time."""
     return not psutil.wait_procs(processes, seconds)[1]
 
@@ -87,6 +89,7 @@ def test_logs_are_printed_by_part_and_an_unknown_part_is_wrong_usage(stack: Stac
     assert stack.outcry("logs", "relay", "--fix").returncode == 2
 
 
+@ALONE
 def test_a_killed_part_comes_back_and_is_counted(own: Stack) -> None:
     (relay,) = (part for part in own.status()["parts"] if part["name"] == "relay")
     os.kill(relay["pid"], signal.SIGKILL)
@@ -100,6 +103,7 @@ def test_a_killed_part_comes_back_and_is_counted(own: Stack) -> None:
     assert now["restarts"] == relay["restarts"] + 1
 
 
+@ALONE
 def test_a_killed_supervisor_takes_every_process_with_it(own: Stack) -> None:
     processes = own.processes()
     assert len(processes) > len(PARTS)
@@ -109,6 +113,7 @@ def test_a_killed_supervisor_takes_every_process_with_it(own: Stack) -> None:
     own.start()
 
 
+@ALONE
 def test_down_leaves_nothing_and_up_again_finds_everything(own: Stack) -> None:
     trader = own.trader()
     events = trader.get("/v1/ledger")["items"]
@@ -121,6 +126,7 @@ def test_down_leaves_nothing_and_up_again_finds_everything(own: Stack) -> None:
     assert again.get("/v1/funds")["cash"] == "1000000.00"
 
 
+@ALONE
 def test_the_clock_moves_forward_for_the_running_stack(own: Stack) -> None:
     before = own.outcry("clock", "advance", "1d").stdout.strip()
     after = own.outcry("clock", "advance", "2h").stdout.strip()
@@ -182,6 +188,7 @@ def home() -> Iterator[Path]:
         yield Path(folder) / "home"
 
 
+@ALONE
 def test_quitting_the_terminal_stops_everything(home: Path) -> None:
     terminal = Terminal(home)
     terminal.until(lambda shown: ALTERNATE_SCREEN in shown and b"RELIANCE" in shown)
@@ -193,6 +200,7 @@ def test_quitting_the_terminal_stops_everything(home: Path) -> None:
     assert gone(processes[1:])
 
 
+@ALONE
 def test_an_interrupt_while_it_starts_leaves_nothing(home: Path) -> None:
     terminal = Terminal(home)
     terminal.until(lambda shown: b"postgres ready" in shown)

@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from functions.ledger.write_notes import write_note
-from functions.shared.bookkeeping.contract_notes import DueNote
 from tests.integration.order_path.conftest import Client, OrderStores
+from tests.support.contract_notes import write_note_of
 from tests.support.ledger import TODAY, Trader
 
 EVENING = timedelta(hours=5)
@@ -24,8 +23,7 @@ def trader(client: Client, stores: OrderStores) -> Trader:
 
 
 def note_today(trader: Trader) -> None:
-    due = DueNote(trader.today, trader.user_id)
-    assert write_note(trader.shards, due, "nse", trader.now + EVENING)
+    assert write_note_of(trader, trader.today, trader.now + EVENING)
 
 
 def test_a_note_is_listed_and_shown(client: Client, trader: Trader) -> None:
@@ -41,6 +39,28 @@ def test_a_note_is_listed_and_shown(client: Client, trader: Trader) -> None:
     assert found.body["account"] == str(client.user_id)
     (event,) = client.ask("GET", f"/v1/ledger?cursor={item['seq'] - 1}&limit=1").body["items"]
     assert event["kind"] == "CONTRACT_NOTE"
+
+
+def test_a_note_names_every_trade_as_the_exchange_and_the_ledger_do(
+    client: Client, stores: OrderStores
+) -> None:
+    trader = Trader(stores.shards, client.user_id)
+    order_id = client.order("a", quantity=10).body["order_id"]
+    for quantity in (4, 6):
+        trader.fill(int(order_id), quantity, 1490)
+    note_today(trader)
+    note = client.ask("GET", f"/v1/contract-notes/{TODAY}").body
+    order = client.ask("GET", f"/v1/orders/{order_id}").body
+    instrument = client.ask("GET", "/v1/instruments/RELIANCE").body
+    assert (note["settles_on"], note["settlement_number"]) == ("2026-07-13", "2026128")
+    assert note["trades_total"] == 2
+    same = ("order_id", "exec_id", "time", "symbol", "side", "quantity", "price")
+    for trade, fill in zip(note["trades"], order["fills"], strict=True):
+        assert {name: trade[name] for name in same} == {name: fill[name] for name in same}
+        assert trade["ordered_at"] == order["created_at"]
+        assert trade["venue_order_id"] == order["venue_order_id"] is not None
+        assert trade["isin"] == instrument["isin"] == "INE002A01018"
+    assert note["securities"][0]["isin"] == "INE002A01018"
 
 
 def test_a_note_is_answered_as_a_pdf(client: Client, trader: Trader) -> None:
@@ -93,3 +113,11 @@ def test_another_users_note_and_a_day_without_one_are_not_found(
 def test_a_malformed_request_is_refused(client: Client, target: str) -> None:
     answer = client.ask("GET", target)
     assert (answer.status, answer.body["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_a_day_without_dashes_is_told_how_it_would_be_read(client: Client) -> None:
+    answer = client.ask("GET", "/v1/contract-notes/20261123")
+    assert (answer.status, answer.body["code"]) == (400, "INVALID_REQUEST")
+    assert answer.body["errors"] == [
+        {"field": "trade_date", "message": "must be a day as YYYY-MM-DD: 2026-11-23"}
+    ]

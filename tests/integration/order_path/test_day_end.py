@@ -130,6 +130,14 @@ def test_working_intraday_orders_are_cancelled_before_anything_is_placed(
     assert by_id[delivery]["pending_change"] is None
     assert len(by_id) == 3
     told(stores, client, resting, "4")
+    assert client.ask("GET", f"/v1/orders/{resting}").body["reason"] == {
+        "code": "SQUARED_OFF", "message": "cancelled by the end-of-day square-off",
+    }  # fmt: skip
+    mine = {"request_id": "mine"}
+    assert client.ask("DELETE", f"/v1/orders/{delivery}", {"request_id": "SQ-1"}).status == 400
+    assert client.ask("DELETE", f"/v1/orders/{delivery}", mine).status == 202
+    told(stores, client, int(delivery), "4")
+    assert client.ask("GET", f"/v1/orders/{delivery}").body["reason"] is None
     run_square_off()
     newest = orders(client)[0]
     assert (newest["side"], newest["quantity"]) == ("SELL", 2)
@@ -223,6 +231,44 @@ def test_a_short_position_is_valued_on_pay_in_day_and_closed_out_after_the_aucti
     assert client.ask("GET", "/v1/funds").body["held"] == "0.00"
     run_settle()
     assert cash(client) == start - 1_800_00 - 8_40 - 1_51
+
+
+def test_a_sale_told_after_its_shares_were_delivered_takes_them_from_the_holding(
+    stores: OrderStores, client: Client
+) -> None:
+    filled(stores, client, "BUY", 10)
+    late = intraday(client, "SELL", 10)
+    told(stores, client, late, "4")
+    at(stores, "16:00:00")
+    run_settle()
+    at(stores, "09:20:00", MONDAY)
+    before = cash(client)
+    told(stores, client, late, "F", 10)
+    run_settle()
+    assert holdings(client) == []
+    assert client.ask("GET", "/v1/funds").body["held"] == "0.00"
+    assert 14_980_00 < cash(client) - before < 15_000_00  # what they brought, less charges
+
+
+def test_shares_sold_twice_are_closed_out_and_nobody_has_to_look(
+    stores: OrderStores, client: Client
+) -> None:
+    delivery = [("buy", "BUY"), ("late", "SELL"), ("again", "SELL")]
+    ids = {}
+    for key, side in delivery:
+        ids[key] = int(client.order(key, side=side, quantity=10).body["order_id"])
+        told(stores, client, ids[key], "4" if key == "late" else "F", 10)
+    told(stores, client, ids["late"], "F", 10)
+    at(stores, "16:00:00")
+    run_settle()
+    start = cash(client)
+    at(stores, "09:20:00", MONDAY)
+    stores.quote("RELIANCE", 1400)
+    run_settle()
+    at(stores, "16:00:00", MONDAY)
+    run_settle()
+    assert cash(client) == start - 1_800_00 - 8_40 - 1_51  # sold at 1,500, bought in at 1,680
+    assert client.ask("GET", "/v1/funds").body["held"] == "0.00"
 
 
 def test_a_short_delivery_waits_for_a_price(stores: OrderStores, client: Client) -> None:

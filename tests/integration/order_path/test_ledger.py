@@ -7,11 +7,12 @@ import pytest
 
 from functions.ledger import apply_execution as worker
 from functions.ledger.apply_execution import lambda_handler as apply_batch
+from functions.shared.bookkeeping.accounts import deposit
 from functions.shared.bookkeeping.applying import Applied
 from functions.shared.domain.errors import InvariantViolated
 from functions.shared.wire.executions import encode_execution
 from tests.integration.order_path.conftest import Client, OrderStores
-from tests.support.ledger import Trader, price
+from tests.support.ledger import NOON, TODAY, Trader, price
 
 
 def batch(*records: bytes) -> dict[str, object]:
@@ -87,9 +88,30 @@ def test_the_log_is_read_by_page_and_each_hash_follows_the_one_before(client: Cl
         if page["next"] is None:
             break
         cursor = f"&cursor={page['next']}"
-    assert [row["seq"] for row in rows] == [1, 2, 3, 4, 5]
+    assert [row["seq"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row["previous_hash"] for row in rows[1:]] == [row["hash"] for row in rows[:-1]]
     assert rows[0]["previous_hash"] is None
+
+
+def test_money_in_and_out_is_named_by_its_payment_and_by_the_clients_own_id(
+    client: Client, stores: OrderStores
+) -> None:
+    out = client.ask("POST", "/v1/funds/withdrawals", {"client_id": "rent", "amount": "10.00"}).body
+    paid_in = client.ask("GET", "/v1/funds/payments").body["items"][-1]
+    deposit(stores.shards, client.user_id, "opening", 5_00, TODAY, NOON)
+    order = client.order("a").body
+    rows = client.ask("GET", "/v1/ledger").body["items"]
+    told = {(row["kind"], row["payment_id"], row["client_id"]) for row in rows}
+    assert told >= {
+        ("ACCOUNT_OPENED", None, None),
+        ("DEPOSIT_REQUESTED", paid_in["payment_id"], "start"),
+        ("DEPOSITED", paid_in["payment_id"], "start"),
+        ("WITHDRAWAL_REQUESTED", out["payment_id"], "rent"),
+        ("WITHDRAWAL_PAID", out["payment_id"], "rent"),
+        ("DEPOSITED", None, "opening"),
+        ("ORDER_PLACED", None, None),
+    }
+    assert all(row["ref"] in {row["payment_id"], order["order_id"], None} for row in rows)
 
 
 def test_a_fill_shows_in_the_order_the_holdings_and_the_portfolio(

@@ -217,6 +217,8 @@ def test_a_change_to_an_order_that_moved_is_a_conflict(client: Client) -> None:
     changed = client.ask("PATCH", target, body)
     assert (changed.status, changed.body["pending_change"]) == (202, "MODIFY")
     assert client.ask("PATCH", target, body).status == 202
+    for another in ({"quantity": 3}, {"price": "1499.00"}, {"version": 9}):
+        assert_problem(client.ask("PATCH", target, body | another), 409, "ID_REUSED")
     other = {"request_id": "n", "quantity": 3}
     assert_problem(client.ask("PATCH", target, other), 409, "CHANGE_PENDING")
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from functions.ledger.contract_note_pdf import draw_note, grouped
 from functions.shared.clock import micros
-from functions.shared.domain.contract_note import OrderTraded, contract_note
 from functions.shared.domain.orders import Product, Side
 from functions.shared.wire.contract_notes import (
     HEAD_NAMES,
-    ORDERS_LISTED_MAX,
+    TRADES_LISTED_MAX,
     WrittenNote,
     encode_note,
     render_note,
 )
+from tests.support.contract_notes import note_document, order_traded
 
 DAY = date(2026, 7, 10)
 EVENING = datetime(2026, 7, 10, 10, 12, tzinfo=UTC)
@@ -28,11 +28,13 @@ EVENING = datetime(2026, 7, 10, 10, 12, tzinfo=UTC)
 
 def rendered(orders: int, side: Side = Side.BUY) -> dict[str, object]:
     numbers = count(4_398_046_511_104_000_000)
+    symbols = [f"S{n % 7}&CO" for n in range(orders)]
     traded = [
-        OrderTraded(next(numbers), f"S{n % 7}&CO", Product.CNC, side, 1 + n, 101_25 * (1 + n))
-        for n in range(orders)
+        order_traded(next(numbers), symbol, Product.CNC, side, 1 + n, 101_25 * (1 + n))
+        for n, symbol in enumerate(symbols)
     ]
-    body = encode_note(1_000_042, contract_note(DAY, traded))
+    isins = {symbol: f"INE00{symbol[1]}A01018" for symbol in symbols}
+    body = encode_note(note_document(DAY, traded, 1_000_042, isins))
     return render_note(WrittenNote(2, body, 17, micros(EVENING)))
 
 
@@ -53,18 +55,25 @@ def test_the_page_says_what_the_json_says() -> None:
     words = words_on(draw_note(note, EVENING))
     text = " ".join(words)
     assert {"1000042", "10 July 2026", "2", "10 July 2026, 15:42 IST"} <= set(words)
+    assert {"2026131", "11 July 2026"} <= set(words)
     charges = note["charges"]
     assert isinstance(charges, dict)
+    sums = words[words.index("Obligation and levies") :]
     for head, name in HEAD_NAMES.items():
-        assert words[words.index(name) + 1] == grouped(charges[head])
-    assert words[words.index("All charges") + 1] == grouped(charges["total"])
-    assert words[words.index("Net payable by you") + 1] == grouped(str(note["net_amount"])[1:])
-    for kind in ("securities", "orders"):
-        lines = note[kind]
-        assert isinstance(lines, list)
-        for line in lines:
-            assert line["symbol"] in words
-            assert grouped(line.get("value") or line["buy_value"]) in words
+        assert sums[sums.index(name) + 1] == grouped(charges[head])
+    assert sums[sums.index("All charges") + 1] == grouped(charges["total"])
+    assert sums[sums.index("Pay-in or pay-out obligation") + 1] == grouped(str(note["obligation"]))
+    assert sums[sums.index("Net payable by you") + 1] == grouped(str(note["net_amount"])[1:])
+    trades, securities = note["trades"], note["securities"]
+    assert isinstance(trades, list)
+    assert isinstance(securities, list)
+    for trade in trades:
+        told = ("venue_order_id", "order_id", "exec_id", "symbol", "isin", "brokerage_per_unit")
+        assert {trade[name] for name in told} <= set(words)
+        assert {grouped(trade[name]) for name in ("price", "net_price", "net_total")} <= set(words)
+        assert {"12:00:00.000", "12:00:00.250", "10 Jul 2026", "Buy"} <= set(words)
+    for line in securities:
+        assert {line["symbol"], line["isin"], grouped(line["buy_value"])} <= set(words)
     assert str(note["number"]) in text
 
 
@@ -74,10 +83,21 @@ def test_the_longest_date_ends_inside_the_margin() -> None:
     streams = re.findall(rb"stream\n(.*?)\nendstream", document, re.DOTALL)
     shown = b"".join(zlib.decompress(stream) for stream in streams).decode("latin-1")
     [left] = re.findall(rf"BT ([0-9.]+) [0-9.]+ Td [0-9. ]+ rg \({text}\)", shown)
-    page = FPDF(unit="pt")
+    page = FPDF(orientation="landscape", unit="pt")
     page.set_font("Helvetica", "B", 10)
-    margin = 16 * 72 / 25.4
+    margin = 14 * 72 / 25.4
     assert float(left) + page.get_string_width(text) <= page.w - margin
+
+
+def test_a_name_that_is_wider_than_its_column_goes_on_in_the_next_line() -> None:
+    note = rendered(1)
+    trades = note["trades"]
+    assert isinstance(trades, list)
+    trades[0]["exec_id"] = "W" * 40
+    words = words_on(draw_note(note, EVENING))
+    parts = [word for word in words if word.strip("W") == ""]
+    assert "".join(parts) == "W" * 40
+    assert len(parts) > 2
 
 
 def test_a_seller_is_told_what_is_receivable() -> None:
@@ -92,17 +112,20 @@ def test_the_same_note_is_the_same_bytes() -> None:
 
 def test_a_long_day_takes_more_pages_and_each_has_its_head() -> None:
     document = draw_note(rendered(120), EVENING)
-    assert pages_of(document) == 4
-    assert words_on(document).count("OUTCRY") == 4
+    pages = pages_of(document)
+    assert pages > 2
+    assert words_on(document).count("OUTCRY") == pages
+    assert words_on(document).count("Trade no.") == pages - 1  # the last has the levies alone
 
 
-def test_orders_past_the_most_that_are_listed_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.shared.wire.contract_notes.ORDERS_LISTED_MAX", 10)
-    assert ORDERS_LISTED_MAX > 10
+def test_trades_past_the_most_that_are_listed_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.shared.wire.contract_notes.TRADES_LISTED_MAX", 10)
+    assert TRADES_LISTED_MAX > 10
     note = rendered(12)
-    assert isinstance(note["orders"], list)
-    assert (len(note["orders"]), note["orders_total"]) == (10, 12)
-    assert "2 more orders; the totals are of all of them." in words_on(draw_note(note, EVENING))
+    assert isinstance(note["trades"], list)
+    assert (len(note["trades"]), note["trades_total"]) == (10, 12)
+    said = "2 more trades, each among the fills of its order; the sums are of all of them."
+    assert said in words_on(draw_note(note, EVENING))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The day's note: published vectors, and what must hold for any day."""
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from itertools import count
@@ -12,10 +13,14 @@ from functions.shared.domain.charges import HEADS, RATE_UNIT, charge_rates, depo
 from functions.shared.domain.contract_note import (
     ContractNote,
     OrderTraded,
+    Trade,
+    brokerage_by_trade,
     contract_note,
     exchange_of,
+    settlement_number,
 )
 from functions.shared.domain.orders import Product, Side
+from tests.support.contract_notes import order_traded
 
 DAY = date(2026, 7, 10)
 CNC, MIS, BUY, SELL = Product.CNC, Product.MIS, Side.BUY, Side.SELL
@@ -28,7 +33,7 @@ def traded(
     """An order of its own."""
     value = Fraction(rupees) * quantity * 100
     assert value.denominator == 1
-    return OrderTraded(next(_number), symbol, product, side, quantity, int(value))
+    return order_traded(next(_number), symbol, product, side, quantity, int(value))
 
 
 def heads(note: ContractNote) -> dict[str, int]:
@@ -85,11 +90,19 @@ def test_a_delivery_squared_off_the_same_day_is_stamped_as_intraday() -> None:
 
 
 def test_brokerage_is_capped_for_each_order_however_it_was_filled() -> None:
-    one = OrderTraded(1, "ACME", MIS, BUY, 1_000, 1_000_000_00)
-    other = OrderTraded(2, "ACME", MIS, BUY, 1, 100_00)
-    assert heads(contract_note(DAY, [one, other]))["brokerage"] == 20_00 + 3
-    halves = [OrderTraded(1, "ACME", MIS, BUY, 500, 500_000_00)] * 2
-    assert contract_note(DAY, [*halves, other]) == contract_note(DAY, [one, other])
+    one = order_traded(1, "ACME", MIS, BUY, 1_000, 1_000_000_00)
+    other = order_traded(2, "ACME", MIS, BUY, 1, 100_00)
+    note = contract_note(DAY, [other, one])
+    assert (note.brokerages, heads(note)["brokerage"]) == ((20_00, 3), 20_00 + 3)
+    half = Trade("E", 0, 500, 10_000_000, 500_000_00)
+    halves = contract_note(DAY, [replace(one, trades=(half, half)), other])
+    assert replace(halves, orders=note.orders) == note
+    assert list(brokerage_by_trade(halves.orders[0], 20_01)) == [10_01, 10_00]
+
+
+def test_an_order_that_comes_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        contract_note(DAY, [order_traded(1, "ACME", CNC, BUY, 1, 100_00)] * 2)
 
 
 def test_each_exchange_charges_its_own_turnover() -> None:
@@ -98,6 +111,15 @@ def test_each_exchange_charges_its_own_turnover() -> None:
     note = contract_note(DAY, [nse, bse])
     assert heads(note)["exchange"] == 3_07 + 3_75
     assert [line.symbol for line in note.securities] == ["ACME", "BSE:ACME"]
+
+
+def test_a_settlement_is_numbered_by_the_sessions_of_its_year() -> None:
+    """January 2026 has twenty sessions: two of its weekdays are holidays; 1 February is a Sunday
+    with one of its own."""
+    numbers = [settlement_number(date(2026, *day), "nse") for day in ((1, 1), (1, 30), (2, 1))]
+    assert numbers == ["2026001", "2026020", "2026021"]
+    assert settlement_number(date(2026, 2, 1), "always-open") == "2026032"
+    assert settlement_number(date(2025, 7, 10), "nse") is None
 
 
 def test_a_day_without_trades_has_no_note() -> None:
@@ -116,28 +138,33 @@ def test_a_sale_out_of_the_demat_account_costs_thirteen_rupees_and_the_tax() -> 
         depository_charge(date(2022, 12, 31))
 
 
-orders = st.lists(
+trades = st.lists(
     st.builds(
-        OrderTraded,
-        order_id=st.integers(1, 12),
-        symbol=st.just("ACME"),
-        product=st.sampled_from(Product),
-        side=st.sampled_from(Side),
+        Trade,
+        exec_id=st.text(min_size=1),
+        at=st.integers(0, 2**50),
         quantity=st.integers(1, 10**5),
+        price=st.integers(1, 10**9),
         value=st.integers(1, 10**10),
     ),
     min_size=1,
-    max_size=20,
-).map(
-    # An order has one symbol, product and side for all of its parts.
-    lambda parts: [
-        OrderTraded(
-            part.order_id, f"S{part.order_id % 3}", list(Product)[part.order_id % 2],
-            list(Side)[part.order_id // 2 % 2], part.quantity, part.value,
-        )
-        for part in parts
-    ]
-)  # fmt: skip
+    max_size=5,
+).map(tuple)
+orders = st.lists(
+    st.builds(
+        OrderTraded,
+        order_id=st.integers(1, 2**62),
+        venue_order_id=st.none() | st.just("V1"),
+        placed_at=st.just(0),
+        symbol=st.sampled_from(["S0", "S1", "S2"]),
+        product=st.sampled_from(Product),
+        side=st.sampled_from(Side),
+        trades=trades,
+    ),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda order: order.order_id,
+)
 
 
 @given(parts=orders, data=st.data())
@@ -148,6 +175,19 @@ def test_the_order_of_the_trades_changes_nothing(
 
 
 @given(parts=orders)
+def test_splitting_an_order_into_trades_changes_no_money(parts: list[OrderTraded]) -> None:
+    at_once = [
+        replace(part, trades=(Trade("E", 0, part.quantity, 1, part.value),)) for part in parts
+    ]
+    whole, split = contract_note(DAY, at_once), contract_note(DAY, parts)
+    assert replace(whole, orders=split.orders) == split
+    for order, brokerage in zip(split.orders, split.brokerages, strict=True):
+        shares = list(brokerage_by_trade(order, brokerage))
+        assert sum(shares) == brokerage
+        assert min(shares) >= 0
+
+
+@given(parts=orders)
 def test_the_note_adds_up(parts: list[OrderTraded]) -> None:
     note = contract_note(DAY, parts)
     bought = sum(part.value for part in parts if part.side is BUY)
@@ -155,6 +195,7 @@ def test_the_note_adds_up(parts: list[OrderTraded]) -> None:
     assert (note.buy_value, note.sell_value) == (bought, sold)
     assert note.net_amount == sold - bought - sum(note.charges)
     assert min(note.charges) >= 0
+    assert note.charges[0] == sum(note.brokerages)
     assert note.charges[1] == sum(line.stt for line in note.securities)
     for line in note.securities:
         assert line.bought - line.sold == line.delivered

@@ -31,7 +31,7 @@ CREATE FUNCTION ledger.alert_exit(p_user bigint, p_order bigint, p_today date, p
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; o ledger.orders;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO o FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user
     AND x.type IN ('MARKET', 'STOP') AND x.status IN ('OPEN', 'PARTIALLY_FILLED');
   IF NOT FOUND OR NOT ledger.is_exit(o) OR EXISTS (SELECT FROM ledger.job_entry j

@@ -41,7 +41,7 @@ CREATE FUNCTION ledger.register_algo(p_user bigint, p_valid_from date, p_valid_t
     p_per_second integer, p_per_minute integer, p_per_day integer)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  PERFORM ledger.lock_account(p_user, '-infinity');
+  PERFORM ledger.lock_account(p_user, '-infinity', clock_timestamp());
   INSERT INTO ledger.algo_registration VALUES (p_user, p_valid_from, p_valid_to, p_algo_id,
     p_per_second, p_per_minute, p_per_day) ON CONFLICT DO NOTHING;
 END $$;
@@ -141,7 +141,8 @@ BEGIN
   UPDATE ledger.orders x SET change_keys = o.change_keys, updated_at = o.updated_at,
     version = o.version WHERE x.order_id = o.order_id;
   PERFORM ledger.append_event(a, 'CANCEL_REQUESTED', o.order_id, 0, 0, 0, p_now,
-    '"order":' || ledger.order_facts(o)::text, o.symbol, NULL);
+    '"order":' || ledger.order_facts(o)::text || ',"change_key":' || to_json(p_keys[1])::text,
+    o.symbol, NULL);
   RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
 END $$;
 
@@ -158,29 +159,35 @@ BEGIN
 END $$;
 
 -- Asks to cancel every working order of a user, of a symbol or a side if given, in one transaction.
--- Asked again by the same id, the answer is about the same orders, as they are by then; a request that
--- found none leaves no trace and is a new one.
-CREATE FUNCTION ledger.cancel_all(p_user bigint, p_request_id text, p_symbol text, p_side text,
-    p_today date, p_now timestamptz)
-RETURNS TABLE (facts text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- p_asked is the client's body in one form. Asked again by the same id, the answer is about the same
+-- orders, as they are by then, or KEY_REUSED for another body; a request that found none leaves no
+-- trace and is a new one. outcome: ACCEPTED, REPLAY, KEY_REUSED.
+CREATE FUNCTION ledger.cancel_all(p_user bigint, p_request_id text, p_asked text, p_symbol text,
+    p_side text, p_today date, p_now timestamptz)
+RETURNS TABLE (outcome text, order_facts text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE r record; v_request text := 'all:' || p_request_id;  -- no id of a client's own has a colon
+  v_id text := 'cancel ' || v_request || ' ';
 BEGIN
-  PERFORM ledger.lock_account(p_user, p_today);
-  RETURN QUERY SELECT ledger.order_facts(o)::text FROM ledger.orders o
-    WHERE o.user_id = p_user AND 'cancel ' || v_request = ANY (o.change_keys) ORDER BY o.order_id;
+  PERFORM ledger.lock_account(p_user, p_today, p_now);
+  RETURN QUERY SELECT CASE k.key WHEN v_id || p_asked THEN 'REPLAY' ELSE 'KEY_REUSED' END,
+      ledger.order_facts(o)::text
+    FROM ledger.orders o, unnest(o.change_keys) AS k (key)
+    WHERE o.user_id = p_user AND starts_with(k.key, v_id) ORDER BY o.order_id;
   IF FOUND THEN RETURN; END IF;
   FOR r IN SELECT o.order_id FROM ledger.orders o
     WHERE o.user_id = p_user AND ledger.is_working(o.status)
       AND (p_symbol IS NULL OR o.symbol = p_symbol) AND (p_side IS NULL OR o.side = p_side)
     ORDER BY o.order_id
   LOOP
-    RETURN QUERY SELECT c.order_facts FROM ledger.request_change(p_user, r.order_id, v_request, NULL,
-      NULL, NULL, NULL, '[]', p_today, p_now, NULL, 0) c WHERE c.outcome IN ('ACCEPTED', 'REPLAY');
+    RETURN QUERY SELECT 'ACCEPTED'::text, c.order_facts FROM ledger.request_change(p_user, r.order_id,
+      v_request, p_asked, NULL, NULL, NULL, NULL, '[]', p_today, p_now, NULL, 0) c
+      WHERE c.outcome IN ('ACCEPTED', 'REPLAY');
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.is_brokers_own, ledger.rate_reached, ledger.order_age,
-  ledger.limited_answer, ledger.changes_left, ledger.queue_cancel,
+REVOKE ALL ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.is_brokers_own,
+  ledger.rate_reached, ledger.order_age, ledger.limited_answer, ledger.changes_left, ledger.queue_cancel,
   ledger.with_waiting_cancel, ledger.cancel_all FROM PUBLIC;
 GRANT SELECT ON ledger.order_rate, ledger.algo_registration TO outcry_app;
 GRANT EXECUTE ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.cancel_all TO outcry_app;

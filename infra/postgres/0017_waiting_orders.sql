@@ -92,9 +92,10 @@ CREATE FUNCTION ledger.release_order(p_user bigint, p_order bigint, p_version in
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; b ledger.orders; o ledger.orders; v_rules jsonb;
-  v_more text := ',"trigger":' || p_trigger || ',"context":' || p_context;
+  v_more text := ',"trigger":' || p_trigger || ',"context":' || p_context || ',"charge_rates":'
+    || array_to_json(p_charge_rates)::text;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO b FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user
     AND x.status = 'TRIGGER_PENDING' AND x.version = p_version;
   IF NOT FOUND OR NOT coalesce(ledger.is_due(b, p_price, p_now), false) THEN
@@ -131,7 +132,7 @@ CREATE FUNCTION ledger.expire_order(p_user bigint, p_order bigint, p_today date,
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; b ledger.orders; o ledger.orders;
 BEGIN
-  a := ledger.lock_account(p_user, p_today);
+  a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO b FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user
     AND x.status = 'TRIGGER_PENDING' AND x.expires_at <= p_now;
   IF NOT FOUND THEN RETURN false; END IF;
@@ -149,9 +150,11 @@ CREATE FUNCTION ledger.change_waiting(a ledger.account, b ledger.orders, n ledge
     p_now timestamptz)
 RETURNS TABLE (outcome text, order_facts text, rules text) LANGUAGE plpgsql AS $$
 DECLARE o ledger.orders := n; v_rules jsonb := p_rules;
+  v_more text := ',"change_key":' || to_json(n.change_keys[1])::text;
 BEGIN
   IF p_quantity IS NULL THEN
-    o := ledger.book_waiting(a, b, o, 'CANCELLED', 'ORDER_CANCELLED', '', NULL, p_now);
+    o := ledger.with_cancel_reason(o);
+    o := ledger.book_waiting(a, b, o, 'CANCELLED', 'ORDER_CANCELLED', v_more, NULL, p_now);
   ELSE
     o.quantity := p_quantity;
     o.price := CASE WHEN o.type IN ('LIMIT', 'STOP_LIMIT') THEN p_price END;
@@ -163,7 +166,7 @@ BEGIN
       RETURN QUERY SELECT 'DENIED'::text, ledger.order_facts(b)::text, v_rules::text;
       RETURN;
     END IF;
-    o := ledger.book_waiting(a, b, o, 'MODIFIED', 'ORDER_MODIFIED', '', NULL, p_now);
+    o := ledger.book_waiting(a, b, o, 'MODIFIED', 'ORDER_MODIFIED', v_more, NULL, p_now);
   END IF;
   RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
 END $$;

@@ -1,0 +1,155 @@
+"""What the routes of functions/orders answer, for the API's document."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from functions.shared.domain.orders import OrderType, Product, Side, Status, Validity, Variety
+from functions.shared.runtime.described import (
+    AnswerModel,
+    AverageText,
+    ClientIdText,
+    DayText,
+    IdText,
+    PriceText,
+    ProblemAnswer,
+    Rupees,
+    SymbolText,
+    TimeText,
+)
+
+
+class Reason(AnswerModel):
+    """Why an order was denied, rejected, expired, or cancelled by the broker."""
+
+    code: Annotated[str, Field(examples=["INSUFFICIENT_FUNDS"])]
+    message: Annotated[str, Field(examples=["the order needs more than is available"])]
+
+
+class OrderAnswer(AnswerModel):
+    """An order. `price` is the client's limit, null for a market order; `trigger_price` and
+    `releases_at` are what it waits for, or waited; while `pending_change` is set the venue has yet
+    to answer. `average_price` is null until something is filled."""
+
+    order_id: IdText
+    client_order_id: ClientIdText
+    parent_order_id: Annotated[IdText | None, Field(examples=[None])]
+    venue_order_id: Annotated[str | None, Field(examples=[None])]
+    symbol: SymbolText
+    exchange: Literal["NSE"]
+    side: Side
+    type: Annotated[OrderType, Field(examples=["LIMIT"])]
+    quantity: Annotated[int, Field(examples=[10])]
+    disclosed_quantity: Annotated[int | None, Field(examples=[None])]
+    price: PriceText | None
+    variety: Variety
+    trigger_price: Annotated[PriceText | None, Field(examples=[None])]
+    product: Product
+    validity: Validity
+    releases_at: Annotated[TimeText | None, Field(examples=[None])]
+    expires_at: Annotated[TimeText | None, Field(examples=[None])]
+    status: Annotated[Status, Field(examples=["PENDING"])]
+    pending_change: Annotated[Literal["MODIFY", "CANCEL"] | None, Field(examples=[None])]
+    filled_quantity: Annotated[int, Field(examples=[0])]
+    remaining_quantity: Annotated[int, Field(examples=[10])]
+    average_price: Annotated[AverageText | None, Field(examples=[None])]
+    traded_value: Annotated[Rupees, Field(examples=["0.00"])]
+    reason: Annotated[Reason | None, Field(examples=[None])]
+    created_at: TimeText
+    updated_at: TimeText
+    version: Annotated[int, Field(examples=[1])]
+
+
+class OrderList(AnswerModel):
+    """Orders, newest first; `next` is the cursor of the following page."""
+
+    items: list[OrderAnswer]
+    next: Annotated[IdText | None, Field(examples=[None])]
+
+
+class CancelledOrders(AnswerModel):
+    """The orders that are now being cancelled."""
+
+    items: list[OrderAnswer]
+    next: None
+
+
+class PlacedItem(AnswerModel):
+    """An order of a basket that was taken: what it would have been answered by itself."""
+
+    client_order_id: ClientIdText
+    status: Literal[200, 202]
+    order: OrderAnswer
+
+
+class RefusedItem(AnswerModel):
+    """An order of a basket that was not taken, and why."""
+
+    client_order_id: ClientIdText
+    status: Annotated[int, Field(examples=[422])]
+    problem: ProblemAnswer
+
+
+class PlacedBasket(AnswerModel):
+    """An answer for each order of a basket, in their order."""
+
+    items: list[PlacedItem | RefusedItem]
+    next: None
+
+
+class TriggerAnswer(AnswerModel):
+    """Why an order that waited went to the venue when it did: its time had come, or a trade at
+    `price`, in the quote of that number. `timestamp` is the exchange's, in milliseconds."""
+
+    why: Literal["PRICE", "TIME"]
+    time: TimeText
+    price: PriceText | None
+    quote_seq: Annotated[int | None, Field(examples=[71])]
+    timestamp: Annotated[int | None, Field(examples=[1795433400000])]
+
+
+class HistoryStep(AnswerModel):
+    """One event of an order's life: the ledger's kind of event, and the order's status after it."""
+
+    seq: Annotated[int, Field(examples=[3])]
+    time: TimeText
+    kind: Annotated[str, Field(examples=["ORDER_PLACED"])]
+    status: Annotated[Status | None, Field(examples=["PENDING"])]
+    trigger: Annotated[TriggerAnswer | None, Field(examples=[None])]
+
+
+class ChargesByHead(AnswerModel):
+    """The charges of one fill, in rupees."""
+
+    brokerage: Annotated[Rupees, Field(examples=["0.00"])]
+    stt: Annotated[Rupees, Field(examples=["15.00"])]
+    exchange: Annotated[Rupees, Field(examples=["0.46"])]
+    ipft: Annotated[Rupees, Field(examples=["0.00"])]
+    sebi: Annotated[Rupees, Field(examples=["0.02"])]
+    stamp: Annotated[Rupees, Field(examples=["2.25"])]
+    gst: Annotated[Rupees, Field(examples=["0.09"])]
+
+
+class FillAnswer(AnswerModel):
+    """One execution: what the venue calls it, and what it cost."""
+
+    order_id: IdText
+    exec_id: Annotated[str, Field(examples=["20261123700051"])]
+    symbol: SymbolText
+    side: Side
+    product: Product
+    quantity: Annotated[int, Field(examples=[10])]
+    price: PriceText
+    value: Rupees
+    charges: Annotated[Rupees, Field(examples=["17.82"])]
+    charges_by_head: ChargesByHead
+    trade_date: DayText
+    settles_on: Annotated[DayText, Field(examples=["2026-11-25"])]
+    time: TimeText
+
+
+class OrderDetail(OrderAnswer):
+    """An order with its whole life."""
+
+    history: list[HistoryStep]
+    fills: list[FillAnswer]

@@ -1,0 +1,88 @@
+"""What the routes of functions/risk answer."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from functions.shared.runtime.described import (
+    AnswerModel,
+    DayText,
+    PriceText,
+    ProblemAnswer,
+    RuleAnswer,
+    Rupees,
+    SymbolText,
+)
+
+
+class LimitItem(BaseModel):
+    """One limit: a dated row. `unit` is shares, INR, orders or changes."""
+
+    code: Annotated[str, Field(examples=["ORDER_QUANTITY_MAX"])]
+    value: Annotated[str, Field(examples=["100000"])]
+    unit: Annotated[str, Field(examples=["shares"])]
+    valid_from: DayText
+    valid_to: Annotated[DayText | None, Field(examples=[None])]
+    source: Annotated[str, Field(examples=["broker policy"])]
+
+
+class LimitList(BaseModel):
+    items: list[LimitItem]
+    next: None = None
+
+
+class PreviewCharges(AnswerModel):
+    """The charges that the whole order would bear, and their total."""
+
+    brokerage: Annotated[Rupees, Field(examples=["0.00"])]
+    stt: Annotated[Rupees, Field(examples=["15.00"])]
+    exchange: Annotated[Rupees, Field(examples=["0.46"])]
+    ipft: Annotated[Rupees, Field(examples=["0.00"])]
+    sebi: Annotated[Rupees, Field(examples=["0.02"])]
+    stamp: Annotated[Rupees, Field(examples=["2.25"])]
+    gst: Annotated[Rupees, Field(examples=["0.09"])]
+    total: Annotated[Rupees, Field(examples=["17.82"])]
+
+
+class PreviewAnswer(AnswerModel):
+    """What placing the order would answer. `margin` is what it would hold, `price` what the venue
+    would be given, `nearest_price` the nearest valid one; `available_after` counts a sale's
+    proceeds."""
+
+    accepted: Annotated[bool, Field(examples=[True])]
+    rules: Annotated[list[RuleAnswer], Field(examples=[[]])]
+    price: PriceText
+    nearest_price: PriceText
+    value: Rupees
+    charges: PreviewCharges
+    margin: Annotated[Rupees, Field(examples=["15017.82"])]
+    available: Annotated[Rupees, Field(examples=["1000000.00"])]
+    available_after: Annotated[Rupees, Field(examples=["984982.18"])]
+    largest_quantity: Annotated[int, Field(examples=[665])]
+
+
+class PreviewedItem(PreviewAnswer):
+    """What an order of a basket would meet by itself."""
+
+    symbol: SymbolText
+
+
+class UnjudgedItem(AnswerModel):
+    """An order of a basket that can't be judged, and why."""
+
+    symbol: SymbolText
+    accepted: Literal[False]
+    problem: ProblemAnswer
+
+
+class BasketPreviewAnswer(AnswerModel):
+    """What each order of a basket would meet, and what all of them come to."""
+
+    accepted: Annotated[bool, Field(examples=[True])]
+    rules: Annotated[list[RuleAnswer], Field(examples=[[]])]
+    items: list[PreviewedItem | UnjudgedItem]
+    value: Rupees
+    charges: PreviewCharges
+    margin: Annotated[Rupees, Field(examples=["15017.82"])]
+    available: Annotated[Rupees, Field(examples=["1000000.00"])]
+    available_after: Annotated[Rupees, Field(examples=["984982.18"])]

@@ -1,0 +1,60 @@
+"""The oracle's money that is not settled: what of the cash ends being so on which day.
+
+Nothing of `functions` is imported. Money in paise.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+
+@dataclass
+class Due:
+    """What settles on one day, and the part of it that can't be spent before."""
+
+    unsettled: int = 0
+    blocked: int = 0
+
+
+@dataclass
+class Dues:
+    """Of one account, by day; a day on which nothing is left to settle is none."""
+
+    days: dict[date, Due] = field(default_factory=dict)
+
+    def unsettled(self) -> int:
+        return sum(due.unsettled for due in self.days.values())
+
+    def blocked(self) -> int:
+        return sum(due.blocked for due in self.days.values())
+
+    def settle(self, today: date) -> bool:
+        """Everything due by today is the client's. Whether anything was."""
+        before = len(self.days)
+        self.days = {day: due for day, due in self.days.items() if day > today}
+        return len(self.days) < before
+
+    def add(self, day: date, unsettled: int, blocked: int) -> None:
+        due = self.days.setdefault(day, Due())
+        due.unsettled += unsettled
+        due.blocked += max(0, min(blocked, unsettled))
+
+    def lose(self, day: date, amount: int) -> None:
+        """A profit of that day, none of which could be spent, is not to come any more."""
+        if due := self.days.get(day):
+            less = min(amount, due.blocked)
+            due.unsettled, due.blocked = due.unsettled - less, due.blocked - less
+            self._forget()
+
+    def use(self, cash: int) -> None:
+        """So much cash is left: where that is less than what is to settle, all of it is. What could
+        be spent has gone first, and what settles first."""
+        for spendable in (True, False):
+            for day in sorted(self.days):
+                due, excess = self.days[day], self.unsettled() - cash
+                most = due.unsettled - due.blocked if spendable else due.unsettled
+                due.unsettled -= min(max(0, excess), most)
+                due.blocked = min(due.blocked, due.unsettled)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.days = {day: due for day, due in self.days.items() if due.unsettled}
