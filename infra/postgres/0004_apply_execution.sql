@@ -225,8 +225,8 @@ BEGIN
     a.open_orders := a.open_orders - 1;
   END IF;
   UPDATE ledger.orders x SET quantity = o.quantity, limit_price = o.limit_price, price = o.price,
-    request = o.request, reserved = o.reserved, accepted_request = o.accepted_request, pending_change = o.pending_change,
-    pending_quantity = o.pending_quantity, pending_price = o.pending_price,
+    request = o.request, reserved = o.reserved, accepted_request = o.accepted_request,
+    pending_change = o.pending_change, pending_quantity = o.pending_quantity, pending_price = o.pending_price,
     pending_reserved = o.pending_reserved, reason_code = o.reason_code, reason = o.reason,
     status = o.status, venue_order_id = o.venue_order_id, updated_at = o.updated_at,
     version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;

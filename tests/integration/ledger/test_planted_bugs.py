@@ -85,9 +85,8 @@ BUGS = {
     "the hold not released on a partial cancel": Bug(
         {
             "reserve_of": (
-                ("NOT ledger.is_working(o.status)",
-                 ("NOT (ledger.is_working(o.status) OR o.status = 'CANCELLED'"
-                  " AND o.filled_quantity > 0)")),
+                ("NOT ledger.keeps(o)",
+                 "NOT (ledger.keeps(o) OR o.status = 'CANCELLED' AND o.filled_quantity > 0)"),
             )
         },
         ("the model says Entry(kind='ORDER_CANCELLED'", "the model says Entry(kind='FILL'"),
