@@ -26,7 +26,8 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_CLOCK": "business clock: real, or file:///PATH",
     "OUTCRY_EXECUTION_PARTITIONS": "partitions of the streams executions and commands (default 4)",
     "OUTCRY_ORDER_SESSIONS": "number of FIX order sessions (default 2)",
-    "OUTCRY_FIX_SESSIONS": "NAME, NAME:FIX.4.2 or NAME:FIX.4.4:tls of each order session, by commas",
+    "OUTCRY_FIX_SESSIONS": "NAME, NAME:FIX.4.2 or NAME:FIX.4.4:tls of each order session,"
+    " separated by commas",
     "OUTCRY_FIX_TLS": "folder of our cert.pem, key.pem and the venue's ca.pem; the drop copy, too,"
     " is over TLS then",
     "OUTCRY_VENUE_ORDERS_TLS": "HOST:PORT of the venue's FIX sessions over TLS",

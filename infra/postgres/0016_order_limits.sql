@@ -187,7 +187,7 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.is_brokers_own,
-  ledger.rate_reached, ledger.order_age, ledger.limited_answer, ledger.changes_left, ledger.queue_cancel,
-  ledger.with_waiting_cancel, ledger.cancel_all FROM PUBLIC;
+  ledger.rate_reached, ledger.order_age, ledger.limited_answer, ledger.changes_left,
+  ledger.queue_cancel, ledger.with_waiting_cancel, ledger.cancel_all FROM PUBLIC;
 GRANT SELECT ON ledger.order_rate, ledger.algo_registration TO outcry_app;
 GRANT EXECUTE ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.cancel_all TO outcry_app;

@@ -163,6 +163,42 @@ def test_a_contract_note_is_there_after_the_close_and_agrees_with_the_ledger(
     assert stack.outcry("ledger", "verify").returncode == 0
 
 
+def test_orders_live_as_long_as_they_were_told_to(stack: Stack, trader: Trader) -> None:
+    to_time(stack, 11, 0)
+    price = trader.price("INFY")
+    far, near = str((price * Decimal("0.93")).quantize(Decimal(1))), str(int(price * 2))
+
+    def placed(**order: Any) -> str:
+        answer = trader.place(symbol="INFY", side="BUY", quantity=1, **order)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["order_id"])
+
+    minutes = placed(price=far, validity="TTL", validity_minutes=5)
+    trigger = str((price * Decimal("1.06")).quantize(Decimal(1)))
+    stop = placed(type="STOP", trigger_price=trigger)
+    gtt = placed(price=near, validity="GTT", trigger_price=near)
+    gtc = placed(price=far, validity="GTC")
+    trader.wait_for(minutes, {"OPEN"}, JOB_SECONDS)
+    advance(stack, "6m")
+    trader.wait_for(minutes, {"CANCELLED"}, JOB_SECONDS)
+    advance(stack, "1d")
+    trader.wait_for(stop, {"EXPIRED"}, JOB_SECONDS)
+    trader.wait_for(gtc, {"EXPIRED"}, JOB_SECONDS)
+
+    def renewed() -> list[Any]:
+        orders = trader.get("/v1/orders", limit=10)["items"]
+        return [o for o in orders if o["parent_order_id"] == gtc and o["status"] == "OPEN"]
+
+    (again,) = eventually(renewed, bool, JOB_SECONDS)
+    assert (again["price"], again["validity"]) == (f"{far}.00", "GTC")
+    assert trader.order(gtt)["status"] == "TRIGGER_PENDING"
+    trader.http.delete("/v1/orders")
+    trader.wait_for(again["order_id"], {"CANCELLED"}, JOB_SECONDS)
+    assert trader.order(gtt)["status"] == "CANCELLED"
+    assert stack.outcry("ledger", "verify").returncode == 0
+    assert stack.outcry("reconcile").returncode == 0
+
+
 def test_what_moved_is_anchored_within_the_minute(stack: Stack, trader: Trader) -> None:
     def anchors() -> int:
         return len(list((stack.home / "objects" / "anchors").glob("*/*/checkpoint")))

@@ -33,7 +33,8 @@ WHERE venue = 1 AND exec_type = 'F' AND exec_id = ANY(CAST(:exec_ids AS text[]))
   AND trade_date = ANY(CAST(:days AS date[]))
 """
 _MARK = """
-UPDATE venue.fill_copy SET state = :state, report = CASE :state WHEN 'BOOKED' THEN NULL ELSE report END
+UPDATE venue.fill_copy
+SET state = :state, report = CASE :state WHEN 'BOOKED' THEN NULL ELSE report END
 WHERE exec_id = ANY(CAST(:exec_ids AS text[])) AND trade_date = ANY(CAST(:days AS date[]))
 """
 _IN_SPAN = """

@@ -89,8 +89,7 @@ BUGS = {
         {
             "reserve_of": (
                 ("NOT ledger.keeps(o)",
-                 ("NOT (ledger.keeps(o) OR o.status = 'CANCELLED'"
-                  " AND o.filled_quantity > 0)")),
+                 "NOT (ledger.keeps(o) OR o.status = 'CANCELLED' AND o.filled_quantity > 0)"),
             )
         },
         ("the model says Entry(kind='ORDER_CANCELLED'", "the model says Entry(kind='FILL'"),

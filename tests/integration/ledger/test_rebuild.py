@@ -33,6 +33,10 @@ DAMAGE = {
         "UPDATE ledger.account SET cash = cash + 1 WHERE user_id = 7",
         "user 7 account: cash is",
     ),
+    "a class of client": (
+        "UPDATE ledger.account SET class = 'RETAIL' WHERE user_id = 7",
+        "user 7 account: class is RETAIL, the log says TEST",
+    ),
     "an unsettled amount": (
         "UPDATE ledger.account SET unsettled = unsettled + 1 WHERE user_id = 7",
         "user 7 account: unsettled is",

@@ -157,6 +157,10 @@ DAMAGE = {
         "UPDATE ledger.orders SET client_order_id = 'x' || client_order_id WHERE user_id = 7",
         "order events", ", and of another order",
     ),
+    "an order that shows another part of itself": (
+        "UPDATE ledger.orders SET disclosed_quantity = 1 WHERE user_id = 7 AND status = 'PENDING'",
+        "order events", ", and of another order",
+    ),
     "an order lost": (
         "DELETE FROM ledger.orders WHERE user_id = 9 AND status = 'FILLED'",
         "order events", ": is lost, version ; its last event says FILLED",

@@ -143,6 +143,19 @@ def test_working_intraday_orders_are_cancelled_before_anything_is_placed(
     assert (newest["side"], newest["quantity"]) == ("SELL", 2)
 
 
+def test_an_intraday_stop_that_waits_is_ended_by_the_cut_off(
+    stores: OrderStores, client: Client
+) -> None:
+    filled(stores, client, "BUY", 2)
+    intraday(client, "SELL", 2, type="STOP", price=..., trigger_price="1490.00")
+    at(stores, "15:10:30")
+    run_square_off()
+    run_square_off()
+    closing, stop, _ = orders(client)
+    assert (stop["type"], stop["status"], stop["venue_order_id"]) == ("STOP", "CANCELLED", None)
+    assert (closing["side"], closing["quantity"], closing["status"]) == ("SELL", 2, "PENDING")
+
+
 def test_what_an_attempt_left_is_tried_again_and_each_that_traded_is_charged_once(
     stores: OrderStores, client: Client
 ) -> None:
