@@ -73,7 +73,8 @@ def show(*, json_: Annotated[bool, Parameter(name="--json")] = False) -> int:
 def advance(span: str) -> int:
     """Move the business clock forward. Jobs of the time between run once, at the new time.
 
-    It returns when no process goes by the time before any more.
+    It returns when no call that begins then reads the time before; one under way keeps the time
+    it began with.
 
     Args:
         span: how far, as 1d, 2h or 1d12h30m
