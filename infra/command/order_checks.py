@@ -69,8 +69,9 @@ FROM {ORDERS} o FULL JOIN (SELECT DISTINCT ON (e.user_id, e.ref) e.user_id, e.re
     e.body::jsonb -> 'order' AS facts
   FROM {EVENT} e WHERE {_TELLS_OF_AN_ORDER}
   ORDER BY e.user_id, e.ref, e.seq DESC) l ON l.user_id = o.user_id AND l.ref = o.order_id
-WHERE l.facts IS NULL OR NOT l.facts @> jsonb_build_object('client_order_id', o.client_order_id,
-  'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
+WHERE l.facts IS DISTINCT FROM jsonb_build_object('order_id', o.order_id,
+  'client_order_id', o.client_order_id, 'venue_order_id', o.venue_order_id,
+  'symbol', o.symbol, 'side', o.side, 'type', o.type,
   'quantity', o.quantity, 'price', o.price, 'limit_price', o.limit_price, 'product', o.product,
   'validity', o.validity, 'trade_date', o.trade_date, 'reserved', o.reserved,
   'margin_rate', o.margin_rate, 'status', o.status, 'filled_quantity', o.filled_quantity,

@@ -18,6 +18,8 @@ from functions.shared.domain.short_delivery import SHORTAGE_RATES
 from functions.shared.stores.objects import FileObjects
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.secrets import FileSecrets
+from infra.command import verify_ledger
+from infra.command.anchor_log import load_key, read_anchors
 from infra.command.verify_ledger import Anchors
 from infra.local.postgres import APPLICATION
 from tests.support.contract_notes import write_note_of
@@ -27,6 +29,7 @@ from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_dat
 
 INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER, OVERSELLER = 7, 9, 11, 13, 15, 17, 19
 """They live on shard 0."""
+HOMES_OF_SHARD_0 = dict.fromkeys(range(32), 0)
 _QUIET = """
 SELECT pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
 """
@@ -70,6 +73,24 @@ def anchor_everything(shards: Shards, folder: Path) -> None:
     for number, shard in enumerate(shards.databases):
         wait_until(lambda shard=shard: bool(shard.run(_QUIET)[0][0]), seconds=10)  # type: ignore[misc]
         anchor_shard(shard, FileObjects(folder / "objects"), anchor_key(secrets), number, NOON)
+
+
+def problems_of_damage(books: BusyBooks, sql: str) -> list[str]:
+    """What the checks of shard 0 find inside a transaction that is never committed, of damage by
+    the superuser, past every trigger."""
+    signed = read_anchors(books.anchors.folder, load_key(books.anchors.key))
+    connection = books.shards.superuser(0)
+    try:
+        connection.run("BEGIN")
+        connection.run("SET LOCAL session_replication_role = replica")
+        connection.run(sql)
+        assert connection.row_count != 0, "the damage touched nothing"
+        report = verify_ledger.Report()
+        verify_ledger.check_shard(connection, 0, report, HOMES_OF_SHARD_0, signed)
+        connection.run("ROLLBACK")
+    finally:
+        connection.close()
+    return report.problems
 
 
 def _invest(trader: Trader) -> None:
