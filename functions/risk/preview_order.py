@@ -7,9 +7,9 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.shared.bookkeeping.checking import OrderRequest, load_facts, placement
 from functions.shared.bookkeeping.placing import preview
+from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.charges import HEADS
 from functions.shared.domain.money import format_amount, format_price
-from functions.shared.domain.orders import Side
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 
@@ -19,15 +19,12 @@ def preview_order(stores: Stores, user_id: int, request: OrderRequest) -> Respon
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, request.symbol)
     wanted = placement(user_id, "preview", request, facts)
     judgement = wanted.judgement
-    answer = preview(stores.shards, wanted)
-    available = answer.available or 0
+    settles_on = settlement_date(wanted.trade_date, stores.clock.hours)
+    answer = preview(stores.shards, wanted, settles_on)
     charges = {
         head: format_amount(paise) for head, paise in zip(HEADS, judgement.charges, strict=True)
     }
     total = sum(judgement.charges)
-    after = available - judgement.reserved
-    if request.intent.side is Side.SELL:
-        after = available + judgement.value - total
     return respond(
         {
             "accepted": not answer.rules,
@@ -36,8 +33,8 @@ def preview_order(stores: Stores, user_id: int, request: OrderRequest) -> Respon
             "value": format_amount(judgement.value),
             "charges": {**charges, "total": format_amount(total)},
             "margin": format_amount(judgement.reserved),
-            "available": format_amount(available),
-            "available_after": format_amount(after),
+            "available": format_amount(answer.available or 0),
+            "available_after": format_amount(answer.available_after or 0),
             "largest_quantity": _largest(answer.largest, answer.rules),
         }
     )

@@ -10,48 +10,66 @@ CREATE TABLE ledger.shortage_rule (
 INSERT INTO ledger.shortage_rule VALUES
   ('2023-01-27', 200000000, 'NSE: a close-out is 20 % above the settlement price, or more');
 
--- Takes a quantity out of a holding and its lots, first in, first out, and keeps what came from which.
--- A pledge stands on the oldest shares, which have settled: a sale takes the oldest behind them. The
--- proceeds are shared out by quantity; `blocked` is what of them can't be spent until they settle.
-CREATE FUNCTION ledger.take_lots(p_user bigint, p_symbol text, p_quantity bigint, p_proceeds bigint,
-    p_seq bigint, p_trade_date date, OUT taken json, OUT cost bigint, OUT blocked bigint)
-LANGUAGE plpgsql AS $$
-DECLARE h ledger.holding; l ledger.holding_lot; r ledger.proceeds_rule; v_taken json[] := '{}';
-  v_gone bigint := 0; v_shared bigint := 0; v_kept bigint; v_quantity bigint; v_cost bigint;
-  v_part bigint;
+-- What a sale takes from which lots of a holding, first in, first out; nothing is written. A pledge
+-- stands on the oldest shares, which have settled: a sale takes the oldest behind them. The proceeds
+-- are shared out by quantity; `blocked` is what of them can't be spent until they settle, `whole` says
+-- that nothing of the lot is left. Gives less than was asked for when that is all there is.
+CREATE FUNCTION ledger.pick_lots(p_user bigint, p_symbol text, p_quantity bigint, p_proceeds bigint,
+    p_trade_date date)
+RETURNS TABLE (lot bigint, trade_date date, settles_on date, quantity bigint, cost bigint,
+  proceeds bigint, blocked bigint, whole boolean)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE l ledger.holding_lot; r ledger.proceeds_rule; v_pledged bigint; v_kept bigint;
+  v_gone bigint := 0; v_shared bigint := 0;
 BEGIN
   SELECT * INTO STRICT r FROM ledger.proceeds_rule x WHERE x.valid_from <= p_trade_date
     ORDER BY x.valid_from DESC LIMIT 1;
-  SELECT * INTO h FROM ledger.holding x WHERE x.user_id = p_user AND x.symbol = p_symbol;
-  cost := 0;
-  blocked := 0;
+  SELECT h.pledged INTO v_pledged FROM ledger.holding h
+    WHERE h.user_id = p_user AND h.symbol = p_symbol;
   FOR l IN SELECT * FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol
            ORDER BY x.trade_date, x.lot LOOP
     EXIT WHEN v_gone = p_quantity;
-    v_kept := least(h.pledged, l.quantity);
-    h.pledged := h.pledged - v_kept;
-    v_quantity := least(p_quantity - v_gone, l.quantity - v_kept);
-    CONTINUE WHEN v_quantity = 0;
-    v_cost := div(l.cost::numeric * v_quantity * 2 + l.quantity, l.quantity * 2)::bigint;
-    v_gone := v_gone + v_quantity;
-    v_part := div(p_proceeds::numeric * v_gone * 2 + p_quantity, p_quantity * 2)::bigint - v_shared;
-    v_shared := v_shared + v_part;
-    IF v_quantity = l.quantity THEN
+    v_kept := least(v_pledged, l.quantity);
+    v_pledged := v_pledged - v_kept;
+    quantity := least(p_quantity - v_gone, l.quantity - v_kept);
+    CONTINUE WHEN quantity = 0;
+    lot := l.lot; trade_date := l.trade_date; settles_on := l.settles_on;
+    cost := div(l.cost::numeric * quantity * 2 + l.quantity, l.quantity * 2)::bigint;
+    v_gone := v_gone + quantity;
+    proceeds := div(p_proceeds::numeric * v_gone * 2 + p_quantity, p_quantity * 2)::bigint - v_shared;
+    v_shared := v_shared + proceeds;
+    blocked := CASE
+      WHEN l.settles_on <= p_trade_date THEN (proceeds * r.settled_percent + 99) / 100
+      WHEN l.trade_date >= p_trade_date THEN greatest(0, proceeds - cost)
+      ELSE (proceeds * r.t1_percent + 99) / 100 END;
+    whole := quantity = l.quantity;
+    RETURN NEXT;
+  END LOOP;
+END $$;
+
+-- Takes a quantity out of a holding and its lots, and keeps what came from which.
+CREATE FUNCTION ledger.take_lots(p_user bigint, p_symbol text, p_quantity bigint, p_proceeds bigint,
+    p_seq bigint, p_trade_date date, OUT taken json, OUT cost bigint, OUT blocked bigint)
+LANGUAGE plpgsql AS $$
+DECLARE t record; v_taken json[] := '{}'; v_gone bigint := 0;
+BEGIN
+  cost := 0;
+  blocked := 0;
+  FOR t IN SELECT * FROM ledger.pick_lots(p_user, p_symbol, p_quantity, p_proceeds, p_trade_date) LOOP
+    IF t.whole THEN
       DELETE FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol
-        AND x.lot = l.lot;
+        AND x.lot = t.lot;
     ELSE
-      UPDATE ledger.holding_lot x SET quantity = l.quantity - v_quantity, cost = l.cost - v_cost
-        WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.lot = l.lot;
+      UPDATE ledger.holding_lot x SET quantity = x.quantity - t.quantity, cost = x.cost - t.cost
+        WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.lot = t.lot;
     END IF;
-    INSERT INTO ledger.lot_sale VALUES (p_user, p_seq, l.lot, p_symbol, l.trade_date, p_trade_date,
-      v_quantity, v_cost, v_part);
-    v_taken := v_taken || json_build_object('lot', l.lot, 'trade_date', l.trade_date,
-      'settles_on', l.settles_on, 'quantity', v_quantity, 'cost', v_cost);
-    cost := cost + v_cost;
-    blocked := blocked + CASE
-      WHEN l.settles_on <= p_trade_date THEN (v_part * r.settled_percent + 99) / 100
-      WHEN l.trade_date >= p_trade_date THEN greatest(0, v_part - v_cost)
-      ELSE (v_part * r.t1_percent + 99) / 100 END;
+    INSERT INTO ledger.lot_sale VALUES (p_user, p_seq, t.lot, p_symbol, t.trade_date, p_trade_date,
+      t.quantity, t.cost, t.proceeds);
+    v_taken := v_taken || json_build_object('lot', t.lot, 'trade_date', t.trade_date,
+      'settles_on', t.settles_on, 'quantity', t.quantity, 'cost', t.cost);
+    v_gone := v_gone + t.quantity;
+    cost := cost + t.cost;
+    blocked := blocked + t.blocked;
   END LOOP;
   IF v_gone <> p_quantity THEN
     RAISE EXCEPTION 'account % has % free of % % to take', p_user, v_gone, p_quantity, p_symbol;

@@ -131,11 +131,11 @@ BUGS = {
         "the model says Entry(kind='FILL'",
     ),
     "proceeds that can be spent at once": Bug(
-        {"take_lots": (("blocked := blocked + CASE", "blocked := 0 * CASE"),)},
+        {"pick_lots": (("blocked := CASE", "blocked := 0 * CASE"),)},
         "the model says Entry(kind='FILL'",
     ),
     "shares sold last in, first out": Bug(
-        {"take_lots": (("x.trade_date, x.lot", "x.trade_date DESC, x.lot DESC"),)},
+        {"pick_lots": (("x.trade_date, x.lot", "x.trade_date DESC, x.lot DESC"),)},
         ("the model says Entry(kind='FILL'", "lots {"),
     ),
 }  # fmt: skip
