@@ -54,7 +54,8 @@ ORDER BY o.order_id
 
 # The events that tell of an order itself; others only have to do with one (a loan, a fee).
 _TELLS_OF_AN_ORDER = """(kind LIKE 'ORDER\\_%'
-    OR kind IN ('FILL', 'CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CHANGE_REFUSED'))"""
+    OR kind IN ('FILL', 'CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CANCEL_REPEATED',
+      'CHANGE_DENIED', 'CHANGE_REFUSED'))"""
 
 _ORDER_IS_LOGGED = Check(
     "order events",
@@ -85,23 +86,29 @@ ORDER BY coalesce(o.order_id, l.ref)
 """,
 )
 
-# The keys that a change was taken under, the latest hundred. One without an event of its own is of
-# a cancel that was asked for again while the first was on its way.
+#: The events that answer a change, and so use up its request_id.
+_ANSWERS_A_CHANGE = """kind IN ('CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CANCEL_REPEATED',
+    'CHANGE_DENIED')"""
+
+# The latest hundred, the latest first; but a cancel that was asked for again while it was on its
+# way stands before what repeated it.
 _CHANGE_KEYS = Check(
     "change keys",
-    rows_of("ledger_event", "kind IN ('CANCEL_REQUESTED', 'MODIFY_REQUESTED')"),
+    rows_of("ledger_event", _ANSWERS_A_CHANGE),
     f"""
-SELECT format('order %s: knows the changes %s, its events say %s', order_id, o.keys, e.keys)
-FROM (SELECT order_id, change_keys AS keys FROM {ORDERS} t WHERE change_keys IS NOT NULL) o
-FULL JOIN (SELECT ref AS order_id, array_agg(body::jsonb ->> 'change_key') AS keys,
-    bool_or(kind = 'CANCEL_REQUESTED') AS cancelled
-  FROM {EVENT} t WHERE kind IN ('CANCEL_REQUESTED', 'MODIFY_REQUESTED') GROUP BY ref) e
-  USING (order_id)
-WHERE o.keys IS NULL OR e.keys IS NULL
-  OR cardinality(o.keys) < 100 AND NOT o.keys @> e.keys
-  OR EXISTS (SELECT FROM unnest(o.keys) k WHERE k <> ALL (e.keys)
-    AND NOT (e.cancelled AND k LIKE 'cancel %'))
-ORDER BY order_id
+SELECT format('order %s: knows the changes %s of events %s, its events say %s of %s', order_id,
+  o.keys, o.seqs, e.keys, e.seqs)
+FROM (SELECT user_id, order_id, change_keys AS keys, change_seqs AS seqs FROM {ORDERS} t
+  WHERE change_keys IS NOT NULL OR change_seqs IS NOT NULL) o
+FULL JOIN (SELECT user_id, order_id,
+    (array_agg(key ORDER BY asked DESC, seq = asked DESC, seq DESC))[:100] AS keys,
+    (array_agg(seq ORDER BY asked DESC, seq = asked DESC, seq DESC))[:100] AS seqs
+  FROM (SELECT user_id, ref AS order_id, seq, body::jsonb ->> 'change_key' AS key,
+      max(seq) FILTER (WHERE kind <> 'CANCEL_REPEATED')
+        OVER (PARTITION BY user_id, ref ORDER BY seq) AS asked
+    FROM {EVENT} t WHERE {_ANSWERS_A_CHANGE}) k
+  GROUP BY user_id, order_id) e USING (user_id, order_id)
+WHERE (o.keys, o.seqs) IS DISTINCT FROM (e.keys, e.seqs) ORDER BY order_id
 """,
 )
 

@@ -65,7 +65,9 @@ CREATE TABLE ledger.orders (
   pending_quantity bigint,
   pending_price    bigint,
   pending_reserved bigint,
-  change_keys      text[],                    -- the latest 100 changes asked for: kind, request_id, body
+  change_keys      text[],                    -- the latest 100 changes asked for: kind, request_id, body;
+                                              -- the first is of the one in flight, when one is
+  change_seqs      bigint[],                  -- of the events that they were answered by
   request          integer NOT NULL DEFAULT 0,   -- number of the latest change asked for
   accepted_request integer NOT NULL DEFAULT 0,   -- number of the latest one the venue accepted
   venue_order_id   text,

@@ -208,8 +208,8 @@ BEGIN
     o.reason_code := p_code;
     o.reason := p_text;
   END IF;
-  IF p_happening = 'CANCELLED' AND EXISTS (SELECT FROM unnest(b.change_keys) AS k (key)
-      WHERE starts_with(k.key, 'cancel SQ-')) THEN  -- the broker's own, functions/orders/square_off.py
+  IF p_happening = 'CANCELLED' AND b.pending_change = 'CANCEL'
+      AND starts_with(b.change_keys[1], 'cancel SQ-') THEN  -- the broker's, orders/square_off.py
     o.reason_code := 'SQUARED_OFF';
     o.reason := 'cancelled by the end-of-day square-off';
   END IF;

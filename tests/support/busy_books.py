@@ -139,8 +139,8 @@ def _trade_days(trader: Trader) -> None:
 
 
 def _change_minds(trader: Trader) -> None:
-    """Orders in every state that the others have not, changes that were taken and refused, and
-    shares that are pledged."""
+    """Orders in every state that the others have not, changes that were taken, refused and denied,
+    a cancel asked for twice, and shares that are pledged."""
     trader.place(Side.BUY, 5_000)
     for exec_type in ("8", "C"):
         trader.told(trader.buy(1), exec_type)
@@ -151,7 +151,10 @@ def _change_minds(trader: Trader) -> None:
     trader.told(order, "5", request=1)
     trader.modify(order, 7, 102)
     trader.told(order, "9", request=2)
-    trader.cancel(trader.buy(2))
+    trader.modify(order, 5_000, 101)
+    order = trader.buy(2)
+    for _ in range(2):
+        trader.cancel(order)
     trader.told(trader.sell(2, product=Product.MIS), "0")
     trader.own(3)
     trader.settle()

@@ -199,7 +199,7 @@ class Account:
         return accepted
 
     def request_cancel(self, number: int, today: date) -> bool:
-        """Whether the venue is asked: not when the order has ended or a change is on its way."""
+        """Whether one is on its way now: not when the order has ended or another change is."""
         self.settle(today)
         order = self.orders[number]
         if not order.working or order.change is not None:
@@ -207,6 +207,9 @@ class Account:
         order.ask("CANCEL", 0, 0)
         self._append("CANCEL_REQUESTED", number)
         return True
+        if order.working and order.change is not None and order.change.kind == "CANCEL":
+            self._append("CANCEL_REPEATED", number)
+            return True
 
     def request_modify(self, number: int, quantity: int, price: int, today: date) -> bool:
         """Whether the venue is asked. Both the old and the new terms are kept reserved until it
@@ -224,6 +227,7 @@ class Account:
         return True
 
     def report(self, report: Report, today: date) -> str:
+            self._append("CHANGE_DENIED", number)
         """APPLIED, DUPLICATE, NOTHING (says nothing new) or PARKED, as the ledger must answer."""
         self.settle(today)
         order, key = self.orders[report.order], (report.trade_date, report.exec_id)

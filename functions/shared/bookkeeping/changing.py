@@ -1,8 +1,9 @@
 """Asking for a change to a working order: cancel it, or replace its quantity and price.
 
 Invariant: the order stays as it is until the venue says otherwise; while a change is in flight the
-larger of the two holds is kept, so neither outcome can be short. A request_id stands for one body:
-sent again with it, it is the same change; with another one it is refused.
+larger of the two holds is kept, so neither outcome can be short. A request_id stands for one body
+from its first answer on, be it a refusal by the rules: sent again with it, it is the same change or
+the same refusal; with another one it is refused. A conflict is of its moment and uses up no id.
 """
 
 from dataclasses import dataclass

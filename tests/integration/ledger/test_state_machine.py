@@ -207,9 +207,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(order_id=placed)
     def request_cancel(self, order_id: int) -> None:
-        order = self.oracle.orders[order_id]
-        twice = order.working and order.change is not None and order.change.kind == "CANCEL"
-        if self.oracle.request_cancel(order_id, self.today) or twice:
+        if self.oracle.request_cancel(order_id, self.today):
             self.trader.cancel(order_id)
         else:
             with pytest.raises(Conflict):

@@ -174,7 +174,12 @@ DAMAGE = {
     ),
     "a cancel forgotten": (
         "UPDATE ledger.orders SET change_keys = NULL WHERE user_id = 7",
-        "change keys", ": knows the changes , its events say",
+        "change keys", ": knows the changes ",
+    ),
+    "a cancel that nobody asked for": (
+        ("UPDATE ledger.orders SET change_keys = change_keys || 'cancel SQ-1 [null]'::text,"
+        " change_seqs = change_seqs || 5::bigint WHERE user_id = 7 AND change_keys IS NOT NULL"),
+        "change keys", ": knows the changes ",
     ),
     "a report under another id": (
         "UPDATE ledger.execution SET exec_id = 'E0' WHERE user_id = 7 AND exec_type = '4'",
