@@ -202,14 +202,14 @@ class Account:
         """Whether one is on its way now: not when the order has ended or another change is."""
         self.settle(today)
         order = self.orders[number]
+        if order.working and order.change is not None and order.change.kind == "CANCEL":
+            self._append("CANCEL_REPEATED", number)
+            return True
         if not order.working or order.change is not None:
             return False
         order.ask("CANCEL", 0, 0)
         self._append("CANCEL_REQUESTED", number)
         return True
-        if order.working and order.change is not None and order.change.kind == "CANCEL":
-            self._append("CANCEL_REPEATED", number)
-            return True
 
     def request_modify(self, number: int, quantity: int, price: int, today: date) -> bool:
         """Whether the venue is asked. Both the old and the new terms are kept reserved until it
@@ -222,12 +222,12 @@ class Account:
         order.ask("MODIFY", quantity, price)
         if self.under_review or self._needs(order, held, shares) > room:
             order.take_back()
+            self._append("CHANGE_DENIED", number)
             return False
         self._append("MODIFY_REQUESTED", number, held_before=held)
         return True
 
     def report(self, report: Report, today: date) -> str:
-            self._append("CHANGE_DENIED", number)
         """APPLIED, DUPLICATE, NOTHING (says nothing new) or PARKED, as the ledger must answer."""
         self.settle(today)
         order, key = self.orders[report.order], (report.trade_date, report.exec_id)
