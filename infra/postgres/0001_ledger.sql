@@ -34,8 +34,9 @@ CREATE TABLE ledger.settlement_due (          -- what of `unsettled` and `blocke
   settles_on date NOT NULL,
   unsettled  bigint NOT NULL,
   blocked    bigint NOT NULL,
+  intraday   bigint NOT NULL,                 -- the part of `blocked` that is intraday profit
   PRIMARY KEY (user_id, settles_on),
-  CONSTRAINT settlement_due_sane CHECK (least(unsettled, blocked) >= 0)
+  CONSTRAINT settlement_due_sane CHECK (least(unsettled, blocked, intraday) >= 0)
 );
 
 -- No foreign key points at account: its check would take a lock on the one row every order needs.
@@ -157,6 +158,9 @@ CREATE TABLE ledger.holding_lot (             -- what is left of one buy; sold f
   PRIMARY KEY (user_id, symbol, lot),
   CONSTRAINT holding_lot_sane CHECK (quantity > 0 AND cost >= 0)
 );
+-- As they are sold, and those of the latest days: a fill looks at the lots it needs and at no others.
+CREATE INDEX holding_lot_in_turn ON ledger.holding_lot (user_id, symbol, trade_date, lot);
+CREATE INDEX holding_lot_unsettled ON ledger.holding_lot (user_id, symbol, settles_on);
 
 CREATE TABLE ledger.lot_sale (                -- what a sale took from which lot
   user_id    bigint NOT NULL,
@@ -170,6 +174,7 @@ CREATE TABLE ledger.lot_sale (                -- what a sale took from which lot
   proceeds   bigint NOT NULL,                 -- before charges
   PRIMARY KEY (user_id, seq, lot)
 );
+CREATE INDEX lot_sale_by_day ON ledger.lot_sale (user_id, trade_date, symbol);
 
 CREATE TABLE ledger.position (                -- a symbol's day, long or short: intraday (MIS) trades,
                                               -- and what delivery sales lacked

@@ -85,13 +85,17 @@ BEGIN
   RETURN ledger.append_event(a, 'SETTLED', NULL, 0, 0, 0, p_now, '"settled":' || d.days, NULL, NULL);
 END $$;
 
--- Adds proceeds that settle on a later day. The account's next event records them.
-CREATE FUNCTION ledger.add_due(a ledger.account, p_settles_on date, p_unsettled bigint, p_blocked bigint)
+-- Adds what settles on a later day: proceeds, a part of them blocked, or intraday profit, all blocked.
+-- The account's next event records them.
+CREATE FUNCTION ledger.add_due(a ledger.account, p_settles_on date, p_unsettled bigint,
+    p_blocked bigint, p_intraday bigint)
 RETURNS ledger.account LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO ledger.settlement_due AS d VALUES (a.user_id, p_settles_on, p_unsettled, p_blocked)
+  INSERT INTO ledger.settlement_due AS d
+    VALUES (a.user_id, p_settles_on, p_unsettled, p_blocked, p_intraday)
     ON CONFLICT (user_id, settles_on) DO UPDATE
-    SET unsettled = d.unsettled + excluded.unsettled, blocked = d.blocked + excluded.blocked;
+    SET unsettled = d.unsettled + excluded.unsettled, blocked = d.blocked + excluded.blocked,
+      intraday = d.intraday + excluded.intraday;
   a.unsettled := a.unsettled + p_unsettled;
   a.blocked := a.blocked + p_blocked;
   a.settles_next := least(a.settles_next, p_settles_on);
@@ -239,17 +243,19 @@ BEGIN
   RETURN 0;
 END $$;
 
--- What an event tells of a holding, a position, an order. Times in microseconds since 1970.
+-- What an event tells of a holding, a position, an order. Times in microseconds since 1970. Nothing
+-- settles on the day it is traded, so what has not settled holds all that was bought today; the rest
+-- of the holding has, and its lots, of which there are most, are not looked at.
 CREATE FUNCTION ledger.holding_facts(p_user bigint, p_symbol text, p_today date)
 RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('symbol', p_symbol, 'quantity', h.quantity, 'open_sell', h.open_sell,
-    'pledged', h.pledged, 'cost', h.cost, 'settled', coalesce(l.settled, 0),
-    't1', coalesce(l.t1, 0), 'bought_today', coalesce(l.today, 0))
+    'pledged', h.pledged, 'cost', h.cost, 'settled', h.quantity - l.t1 - l.today,
+    't1', l.t1, 'bought_today', l.today)
   FROM ledger.holding h, LATERAL (
-    SELECT sum(x.quantity) FILTER (WHERE x.settles_on <= p_today) AS settled,
-      sum(x.quantity) FILTER (WHERE x.settles_on > p_today AND x.trade_date < p_today) AS t1,
-      sum(x.quantity) FILTER (WHERE x.trade_date >= p_today) AS today
-    FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol) l
+    SELECT coalesce(sum(x.quantity) FILTER (WHERE x.trade_date < p_today), 0) AS t1,
+      coalesce(sum(x.quantity) FILTER (WHERE x.trade_date >= p_today), 0) AS today
+    FROM ledger.holding_lot x
+    WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.settles_on > p_today) l
   WHERE h.user_id = p_user AND h.symbol = p_symbol
 $$;
 

@@ -79,17 +79,61 @@ BEGIN
   taken := array_to_json(v_taken);
 END $$;
 
+-- What a sale of a trade date can be delivered from: shares bought by then, behind those pledged,
+-- which are the oldest. Counted from the younger ones, of which there are few.
+CREATE FUNCTION ledger.deliverable(p_user bigint, p_symbol text, p_trade_date date) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce((SELECT greatest(0, h.quantity - h.pledged - coalesce((SELECT sum(l.quantity)::bigint
+      FROM ledger.holding_lot l WHERE l.user_id = p_user AND l.symbol = p_symbol
+        AND l.trade_date > p_trade_date), 0))
+    FROM ledger.holding h WHERE h.user_id = p_user AND h.symbol = p_symbol), 0)
+$$;
+
+-- How many shares of a fill trade in a position: all of an intraday one, and of a delivery sale what
+-- the holding can't give. Pledged shares can't leave; those in other open sells can, for this sale has
+-- happened and theirs may not.
+CREATE FUNCTION ledger.undelivered(o ledger.orders, p_quantity bigint, p_trade_date date)
+RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN o.product = 'MIS' THEN p_quantity WHEN o.side = 'BUY' THEN 0
+    ELSE greatest(0, p_quantity - ledger.deliverable(o.user_id, o.symbol, p_trade_date)) END
+$$;
+
+-- Trades in the position of an order's day. Sold for delivery and not held, shares are short in the
+-- position of their trade date, with the margin of a shortage. `facts`: members of the event's body.
+CREATE FUNCTION ledger.trade_position(o ledger.orders, p_quantity bigint, p_value bigint,
+    p_trade_date date, OUT facts text, OUT realised bigint, OUT held bigint)
+LANGUAGE plpgsql AS $$
+DECLARE b ledger.position; f record;
+BEGIN
+  facts := '';
+  IF o.product <> 'MIS' THEN
+    o.trade_date := p_trade_date;
+    SELECT r.margin_rate INTO STRICT o.margin_rate FROM ledger.shortage_rule r
+      WHERE r.valid_from <= p_trade_date ORDER BY r.valid_from DESC LIMIT 1;
+    facts := '"short":' || json_build_object('quantity', p_quantity, 'value', p_value,
+      'margin_rate', o.margin_rate)::text || ',';
+  END IF;
+  b := ledger.position_of(o);
+  held := -ledger.position_hold(b);
+  b.margin_rate := greatest(b.margin_rate, o.margin_rate);
+  f := ledger.fill_position(b, o.side, p_quantity, p_value);
+  PERFORM ledger.keep_position(f.after);
+  realised := f.realised;
+  held := held + ledger.position_hold(f.after);
+  facts := facts || '"position":' || ledger.position_facts(f.after)::text;
+END $$;
+
 -- A short position that outlived its session is delivered from the holding as far as that goes: what
 -- was sold short for is paid, its margin is free. Only what was bought by the position's trade date is
--- there by its pay-in, and what was valued as a shortage is closed out. Returns the event's seq or 0.
+-- there by its pay-in, and what was valued as a shortage is closed out. What leaves the demat account
+-- makes the day due for the depository's charge again. Returns the event's seq or 0.
 CREATE FUNCTION ledger.deliver_short(a ledger.account, b ledger.position, p_settles_on date,
     p_today date, p_now timestamptz)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE p ledger.position := b; v_quantity bigint; v_value bigint; t record; m record;
 BEGIN
   SELECT least(h.quantity - h.open_sell - h.pledged,
-      (SELECT coalesce(sum(l.quantity), 0) FROM ledger.holding_lot l WHERE l.user_id = b.user_id
-        AND l.symbol = b.symbol AND l.settles_on <= p_settles_on) - h.pledged,
+      ledger.deliverable(b.user_id, b.symbol, b.trade_date),
       -b.net - (SELECT coalesce(sum(s.quantity), 0) FROM ledger.shortage s
         WHERE s.user_id = b.user_id AND s.symbol = b.symbol AND s.trade_date = b.trade_date
         AND s.closed_seq IS NULL))::bigint
@@ -101,7 +145,7 @@ BEGIN
   PERFORM ledger.keep_position(p);
   t := ledger.take_lots(b.user_id, b.symbol, v_quantity, v_value, a.seq + 1, b.trade_date);
   IF p_settles_on > p_today AND v_value > 0 THEN
-    a := ledger.add_due(a, p_settles_on, v_value, least(t.blocked, v_value));
+    a := ledger.add_due(a, p_settles_on, v_value, least(t.blocked, v_value), 0);
   END IF;
   SELECT * INTO m FROM ledger.move_cash(a, 'SHORT_DELIVERED', NULL,
     ledger.position_hold(p) - ledger.position_hold(b), p_now,
@@ -113,5 +157,6 @@ BEGIN
   INSERT INTO ledger.posting VALUES
     (b.user_id, m.event_seq, 11, 'client:position', b.symbol, v_quantity),
     (b.user_id, m.event_seq, 12, 'client:holding', b.symbol, -v_quantity);
+  INSERT INTO ledger.contract_note_due VALUES (b.trade_date, b.user_id) ON CONFLICT DO NOTHING;
   RETURN m.event_seq;
 END $$;

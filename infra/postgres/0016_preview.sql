@@ -27,13 +27,13 @@ BEGIN
       WHERE r.user_id = o.user_id AND r.trade_date = p_trade_date), 0);
     v_blocked := greatest(0, v_result + v_gain) - greatest(0, v_result);
     IF v_blocked < 0 THEN
-      v_blocked := -least(-v_blocked, coalesce((SELECT d.blocked FROM ledger.settlement_due d
+      v_blocked := -least(-v_blocked, coalesce((SELECT d.intraday FROM ledger.settlement_due d
         WHERE d.user_id = o.user_id AND d.settles_on = p_settles_on), 0));
     END IF;
   ELSIF o.side = 'BUY' THEN
     v_gain := -v_value - v_charged;
   ELSE
-    v_quantity := o.quantity - ledger.undelivered(o, o.quantity);
+    v_quantity := o.quantity - ledger.undelivered(o, o.quantity, p_trade_date);
     v_value := div(v_value::numeric * v_quantity * 2 + o.quantity, o.quantity * 2)::bigint;
     v_gain := v_value - v_charged;
     SELECT greatest(0, least(coalesce(sum(l.blocked), 0), v_gain))::bigint INTO v_blocked

@@ -28,6 +28,7 @@ from tests.support.ledger import ACME, LAKH, NOON, RUPEE, TODAY, Trader, price
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 
 INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER, OVERSELLER = 7, 9, 11, 13, 15, 17, 19
+LOSER = 21
 """They live on shard 0."""
 HOMES_OF_SHARD_0 = dict.fromkeys(range(32), 0)
 _QUIET = """
@@ -59,6 +60,7 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
             _pay(Trader(shards, PAYER, LAKH))
             _fill_dearly(Trader(shards, BORROWER, LAKH))
             _oversell(Trader(shards, OVERSELLER, LAKH))
+            _lose(Trader(shards, LOSER, 3_000 * RUPEE))
             anchor_everything(shards, folder)
         finally:
             shards.close()
@@ -200,6 +202,13 @@ def _oversell(trader: Trader) -> None:
     settling.deliver(*where, trader.today, trader.now)
     trader.fill(trader.buy(4, product=Product.MIS), 4)
     trader.fill(trader.sell(4, 105, product=Product.MIS), 4, 105)
+
+
+def _lose(trader: Trader) -> None:
+    """A day's profit, and then a loss of more than all of the cash."""
+    for quantity, rupees in ((50, 110), (100, 60)):
+        trader.fill(trader.buy(quantity, product=Product.MIS), quantity)
+        trader.fill(trader.sell(quantity, product=Product.MIS), quantity, rupees)
 
 
 def _pay(trader: Trader) -> None:

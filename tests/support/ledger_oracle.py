@@ -126,6 +126,11 @@ class Account:
         """What can leave the account at all."""
         return self.quantity(symbol) - self.pledged.get(symbol, 0)
 
+    def deliverable(self, symbol: str, day: date) -> int:
+        """What a sale of that day can be delivered from: not from what was bought later."""
+        there = sum(lot.quantity for lot in self.lots.get(symbol, []) if lot.bought <= day)
+        return max(0, there - self.pledged.get(symbol, 0))
+
     def sellable(self, symbol: str) -> int:
         return self.unpledged(symbol) - self.open_sell(symbol)
 
@@ -295,34 +300,35 @@ class Account:
                 Lot(number, report.trade_date, report.settles_on, report.quantity, value)
             )
         else:
-            gain, blocked = self._deliver_sale(order.symbol, report, value, charge)
-            if gain > 0 and live:
-                self.dues.add(report.settles_on, gain, blocked)
+            gain = self._deliver_sale(order.symbol, report, value, charge, live)
         self.book("FILL", report.order, gain, held)
 
     def _add_result(self, report: Report, gain: int, live: bool) -> None:
-        """A day's intraday trades are paid as one sum: a profit that is lost again never comes."""
+        """What a day's positions bring is paid as one sum: a profit that is lost never comes."""
         moved = self.intraday.setdefault(report.trade_date, [])
         profit = max(0, sum(moved))
         moved.append(gain)
         more = max(0, sum(moved)) - profit
         if live and more > 0:
-            self.dues.add(report.settles_on, more, more)
+            self.dues.gain(report.settles_on, more)
         elif live:
             self.dues.lose(report.settles_on, -more)
 
     def _deliver_sale(
-        self, symbol: str, report: Report, value: int, charge: int
-    ) -> tuple[int, int]:
+        self, symbol: str, report: Report, value: int, charge: int, live: bool
+    ) -> int:
         """Sells what may leave the account; the rest is short in the position of that day. Returns
-        what moves in cash, and what of it must settle first."""
-        there = min(report.quantity, self.unpledged(symbol))
+        what moves in cash."""
+        there = min(report.quantity, self.deliverable(symbol, report.trade_date))
         paid = half_up(Fraction(value * there, report.quantity))
         blocked, gain = self.sell(symbol, there, paid, report.trade_date), 0
         if there < report.quantity:
             position = self.positions.setdefault((symbol, report.trade_date), Position())
             gain = position.fill("SELL", report.quantity - there, value - paid)
-        return paid + gain - charge, blocked + max(0, gain)
+            self._add_result(report, gain, live)
+        if live and paid > charge:
+            self.dues.add(report.settles_on, paid - charge, blocked)
+        return paid + gain - charge
 
     def sell(self, symbol: str, quantity: int, value: int, day: date) -> int:
         """Takes shares first in, first out, behind the oldest ones, which are those pledged.

@@ -81,7 +81,7 @@ BUGS = {
         "answered order None",
     ),
     "a fill without its key": Bug(
-        {"apply_execution": (("AND e.exec_id = p_exec_id;", "AND false;"),)},
+        {"judge_execution": (("AND e.exec_id = p_exec_id;", "AND false;"),)},
         ("is booked 2 times", "though the venue said nothing wrong"),
         before="ALTER TABLE ledger.execution DROP CONSTRAINT execution_pkey",
     ),
@@ -127,7 +127,7 @@ BUGS = {
         "duplicate key value",
     ),
     "charges that forget what the order was charged before": Bug(
-        {"book_fill": (("v_charges[i] - b.charges[i]", "v_charges[i]"),)},
+        {"book_fill": (("o.charges[i] - b.charges[i]", "o.charges[i]"),)},
         "the model says Entry(kind='FILL'",
     ),
     "proceeds that can be spent at once": Bug(

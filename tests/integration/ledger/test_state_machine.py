@@ -64,7 +64,7 @@ _POSITIONS = (
     " WHERE user_id = :u AND (buy_quantity <> 0 OR sell_quantity <> 0) ORDER BY trade_date"
 )
 _DUES = (
-    "SELECT settles_on, unsettled, blocked FROM ledger.settlement_due"
+    "SELECT settles_on, unsettled, blocked, intraday FROM ledger.settlement_due"
     " WHERE user_id = :u ORDER BY settles_on"
 )
 
@@ -329,7 +329,8 @@ class LedgerMachine(RuleBasedStateMachine):
         orders = [[i, o.status, o.filled, o.value] for i, o in oracle.orders.items()]
         assert sorted(self.rows(_ORDERS)) == sorted(orders)
         assert self.rows(_DUES) == [
-            [day, due.unsettled, due.blocked] for day, due in sorted(oracle.dues.days.items())
+            [day, due.unsettled, due.blocked, due.profit]
+            for day, due in sorted(oracle.dues.days.items())
         ]
 
     @invariant()
