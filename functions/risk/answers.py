@@ -44,7 +44,8 @@ class PreviewCharges(AnswerModel):
 
 class PreviewAnswer(AnswerModel):
     """What placing the order would answer. `margin` is what it would hold, `price` what the venue
-    would be given; `available_after` counts a sale's proceeds."""
+    would be given; `available_after` is what the funds would show as `available` were all of it
+    filled at that price."""
 
     accepted: Annotated[bool, Field(examples=[True])]
     rules: Annotated[list[RuleAnswer], Field(examples=[[]])]

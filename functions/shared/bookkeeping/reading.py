@@ -45,8 +45,10 @@ _FILLS = (
     " WHERE x.order_id = :order_id AND x.user_id = :user_id AND x.exec_type = 'F' ORDER BY x.seq"
 )
 _FUNDS = (
-    "SELECT cash, held, borrowed, unsettled, blocked, seq"
-    " FROM ledger.account_on(:user_id, :trade_date)"
+    "SELECT a.cash, a.held, a.borrowed, a.unsettled, a.blocked, a.seq,"
+    " (SELECT coalesce(sum(s.value), 0)::bigint FROM ledger.shortage s"
+    "  WHERE s.user_id = a.user_id AND s.closed_seq IS NULL)"
+    " FROM ledger.account_on(:user_id, :trade_date) a"
 )
 _HOLDINGS = (
     "SELECT ledger.holding_facts(h.user_id, h.symbol, :trade_date::date)::text"
@@ -179,8 +181,16 @@ def funds(shards: Shards, user_id: int, trade_date: date) -> FundsFacts:
     """The account on a trade date: what is due by then counts as settled.
 
     Raises NotFound when there is no account."""
-    row = shards.of_user(user_id).call(_FUNDS, user_id=user_id, trade_date=trade_date)[0]
-    return FundsFacts(**dict(zip(FundsFacts.__struct_fields__, row, strict=True)))
+    return funds_and_shortages(shards, user_id, trade_date)[0]
+
+
+def funds_and_shortages(shards: Shards, user_id: int, trade_date: date) -> tuple[FundsFacts, int]:
+    """The account on a trade date, and what it was debited as the valuation of shares it sold and
+    did not deliver, in paise: returned when they are closed out.
+
+    Raises NotFound when there is no account."""
+    *row, valued = shards.of_user(user_id).call(_FUNDS, user_id=user_id, trade_date=trade_date)[0]
+    return FundsFacts(**dict(zip(FundsFacts.__struct_fields__, row, strict=True))), valued
 
 
 def holdings(
