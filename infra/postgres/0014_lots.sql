@@ -26,8 +26,10 @@ BEGIN
     ORDER BY x.valid_from DESC LIMIT 1;
   SELECT h.pledged INTO v_pledged FROM ledger.holding h
     WHERE h.user_id = p_user AND h.symbol = p_symbol;
+  -- A lot has a share at least: told the most it can need, the planner walks holding_lot_in_turn and
+  -- does not sort them all.
   FOR l IN SELECT * FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol
-           ORDER BY x.trade_date, x.lot LOOP
+           ORDER BY x.trade_date, x.lot LIMIT v_pledged + p_quantity LOOP
     EXIT WHEN v_gone = p_quantity;
     v_kept := least(v_pledged, l.quantity);
     v_pledged := v_pledged - v_kept;

@@ -56,14 +56,17 @@ _HOLDINGS = (
     " AND h.symbol > :after ORDER BY h.symbol LIMIT :rows"
 )
 # Delivery: what was both bought and sold that day is closed against each other at its averages, as
-# a broker shows a day's trades; what a sale earned by the lots it took is the holding's affair.
+# a broker shows a day's trades; what a sale earned by the lots it took is the holding's affair. Of
+# a sale what its lots gave: what it lacked is short in the position of its day, and told there.
 _POSITIONS = (
     "WITH traded AS (SELECT o.symbol,"
     "  coalesce(sum(x.quantity) FILTER (WHERE o.side = 'BUY'), 0)::bigint AS bought,"
     "  coalesce(sum(x.value) FILTER (WHERE o.side = 'BUY'), 0)::bigint AS paid,"
-    "  coalesce(sum(x.quantity) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS sold,"
-    "  coalesce(sum(x.value) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS got"
+    "  coalesce(sum(s.quantity) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS sold,"
+    "  coalesce(sum(s.proceeds) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS got"
     "  FROM ledger.execution x JOIN ledger.orders o USING (order_id)"
+    "  CROSS JOIN LATERAL (SELECT sum(l.quantity) AS quantity, sum(l.proceeds) AS proceeds"
+    "   FROM ledger.lot_sale l WHERE l.user_id = x.user_id AND l.seq = x.seq) s"
     "  WHERE x.trade_date = :trade_date::date AND x.user_id = :user_id AND x.exec_type = 'F'"
     "   AND o.product = 'CNC' GROUP BY o.symbol),"
     " closed AS (SELECT t.*,"
@@ -78,6 +81,7 @@ _POSITIONS = (
     "   'open_value', c.paid - c.entry + c.got - c.exit, 'buy_quantity', c.bought,"
     "   'buy_value', c.paid, 'sell_quantity', c.sold, 'sell_value', c.got,"
     "   'realised', c.exit - c.entry, 'margin', 0) AS facts FROM closed c"
+    "   WHERE c.bought + c.sold > 0"
     "  UNION ALL SELECT 'MIS', p.symbol, p.trade_date, ledger.position_facts(p)"
     "  FROM ledger.position p"
     "  WHERE p.user_id = :user_id AND (p.trade_date = :trade_date::date OR p.net <> 0)"
