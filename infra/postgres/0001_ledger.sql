@@ -12,6 +12,11 @@
 
 CREATE SCHEMA ledger;
 
+-- Nobody calls a function that is not granted to them by name, in the file that makes it or in 0011;
+-- the application reads every table of the ledger.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES IN SCHEMA ledger GRANT SELECT ON TABLES TO outcry_app;
+
 CREATE TABLE ledger.account (
   user_id      bigint PRIMARY KEY,
   seq          bigint NOT NULL,

@@ -109,7 +109,4 @@ BEGIN
   RETURN v_booked;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.charges_booked, ledger.book_contract_note, ledger.charge_depository
-  FROM PUBLIC;
-GRANT SELECT ON ledger.contract_note, ledger.contract_note_due TO outcry_app;
 GRANT EXECUTE ON FUNCTION ledger.book_contract_note, ledger.charge_depository TO outcry_app;

@@ -46,5 +46,4 @@ BEGIN
   RETURN a.cash - a.held - v_held - least(a.blocked + v_blocked, greatest(0, a.cash));
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.available_after FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.available_after TO outcry_app;
