@@ -14,7 +14,7 @@ from functions.shared.runtime.described import (
 
 
 class LimitItem(BaseModel):
-    """One limit: a dated row. `unit` is shares, INR or orders."""
+    """One limit or fee: a dated row. `unit` is shares, INR or orders."""
 
     code: Annotated[str, Field(examples=["ORDER_QUANTITY_MAX"])]
     value: Annotated[str, Field(examples=["100000"])]

@@ -11,6 +11,7 @@ from functions.shared.clock import trade_date
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.money import format_amount
 from functions.shared.domain.pretrade import order_limits
+from functions.shared.domain.square_off import square_off_fee
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
 from functions.shared.runtime.http import new_app, principal
@@ -40,15 +41,18 @@ def preview(body: Annotated[OrderBody, Body()]) -> Response[str]:
     responses=described({200: LimitList}, {503: ["NO_RULES"]}),
 )
 def get_limits() -> LimitList:
-    """The limits of one order and of one account, on the business clock's trade date."""
+    """The limits of one order and of one account, on the business clock's trade date, and what
+    each order that squares an intraday position off costs, GST included."""
+    today = trade_date(composition.stores().clock.now())
     try:
-        row = order_limits(trade_date(composition.stores().clock.now()))
+        row, fee = order_limits(today), square_off_fee(today)
     except LookupError as error:
         raise Refused(503, "NO_RULES", str(error)) from error
     limits = (
-        ("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares"),
-        ("ORDER_VALUE_MAX", format_amount(row.value_max), "INR"),
-        ("OPEN_ORDERS_MAX", str(row.open_orders_max), "orders"),
+        ("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares", row),
+        ("ORDER_VALUE_MAX", format_amount(row.value_max), "INR", row),
+        ("OPEN_ORDERS_MAX", str(row.open_orders_max), "orders", row),
+        ("SQUARE_OFF_FEE", format_amount(fee.fee + fee.tax), "INR", fee),
     )
     return LimitList(
         items=[
@@ -56,11 +60,11 @@ def get_limits() -> LimitList:
                 code=code,
                 value=value,
                 unit=unit,
-                valid_from=row.valid_from.isoformat(),
+                valid_from=rule.valid_from.isoformat(),
                 valid_to=None,
-                source=row.source,
+                source=rule.source,
             )
-            for code, value, unit in limits
+            for code, value, unit, rule in limits
         ]
     )
 
