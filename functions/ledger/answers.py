@@ -41,6 +41,15 @@ class FundsAnswer(AnswerModel):
     seq: Annotated[int, Field(examples=[2])]
 
 
+class AccountFundsAnswer(FundsAnswer):
+    """The account. `available` can be spent on orders now, `withdrawable` can leave; `unsettled`
+    are sale proceeds that can't leave yet, `blocked` the part that can't be spent either.
+    `short_delivery` was debited for shares sold and not delivered, as their valuation: it is
+    returned when they are closed out, and counts in the portfolio's value."""
+
+    short_delivery: Nothing
+
+
 class PaymentAnswer(AnswerModel):
     """Money in or out. PENDING while the bank is asked; a deposit ends BOOKED or FAILED, a
     withdrawal PAID or RETURNED; REFUSED reached no bank. `seq`: its latest event."""
@@ -132,7 +141,7 @@ class PositionList(AnswerModel):
 class PortfolioAnswer(AnswerModel):
     """Everything together; `value` is null when a price is missing."""
 
-    funds: FundsAnswer
+    funds: AccountFundsAnswer
     holdings: list[HoldingAnswer]
     positions: list[PositionAnswer]
     value: Rupees | None
@@ -173,7 +182,8 @@ class AccountStateAnswer(LedgerEventAnswer):
 
 
 class StatementEntry(AnswerModel):
-    """One movement of cash: a debit or a credit, and the balance after it."""
+    """One movement of cash: a debit or a credit, and the balance after it. `payment_id` and
+    `client_id` say of money in and out whose request it was."""
 
     time: TimeText
     seq: Annotated[int, Field(examples=[2])]
@@ -183,6 +193,8 @@ class StatementEntry(AnswerModel):
     debit: Annotated[Rupees | None, Field(examples=[None])]
     credit: Rupees | None
     balance: Rupees
+    payment_id: IdText | None
+    client_id: Annotated[ClientIdText | None, Field(examples=["rent"])]
 
 
 class StatementAnswer(AnswerModel):

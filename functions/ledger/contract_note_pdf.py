@@ -57,7 +57,8 @@ _EXPLANATION: Final = (
     "Securities transaction tax is on squared-off and on delivered shares apart, at the average "
     "price of all the day's trades in a security, in whole rupees; stamp duty is on shares bought, "
     "in whole rupees on the day's total. GST is on brokerage, exchange charges and the SEBI fee. "
-    "The depository's charge for shares sold is booked apart and is not part of this note."
+    "The depository's charge for shares sold and the fee for each order that squared a position "
+    "off are booked apart and are not part of this note."
 )
 
 

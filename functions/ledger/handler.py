@@ -8,8 +8,8 @@ from pydantic import Field
 
 from functions.ledger import read_books, show_statement
 from functions.ledger.answers import (
+    AccountFundsAnswer,
     AccountStateAnswer,
-    FundsAnswer,
     HoldingList,
     LedgerEventList,
     PaymentList,
@@ -56,7 +56,7 @@ _PAYMENT = described(
 )  # fmt: skip
 
 
-@app.get("/v1/funds", responses=described({200: FundsAnswer}, {404: ["NOT_FOUND"]}))
+@app.get("/v1/funds", responses=described({200: AccountFundsAnswer}, {404: ["NOT_FOUND"]}))
 def funds() -> Response[str]:
     """Cash, what orders hold, what is available."""
     return read_books.show_funds(composition.stores(), principal(app).user_id)

@@ -19,6 +19,7 @@ from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.runtime.logs import logger
 from functions.shared.wire.events import (
+    FundsFacts,
     HoldingFacts,
     PositionFacts,
     format_time,
@@ -35,8 +36,11 @@ Quotes = Mapping[str, Quote]
 
 
 def show_funds(stores: Stores, user_id: int) -> Response[str]:
-    """The account: cash, what orders hold, what can be spent and what can leave."""
-    return respond(render_funds(reading.funds(stores.shards, user_id, _today(stores))))
+    """The account: cash, what orders hold, what can be spent and what can leave, and what is kept
+    for shares that were not delivered."""
+    return respond(
+        _render_account(*reading.funds_and_shortages(stores.shards, user_id, _today(stores)))
+    )
 
 
 def show_holdings(stores: Stores, user_id: int, after: str, limit: int) -> Response[str]:
@@ -78,10 +82,11 @@ def show_portfolio(stores: Stores, user_id: int) -> Response[str]:
     today = _today(stores)
     held = reading.holdings(stores.shards, user_id, today, "", PORTFOLIO_MAX)
     traded = reading.positions(stores.shards, user_id, today, reading.FIRST_POSITION, PORTFOLIO_MAX)
-    funds = reading.funds(stores.shards, user_id, today)
+    funds, valued = reading.funds_and_shortages(stores.shards, user_id, today)
     quotes = _quotes(stores, {h.symbol for h in held} | {p.symbol for p in traded})
     # Delivery shares are worth what they would fetch. The value of intraday ones never left the
-    # cash, so they add what closing them would bring.
+    # cash, so they add what closing them would bring. Of a short delivery that is the sale without
+    # what buying costs, and the valuation, which was debited, comes back.
     worth = [_worth(holding, quotes.get(holding.symbol)) for holding in held]
     worth += [
         _unrealised(position, quotes.get(position.symbol))
@@ -89,10 +94,12 @@ def show_portfolio(stores: Stores, user_id: int) -> Response[str]:
         if position.product == Product.MIS
     ]
     known = [each for each in worth if each is not None]
-    total = funds.cash - funds.borrowed + sum(known) if len(known) == len(worth) else None
+    total = None
+    if len(known) == len(worth):
+        total = funds.cash - funds.borrowed + valued + sum(known)
     return respond(
         {
-            "funds": render_funds(funds),
+            "funds": _render_account(funds, valued),
             "holdings": [_holding(each, quotes.get(each.symbol)) for each in held],
             "positions": [_position(each, quotes.get(each.symbol)) for each in traded],
             "value": _amount(total),
@@ -125,6 +132,11 @@ def render_row(row: reading.LedgerRow) -> dict[str, object]:
         "previous_hash": None if row.previous_hash is None else row.previous_hash.hex(),
         "hash": row.hash.hex(),
     }
+
+
+def _render_account(funds: FundsFacts, valued: int) -> dict[str, object]:
+    """`short_delivery` is no part of what an event tells: the stream's funds are without it."""
+    return {**render_funds(funds), "short_delivery": format_amount(valued)}
 
 
 def _today(stores: Stores) -> date:

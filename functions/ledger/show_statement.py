@@ -6,7 +6,6 @@ is listed is closing, on each page.
 
 import csv
 import io
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Final, Literal
@@ -14,15 +13,16 @@ from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Response
 
+from functions.ledger.describe_movement import describe_movement
 from functions.ledger.read_books import render_row
 from functions.shared.bookkeeping import statements
 from functions.shared.bookkeeping.statements import Statement, StatementLine
 from functions.shared.clock import INDIA, micros
 from functions.shared.domain.errors import Refused
-from functions.shared.domain.money import format_amount, format_price
+from functions.shared.domain.money import format_amount
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
-from functions.shared.wire.events import FillFacts, format_time
+from functions.shared.wire.events import format_time
 
 Format = Literal["json", "csv"]
 #: A whole day in India, or an instant.
@@ -30,22 +30,10 @@ Bound = date | datetime
 
 #: The columns of the CSV, which are the members of a JSON entry. Programs read them by name and by
 #: place: a new one is added at the end.
-COLUMNS: Final = ("time", "seq", "kind", "ref", "description", "debit", "credit", "balance")
-
-_DESCRIPTIONS: Final[Mapping[str, str]] = {
-    "DEPOSITED": "Money added",
-    "WITHDRAWAL_REQUESTED": "Money withdrawn",
-    "WITHDRAWAL_RETURNED": "Withdrawal returned by the bank",
-    "BORROWED": "Shortfall lent",
-    "REPAID": "Loan repaid",
-    "CONTRACT_NOTE": "Charges brought to the contract note",
-    "DP_CHARGED": "Depository charge for shares sold",
-    "POSITION_DELIVERED": "Intraday shares kept and paid for",
-    "SQUARE_OFF_CHARGED": "Fee for squaring a position off",
-    "SHORT_DELIVERED": "Shares held, delivered for a short sale",
-    "SHORT_VALUED": "Shares not delivered, valued",
-    "SHORT_CLOSED_OUT": "Shares not delivered, closed out",
-}
+COLUMNS: Final = (
+    "time", "seq", "kind", "ref", "description", "debit", "credit", "balance", "payment_id",
+    "client_id",
+)  # fmt: skip
 
 
 def show_state_at(stores: Stores, user_id: int, moment: datetime) -> Response[str]:
@@ -106,31 +94,21 @@ def _midnight(day: date, later: timedelta) -> datetime:
 
 
 def render_entry(line: StatementLine) -> dict[str, str | int | None]:
+    """`payment_id` and `client_id` say of money in and out whose request it was."""
     amount = format_amount(abs(line.amount))
+    payment = line.movement.payment
     return {
         "time": format_time(line.at),
         "seq": line.seq,
         "kind": line.kind,
         "ref": None if line.ref is None else str(line.ref),
-        "description": _description(line),
+        "description": describe_movement(line),
         "debit": amount if line.amount < 0 else None,
         "credit": amount if line.amount > 0 else None,
         "balance": format_amount(line.balance),
+        "payment_id": None if payment is None else str(payment.payment_id),
+        "client_id": line.movement.client_id if payment is None else payment.client_id,
     }
-
-
-def _description(line: StatementLine) -> str:
-    if line.fill is not None:
-        return _traded(line.fill)
-    return _DESCRIPTIONS.get(line.kind) or line.kind.replace("_", " ").capitalize()
-
-
-def _traded(fill: FillFacts) -> str:
-    verb = "Bought" if fill.side == "BUY" else "Sold"
-    return (
-        f"{verb} {fill.quantity} {fill.symbol} at {format_price(fill.price)},"
-        f" charges {format_amount(fill.charges)}"
-    )
 
 
 def render_csv(found: Statement) -> str:

@@ -62,7 +62,8 @@ class NewOrderBody(OrderBody):
 class ModifyBody(Request):
     """The changed fields: `quantity` is the new total, `trigger_price` that of an order that waits.
     `version` refuses a change to an order that has moved since it was read. A `request_id` stands
-    for one body: with another it is refused."""
+    for one body: with another it is refused; with the same it is answered as at first, a 422 too. A
+    409 uses up no `request_id`."""
 
     model_config = example({"request_id": "dearer-1", "price": "1501.00", "version": 2})
 

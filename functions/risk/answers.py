@@ -16,7 +16,7 @@ from functions.shared.runtime.described import (
 
 
 class LimitItem(BaseModel):
-    """One limit: a dated row. `unit` is shares, INR, orders or changes."""
+    """One limit or fee: a dated row. `unit` is shares, INR, orders or changes."""
 
     code: Annotated[str, Field(examples=["ORDER_QUANTITY_MAX"])]
     value: Annotated[str, Field(examples=["100000"])]
@@ -46,8 +46,8 @@ class PreviewCharges(AnswerModel):
 
 class PreviewAnswer(AnswerModel):
     """What placing the order would answer. `margin` is what it would hold, `price` what the venue
-    would be given, `nearest_price` the nearest valid one; `available_after` counts a sale's
-    proceeds."""
+    would be given, `nearest_price` the nearest valid one; `available_after` is what the funds would
+    show as `available` were all of it filled at that price."""
 
     accepted: Annotated[bool, Field(examples=[True])]
     rules: Annotated[list[RuleAnswer], Field(examples=[[]])]

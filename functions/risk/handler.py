@@ -9,11 +9,12 @@ from pydantic import Field
 
 from functions.risk.answers import BasketPreviewAnswer, LimitItem, LimitList, PreviewAnswer
 from functions.risk.preview_order import preview_basket, preview_order
-from functions.shared.bookkeeping.accounts import order_rates
+from functions.shared.bookkeeping.accounts import OrderRates, order_rates
 from functions.shared.clock import trade_date
 from functions.shared.domain.errors import NotFound, Refused
 from functions.shared.domain.money import format_amount
-from functions.shared.domain.pretrade import order_limits
+from functions.shared.domain.pretrade import OrderLimits, order_limits
+from functions.shared.domain.square_off import SquareOffFee, square_off_fee
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
 from functions.shared.runtime.fields import Request, example
@@ -68,25 +69,27 @@ def preview_of_basket(body: Annotated[BasketPreview, Body()]) -> Response[str]:
     responses=described({200: LimitList}, {503: ["NO_RULES"]}),
 )
 def get_limits() -> LimitList:
-    """The limits of one order and of your account, on the business clock's trade date. An account
-    without a limit on its rate has no row for it."""
+    """The limits of one order and of your account, on the business clock's trade date, and what
+    each order that squares an intraday position off costs, GST included. An account without a limit
+    on its rate has no row for it."""
     stores = composition.stores()
     today = trade_date(stores.clock.now())
     try:
-        row = order_limits(today)
+        row, fee = order_limits(today), square_off_fee(today)
     except LookupError as error:
         raise Refused(503, "NO_RULES", str(error)) from error
-    limits = [
-        ("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares", row.valid_from, row.source),
-        ("ORDER_VALUE_MAX", format_amount(row.value_max), "INR", row.valid_from, row.source),
-        ("OPEN_ORDERS_MAX", str(row.open_orders_max), "orders", row.valid_from, row.source),
-        ("ORDER_CHANGES_MAX", str(row.changes_max), "changes", row.valid_from, row.source),
+    limits: list[tuple[str, str, str, OrderLimits | SquareOffFee | OrderRates]] = [
+        ("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares", row),
+        ("ORDER_VALUE_MAX", format_amount(row.value_max), "INR", row),
+        ("OPEN_ORDERS_MAX", str(row.open_orders_max), "orders", row),
+        ("ORDER_CHANGES_MAX", str(row.changes_max), "changes", row),
+        ("SQUARE_OFF_FEE", format_amount(fee.fee + fee.tax), "INR", fee),
     ]
     with contextlib.suppress(NotFound):  # a user whose account is not open yet places no orders
         rates = order_rates(stores.shards, principal(app).user_id, today)
         if rates is not None:
             limits += [
-                (f"ORDERS_PER_{unit}_MAX", str(most), "orders", rates.valid_from, rates.source)
+                (f"ORDERS_PER_{unit}_MAX", str(most), "orders", rates)
                 for unit, most in (
                     ("SECOND", rates.per_second), ("MINUTE", rates.per_minute),
                     ("DAY", rates.per_day),
@@ -98,11 +101,11 @@ def get_limits() -> LimitList:
                 code=code,
                 value=value,
                 unit=unit,
-                valid_from=valid_from.isoformat(),
+                valid_from=rule.valid_from.isoformat(),
                 valid_to=None,
-                source=source,
+                source=rule.source,
             )
-            for code, value, unit, valid_from, source in limits
+            for code, value, unit, rule in limits
         ]
     )
 

@@ -10,10 +10,10 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.shared.bookkeeping.checking import OrderRequest, load_facts, placement
 from functions.shared.bookkeeping.placing import Placed, Placement, preview
+from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.charges import HEADS
 from functions.shared.domain.errors import Refused, Retryable
 from functions.shared.domain.money import format_amount, format_price
-from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.pretrade import Rule
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import problem_of, respond
@@ -21,8 +21,7 @@ from functions.shared.runtime.http import problem_of, respond
 
 def preview_order(stores: Stores, user_id: int, request: OrderRequest) -> Response[str]:
     """200 whether it would be accepted or not; `rules` lists everything that stands against it."""
-    wanted = _wanted(stores, user_id, request)
-    return respond(_rendered(wanted, preview(stores.shards, wanted)))
+    return respond(_rendered(*_asked(stores, user_id, request)))
 
 
 def preview_basket(
@@ -35,12 +34,11 @@ def preview_basket(
     asked: list[tuple[Placement, Placed]] = []
     for order in requests:
         try:
-            wanted = _wanted(stores, user_id, order)
+            asked.append(_asked(stores, user_id, order))
         except (Refused, Retryable) as error:
             items.append({"symbol": order.symbol, "accepted": False,
                           "problem": problem_of(error, request)})  # fmt: skip
         else:
-            asked.append((wanted, preview(stores.shards, wanted)))
             items.append({"symbol": order.symbol, **_rendered(*asked[-1])})
     available = min((answer.available or 0 for _, answer in asked), default=0)
     needed = sum(wanted.judgement.reserved for wanted, _ in asked)
@@ -66,17 +64,15 @@ def preview_basket(
     )
 
 
-def _wanted(stores: Stores, user_id: int, request: OrderRequest) -> Placement:
+def _asked(stores: Stores, user_id: int, request: OrderRequest) -> tuple[Placement, Placed]:
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, request.symbol)
-    return placement(user_id, "preview", request, facts)
+    wanted = placement(user_id, "preview", request, facts)
+    settles_on = settlement_date(wanted.trade_date, stores.clock.hours)
+    return wanted, preview(stores.shards, wanted, settles_on)
 
 
 def _rendered(wanted: Placement, answer: Placed) -> dict[str, object]:
-    judgement, intent = wanted.judgement, wanted.intent
-    available = answer.available or 0
-    after = available - judgement.reserved
-    if intent.side is Side.SELL and wanted.product is Product.CNC:
-        after = available + judgement.value - sum(judgement.charges)
+    judgement = wanted.judgement
     return {
         "accepted": not answer.rules,
         "rules": answer.rules,
@@ -85,8 +81,8 @@ def _rendered(wanted: Placement, answer: Placed) -> dict[str, object]:
         "value": format_amount(judgement.value),
         "charges": _by_head(judgement.charges),
         "margin": format_amount(judgement.reserved),
-        "available": format_amount(available),
-        "available_after": format_amount(after),
+        "available": format_amount(answer.available or 0),
+        "available_after": format_amount(answer.available_after or 0),
         "largest_quantity": _largest(wanted, answer),
     }
 

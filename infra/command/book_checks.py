@@ -88,6 +88,7 @@ FROM {_SALE} s FULL JOIN (SELECT t.user_id, t.seq, x.lot, x.trade_date AS acquir
     AS x (lot bigint, trade_date date, quantity bigint, cost bigint)) e USING (user_id, seq, lot)
 WHERE (s.quantity, s.cost, s.acquired, s.trade_date, s.symbol)
   IS DISTINCT FROM (e.quantity, e.cost, e.acquired, e.trade_date, e.symbol) OR e.taken <> e.sold
+  OR s.acquired > s.trade_date
 ORDER BY user_id, seq, lot
 """,
 )
@@ -287,18 +288,37 @@ ORDER BY user_id
 """,
 )
 
+# Cash that trades in positions moved: all of an intraday fill's, and of a delivery sale's what is
+# neither charges nor the value of what it delivered.
 _RESULTS = Check(
     "intraday results",
     rows_of("intraday_result"),
     f"""
-SELECT format('user %s: the result of %s is %s, its intraday fills moved %s', user_id, trade_date,
-  coalesce(r.amount, 0), coalesce(e.amount, 0))
+SELECT format('user %s: the result of %s is %s, its trades in positions moved %s', user_id,
+  trade_date, coalesce(r.amount, 0), coalesce(e.amount, 0))
 FROM {_RESULT} r FULL JOIN (SELECT user_id, (fill ->> 'trade_date')::date AS trade_date,
-    sum(cash_change) AS amount
-  FROM (SELECT user_id, cash_change, body::jsonb -> 'fill' AS fill FROM {EVENT} t
-    WHERE kind = 'FILL') f WHERE fill ->> 'product' = 'MIS' GROUP BY 1, 2) e
+    sum(cash_change + CASE fill ->> 'product' WHEN 'MIS' THEN 0 ELSE (fill ->> 'charges')::bigint
+      - (fill ->> 'value')::bigint + (short ->> 'value')::bigint END) AS amount
+  FROM (SELECT user_id, cash_change, body::jsonb -> 'fill' AS fill, body::jsonb -> 'short' AS short
+    FROM {EVENT} t WHERE kind = 'FILL') f
+  WHERE fill ->> 'product' = 'MIS' OR short IS NOT NULL GROUP BY 1, 2) e
   USING (user_id, trade_date)
 WHERE r.amount IS DISTINCT FROM e.amount ORDER BY user_id, trade_date
+""",
+)
+
+# Of the profits that settle on a day no more can be due than they come to.
+_PROFITS_DUE = Check(
+    "profits due",
+    rows_of("settlement_due"),
+    f"""
+SELECT format('user %s: of what settles on %s %s are blocked and %s a profit of %s', d.user_id,
+  d.settles_on, d.blocked, d.intraday, coalesce(p.profit, 0))
+FROM {_DUE} d LEFT JOIN (SELECT r.user_id, x.settles_on, sum(greatest(0, r.amount)) AS profit
+  FROM {_RESULT} r JOIN (SELECT DISTINCT user_id, trade_date, settles_on FROM {EXECUTION} t
+    WHERE exec_type = 'F') x USING (user_id, trade_date) GROUP BY 1, 2) p
+  USING (user_id, settles_on)
+WHERE d.intraday > least(d.blocked, coalesce(p.profit, 0)) ORDER BY d.user_id, d.settles_on
 """,
 )
 
@@ -323,5 +343,6 @@ ORDER BY user_id, seq
 
 BOOK_CHECKS: Final = (
     _HOLDINGS, _LOTS, _LOTS_OF_EVENTS, _SALES, _PROCEEDS, _POSITIONS, _POSITION_TRADES,
-    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _PLEDGES, _SETTLEMENTS, _RESULTS, _SHORTAGES,
+    _INTRADAY_ORDERS, _HOLDS, _OPEN_SELLS, _PLEDGES, _SETTLEMENTS, _RESULTS, _PROFITS_DUE,
+    _SHORTAGES,
 )  # fmt: skip

@@ -35,12 +35,14 @@ class Clocks(msgspec.Struct, frozen=True, kw_only=True):
 
     def text(self) -> str:
         """In one line, for a person."""
-        business, wall = (
-            moment.astimezone(INDIA).isoformat(" ", "seconds")
-            for moment in (self.business_time, self.wall_time)
-        )
+        business, wall = in_india(self.business_time), in_india(self.wall_time)
         pace = "" if self.speed == 1 else f", {self.speed:g} times as fast"
         return f"business {business}  wall {wall}  {self.hours} {self.phase}{pace}"
+
+
+def in_india(moment: datetime) -> str:
+    """To the second, with the offset: the one form of a time that a person is shown."""
+    return moment.astimezone(INDIA).isoformat(" ", "seconds")
 
 
 def read_clocks(place: Home) -> Clocks:
@@ -73,7 +75,8 @@ def show(*, json_: Annotated[bool, Parameter(name="--json")] = False) -> int:
 def advance(span: str) -> int:
     """Move the business clock forward. Jobs of the time between run once, at the new time.
 
-    It returns when no process goes by the time before any more.
+    It returns when no call that begins then reads the time before; one under way keeps the time
+    it began with.
 
     Args:
         span: how far, as 1d, 2h or 1d12h30m
@@ -83,5 +86,5 @@ def advance(span: str) -> int:
     except StartRefused as error:
         raise Failure(str(error), REFUSED) from error
     time.sleep(SEEN_SECONDS)
-    print(moved.isoformat(timespec="seconds"))
+    print(in_india(moved))
     return DONE

@@ -11,6 +11,7 @@ from importlib.metadata import version
 import httpx
 
 from functions.shared.clock import wall_now
+from infra.command.clock import in_india
 from infra.command.exits import CHECK_FAILED, DONE
 from infra.local.children import check_user_namespace
 from infra.local.clock_file import read_clock
@@ -89,8 +90,7 @@ def _clock(home: Home) -> str:
     clock = read_clock(home)
     if clock is None:
         return "none yet"
-    now = clock.at(wall_now()).isoformat(timespec="seconds")
-    return f"{now}, {clock.hours}, speed {clock.speed:g}"
+    return f"{in_india(clock.at(wall_now()))}, {clock.hours}, speed {clock.speed:g}"
 
 
 def _parts(stack: StackFile) -> str:

@@ -44,11 +44,11 @@ def verify(*, anchors: Path | None = None, key: Path | None = None) -> int:
 
 
 @ledger_app.command
-def prove(user: int, *, anchors: Path | None = None, since: Path | None = None) -> int:
+def prove(user: str, *, anchors: Path | None = None, since: Path | None = None) -> int:
     """Print, as JSON, the proof that a user's latest anchored event is under a signed root.
 
     Args:
-        user: the user's number
+        user: the user's name, which the running stack knows, or number
         anchors: folder of the write-once store or of a copy of it; the stack's own when not given
         since: file with an older checkpoint, to prove that the tree only grew since
     """
@@ -59,13 +59,29 @@ def prove(user: int, *, anchors: Path | None = None, since: Path | None = None) 
         raise Failure("say where a copy of the anchors is: --anchors", WRONG_USAGE)
     try:
         before = since.read_bytes() if since else None
-        proof = prove_anchor.prove(store / "anchors", user, before)
+        proof = prove_anchor.prove(store / "anchors", _user_number(user), before)
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise Failure(f"the anchors can't be read: {error}", WRONG_USAGE) from error
     except prove_anchor.NoProof as error:
         raise Failure(str(error), CHECK_FAILED) from error
     print(json.dumps(msgspec.to_builtins(proof)))
     return DONE
+
+
+def _user_number(user: str) -> int:
+    """A user's number from it or from the name. Raises Failure for a name that nobody has."""
+    from infra.local.postgres import connect
+
+    if user.isascii() and user.isdigit():
+        return int(user)
+    connection = connect(owner_urls(running_stack(home()))[0])
+    try:
+        rows = connection.run("SELECT user_id FROM identity.login WHERE username = :u", u=user)
+    finally:
+        connection.close()
+    if not rows:
+        raise Failure(f"nobody is called {user!r}", WRONG_USAGE)
+    return int(rows[0][0])
 
 
 @ledger_app.command

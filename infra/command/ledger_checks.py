@@ -99,8 +99,11 @@ _LOANS = Check(
     "loans",
     rows_of("account"),
     f"""
-SELECT format('user %s: owes %s, its postings to house:receivable say %s', user_id, a.borrowed,
-  coalesce(-p.amount, 0))
+SELECT format('user %s: owes %s, its postings to house:receivable say %s%s', user_id, a.borrowed,
+  coalesce(-p.amount, 0), CASE WHEN a.borrowed > 0 AND l.user_id IS NULL
+    THEN ', and no row of loan has it charged'
+    WHEN l.user_id IS NOT NULL AND p.user_id IS NULL THEN ', and a row of loan is of no lending'
+    ELSE '' END)
 FROM {ACCOUNT} a LEFT JOIN (SELECT user_id, sum(amount) AS amount FROM {POSTING} t
   WHERE account = 'house:receivable' GROUP BY user_id) p USING (user_id)
 FULL JOIN {home("loan")} l USING (user_id)

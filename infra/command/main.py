@@ -23,7 +23,7 @@ from infra.command.payments import bank, payments_app
 from infra.command.place import home, owner_urls, running_stack
 from infra.command.regions import regions_app
 from infra.command.shards import shards_app
-from infra.local.home import Home
+from infra.local.home import DemoUser, Home
 from infra.local.plan import API_PORT, STREAM_PORT, Options
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ def demo_user(
     count: int | None = None,
     class_: Annotated[AccountClass, Parameter(name="--class")] = AccountClass.RETAIL,
     orders_per_second: int | None = None,
+    code: bool = False,
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Show the demo user's credentials, or make new paper users and show theirs.
@@ -205,6 +206,7 @@ def demo_user(
         class_: the class of client they are: RETAIL places 10 orders a second, TEST as many as it
             likes (for load)
         orders_per_second: the rate that a REGISTERED_ALGO's strategy is registered with
+        code: print the demo user's one-time code of this moment alone; each works once
         json_: as JSON
     """
     from infra.local.demo import COUNT_MOST, Terms, create_demo_users
@@ -213,6 +215,10 @@ def demo_user(
     if orders_per_second is not None and not (registers and orders_per_second > 0):
         raise Failure("--orders-per-second is 1 or more, of --class registered-algo", WRONG_USAGE)
     place = home()
+    if code:
+        if count is not None or json_:
+            raise Failure("--code stands alone", WRONG_USAGE)
+        return _print_code(place.read_demo_user())
     if count is None:
         user = place.read_demo_user()
         if user is None:
@@ -230,6 +236,16 @@ def demo_user(
     else:
         for user in users:
             print(f"{user.username}  {user.password}  TOTP {user.totp_secret}")
+    return DONE
+
+
+def _print_code(user: DemoUser | None) -> int:
+    """The code to type into a sign-in screen. Raises Failure when there is no demo user yet."""
+    import pyotp
+
+    if user is None:
+        raise Failure("there is no demo user yet; `outcry up` makes one", NOT_REACHABLE)
+    print(pyotp.TOTP(user.totp_secret).now())
     return DONE
 
 

@@ -58,7 +58,8 @@ ORDER BY o.order_id
 
 # The events that tell of an order itself; others only have to do with one (a loan, a fee).
 _TELLS_OF_AN_ORDER = """(kind LIKE 'ORDER\\_%'
-    OR kind IN ('FILL', 'CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CHANGE_REFUSED'))"""
+    OR kind IN ('FILL', 'CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CANCEL_REPEATED',
+      'CHANGE_DENIED', 'CHANGE_REFUSED'))"""
 
 _ORDER_IS_LOGGED = Check(
     "order events",
@@ -73,8 +74,9 @@ FROM {ORDERS} o FULL JOIN (SELECT DISTINCT ON (e.user_id, e.ref) e.user_id, e.re
     e.body::jsonb -> 'order' AS facts
   FROM {EVENT} e WHERE {_TELLS_OF_AN_ORDER}
   ORDER BY e.user_id, e.ref, e.seq DESC) l ON l.user_id = o.user_id AND l.ref = o.order_id
-WHERE l.facts IS NULL OR NOT l.facts @> jsonb_build_object('client_order_id', o.client_order_id,
-  'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
+WHERE l.facts IS DISTINCT FROM jsonb_build_object('order_id', o.order_id,
+  'client_order_id', o.client_order_id, 'venue_order_id', o.venue_order_id,
+  'symbol', o.symbol, 'side', o.side, 'type', o.type,
   'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
   'limit_price', o.limit_price, 'parent_order_id', o.parent_order_id,
   'trigger_price', o.trigger_price, 'trigger_above', o.trigger_above,
@@ -113,24 +115,31 @@ ORDER BY 1
 """,
 )
 
-# The keys that a change was taken under, the latest hundred. One without an event of its own is of
-# a cancel that was asked for again while the first was on its way. An order that waited was changed
-# at once, by the event that tells what it became.
+#: The events that answer a change, and so use up its request_id; an order that waits is changed by
+#: the event that tells what it became.
+_ANSWERS_A_CHANGE = """(kind IN ('CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CANCEL_REPEATED',
+    'CHANGE_DENIED')
+    OR kind IN ('ORDER_CANCELLED', 'ORDER_MODIFIED') AND body::jsonb ? 'change_key')"""
+
+# The latest hundred, the latest first; but a cancel that was asked for again while it was on its
+# way stands before what repeated it.
 _CHANGE_KEYS = Check(
     "change keys",
-    rows_of("ledger_event", "kind IN ('CANCEL_REQUESTED', 'MODIFY_REQUESTED')"),
+    rows_of("ledger_event", _ANSWERS_A_CHANGE),
     f"""
-SELECT format('order %s: knows the changes %s, its events say %s', order_id, o.keys, e.keys)
-FROM (SELECT order_id, change_keys AS keys FROM {ORDERS} t WHERE change_keys IS NOT NULL) o
-FULL JOIN (SELECT ref AS order_id, array_agg(key) AS keys, bool_or(key LIKE 'cancel %') AS cancelled
-  FROM (SELECT ref, body::jsonb ->> 'change_key' AS key FROM {EVENT} t
-    WHERE kind IN ('CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'ORDER_CANCELLED', 'ORDER_MODIFIED')) k
-  WHERE key IS NOT NULL GROUP BY ref) e USING (order_id)
-WHERE o.keys IS NULL OR e.keys IS NULL
-  OR cardinality(o.keys) < 100 AND NOT o.keys @> e.keys
-  OR EXISTS (SELECT FROM unnest(o.keys) k WHERE k <> ALL (e.keys)
-    AND NOT (e.cancelled AND k LIKE 'cancel %'))
-ORDER BY order_id
+SELECT format('order %s: knows the changes %s of events %s, its events say %s of %s', order_id,
+  o.keys, o.seqs, e.keys, e.seqs)
+FROM (SELECT user_id, order_id, change_keys AS keys, change_seqs AS seqs FROM {ORDERS} t
+  WHERE change_keys IS NOT NULL OR change_seqs IS NOT NULL) o
+FULL JOIN (SELECT user_id, order_id,
+    (array_agg(key ORDER BY asked DESC, seq = asked DESC, seq DESC))[:100] AS keys,
+    (array_agg(seq ORDER BY asked DESC, seq = asked DESC, seq DESC))[:100] AS seqs
+  FROM (SELECT user_id, ref AS order_id, seq, body::jsonb ->> 'change_key' AS key,
+      max(seq) FILTER (WHERE kind <> 'CANCEL_REPEATED')
+        OVER (PARTITION BY user_id, ref ORDER BY seq) AS asked
+    FROM {EVENT} t WHERE {_ANSWERS_A_CHANGE}) k
+  GROUP BY user_id, order_id) e USING (user_id, order_id)
+WHERE (o.keys, o.seqs) IS DISTINCT FROM (e.keys, e.seqs) ORDER BY order_id
 """,
 )
 

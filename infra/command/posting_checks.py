@@ -75,7 +75,8 @@ WITH told AS MATERIALIZED (SELECT user_id, seq, kind, cash_change, CASE kind
       WHEN 'FILL' THEN jsonb_build_object('fill', body::jsonb -> 'fill', 'short',
         body::jsonb -> 'short') ELSE body::jsonb END AS body
     FROM {EVENT} t WHERE kind NOT LIKE 'ORDER\\_%'
-      AND kind NOT IN ('CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CHANGE_REFUSED')),
+      AND kind NOT IN ('CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CANCEL_REPEATED',
+        'CHANGE_DENIED', 'CHANGE_REFUSED')),
   fill AS ({_FILLS}), closed AS ({_CLOSED_OUT}),
   said AS (
     SELECT user_id, seq, o.account, 'INR' AS asset, -cash_change AS amount

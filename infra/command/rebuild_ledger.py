@@ -15,7 +15,8 @@ from typing import NamedTuple
 import pg8000.native
 
 from infra.command.event_log import End, Walk, walk_log
-from infra.command.replayed_account import Key, ReplayedAccount, ReplayFault, Row
+from infra.command.replayed_account import Key, ReplayedAccount, Row
+from infra.command.replayed_dues import ReplayFault
 from infra.command.report import Report
 from infra.command.verify_ledger import SLOTS, connect, find_homes
 
@@ -48,7 +49,7 @@ _TABLES = {
         )
         | {"at": _micros("at"), "settles_next": "settles_next::text"},
     ),
-    "settlement_due": _Table(("settles_on::text",), _same("unsettled", "blocked")),
+    "settlement_due": _Table(("settles_on::text",), _same("unsettled", "blocked", "intraday")),
     "intraday_result": _Table(("trade_date::text",), _same("amount")),
     "holding": _Table(("symbol",), _same("quantity", "open_sell", "pledged", "cost")),
     "holding_lot": _Table(

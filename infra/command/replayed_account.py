@@ -12,9 +12,13 @@ from typing import Any
 import msgspec
 
 from infra.command.event_log import End
+from infra.command.replayed_dues import Due, ReplayedDues, ReplayFault
 from infra.command.replayed_order import WORKING, OrderFacts, ReplayedOrder
 
 NEVER = "infinity"
+KEPT_PERCENT = 20
+"""Of the proceeds of settled shares, until they settle; of shares bought the day before, all; of
+those bought the same day, what they gained."""
 
 Row = dict[str, object]
 """A table's columns, those of its key apart."""
@@ -111,13 +115,15 @@ class _Position:
     sell_value: int = 0
     realised: int = 0
 
-    def trade(self, side: str, quantity: int, value: int) -> None:
-        """What closes is realised against the average entry, the rest opens."""
+    def trade(self, side: str, quantity: int, value: int) -> int:
+        """What closes is realised against the average entry, the rest opens. Returns what was
+        realised."""
         sign = 1 if side == "BUY" else -1
         closing = min(quantity, max(0, -sign * self.net))
         entry = _half_up(self.open_value * closing, abs(self.net)) if closing else 0
         exit_ = _half_up(value * closing, quantity)
-        self.realised += sign * (entry - exit_)
+        realised = sign * (entry - exit_)
+        self.realised += realised
         self.open_value += value - exit_ - entry
         self.net += sign * quantity
         if side == "BUY":
@@ -126,10 +132,7 @@ class _Position:
         else:
             self.sell_quantity += quantity
             self.sell_value += value
-
-
-class ReplayFault(Exception):
-    """An event that can't follow from those before it."""
+        return realised
 
 
 class ReplayedAccount:
@@ -138,8 +141,7 @@ class ReplayedAccount:
     def __init__(self) -> None:
         self._end: End | None = None
         self._class: str | None = None
-        self._due: dict[str, list[int]] = {}
-        self._results: dict[str, int] = {}
+        self._dues = ReplayedDues()
         self._orders: dict[int, ReplayedOrder] = {}
         self._holdings: dict[str, _Holding] = {}
         self._positions: dict[tuple[str, str], _Position] = {}
@@ -149,36 +151,39 @@ class ReplayedAccount:
         body = _body.decode(end.body)
         cash_change = end.cash - (self._end.cash if self._end else 0)
         self._end = end
-        if body.account_class is not None:
-            self._class = body.account_class
+        self._class = body.account_class or self._class
         if body.order is not None and kind != "ORDER_DENIED":
             self._take_order(kind, body, body.order, end.seq)
-        self._settle(body)
+        for settled in body.settled:
+            self._dues.settle(Due(settled.settles_on, settled.unsettled, settled.blocked))
+        added: list[Due] = []
         if body.fill is not None and body.fill.product == "MIS":
-            self._trade(body.order, body.fill)
-            self._add_result(body.fill, cash_change)
+            added = self._trade(body.order, body.fill, cash_change)
         elif body.fill is not None:
-            self._take_delivery(body.fill, body.short, end.seq)
+            added = self._take_delivery(body.fill, body.short, end.seq, cash_change)
         elif kind == "POSITION_DELIVERED":
             self._deliver(body)
         elif kind == "SHORT_DELIVERED":
-            self._deliver_short(body)
+            added = self._deliver_short(body, cash_change)
         elif kind == "SHORT_CLOSED_OUT":
             self._close_out(body)
         elif kind == "PLEDGE_SET" and body.holding is not None:
             self._holdings[body.holding.symbol].pledged = body.holding.pledged
-        self._take_dues(body, end.cash)
+        if kind != "BORROWED":  # what lacked is lent in the midst of the change that comes next
+            self._dues.follow(added, end.cash, body.funds.unsettled, body.funds.blocked)
 
     def tables(self) -> Mapping[str, dict[Key, Row]]:
         """By table: the rows' keys behind the user, and the other columns of each."""
         return {
             "account": {(): self._account()},
             "settlement_due": {
-                (day,): {"unsettled": unsettled, "blocked": blocked}
-                for day, (unsettled, blocked) in self._due.items()
+                (due.settles_on,): {
+                    "unsettled": due.unsettled, "blocked": due.blocked, "intraday": due.intraday,
+                }
+                for due in self._dues.days
             },
             "intraday_result": {
-                (day,): {"amount": amount} for day, amount in self._results.items()
+                (day,): {"amount": amount} for day, amount in self._dues.results.items()
             },
             "holding": {
                 (symbol,): self._holding(symbol, holding)
@@ -217,31 +222,41 @@ class ReplayedAccount:
         elif body.fill is not None:
             working.fill(body.fill.quantity, body.fill.value, body.fill.heads)
 
-    def _take_delivery(self, fill: _Fill, short: _Shares | None, seq: int) -> None:
-        """A delivery fill; what a sale lacked is sold short in the position of its day."""
+    def _take_delivery(
+        self, fill: _Fill, short: _Shares | None, seq: int, cash_change: int
+    ) -> list[Due]:
+        """A delivery fill; what a sale lacked is sold short in the position of its day. Returns
+        what it leaves to settle."""
         holding = self._holdings.setdefault(fill.symbol, _Holding())
         if fill.side == "BUY":
             bought = _Lot(seq, fill.trade_date, fill.settles_on, fill.quantity, fill.value)
             holding.lots.append(bought)
-            return
-        free = sum(lot.quantity for lot in holding.lots) - holding.pledged
-        lacked = max(0, fill.quantity - free)
+            return []
+        held = sum(x.quantity for x in holding.lots if x.trade_date <= fill.trade_date)
+        lacked = max(0, fill.quantity - max(0, held - holding.pledged))
         paid = _half_up(fill.value * (fill.quantity - lacked), fill.quantity)
         if lacked and short is None:
             raise ReplayFault("more was sold than was held")
-        _take_lots(holding, fill.quantity - lacked)
+        blocked = _take_lots(holding, fill.quantity - lacked, paid, fill.trade_date)
+        added, gain = [], cash_change
         if short is not None:
             if (short.quantity, short.value) != (lacked, fill.value - paid):
                 raise ReplayFault(f"the sale lacked {lacked} worth {fill.value - paid}")
             position = self._position_at(fill.symbol, fill.trade_date)
             position.margin_rate = max(position.margin_rate, short.margin_rate)
-            position.trade("SELL", short.quantity, short.value)
+            realised = position.trade("SELL", short.quantity, short.value)
+            added = self._dues.add_result(fill.trade_date, fill.settles_on, realised)
+            gain -= realised
+        if gain > 0:
+            added.append(Due(fill.settles_on, gain, min(blocked, gain)))
+        return added
 
-    def _trade(self, order: OrderFacts | None, fill: _Fill) -> None:
+    def _trade(self, order: OrderFacts | None, fill: _Fill, cash_change: int) -> list[Due]:
         if order is None:
             raise ReplayFault("a fill of no order")
         position = self._position_at(order.symbol, order.trade_date)
         position.trade(fill.side, fill.quantity, fill.value)
+        return self._dues.add_result(fill.trade_date, fill.settles_on, cash_change)
 
     def _deliver(self, body: _Body) -> None:
         if body.position is None:
@@ -254,7 +269,7 @@ class ReplayedAccount:
         )
         position.net = position.open_value = 0
 
-    def _deliver_short(self, body: _Body) -> None:
+    def _deliver_short(self, body: _Body, cash_change: int) -> list[Due]:
         if body.position is None or body.delivery is None:
             raise ReplayFault("a delivery of no position")
         position = self._position_at(body.position.symbol, body.position.trade_date)
@@ -262,9 +277,10 @@ class ReplayedAccount:
         quantity = body.delivery.quantity
         if not 0 < quantity <= -position.net:
             raise ReplayFault(f"{quantity} delivered of {-position.net} short")
-        _take_lots(holding, quantity)
+        blocked = _take_lots(holding, quantity, cash_change, body.position.trade_date)
         position.open_value -= _half_up(position.open_value * quantity, -position.net)
         position.net += quantity
+        return [Due(body.delivery.settles_on, cash_change, min(blocked, cash_change))]
 
     def _close_out(self, body: _Body) -> None:
         if body.position is None or body.shortage is None:
@@ -273,41 +289,6 @@ class ReplayedAccount:
             position = self._position_at(body.position.symbol, body.position.trade_date)
             position.realised += position.open_value - body.shortage.value
             position.net = position.open_value = 0
-
-    def _settle(self, body: _Body) -> None:
-        for due in body.settled:
-            if self._due.pop(due.settles_on, None) != [due.unsettled, due.blocked]:
-                raise ReplayFault(f"what settles on {due.settles_on} is not what was due")
-
-    def _add_result(self, fill: _Fill, cash_change: int) -> None:
-        """What a day's intraday trades come to; the part of a profit that was lost is not due."""
-        before = self._results.get(fill.trade_date, 0)
-        after = self._results[fill.trade_date] = before + cash_change
-        lost = max(0, before) - max(0, after)
-        if lost > 0 and (due := self._due.get(fill.settles_on)):
-            lost = min(lost, due[1])
-            due[0], due[1] = due[0] - lost, due[1] - lost
-
-    def _take_dues(self, body: _Body, cash: int) -> None:
-        """What a sale or a profit adds, and what has been used up: none of it is above the cash."""
-        added = [body.funds.unsettled - self._unsettled(0), body.funds.blocked - self._unsettled(1)]
-        source = body.delivery or body.fill
-        if added[0] > 0:
-            if source is None:
-                raise ReplayFault("unsettled money of no trade")
-            due = self._due.setdefault(source.settles_on, [0, 0])
-            due[0], due[1] = due[0] + added[0], due[1] + added[1]
-        for kept in (1, 0):  # first what could be spent
-            for _, due in sorted(self._due.items()):
-                due[0] -= min(max(0, self._unsettled(0) - cash), due[0] - due[1] * kept)
-                due[1] = min(due)
-        self._due = {day: due for day, due in self._due.items() if due[0]}
-        if [self._unsettled(0), self._unsettled(1)] != [body.funds.unsettled, body.funds.blocked]:
-            raise ReplayFault("what is not settled is not what was sold and not used")
-
-    def _unsettled(self, part: int) -> int:
-        """All of it, or (1) what of it is blocked."""
-        return sum(due[part] for due in self._due.values())
 
     def _working(self) -> list[OrderFacts]:
         return [order.facts for order in self._orders.values()]
@@ -321,8 +302,9 @@ class ReplayedAccount:
             raise ReplayFault("no events")
         return {
             "seq": end.seq, "head": end.hash, "at": end.at, "cash": end.cash, "held": end.held,
-            "borrowed": end.borrowed, "unsettled": self._unsettled(0),
-            "blocked": self._unsettled(1), "settles_next": min(self._due, default=NEVER),
+            "borrowed": end.borrowed, "unsettled": self._dues.unsettled(),
+            "blocked": self._dues.blocked(),
+            "settles_next": next((due.settles_on for due in self._dues.days), NEVER),
             "open_orders": len(self._orders), "class": self._class,
         }  # fmt: skip
 
@@ -351,22 +333,32 @@ class ReplayedAccount:
         return row
 
 
-def _take_lots(holding: _Holding, quantity: int) -> None:
-    """First in, first out, behind the oldest shares, which are those pledged; a part of a lot takes
-    its part of the cost, half a paisa up."""
+def _take_lots(holding: _Holding, quantity: int, value: int, trade_date: str) -> int:
+    """First in, first out, behind the oldest shares, which are those pledged, and none bought after
+    the sale's trade date; a part of a lot takes its part of the cost, half a paisa up. Returns what
+    of the value must settle before it can be spent."""
+    sold = shared = blocked = 0
     holding.lots.sort(key=lambda lot: (lot.trade_date, lot.lot))
     pledged = holding.pledged
     for lot in holding.lots:
         kept = min(pledged, lot.quantity)
         pledged -= kept
-        taken = min(quantity, lot.quantity - kept)
-        quantity -= taken
-        if taken:
-            lot.cost -= _half_up(lot.cost * taken, lot.quantity)
+        taken = min(quantity - sold, lot.quantity - kept)
+        if taken and lot.trade_date <= trade_date:
+            cost = _half_up(lot.cost * taken, lot.quantity)
+            lot.cost -= cost
             lot.quantity -= taken
-    if quantity:
+            sold += taken
+            part = _half_up(value * sold, quantity) - shared
+            shared += part
+            if lot.settles_on <= trade_date:
+                blocked += -(-part * KEPT_PERCENT // 100)
+            else:
+                blocked += part if lot.trade_date < trade_date else max(0, part - cost)
+    if sold < quantity:
         raise ReplayFault("more was sold than was held")
     holding.lots = [lot for lot in holding.lots if lot.quantity]
+    return blocked
 
 
 def _half_up(part: int, whole: int) -> int:

@@ -24,7 +24,8 @@ class Report:
         self.problems += other.problems
 
     def text(self) -> str:
-        """The report for a person: a line for each check, then the findings or that all is well."""
-        lines = [f"{count:>10,}  {name}" for name, count in self.checked.items()]
+        """The report for a person: a line for each check with how many rows it looked at, then the
+        findings or that all is well."""
+        lines = [f"{count:>10,}  {name} checked" for name, count in self.checked.items()]
         lines += self.problems or ["nothing is wrong"]
         return "\n".join(lines)

@@ -17,7 +17,8 @@ from infra.local.refusals import StartRefused
 _SPAN = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?")
 _SPEED_MOST = 100_000.0
 #: A reader's clock is never older than 200 ms, however busy its process is: it looks at the file
-#: before it answers. So that long after the file was replaced nobody acts by the one before.
+#: before it answers. So no call that begins that long after the file was replaced reads the one
+#: before; a call that began earlier keeps the time it took then.
 SEEN_SECONDS = 0.25
 
 

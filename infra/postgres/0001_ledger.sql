@@ -12,6 +12,11 @@
 
 CREATE SCHEMA ledger;
 
+-- Nobody calls a function that is not granted to them by name, in the file that makes it or in 0011;
+-- the application reads every table of the ledger.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES IN SCHEMA ledger GRANT SELECT ON TABLES TO outcry_app;
+
 CREATE TABLE ledger.account (
   user_id      bigint PRIMARY KEY,
   seq          bigint NOT NULL,
@@ -36,8 +41,9 @@ CREATE TABLE ledger.settlement_due (          -- what of `unsettled` and `blocke
   settles_on date NOT NULL,
   unsettled  bigint NOT NULL,
   blocked    bigint NOT NULL,
+  intraday   bigint NOT NULL,                 -- the part of `blocked` that is intraday profit
   PRIMARY KEY (user_id, settles_on),
-  CONSTRAINT settlement_due_sane CHECK (least(unsettled, blocked) >= 0)
+  CONSTRAINT settlement_due_sane CHECK (least(unsettled, blocked, intraday) >= 0)
 );
 
 -- No foreign key points at account: its check would take a lock on the one row every order needs.
@@ -74,7 +80,9 @@ CREATE TABLE ledger.orders (
   pending_quantity bigint,
   pending_price    bigint,
   pending_reserved bigint,
-  change_keys      text[],                    -- the latest 100 changes asked for: kind, request_id, body
+  change_keys      text[],                    -- the latest 100 changes asked for: kind, request_id, body;
+                                              -- the first is of the one in flight, when one is
+  change_seqs      bigint[],                  -- of the events that they were answered by
   request          integer NOT NULL DEFAULT 0,   -- number of the latest change asked for
   accepted_request integer NOT NULL DEFAULT 0,   -- number of the latest one the venue accepted
   venue_order_id   text,
@@ -168,6 +176,9 @@ CREATE TABLE ledger.holding_lot (             -- what is left of one buy; sold f
   PRIMARY KEY (user_id, symbol, lot),
   CONSTRAINT holding_lot_sane CHECK (quantity > 0 AND cost >= 0)
 );
+-- As they are sold, and those of the latest days: a fill looks at the lots it needs and at no others.
+CREATE INDEX holding_lot_in_turn ON ledger.holding_lot (user_id, symbol, trade_date, lot);
+CREATE INDEX holding_lot_unsettled ON ledger.holding_lot (user_id, symbol, settles_on);
 
 CREATE TABLE ledger.lot_sale (                -- what a sale took from which lot
   user_id    bigint NOT NULL,
@@ -181,6 +192,7 @@ CREATE TABLE ledger.lot_sale (                -- what a sale took from which lot
   proceeds   bigint NOT NULL,                 -- before charges
   PRIMARY KEY (user_id, seq, lot)
 );
+CREATE INDEX lot_sale_by_day ON ledger.lot_sale (user_id, trade_date, symbol);
 
 CREATE TABLE ledger.position (                -- a symbol's day, long or short: intraday (MIS) trades,
                                               -- and what delivery sales lacked

@@ -85,13 +85,17 @@ BEGIN
   RETURN ledger.append_event(a, 'SETTLED', NULL, 0, 0, 0, p_now, '"settled":' || d.days, NULL, NULL);
 END $$;
 
--- Adds proceeds that settle on a later day. The account's next event records them.
-CREATE FUNCTION ledger.add_due(a ledger.account, p_settles_on date, p_unsettled bigint, p_blocked bigint)
+-- Adds what settles on a later day: proceeds, a part of them blocked, or intraday profit, all blocked.
+-- The account's next event records them.
+CREATE FUNCTION ledger.add_due(a ledger.account, p_settles_on date, p_unsettled bigint,
+    p_blocked bigint, p_intraday bigint)
 RETURNS ledger.account LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO ledger.settlement_due AS d VALUES (a.user_id, p_settles_on, p_unsettled, p_blocked)
+  INSERT INTO ledger.settlement_due AS d
+    VALUES (a.user_id, p_settles_on, p_unsettled, p_blocked, p_intraday)
     ON CONFLICT (user_id, settles_on) DO UPDATE
-    SET unsettled = d.unsettled + excluded.unsettled, blocked = d.blocked + excluded.blocked;
+    SET unsettled = d.unsettled + excluded.unsettled, blocked = d.blocked + excluded.blocked,
+      intraday = d.intraday + excluded.intraday;
   a.unsettled := a.unsettled + p_unsettled;
   a.blocked := a.blocked + p_blocked;
   a.settles_next := least(a.settles_next, p_settles_on);
@@ -109,6 +113,24 @@ BEGIN
   END IF;
   IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
   IF a.settles_next <= p_today THEN RETURN ledger.settle_due(a, p_today, p_now); END IF;
+  RETURN a;
+END $$;
+
+-- The account as a lock would find it on a day, for questions that write nothing.
+CREATE FUNCTION ledger.account_on(p_user bigint, p_today date) RETURNS ledger.account
+LANGUAGE plpgsql STABLE AS $$
+DECLARE a ledger.account; d record;
+BEGIN
+  IF ledger.at_home((p_user & 63)::integer) THEN
+    SELECT * INTO a FROM ledger.account x WHERE x.user_id = p_user;
+  END IF;
+  IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
+  IF a.settles_next <= p_today THEN
+    SELECT sum(x.unsettled)::bigint AS unsettled, sum(x.blocked)::bigint AS blocked INTO d
+      FROM ledger.settlement_due x WHERE x.user_id = p_user AND x.settles_on <= p_today;
+    a.unsettled := a.unsettled - d.unsettled;
+    a.blocked := a.blocked - d.blocked;
+  END IF;
   RETURN a;
 END $$;
 
@@ -253,17 +275,19 @@ CREATE FUNCTION ledger.cancel_waits(o ledger.orders) RETURNS boolean LANGUAGE sq
   SELECT coalesce(o.pending_change = 'MODIFY' AND o.change_keys[1] LIKE 'cancel %', false)
 $$;
 
--- What an event tells of a holding, a position, an order. Times in microseconds since 1970.
+-- What an event tells of a holding, a position, an order. Times in microseconds since 1970. Nothing
+-- settles on the day it is traded, so what has not settled holds all that was bought today; the rest
+-- of the holding has, and its lots, of which there are most, are not looked at.
 CREATE FUNCTION ledger.holding_facts(p_user bigint, p_symbol text, p_today date)
 RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('symbol', p_symbol, 'quantity', h.quantity, 'open_sell', h.open_sell,
-    'pledged', h.pledged, 'cost', h.cost, 'settled', coalesce(l.settled, 0),
-    't1', coalesce(l.t1, 0), 'bought_today', coalesce(l.today, 0))
+    'pledged', h.pledged, 'cost', h.cost, 'settled', h.quantity - l.t1 - l.today,
+    't1', l.t1, 'bought_today', l.today)
   FROM ledger.holding h, LATERAL (
-    SELECT sum(x.quantity) FILTER (WHERE x.settles_on <= p_today) AS settled,
-      sum(x.quantity) FILTER (WHERE x.settles_on > p_today AND x.trade_date < p_today) AS t1,
-      sum(x.quantity) FILTER (WHERE x.trade_date >= p_today) AS today
-    FROM ledger.holding_lot x WHERE x.user_id = p_user AND x.symbol = p_symbol) l
+    SELECT coalesce(sum(x.quantity) FILTER (WHERE x.trade_date < p_today), 0) AS t1,
+      coalesce(sum(x.quantity) FILTER (WHERE x.trade_date >= p_today), 0) AS today
+    FROM ledger.holding_lot x
+    WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.settles_on > p_today) l
   WHERE h.user_id = p_user AND h.symbol = p_symbol
 $$;
 
@@ -291,6 +315,12 @@ CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql ST
     'reason_code', o.reason_code, 'reason', o.reason,
     'rules', o.rules, 'created_at', ledger.micros(o.created_at),
     'updated_at', ledger.micros(o.updated_at), 'version', o.version)
+$$;
+
+CREATE FUNCTION ledger.new_order_id(p_user bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $$
+  -- 42 bits of milliseconds since 2026, 6 of slot, 16 of sequence: ordered by time, unique in a slot
+  SELECT (((extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1767225600000) << 22)
+    | ((p_user & 63) << 16) | (nextval('ledger.order_number') & 65535)
 $$;
 
 -- What the order gateway is to say to the venue, which knows DAY and IOC: longer or shorter lives

@@ -61,12 +61,6 @@ BEGIN
   RETURN QUERY SELECT 'DONE'::text, v_largest;
 END $$;
 
-CREATE FUNCTION ledger.new_order_id(p_user bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-  -- 42 bits of milliseconds since 2026, 6 of slot, 16 of sequence: ordered by time, unique in a slot
-  SELECT (((extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1767225600000) << 22)
-    | ((p_user & 63) << 16) | (nextval('ledger.order_number') & 65535)
-$$;
-
 -- One rule that failed, in the shape every refusal has.
 CREATE FUNCTION ledger.rule(p_code text, p_message text, p_value text, p_limit text, p_largest bigint)
 RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
@@ -246,24 +240,6 @@ BEGIN
   RETURN NEXT;
 END $$;
 
--- The account as a lock would find it on a day, for questions that write nothing.
-CREATE FUNCTION ledger.account_on(p_user bigint, p_today date) RETURNS ledger.account
-LANGUAGE plpgsql STABLE AS $$
-DECLARE a ledger.account; d record;
-BEGIN
-  IF ledger.at_home((p_user & 63)::integer) THEN
-    SELECT * INTO a FROM ledger.account x WHERE x.user_id = p_user;
-  END IF;
-  IF NOT FOUND THEN RAISE EXCEPTION 'no account %', p_user USING ERRCODE = 'OC404'; END IF;
-  IF a.settles_next <= p_today THEN
-    SELECT sum(x.unsettled)::bigint AS unsettled, sum(x.blocked)::bigint AS blocked INTO d
-      FROM ledger.settlement_due x WHERE x.user_id = p_user AND x.settles_on <= p_today;
-    a.unsettled := a.unsettled - d.unsettled;
-    a.blocked := a.blocked - d.blocked;
-  END IF;
-  RETURN a;
-END $$;
-
 CREATE FUNCTION ledger.first_answer(o ledger.orders, p_fingerprint bytea)
 RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
 LANGUAGE sql STABLE AS $$
@@ -303,76 +279,118 @@ BEGIN
   IF a.seq > v_kept THEN PERFORM ledger.keep_account(a); END IF;
 END $$;
 
+-- An order that is asked to become another: cancelled (p_quantity null) or replaced. One that waits is
+-- nobody else's and becomes it at once; a cancel behind a change in flight waits for its answer.
+CREATE FUNCTION ledger.with_change(o ledger.orders, p_quantity bigint, p_price bigint,
+    p_reserved bigint, p_trigger_price bigint, p_now timestamptz)
+RETURNS ledger.orders LANGUAGE plpgsql AS $$
+BEGIN
+  IF o.status = 'TRIGGER_PENDING' THEN
+    IF p_quantity IS NOT NULL THEN
+      o.quantity := p_quantity;
+      o.price := CASE WHEN o.type IN ('LIMIT', 'STOP_LIMIT') THEN p_price END;
+      o.limit_price := p_price;
+      o.trigger_price := coalesce(p_trigger_price, o.trigger_price);
+      o.reserved := p_reserved;
+    END IF;
+  ELSIF o.pending_change IS NULL THEN
+    o.pending_change := CASE WHEN p_quantity IS NULL THEN 'CANCEL' ELSE 'MODIFY' END;
+    o.pending_quantity := p_quantity;
+    o.pending_price := p_price;
+    o.pending_reserved := p_reserved;
+    o.request := o.request + 1;
+    o.touched_at := clock_timestamp();
+  END IF;
+  o.updated_at := p_now;
+  o.version := o.version + 1;
+  RETURN o;
+END $$;
+
+-- An order that knows a change by its key and by the event that answers it. While a change is in
+-- flight its own key stays the first, or that of the cancel that waits for its answer.
+CREATE FUNCTION ledger.with_key(o ledger.orders, p_key text, p_seq bigint) RETURNS ledger.orders
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE v_first integer := CASE WHEN o.pending_change = 'CANCEL' OR ledger.cancel_waits(o)
+  THEN 1 ELSE 0 END;
+BEGIN
+  o.change_keys := (o.change_keys[:v_first] || p_key || o.change_keys[v_first + 1:])[:100];
+  o.change_seqs := (o.change_seqs[:v_first] || p_seq || o.change_seqs[v_first + 1:])[:100];
+  RETURN o;
+END $$;
+
 -- Asks the venue to cancel (p_quantity null) or to replace; an order that waits is changed here, at
--- once. Idempotent on the order's request_ids: p_asked is the client's body in one form, and the id with
--- another one is KEY_REUSED. A cancel under the id of a replace is a request of its own, for it was
--- never answered. A cancel during a change waits for the change's answer.
--- outcome: ACCEPTED, REPLAY, KEY_REUSED, NOT_FOUND, NOT_WORKING, IN_FLIGHT, VERSION_MOVED, DENIED,
--- BELOW_FILLED.
+-- once. Idempotent on the order's request_ids: p_asked is the client's body in one form, and the id
+-- with another one is KEY_REUSED. An id is used up by an answer that has an event: ACCEPTED, REPEATED
+-- (a cancel while one is on its way, which is no cancel of its own) and DENIED. A conflict is of its
+-- moment and uses up none. A cancel under the id of a replace is a request of its own, for it was never
+-- answered; a cancel during a change waits for the change's answer.
+-- outcome: ACCEPTED, REPEATED, REPLAY, DENIED (anew or again), KEY_REUSED, NOT_FOUND, NOT_WORKING,
+-- IN_FLIGHT, VERSION_MOVED, BELOW_FILLED.
 CREATE FUNCTION ledger.request_change(p_user bigint, p_order bigint, p_request_id text,
     p_asked text, p_version integer, p_quantity bigint, p_price bigint, p_reserved bigint,
     p_verdict text, p_today date, p_now timestamptz, p_trigger_price bigint, p_changes_max integer)
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; b ledger.orders; o ledger.orders; v_rules jsonb := p_verdict::jsonb;
-  v_cancel boolean := p_quantity IS NULL; v_outcome text; v_known text;
+  v_cancel boolean := p_quantity IS NULL; v_kind text; k record;
   v_id text := CASE WHEN p_quantity IS NULL THEN 'cancel ' ELSE 'replace ' END || p_request_id || ' ';
 BEGIN
   a := ledger.lock_account(p_user, p_today, p_now);
+  rules := '[]';
   SELECT * INTO b FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user;
   IF NOT FOUND THEN
-    RETURN QUERY SELECT 'NOT_FOUND'::text, NULL::text, '[]'::text;
+    outcome := 'NOT_FOUND';
+    RETURN NEXT;
     RETURN;
   END IF;
-  SELECT k.key INTO v_known FROM unnest(b.change_keys) AS k (key) WHERE starts_with(k.key, v_id);
-  v_outcome := CASE WHEN v_known = v_id || p_asked THEN 'REPLAY'
-    WHEN v_known IS NOT NULL THEN 'KEY_REUSED'
-    WHEN v_cancel AND (b.pending_change = 'CANCEL' OR ledger.cancel_waits(b)) THEN 'REPLAY'
+  order_facts := ledger.order_facts(b)::text;
+  SELECT u.key, u.seq INTO k FROM unnest(b.change_keys, b.change_seqs) AS u (key, seq)
+    WHERE starts_with(u.key, v_id);
+  IF k.key = v_id || p_asked THEN
+    RETURN QUERY SELECT CASE e.kind WHEN 'CHANGE_DENIED' THEN 'DENIED' ELSE 'REPLAY' END,
+      request_change.order_facts, coalesce((e.body::json -> 'rules')::text, '[]')
+      FROM ledger.ledger_event e WHERE e.user_id = p_user AND e.seq = k.seq;
+    RETURN;
+  END IF;
+  outcome := CASE WHEN k.key IS NOT NULL THEN 'KEY_REUSED'
+    WHEN v_cancel AND (b.pending_change = 'CANCEL' OR ledger.cancel_waits(b)) THEN 'REPEATED'
     WHEN NOT ledger.is_working(b.status) THEN 'NOT_WORKING'
     WHEN b.pending_change IS NOT NULL AND NOT v_cancel THEN 'IN_FLIGHT'
     WHEN p_version IS NOT NULL AND p_version <> b.version THEN 'VERSION_MOVED'
-    WHEN NOT v_cancel AND p_quantity <= b.filled_quantity THEN 'BELOW_FILLED' END;
-  o := b;
-  o.change_keys := (array_prepend(v_id || p_asked, b.change_keys))[1:100];
-  IF v_outcome IS NOT NULL THEN
-    IF v_outcome = 'REPLAY' AND v_known IS NULL THEN
-      -- It was answered with the cancel that is on its way: asked again, it is no cancel of its own.
-      UPDATE ledger.orders x SET change_keys = o.change_keys WHERE x.order_id = p_order;
+    WHEN NOT v_cancel AND p_quantity <= b.filled_quantity THEN 'BELOW_FILLED' ELSE 'ACCEPTED' END;
+  IF outcome NOT IN ('REPEATED', 'ACCEPTED') THEN
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  o := ledger.with_key(b, v_id || p_asked, a.seq + 1);
+  IF outcome = 'ACCEPTED' THEN
+    b.change_keys := o.change_keys; b.change_seqs := o.change_seqs;
+    o := ledger.with_change(o, p_quantity, p_price, p_reserved, p_trigger_price, p_now);
+    IF NOT v_cancel THEN
+      v_rules := v_rules || ledger.changes_left(b, p_changes_max)
+        || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);
     END IF;
-    RETURN QUERY SELECT v_outcome, ledger.order_facts(b)::text, '[]'::text;
-    RETURN;
+    IF v_rules <> '[]' THEN
+      outcome := 'DENIED';
+      o := b;
+    ELSIF b.status = 'TRIGGER_PENDING' THEN
+      order_facts := ledger.order_facts(ledger.change_waiting(a, b, o, v_cancel, p_now))::text;
+      RETURN NEXT;
+      RETURN;
+    END IF;
   END IF;
-  IF NOT v_cancel THEN
-    v_rules := v_rules || ledger.changes_left(b, p_changes_max);
-  ELSIF b.pending_change IS NOT NULL THEN
-    RETURN QUERY SELECT * FROM ledger.queue_cancel(a, b, o.change_keys, p_now);
-    RETURN;
-  END IF;
-  IF b.status = 'TRIGGER_PENDING' THEN
-    RETURN QUERY SELECT * FROM ledger.change_waiting(a, b, o, p_quantity, p_price, p_trigger_price,
-      p_reserved, v_rules, p_now);
-    RETURN;
-  END IF;
-  o.pending_change := CASE WHEN v_cancel THEN 'CANCEL' ELSE 'MODIFY' END;
-  o.pending_quantity := p_quantity;
-  o.pending_price := p_price;
-  o.pending_reserved := p_reserved;
-  o.request := o.request + 1;
-  o.updated_at := p_now;
-  o.version := o.version + 1;
-  IF NOT v_cancel THEN
-    v_rules := v_rules || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);
-  END IF;
-  IF v_rules <> '[]' THEN
-    RETURN QUERY SELECT 'DENIED'::text, ledger.order_facts(b)::text, v_rules::text;
-    RETURN;
-  END IF;
+  v_kind := CASE outcome WHEN 'REPEATED' THEN 'CANCEL_REPEATED' WHEN 'DENIED' THEN 'CHANGE_DENIED'
+    ELSE CASE WHEN v_cancel THEN 'CANCEL' ELSE 'MODIFY' END || '_REQUESTED' END;
+  order_facts := ledger.order_facts(o)::text;
+  rules := v_rules::text;
   UPDATE ledger.orders x SET pending_change = o.pending_change, pending_quantity = o.pending_quantity,
     pending_price = o.pending_price, pending_reserved = o.pending_reserved, change_keys = o.change_keys,
-    request = o.request, updated_at = o.updated_at, version = o.version, touched_at = clock_timestamp()
-    WHERE x.order_id = p_order;
-  a := ledger.append_event(a, CASE WHEN v_cancel THEN 'CANCEL_REQUESTED' ELSE 'MODIFY_REQUESTED' END,
-    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text
-      || ',"change_key":' || to_json(o.change_keys[1])::text, o.symbol, ledger.order_command(o));
-  RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
+    change_seqs = o.change_seqs, request = o.request, updated_at = o.updated_at, version = o.version,
+    touched_at = o.touched_at WHERE x.order_id = p_order;
+  a := ledger.append_event(a, v_kind, o.order_id, 0,
+    CASE outcome WHEN 'ACCEPTED' THEN ledger.rehold(b, o) ELSE 0 END, 0, p_now,
+    '"order":' || order_facts || ',"change_key":' || to_json(v_id || p_asked)::text
+      || CASE outcome WHEN 'DENIED' THEN ',"rules":' || rules ELSE '' END,
+    o.symbol, CASE WHEN o.request > b.request THEN ledger.order_command(o) END);
+  RETURN NEXT;
 END $$;

@@ -44,39 +44,48 @@ BEGIN
   RETURN c;
 END $$;
 
--- How many shares of a fill trade in a position: all of an intraday one, and of a delivery sale what
--- the holding can't give. Pledged shares can't leave; those in other open sells can, for this sale has
--- happened and theirs may not.
-CREATE FUNCTION ledger.undelivered(o ledger.orders, p_quantity bigint) RETURNS bigint
-LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN o.product = 'MIS' THEN p_quantity WHEN o.side = 'BUY' THEN 0
-    ELSE greatest(0, p_quantity - coalesce((SELECT h.quantity - h.pledged FROM ledger.holding h
-      WHERE h.user_id = o.user_id AND h.symbol = o.symbol), 0)) END
-$$;
-
--- Trades in the position of an order's day. Sold for delivery and not held, shares are short in the
--- position of their trade date, with the margin of a shortage. `facts`: members of the event's body.
-CREATE FUNCTION ledger.trade_position(o ledger.orders, p_quantity bigint, p_value bigint,
-    p_trade_date date, OUT facts text, OUT realised bigint, OUT held bigint)
+-- What of a fill is delivered: bought shares are a lot, sold ones leave the lots that they are taken from.
+-- p_gain: the cash that this part moves; of a sale's, what is not usable before it settles is due.
+-- `facts`: members of the event's body, each with a comma before it.
+CREATE FUNCTION ledger.deliver_fill(a ledger.account, o ledger.orders, p_quantity bigint,
+    p_value bigint, p_gain bigint, p_seq bigint, p_trade_date date, p_settles_on date, p_today date,
+    OUT account ledger.account, OUT facts text)
 LANGUAGE plpgsql AS $$
-DECLARE b ledger.position; f record;
+DECLARE t record; v_lots json;
 BEGIN
-  facts := '';
-  IF o.product <> 'MIS' THEN
-    o.trade_date := p_trade_date;
-    SELECT r.margin_rate INTO STRICT o.margin_rate FROM ledger.shortage_rule r
-      WHERE r.valid_from <= p_trade_date ORDER BY r.valid_from DESC LIMIT 1;
-    facts := '"short":' || json_build_object('quantity', p_quantity, 'value', p_value,
-      'margin_rate', o.margin_rate)::text || ',';
+  account := a;
+  IF o.side = 'BUY' THEN
+    INSERT INTO ledger.holding AS h VALUES (o.user_id, o.symbol, p_quantity, 0, 0, p_value)
+      ON CONFLICT (user_id, symbol) DO UPDATE
+      SET quantity = h.quantity + p_quantity, cost = h.cost + p_value;
+    INSERT INTO ledger.holding_lot VALUES (o.user_id, o.symbol, p_seq, p_trade_date, p_settles_on,
+      p_quantity, p_value);
+    v_lots := json_build_array(json_build_object('lot', p_seq, 'trade_date', p_trade_date,
+      'settles_on', p_settles_on, 'quantity', p_quantity, 'cost', p_value));
+  ELSE
+    t := ledger.take_lots(o.user_id, o.symbol, p_quantity, p_value, p_seq, p_trade_date);
+    v_lots := t.taken;
+    IF p_settles_on > p_today AND p_gain > 0 THEN  -- a late fill has settled by now
+      account := ledger.add_due(account, p_settles_on, p_gain, least(t.blocked, p_gain), 0);
+    END IF;
   END IF;
-  b := ledger.position_of(o);
-  held := -ledger.position_hold(b);
-  b.margin_rate := greatest(b.margin_rate, o.margin_rate);
-  f := ledger.fill_position(b, o.side, p_quantity, p_value);
-  PERFORM ledger.keep_position(f.after);
-  realised := f.realised;
-  held := held + ledger.position_hold(f.after);
-  facts := facts || '"position":' || ledger.position_facts(f.after)::text;
+  facts := ',"lots":' || v_lots::text || ',"holding":'
+    || ledger.holding_facts(o.user_id, o.symbol, p_today)::text;
+END $$;
+
+-- An order after a fill, with its charges on all it has traded.
+CREATE FUNCTION ledger.with_fill(o ledger.orders, p_quantity bigint, p_value bigint, p_next text,
+    p_now timestamptz)
+RETURNS ledger.orders LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  o.filled_quantity := o.filled_quantity + p_quantity;
+  o.traded_value := o.traded_value + p_value;
+  o.charges := ledger.charges_on(o.traded_value, o.charge_rates);
+  o.status := p_next;
+  o.updated_at := p_now;
+  o.version := o.version + 1;
+  IF NOT ledger.is_working(p_next) THEN RETURN ledger.without_change(o); END IF;
+  RETURN o;
 END $$;
 
 -- One fill, under the account's lock: money, shares, charges, postings, event. Returns its event's seq.
@@ -87,60 +96,38 @@ CREATE FUNCTION ledger.book_fill(a ledger.account, b ledger.orders, p_exec_id te
     p_today date, p_now timestamptz)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-  o ledger.orders := b;
   v_value bigint := (p_quantity * p_price + 50) / 100;
   v_sign integer := CASE WHEN b.side = 'BUY' THEN 1 ELSE -1 END;
-  v_heads bigint[] := '{0,0,0,0,0,0,0}'; v_charges bigint[]; v_charged bigint := 0;
-  v_short bigint; v_moved bigint; v_realised bigint := 0; v_held bigint; v_gain bigint; v_seq bigint;
-  v_more text := ''; p record; t record; m record;
+  v_heads bigint[] := '{0,0,0,0,0,0,0}'; v_charged bigint := 0; v_held bigint; v_seq bigint;
+  v_short bigint; v_moved bigint; v_realised bigint := 0; v_gain bigint; v_more text := '';
+  o ledger.orders; p record; d record; m record;
 BEGIN
-  o.filled_quantity := o.filled_quantity + p_quantity;
-  o.traded_value := o.traded_value + v_value;
-  v_charges := ledger.charges_on(o.traded_value, o.charge_rates);
+  o := ledger.with_fill(b, p_quantity, v_value, p_next, p_now);
   FOR i IN 1..7 LOOP
-    v_heads[i] := v_charges[i] - b.charges[i];
+    v_heads[i] := o.charges[i] - b.charges[i];
     v_charged := v_charged + v_heads[i];
   END LOOP;
-  o.charges := v_charges;
-  o.status := p_next;
-  o.updated_at := p_now;
-  o.version := o.version + 1;
-  IF NOT ledger.is_working(o.status) THEN
-    o := ledger.without_change(o);
-    IF ledger.is_working(b.status) THEN a.open_orders := a.open_orders - 1; END IF;
+  IF ledger.is_working(b.status) AND NOT ledger.is_working(p_next) THEN
+    a.open_orders := a.open_orders - 1;
   END IF;
   v_held := ledger.rehold(b, o);
-  v_short := ledger.undelivered(o, p_quantity);
+  v_short := ledger.undelivered(o, p_quantity, p_trade_date);
   v_moved := div(v_value::numeric * (p_quantity - v_short) * 2 + p_quantity, p_quantity * 2)::bigint;
+  v_gain := -v_sign * v_moved - v_charged;
   IF v_short > 0 THEN
     p := ledger.trade_position(o, v_short, v_value - v_moved, p_trade_date);
     v_held := v_held + p.held;
     v_realised := p.realised;
     v_more := ',' || p.facts;
+    a := ledger.add_result(a, p_trade_date, p_settles_on,
+      v_realised - CASE o.product WHEN 'MIS' THEN v_charged ELSE 0 END, p_today);
   END IF;
-  v_gain := v_realised - v_sign * v_moved - v_charged;
-  v_seq := a.seq + CASE WHEN a.cash + v_gain < 0 THEN 2 ELSE 1 END;  -- a loan is an event before
-  IF o.product = 'MIS' THEN
-    a := ledger.add_result(a, p_trade_date, p_settles_on, v_gain, p_today);
-  ELSIF o.side = 'BUY' THEN
-    INSERT INTO ledger.holding AS h VALUES (o.user_id, o.symbol, p_quantity, 0, 0, v_value)
-      ON CONFLICT (user_id, symbol) DO UPDATE
-      SET quantity = h.quantity + p_quantity, cost = h.cost + v_value;
-    INSERT INTO ledger.holding_lot VALUES (o.user_id, o.symbol, v_seq, p_trade_date, p_settles_on,
-      p_quantity, v_value);
-    v_more := ',"lots":' || json_build_array(json_build_object('lot', v_seq,
-      'trade_date', p_trade_date, 'settles_on', p_settles_on, 'quantity', p_quantity,
-      'cost', v_value))::text;
-  ELSE
-    t := ledger.take_lots(o.user_id, o.symbol, p_quantity - v_short, v_moved, v_seq, p_trade_date);
-    v_more := v_more || ',"lots":' || t.taken::text;
-    IF p_settles_on > p_today AND v_gain > 0 THEN  -- a late fill has settled by now
-      a := ledger.add_due(a, p_settles_on, v_gain,
-        greatest(0, least(t.blocked + greatest(0, v_realised), v_gain)));
-    END IF;
-  END IF;
+  v_seq := a.seq + CASE WHEN a.cash + v_realised + v_gain < 0 THEN 2 ELSE 1 END;  -- a loan goes before
   IF o.product = 'CNC' THEN
-    v_more := v_more || ',"holding":' || ledger.holding_facts(o.user_id, o.symbol, p_today)::text;
+    d := ledger.deliver_fill(a, o, p_quantity - v_short, v_moved, v_gain, v_seq, p_trade_date,
+      p_settles_on, p_today);
+    a := d.account;
+    v_more := v_more || d.facts;
   END IF;
   SELECT * INTO m FROM ledger.move_cash(a, 'FILL', o.order_id, v_held, p_now,
     '"order":' || ledger.order_facts(o)::text || ',"fill":' || json_build_object(
@@ -181,12 +168,12 @@ BEGIN
   RETURN o;
 END $$;
 
--- An order that was cancelled, with the reason where it was the broker who asked
--- (functions/orders/square_off.py).
+-- An order cancelled by the change whose key is the first, with the reason where it was the broker who
+-- asked (functions/orders/square_off.py).
 CREATE FUNCTION ledger.with_cancel_reason(o ledger.orders) RETURNS ledger.orders
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-  IF EXISTS (SELECT FROM unnest(o.change_keys) AS k (key) WHERE starts_with(k.key, 'cancel SQ-')) THEN
+  IF starts_with(o.change_keys[1], 'cancel SQ-') THEN
     o.reason_code := 'SQUARED_OFF';
     o.reason := 'cancelled by the end-of-day square-off';
   END IF;
@@ -220,7 +207,9 @@ BEGIN
     o.reason_code := p_code;
     o.reason := p_text;
   END IF;
-  IF p_happening = 'CANCELLED' THEN o := ledger.with_cancel_reason(o); END IF;
+  IF p_happening = 'CANCELLED' AND b.pending_change = 'CANCEL' THEN
+    o := ledger.with_cancel_reason(o);
+  END IF;
   o.status := p_next;
   o.updated_at := p_now;
   o.version := o.version + 1;
@@ -237,9 +226,8 @@ BEGIN
     version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
   a := ledger.append_event(a, CASE p_happening WHEN 'CHANGE_REFUSED' THEN p_happening
       WHEN 'REPLACED_DOWN' THEN 'ORDER_REPLACED' ELSE 'ORDER_' || p_happening END,
-    o.order_id, 0, ledger.rehold(b, o), 0, p_now,
-    '"order":' || ledger.order_facts(o)::text || p_report, o.symbol,
-    CASE WHEN o.request > b.request THEN ledger.order_command(o) END);
+    o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text || p_report,
+    o.symbol, CASE WHEN o.request > b.request THEN ledger.order_command(o) END);
   RETURN a.seq;
 END $$;
 
@@ -286,6 +274,57 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
     WHEN p_exec_type = 'F' AND p_quantity::numeric * p_price > 10 ^ 19 THEN 'IMPOSSIBLE_PRICE' END
 $$;
 
+-- Judges a report of an account that is locked: APPLIED (and then what happened, to which state),
+-- DUPLICATE, NOTHING (says nothing new), or PARKED with why.
+CREATE FUNCTION ledger.judge_execution(p_user bigint, p_order bigint, p_request integer,
+    p_exec_id text, p_exec_type text, p_ord_status text, p_quantity bigint, p_price bigint,
+    p_cumulative bigint, p_trade_date date, p_reject_code integer, OUT verdict text, OUT why text,
+    OUT o ledger.orders, OUT happening text, OUT next text)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE x ledger.execution;
+BEGIN
+  verdict := 'PARKED';
+  IF EXISTS (SELECT FROM ledger.parked_execution y WHERE y.user_id = p_user) THEN
+    why := 'BEHIND_A_PARKED_REPORT';
+    -- An answer to the sweep, which asks again while it matters: one kept each time has no end.
+    IF p_exec_type = 'I' THEN verdict := 'NOTHING'; END IF;
+    RETURN;
+  END IF;
+  SELECT * INTO o FROM ledger.orders y WHERE y.order_id = p_order AND y.user_id = p_user;
+  IF NOT FOUND THEN
+    why := 'UNKNOWN_ORDER';
+    RETURN;
+  END IF;
+  IF p_exec_type NOT IN ('I', '9') THEN
+    SELECT * INTO x FROM ledger.execution e
+      WHERE e.venue = 1 AND e.trade_date = p_trade_date AND e.exec_id = p_exec_id;
+    IF FOUND THEN
+      IF (x.order_id, x.exec_type) = (p_order, p_exec_type)
+          AND (p_exec_type <> 'F' OR (x.quantity, x.price) = (p_quantity, p_price)) THEN
+        verdict := 'DUPLICATE';
+      ELSE
+        why := 'EXEC_ID_REUSED';
+      END IF;
+      RETURN;
+    END IF;
+  END IF;
+  why := ledger.fault_of(o, p_exec_type, p_quantity, p_price);
+  IF why IS NOT NULL THEN RETURN; END IF;
+  happening := ledger.happening_of(o, p_exec_type, p_ord_status, p_quantity, p_cumulative, p_request,
+    p_reject_code);
+  IF happening IS NULL THEN
+    verdict := 'NOTHING';
+    RETURN;
+  END IF;
+  next := CASE happening WHEN 'CHANGE_REFUSED' THEN o.status ELSE (SELECT t.next FROM ledger.order_transition t
+    WHERE t.status = o.status AND t.happening = judge_execution.happening) END;
+  IF next IS NULL THEN
+    why := 'ILLEGAL_TRANSITION ' || o.status || ' ' || happening;
+    RETURN;
+  END IF;
+  verdict := 'APPLIED';
+END $$;
+
 -- outcome: APPLIED, DUPLICATE, NOTHING (said nothing new) or PARKED (with why).
 CREATE FUNCTION ledger.apply_execution(p_session text, p_position bigint, p_user bigint,
     p_order bigint, p_request integer, p_exec_id text, p_exec_type text, p_ord_status text,
@@ -294,8 +333,7 @@ CREATE FUNCTION ledger.apply_execution(p_session text, p_position bigint, p_user
     p_text text, p_report text, p_today date, p_now timestamptz)
 RETURNS TABLE (outcome text, why text, seq bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE a ledger.account; o ledger.orders; x ledger.execution; h text; v_next text; v_why text;
-  v_seq bigint;
+DECLARE a ledger.account; o ledger.orders; j record; v_seq bigint;
 BEGIN
   -- Entered first: only a slot's home can say that an account or an order isn't there.
   IF ledger.enter_slot(CASE p_user WHEN 0 THEN p_order >> 16 ELSE p_user END) AND p_user = 0 THEN
@@ -303,66 +341,29 @@ BEGIN
     p_user := coalesce((SELECT y.user_id FROM ledger.orders y WHERE y.order_id = p_order), 0);
   END IF;
   INSERT INTO ledger.fix_applied VALUES (p_session, p_position) ON CONFLICT DO NOTHING;
-  IF NOT EXISTS (SELECT FROM ledger.account y WHERE y.user_id = p_user) THEN
-    v_why := 'UNKNOWN_ACCOUNT';
-  ELSE
+  IF EXISTS (SELECT FROM ledger.account y WHERE y.user_id = p_user) THEN
     a := ledger.lock_account(p_user, p_today, p_now);
-  END IF;
-  IF v_why IS NOT NULL THEN
-    NULL;
-  ELSIF EXISTS (SELECT FROM ledger.parked_execution y WHERE y.user_id = p_user) THEN
-    v_why := 'BEHIND_A_PARKED_REPORT';
+    j := ledger.judge_execution(p_user, p_order, p_request, p_exec_id, p_exec_type, p_ord_status,
+      p_quantity, p_price, p_cumulative, p_trade_date, p_reject_code);
   ELSE
-    SELECT * INTO o FROM ledger.orders y WHERE y.order_id = p_order AND y.user_id = p_user;
-    IF NOT FOUND THEN v_why := 'UNKNOWN_ORDER'; END IF;
+    SELECT 'PARKED' AS verdict, 'UNKNOWN_ACCOUNT' AS why INTO j;
   END IF;
-  IF v_why IS NULL AND p_exec_type NOT IN ('I', '9') THEN
-    SELECT * INTO x FROM ledger.execution e
-      WHERE e.venue = 1 AND e.trade_date = p_trade_date AND e.exec_id = p_exec_id;
-    IF FOUND THEN
-      IF (x.order_id, x.exec_type) = (p_order, p_exec_type)
-          AND (p_exec_type <> 'F' OR (x.quantity, x.price) = (p_quantity, p_price)) THEN
-        RETURN QUERY SELECT 'DUPLICATE'::text, NULL::text, 0::bigint;
-        RETURN;
-      END IF;
-      v_why := 'EXEC_ID_REUSED';
-    END IF;
-  END IF;
-  IF v_why IS NULL THEN
-    v_why := ledger.fault_of(o, p_exec_type, p_quantity, p_price);
-  END IF;
-  IF v_why IS NULL THEN
-    h := ledger.happening_of(o, p_exec_type, p_ord_status, p_quantity, p_cumulative, p_request,
-      p_reject_code);
-    IF h IS NULL THEN
-      RETURN QUERY SELECT 'NOTHING'::text, NULL::text, 0::bigint;
-      RETURN;
-    END IF;
-    IF h = 'CHANGE_REFUSED' THEN
-      v_next := o.status;
-    ELSE
-      SELECT t.next INTO v_next FROM ledger.order_transition t
-        WHERE t.status = o.status AND t.happening = h;
-      IF NOT FOUND THEN v_why := 'ILLEGAL_TRANSITION ' || o.status || ' ' || h; END IF;
-    END IF;
-  END IF;
-  IF v_why = 'BEHIND_A_PARKED_REPORT' AND p_exec_type = 'I' THEN
-    -- An answer to the sweep, which asks again while it matters: one kept each time has no end.
-    RETURN QUERY SELECT 'NOTHING'::text, NULL::text, 0::bigint;
-    RETURN;
-  END IF;
-  IF v_why IS NOT NULL THEN
-    INSERT INTO ledger.parked_execution VALUES (p_session, p_position, p_user, p_order, v_why,
+  IF j.verdict = 'PARKED' THEN
+    INSERT INTO ledger.parked_execution VALUES (p_session, p_position, p_user, p_order, j.why,
       p_report, p_now) ON CONFLICT DO NOTHING;
-    RETURN QUERY SELECT 'PARKED'::text, v_why, 0::bigint;
+    RETURN QUERY SELECT 'PARKED'::text, j.why::text, 0::bigint;
+    RETURN;
+  ELSIF j.verdict <> 'APPLIED' THEN
+    RETURN QUERY SELECT j.verdict::text, NULL::text, 0::bigint;
     RETURN;
   END IF;
+  o := j.o;
   o.venue_order_id := coalesce(o.venue_order_id, nullif(p_venue_order_id, 'NONE'));
-  IF h IN ('PARTLY_FILLED', 'FULLY_FILLED') THEN
-    v_seq := ledger.book_fill(a, o, p_exec_id, p_quantity, p_price, p_trade_date, p_settles_on, v_next,
-      p_transacted, p_today, p_now);
+  IF p_exec_type = 'F' THEN
+    v_seq := ledger.book_fill(a, o, p_exec_id, p_quantity, p_price, p_trade_date, p_settles_on,
+      j.next, p_transacted, p_today, p_now);
   ELSE
-    v_seq := ledger.book_change(a, o, h, v_next, p_request, p_code, p_text,
+    v_seq := ledger.book_change(a, o, j.happening, j.next, p_request, p_code, p_text,
       CASE WHEN p_exec_type IN ('I', '9') THEN '' ELSE ',"execution":' || json_build_object(
         'exec_id', p_exec_id, 'exec_type', p_exec_type, 'trade_date', p_trade_date,
         'settles_on', p_settles_on, 'at', ledger.micros(p_transacted))::text END, p_now);

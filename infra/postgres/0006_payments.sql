@@ -213,9 +213,5 @@ BEGIN
   RETURN v_next;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.payment_facts, ledger.judge_payment, ledger.request_payment,
-  ledger.attempt_payment, ledger.end_payment, ledger.retry_payment, ledger.payment_after FROM PUBLIC;
-GRANT USAGE ON SCHEMA ledger TO outcry_app;
-GRANT SELECT ON ledger.payment, ledger.payment_transition TO outcry_app;
 GRANT EXECUTE ON FUNCTION ledger.request_payment, ledger.attempt_payment, ledger.end_payment,
   ledger.payment_facts TO outcry_app;

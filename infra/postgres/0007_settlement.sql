@@ -258,10 +258,6 @@ BEGIN
   RETURN m.event_seq;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.settle, ledger.deliver_position, ledger.value_shortage,
-  ledger.close_out, ledger.charge_square_off, ledger.charge_interest, ledger.held_before,
-  ledger.announce_dividend, ledger.pay_dividend FROM PUBLIC;
-GRANT SELECT ON ledger.shortage, ledger.loan, ledger.interest_rate, ledger.dividend TO outcry_app;
 GRANT EXECUTE ON FUNCTION ledger.settle, ledger.deliver_position, ledger.value_shortage,
   ledger.close_out, ledger.charge_square_off, ledger.charge_interest, ledger.held_before,
   ledger.announce_dividend, ledger.pay_dividend TO outcry_app;

@@ -80,8 +80,8 @@ BEGIN
 END $$;
 
 -- The depository's charge on a trade date's sales out of the demat account: once for each security of
--- which more was sold than bought that day (delivery), and of which settled shares were sold: those
--- bought on p_settled_through or before. Returns how many it booked now. Not part of the note.
+-- which more was sold than bought that day, whatever the product, and of which settled shares left:
+-- those bought on p_settled_through or before. Returns how many it booked now. Not part of the note.
 CREATE FUNCTION ledger.charge_depository(p_user bigint, p_trade_date date, p_settled_through date,
     p_charge bigint, p_tax bigint, p_today date, p_now timestamptz)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -89,16 +89,15 @@ DECLARE a ledger.account; v_symbol text; m record; v_booked integer := 0;
 BEGIN
   a := ledger.lock_account(p_user, p_today, p_now);
   FOR v_symbol IN
-    SELECT o.symbol FROM ledger.execution e JOIN ledger.orders o USING (order_id)
-      WHERE e.user_id = p_user AND e.trade_date = p_trade_date AND e.exec_type = 'F'
-        AND o.product = 'CNC'
-      GROUP BY o.symbol
-      HAVING sum(CASE o.side WHEN 'SELL' THEN e.quantity ELSE -e.quantity END) > 0
-        AND bool_or(EXISTS (SELECT FROM ledger.lot_sale s
-          WHERE s.user_id = p_user AND s.seq = e.seq AND s.acquired <= p_settled_through))
+    SELECT s.symbol FROM ledger.lot_sale s
+      WHERE s.user_id = p_user AND s.trade_date = p_trade_date AND s.acquired <= p_settled_through
         AND NOT EXISTS (SELECT FROM ledger.job_entry j WHERE j.job = 'DEPOSITORY'
-          AND j.day = p_trade_date AND j.user_id = p_user AND j.instrument = o.symbol)
-      ORDER BY o.symbol LOOP
+          AND j.day = p_trade_date AND j.user_id = p_user AND j.instrument = s.symbol)
+      GROUP BY s.symbol
+      HAVING (SELECT sum(CASE o.side WHEN 'SELL' THEN e.quantity ELSE -e.quantity END)
+        FROM ledger.execution e JOIN ledger.orders o USING (order_id) WHERE e.user_id = p_user
+          AND e.trade_date = p_trade_date AND e.exec_type = 'F' AND o.symbol = s.symbol) > 0
+      ORDER BY s.symbol LOOP
     SELECT * INTO m FROM ledger.move_cash(a, 'DP_CHARGED', NULL, 0, p_now,
       '"depository":' || json_build_object('symbol', v_symbol, 'trade_date', p_trade_date,
         'charge', p_charge, 'tax', p_tax)::text,
@@ -110,7 +109,4 @@ BEGIN
   RETURN v_booked;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.charges_booked, ledger.book_contract_note, ledger.charge_depository
-  FROM PUBLIC;
-GRANT SELECT ON ledger.contract_note, ledger.contract_note_due TO outcry_app;
 GRANT EXECUTE ON FUNCTION ledger.book_contract_note, ledger.charge_depository TO outcry_app;

@@ -58,7 +58,5 @@ BEGIN
   RETURN true;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.enter_slot, ledger.at_home FROM PUBLIC;
-GRANT USAGE ON SCHEMA ledger TO outcry_app, outcry_edge;
 GRANT SELECT ON ledger.shard, ledger.slot_home, ledger.slot TO outcry_app, outcry_edge;
 GRANT EXECUTE ON FUNCTION ledger.at_home TO outcry_app, outcry_edge;

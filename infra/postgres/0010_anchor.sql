@@ -90,6 +90,4 @@ BEGIN
   RETURN true;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.changed_heads, ledger.record_anchor FROM PUBLIC;
-GRANT SELECT ON ledger.anchor, ledger.day_total TO outcry_app;
 GRANT EXECUTE ON FUNCTION ledger.changed_heads, ledger.record_anchor TO outcry_app;

@@ -67,9 +67,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- The roles: the application reads and calls, the edge hands on and reads; neither writes a money table.
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
 GRANT USAGE ON SCHEMA ledger TO outcry_app, outcry_edge;
-GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO outcry_app;
 GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.set_pledge,
   ledger.place_order, ledger.place_orders, ledger.request_change, ledger.apply_execution,
   ledger.park_execution, ledger.park_unreadable,

@@ -17,6 +17,5 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ON CONFLICT (symbol, trade_date) DO UPDATE SET high = excluded.high, close = excluded.close
     WHERE (d.high, d.close) <> (excluded.high, excluded.close)
 $$;
-REVOKE ALL ON FUNCTION market.record_day_prices FROM PUBLIC;
 GRANT SELECT ON market.day_price TO outcry_app;
 GRANT EXECUTE ON FUNCTION market.record_day_prices TO outcry_app;

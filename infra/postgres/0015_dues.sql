@@ -1,20 +1,23 @@
 -- How what is not settled becomes less before its day, so that nothing of the client's own is kept
 -- from him: never below what the market still owes, never above the cash that is there.
 
-CREATE TABLE ledger.intraday_result (         -- cash that a day's intraday trades moved, charges too
+CREATE TABLE ledger.intraday_result (         -- cash that a day's trades in positions moved: intraday
+                                              -- ones with their charges, and delivery sales' short part
   user_id    bigint NOT NULL,
   trade_date date NOT NULL,
   amount     bigint NOT NULL,
   PRIMARY KEY (user_id, trade_date)
 );
 
--- Takes from what settles on a day. The account's next event records it.
+-- Takes from what settles on a day; of what is blocked the intraday profit goes first, so that a loss
+-- of it later frees nothing of the other. The account's next event records it.
 CREATE FUNCTION ledger.lower_due(a ledger.account, p_settles_on date, p_unsettled bigint,
     p_blocked bigint)
 RETURNS ledger.account LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE ledger.settlement_due d SET unsettled = d.unsettled - p_unsettled,
-    blocked = d.blocked - p_blocked WHERE d.user_id = a.user_id AND d.settles_on = p_settles_on;
+    blocked = d.blocked - p_blocked, intraday = greatest(0, d.intraday - p_blocked)
+    WHERE d.user_id = a.user_id AND d.settles_on = p_settles_on;
   DELETE FROM ledger.settlement_due d
     WHERE d.user_id = a.user_id AND d.settles_on = p_settles_on AND d.unsettled = 0;
   a.unsettled := a.unsettled - p_unsettled;
@@ -24,8 +27,9 @@ BEGIN
   RETURN a;
 END $$;
 
--- Adds an intraday fill to its day's result. The market pays or takes a day's result as one sum, so
--- what is due of it is the profit as it now stands, none of which can be spent before.
+-- Adds what a fill realised in a position to its day's result. The market pays or takes a day's result
+-- as one sum, so what is due of it is the profit as it now stands, none of which can be spent before.
+-- What of it was used already (cut_dues) can't be taken back: then a loss lowers nothing that is due.
 CREATE FUNCTION ledger.add_result(a ledger.account, p_trade_date date, p_settles_on date,
     p_amount bigint, p_today date)
 RETURNS ledger.account LANGUAGE plpgsql AS $$
@@ -36,8 +40,8 @@ BEGIN
     RETURNING r.amount INTO v_after;
   v_due := greatest(0, v_after) - greatest(0, v_after - p_amount);
   IF p_settles_on <= p_today OR v_due = 0 THEN RETURN a; END IF;  -- a late fill has settled by now
-  IF v_due > 0 THEN RETURN ledger.add_due(a, p_settles_on, v_due, v_due); END IF;
-  SELECT least(-v_due, d.blocked) INTO v_due FROM ledger.settlement_due d
+  IF v_due > 0 THEN RETURN ledger.add_due(a, p_settles_on, v_due, v_due, v_due); END IF;
+  SELECT least(-v_due, d.intraday) INTO v_due FROM ledger.settlement_due d
     WHERE d.user_id = a.user_id AND d.settles_on = p_settles_on;
   IF v_due > 0 THEN RETURN ledger.lower_due(a, p_settles_on, v_due, v_due); END IF;
   RETURN a;

@@ -148,7 +148,6 @@ RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
   SELECT EXISTS (SELECT FROM ended)
 $$;
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA identity FROM PUBLIC;
 GRANT USAGE ON SCHEMA identity TO outcry_app, outcry_edge;
 GRANT SELECT ON ALL TABLES IN SCHEMA identity TO outcry_app;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA identity TO outcry_app;

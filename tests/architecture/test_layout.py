@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("functions", "edge", "tui", "infra")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
+MIGRATIONS = sorted((ROOT / "infra" / "postgres").glob("*.sql"))
 LOCKS = sorted((ROOT / "infra" / "requirements").glob("*.txt"))
 
 
@@ -40,10 +41,36 @@ def test_a_source_file_opens_with_its_role_and_stays_short(path: Path) -> None:
     tree = ast.parse(text)
     if tree.body:
         assert ast.get_docstring(tree), f"{path.name} says nothing of its role"
+    assert too_long(functions_of(tree)) == []
+
+
+@pytest.mark.parametrize("kind", ["py", "sql"])
+def test_tests_and_the_databases_files_stay_short_too(kind: str) -> None:
+    paths = [*(ROOT / "tests").rglob("*.py")] if kind == "py" else MIGRATIONS
+    wrong = []
+    for path in paths:
+        text = path.read_text()
+        functions = functions_of(ast.parse(text)) if kind == "py" else sql_functions_of(text)
+        if text.count("\n") > FILE_LINES_MAX or too_long(functions):
+            wrong.append((path.name, text.count("\n"), too_long(functions)))
+    assert paths
+    assert wrong == []
+
+
+def functions_of(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Every function's name and how many lines it has."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            length = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert length <= FUNCTION_LINES_MAX, f"{node.name} has {length} lines"
+            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def sql_functions_of(text: str) -> Iterator[tuple[str, int]]:
+    for match in re.finditer(r"(?ms)^CREATE FUNCTION ([\w.]+).*?\$\$.*?\$\$", text):
+        yield match[1], match[0].count("\n") + 1
+
+
+def too_long(functions: Iterator[tuple[str, int]]) -> list[tuple[str, int]]:
+    return [(name, lines) for name, lines in functions if lines > FUNCTION_LINES_MAX]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda p: p.name)

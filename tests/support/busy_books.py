@@ -18,6 +18,8 @@ from functions.shared.domain.short_delivery import SHORTAGE_RATES
 from functions.shared.stores.objects import FileObjects
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.secrets import FileSecrets
+from infra.command import verify_ledger
+from infra.command.anchor_log import load_key, read_anchors
 from infra.command.verify_ledger import Anchors
 from infra.local.postgres import APPLICATION
 from tests.support.contract_notes import write_note_of
@@ -27,8 +29,9 @@ from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_dat
 from tests.support.waiting import gtt, modify_stop, release, stopped
 
 INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER, OVERSELLER = 7, 9, 11, 13, 15, 17, 19
-WAITER = 21
+LOSER, WAITER = 21, 23
 """They live on shard 0."""
+HOMES_OF_SHARD_0 = dict.fromkeys(range(32), 0)
 _QUIET = """
 SELECT pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
 """
@@ -59,6 +62,7 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
             _fill_dearly(Trader(shards, BORROWER, LAKH))
             _wait(Trader(shards, WAITER, LAKH))
             _oversell(Trader(shards, OVERSELLER, LAKH))
+            _lose(Trader(shards, LOSER, 3_000 * RUPEE))
             anchor_everything(shards, folder)
         finally:
             shards.close()
@@ -73,6 +77,24 @@ def anchor_everything(shards: Shards, folder: Path) -> None:
     for number, shard in enumerate(shards.databases):
         wait_until(lambda shard=shard: bool(shard.run(_QUIET)[0][0]), seconds=10)  # type: ignore[misc]
         anchor_shard(shard, FileObjects(folder / "objects"), anchor_key(secrets), number, NOON)
+
+
+def problems_of_damage(books: BusyBooks, sql: str) -> list[str]:
+    """What the checks of shard 0 find inside a transaction that is never committed, of damage by
+    the superuser, past every trigger."""
+    signed = read_anchors(books.anchors.folder, load_key(books.anchors.key))
+    connection = books.shards.superuser(0)
+    try:
+        connection.run("BEGIN")
+        connection.run("SET LOCAL session_replication_role = replica")
+        connection.run(sql)
+        assert connection.row_count != 0, "the damage touched nothing"
+        report = verify_ledger.Report()
+        verify_ledger.check_shard(connection, 0, report, HOMES_OF_SHARD_0, signed)
+        connection.run("ROLLBACK")
+    finally:
+        connection.close()
+    return report.problems
 
 
 def _invest(trader: Trader) -> None:
@@ -121,8 +143,8 @@ def _trade_days(trader: Trader) -> None:
 
 
 def _change_minds(trader: Trader) -> None:
-    """Orders in every state that the others have not, changes that were taken and refused, and
-    shares that are pledged."""
+    """Orders in every state that the others have not, changes that were taken, refused and denied,
+    a cancel asked for twice, and shares that are pledged."""
     trader.place(Side.BUY, 5_000)
     for exec_type in ("8", "C"):
         trader.told(trader.buy(1), exec_type)
@@ -133,7 +155,10 @@ def _change_minds(trader: Trader) -> None:
     trader.told(order, "5", request=1)
     trader.modify(order, 7, 102)
     trader.told(order, "9", request=2)
-    trader.cancel(trader.buy(2))
+    trader.modify(order, 5_000, 101)
+    order = trader.buy(2)
+    for _ in range(2):
+        trader.cancel(order)
     trader.told(trader.sell(2, product=Product.MIS), "0")
     trader.own(3)
     trader.settle()
@@ -179,6 +204,13 @@ def _oversell(trader: Trader) -> None:
     settling.deliver(*where, trader.today, trader.now)
     trader.fill(trader.buy(4, product=Product.MIS), 4)
     trader.fill(trader.sell(4, 105, product=Product.MIS), 4, 105)
+
+
+def _lose(trader: Trader) -> None:
+    """A day's profit, and then a loss of more than all of the cash."""
+    for quantity, rupees in ((50, 110), (100, 60)):
+        trader.fill(trader.buy(quantity, product=Product.MIS), quantity)
+        trader.fill(trader.sell(quantity, product=Product.MIS), quantity, rupees)
 
 
 def _pay(trader: Trader) -> None:

@@ -6,6 +6,7 @@ from functions.shared.bookkeeping import settling
 from functions.shared.bookkeeping.settling import OpenPosition
 from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.orders import Product, Side
+from functions.shared.domain.short_delivery import shortage_rates
 from functions.shared.stores.postgres import Database
 from tests.support.ledger import ACME, TODAY, Trader, price
 
@@ -34,6 +35,13 @@ def deliver(trader: Trader, day: date = TODAY) -> bool:
 def value_shortage(trader: Trader, rupees: float) -> bool:
     return settling.value_shortage(
         trader.shards, left_by(trader), price(rupees), trader.today, trader.now
+    )
+
+
+def close_out(trader: Trader, rupees: float) -> bool:
+    rates = shortage_rates(TODAY)
+    return settling.close_out(
+        trader.shards, left_by(trader), price(rupees), rates, trader.today, trader.now
     )
 
 

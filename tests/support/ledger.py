@@ -116,6 +116,12 @@ class Trader:
         wanted = self.placement(side, quantity, rupees, key, product=product)
         return placing.place(self.shards, wanted)
 
+    def preview(
+        self, side: Side, quantity: int, rupees: float | None = 100, product: Product = Product.CNC
+    ) -> Placed:
+        wanted = self.placement(side, quantity, rupees, product=product)
+        return placing.preview(self.shards, wanted, settlement_date(self.today, "nse"))
+
     def buy(
         self, quantity: int, rupees: float | None = 100, product: Product = Product.CNC
     ) -> int:  # fmt: skip

@@ -126,6 +126,11 @@ class Account:
         """What can leave the account at all."""
         return self.quantity(symbol) - self.pledged.get(symbol, 0)
 
+    def deliverable(self, symbol: str, day: date) -> int:
+        """What a sale of that day can be delivered from: not from what was bought later."""
+        there = sum(lot.quantity for lot in self.lots.get(symbol, []) if lot.bought <= day)
+        return max(0, there - self.pledged.get(symbol, 0))
+
     def sellable(self, symbol: str) -> int:
         return self.unpledged(symbol) - self.open_sell(symbol)
 
@@ -140,13 +145,13 @@ class Account:
     # What can happen
 
     def opened(self) -> None:
-        self._append("ACCOUNT_OPENED", None)
+        self.note("ACCOUNT_OPENED", None)
 
     def settle(self, today: date) -> None:
         """What every visit to the account does first: proceeds due by today are the client's."""
         self.today = max(self.today, today)
         if self.dues.settle(today):
-            self._append("SETTLED", None)
+            self.note("SETTLED", None)
 
     def deposit(self, amount: int, today: date) -> None:
         self.settle(today)
@@ -157,7 +162,7 @@ class Account:
         self.settle(today)
         room = self.withdrawable() if len(self.payouts) < UNDER_WAY_MOST else 0
         if self.under_review or amount > room:
-            self._append("WITHDRAWAL_REFUSED", number)
+            self.note("WITHDRAWAL_REFUSED", number)
             return False
         self.payouts[number] = amount
         self.book("WITHDRAWAL_REQUESTED", number, -amount)
@@ -168,7 +173,7 @@ class Account:
         self.settle(today)
         amount = self.payouts.pop(number, 0)
         if amount and paid:
-            self._append("WITHDRAWAL_PAID", number)
+            self.note("WITHDRAWAL_PAID", number)
         elif amount:
             self.book("WITHDRAWAL_RETURNED", number, amount)
 
@@ -180,7 +185,7 @@ class Account:
         if not 0 <= quantity <= free or symbol not in self.lots:
             return False
         self.pledged[symbol] = quantity
-        self._append("PLEDGE_SET", None)
+        self.note("PLEDGE_SET", None)
         return True
 
     def place(self, number: int, order: Order, today: date, open_orders_most: int = 1_000) -> bool:
@@ -195,23 +200,22 @@ class Account:
         accepted = trusted and self._needs(order, held) <= room
         if not accepted:
             order.status = "DENIED"
-        self._append("ORDER_PLACED" if accepted else "ORDER_DENIED", number, held_before=held)
+        self.note("ORDER_PLACED" if accepted else "ORDER_DENIED", number, held_before=held)
         return accepted
 
     def request_cancel(self, number: int, today: date) -> bool:
-        """Whether it is taken: not when the order has ended or a cancel is on its way. Behind a
-        modification it waits for that to be answered."""
+        """Whether one is on its way or behind a change in flight: not when the order has ended."""
         self.settle(today)
         order = self.orders[number]
-        if not order.working or order.cancel_waits:
+        if not order.working:
             return False
-        if order.change is None:
+        if order.cancel_waits or (order.change is not None and order.change.kind == "CANCEL"):
+            self.note("CANCEL_REPEATED", number)
+            return True
+        order.cancel_waits = order.change is not None
+        if not order.cancel_waits:
             order.ask("CANCEL", 0, 0)
-        elif order.change.kind == "CANCEL":
-            return False
-        else:
-            order.cancel_waits = True
-        self._append("CANCEL_REQUESTED", number)
+        self.note("CANCEL_REQUESTED", number)
         return True
 
     def request_modify(self, number: int, quantity: int, price: int, today: date) -> bool:
@@ -225,8 +229,9 @@ class Account:
         order.ask("MODIFY", quantity, price)
         if self.under_review or self._needs(order, held, shares) > room:
             order.take_back()
+            self.note("CHANGE_DENIED", number)
             return False
-        self._append("MODIFY_REQUESTED", number, held_before=held)
+        self.note("MODIFY_REQUESTED", number, held_before=held)
         return True
 
     def report(self, report: Report, today: date) -> str:
@@ -249,7 +254,7 @@ class Account:
         if happening == "FILL":
             self._fill(report, order, today, held)
         else:
-            self._append(order.take(happening), report.order, held_before=held)
+            self.note(order.take(happening), report.order, held_before=held)
         return "APPLIED"
 
     # How it happens
@@ -297,34 +302,35 @@ class Account:
                 Lot(number, report.trade_date, report.settles_on, report.quantity, value)
             )
         else:
-            gain, blocked = self._deliver_sale(order.symbol, report, value, charge)
-            if gain > 0 and live:
-                self.dues.add(report.settles_on, gain, blocked)
+            gain = self._deliver_sale(order.symbol, report, value, charge, live)
         self.book("FILL", report.order, gain, held)
 
     def _add_result(self, report: Report, gain: int, live: bool) -> None:
-        """A day's intraday trades are paid as one sum: a profit that is lost again never comes."""
+        """What a day's positions bring is paid as one sum: a profit that is lost never comes."""
         moved = self.intraday.setdefault(report.trade_date, [])
         profit = max(0, sum(moved))
         moved.append(gain)
         more = max(0, sum(moved)) - profit
         if live and more > 0:
-            self.dues.add(report.settles_on, more, more)
+            self.dues.gain(report.settles_on, more)
         elif live:
             self.dues.lose(report.settles_on, -more)
 
     def _deliver_sale(
-        self, symbol: str, report: Report, value: int, charge: int
-    ) -> tuple[int, int]:
+        self, symbol: str, report: Report, value: int, charge: int, live: bool
+    ) -> int:
         """Sells what may leave the account; the rest is short in the position of that day. Returns
-        what moves in cash, and what of it must settle first."""
-        there = min(report.quantity, self.unpledged(symbol))
+        what moves in cash."""
+        there = min(report.quantity, self.deliverable(symbol, report.trade_date))
         paid = half_up(Fraction(value * there, report.quantity))
         blocked, gain = self.sell(symbol, there, paid, report.trade_date), 0
         if there < report.quantity:
             position = self.positions.setdefault((symbol, report.trade_date), Position())
             gain = position.fill("SELL", report.quantity - there, value - paid)
-        return paid + gain - charge, blocked + max(0, gain)
+            self._add_result(report, gain, live)
+        if live and paid > charge:
+            self.dues.add(report.settles_on, paid - charge, blocked)
+        return paid + gain - charge
 
     def sell(self, symbol: str, quantity: int, value: int, day: date) -> int:
         """Takes shares first in, first out, behind the oldest ones, which are those pledged.
@@ -358,28 +364,24 @@ class Account:
         if self.cash + cash < 0:
             lent = -(self.cash + cash)
             self.cash, self.borrowed = self.cash + lent, self.borrowed + lent
-            self._append("BORROWED", ref, cash_change=lent, held_now=held)
+            self.note("BORROWED", ref, cash_change=lent, held_now=held)
             if self.charged_through is None:
                 self.charged_through = self.today - timedelta(days=1)
         self.cash += cash
         self.dues.use(self.cash)
-        self._append(kind, ref, cash_change=cash, held_before=held)
+        self.note(kind, ref, cash_change=cash, held_before=held)
         repaid = min(self.borrowed, max(0, cash))
         if repaid:
             self.dues.use(self.cash - repaid)
             self.cash, self.borrowed = self.cash - repaid, self.borrowed - repaid
-            self._append("REPAID", ref, cash_change=-repaid)
-
-    def note(self, kind: str, ref: int, held_before: int) -> None:
-        """An order changed without money."""
-        self._append(kind, ref, held_before=held_before)
+            self.note("REPAID", ref, cash_change=-repaid)
 
     def _parked(self) -> str:
         """Nothing of the account can be trusted until a person has looked at the report."""
         self.under_review = True
         return "PARKED"
 
-    def _append(
+    def note(
         self,
         kind: str,
         ref: int | None,

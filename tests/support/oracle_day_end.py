@@ -35,11 +35,9 @@ def deliver(account: Account, symbol: str, day: date, settles: date, today: date
 def _deliver_short(
     account: Account, position: Position, symbol: str, day: date, settles: date
 ) -> bool:
-    """Of what is short and was not valued: what is free and will be there on pay-in day."""
-    lots = account.lots.get(symbol, [])
-    there = sum(lot.quantity for lot in lots if lot.settles <= settles)
+    """Of what is short and was not valued: what is free and was there that day."""
     valued, _ = account.shortages.get((symbol, day), (0, 0))
-    free = min(account.sellable(symbol), there - account.pledged.get(symbol, 0))
+    free = min(account.sellable(symbol), account.deliverable(symbol, day))
     quantity = min(free, -position.net - valued)
     if quantity <= 0:
         return False

@@ -9,10 +9,12 @@ from datetime import date
 
 @dataclass
 class Due:
-    """What settles on one day, and the part of it that can't be spent before."""
+    """What settles on one day, the part of it that can't be spent before, and how much of that part
+    is profit of intraday trades."""
 
     unsettled: int = 0
     blocked: int = 0
+    profit: int = 0
 
 
 @dataclass
@@ -38,22 +40,31 @@ class Dues:
         due.unsettled += unsettled
         due.blocked += max(0, min(blocked, unsettled))
 
+    def gain(self, day: date, amount: int) -> None:
+        """A profit of that day, none of which can be spent."""
+        self.add(day, amount, amount)
+        self.days[day].profit += amount
+
     def lose(self, day: date, amount: int) -> None:
-        """A profit of that day, none of which could be spent, is not to come any more."""
+        """A profit of that day is not to come any more; proceeds still are."""
         if due := self.days.get(day):
-            less = min(amount, due.blocked)
+            less = min(amount, due.profit)
             due.unsettled, due.blocked = due.unsettled - less, due.blocked - less
+            due.profit -= less
             self._forget()
 
     def use(self, cash: int) -> None:
         """So much cash is left: where that is less than what is to settle, all of it is. What could
-        be spent has gone first, and what settles first."""
+        be spent has gone first, and what settles first; of what could not be, a day's profit before
+        its proceeds."""
         for spendable in (True, False):
             for day in sorted(self.days):
                 due, excess = self.days[day], self.unsettled() - cash
                 most = due.unsettled - due.blocked if spendable else due.unsettled
                 due.unsettled -= min(max(0, excess), most)
-                due.blocked = min(due.blocked, due.unsettled)
+                kept = min(due.blocked, due.unsettled)
+                due.profit = max(0, due.profit - (due.blocked - kept))
+                due.blocked = kept
         self._forget()
 
     def _forget(self) -> None:

@@ -43,10 +43,10 @@ def release(account: Account, number: int, last: int, previous_close: int, today
     needs = order.shares() - shares if delivers else account.held() - held
     if account.under_review or needs > room:
         order.price, order.status = before, "DENIED"
-        account.note("ORDER_RELEASE_DENIED", number, held)
+        account.note("ORDER_RELEASE_DENIED", number, held_before=held)
         return "DENIED"
     order.sent = True
-    account.note("ORDER_RELEASED", number, held)
+    account.note("ORDER_RELEASED", number, held_before=held)
     return "RELEASED"
 
 
@@ -55,7 +55,7 @@ def end(account: Account, number: int, status: str, today: date) -> None:
     account.settle(today)
     held = account.held()
     account.orders[number].status = status
-    account.note(f"ORDER_{status}", number, held)
+    account.note(f"ORDER_{status}", number, held_before=held)
 
 
 def modify(account: Account, number: int, quantity: int, trigger: int, price: int,
@@ -70,8 +70,9 @@ def modify(account: Account, number: int, quantity: int, trigger: int, price: in
     needs = order.shares() - shares if delivers else account.held() - held
     if account.under_review or needs > room:
         order.quantity, order.trigger, order.price = had
+        account.note("CHANGE_DENIED", number)
         return False
-    account.note("ORDER_MODIFIED", number, held)
+    account.note("ORDER_MODIFIED", number, held_before=held)
     return True
 
 

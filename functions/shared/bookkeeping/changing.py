@@ -4,7 +4,9 @@ Invariant: the order stays as it is until the venue says otherwise; while a chan
 larger of the two holds is kept, so neither outcome can be short. An order that waits for its
 trigger is nobody else's: it is changed by the same call, at once. A cancel that comes while a
 change is in flight is taken, and goes out when the venue has answered the change. A request_id
-stands for one body: sent again with it, it is the same change; with another one it is refused.
+stands for one body from its first answer on, be it a refusal by the rules: sent again with it, it
+is the same change or the same refusal; with another one it is refused. A conflict is of its moment
+and uses up no id.
 """
 
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ import msgspec
 from functions.shared.domain.orders import Product, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent
 from functions.shared.domain.waiting import Terms
-from functions.shared.stores.postgres import Shards, SlotAway, SlotHome
+from functions.shared.stores.postgres import Shards, SlotAway
 from functions.shared.wire.events import OrderFacts, decode_order
 
 _PLACE = (
@@ -23,6 +23,12 @@ _PLACE = (
     " :quantity, :price, :limit_price, :reserved, :charge_rates, :verdict, :context,"
     " :open_orders_max, :trade_date, :margin_rate, :now, :write, :terms,"
     " :disclosed_quantity)"
+)
+
+# Judged by the function that places, and what it would leave by the one that books a fill.
+_PREVIEW = _PLACE.replace(
+    "largest FROM",
+    "largest, ledger.available_after(:order, :trade_date, :settles_on) FROM",
 )
 
 _PLACE_MANY = (
@@ -74,13 +80,15 @@ class RateReached(msgspec.Struct, frozen=True):
 class Placed:
     """`order` is None for a preview, and for an order above the account's rate (`reached`), of
     which nothing is kept. `largest`: the most that could be bought or sold now; `available` in
-    paise; both None on a replay."""
+    paise; both None on a replay. `available_after`: what the funds would show as available were the
+    whole order filled at its limit, in a preview alone."""
 
     outcome: Outcome
     order: OrderFacts | None
     rules: list[dict[str, object]]
     available: int | None
     largest: int | None
+    available_after: int | None = None
     reached: RateReached | None = None
 
 
@@ -90,7 +98,8 @@ _reached_decoder = msgspec.json.Decoder(list[RateReached])
 def place(shards: Shards, placement: Placement) -> Placed:
     """Places the order. Raises Retryable when the ledger can't answer in time (the outcome is then
     unknown: ask again with the same id) and NotFound when there is no account."""
-    return _call(shards.of_user(placement.user_id), placement, write=True)
+    rows = shards.of_user(placement.user_id).call(_PLACE, **_parameters(placement), write=True)
+    return _placed(*rows[0])
 
 
 def recall(shards: Shards, user_id: int, client_order_id: str, fingerprint: bytes) -> Placed | None:
@@ -105,9 +114,14 @@ def recall(shards: Shards, user_id: int, client_order_id: str, fingerprint: byte
     return Placed(outcome, decode_order(order), msgspec.json.decode(rules), None, None)
 
 
-def preview(shards: Shards, placement: Placement) -> Placed:
-    """What `place` would answer now. Writes nothing."""
-    return _call(shards.of_user(placement.user_id), placement, write=False)
+def preview(shards: Shards, placement: Placement, settles_on: date) -> Placed:
+    """What `place` would answer now, and what the order would leave; `settles_on` is the day that
+    its fills would settle. Writes nothing. Raises as `place` does."""
+    rows = shards.of_user(placement.user_id).call(
+        _PREVIEW, **_parameters(placement), write=False,
+        order=msgspec.json.encode(_as_json(placement)).decode(), settles_on=settles_on,
+    )  # fmt: skip
+    return _placed(*rows[0])
 
 
 def place_many(shards: Shards, placements: Sequence[Placement]) -> list[Placed]:
@@ -147,10 +161,6 @@ def _as_json(placement: Placement) -> dict[str, object]:
     return {**parameters, "fingerprint": "\\x" + placement.fingerprint.hex(), "terms": terms}
 
 
-def _call(home: SlotHome, placement: Placement, *, write: bool) -> Placed:
-    return _placed(*home.call(_PLACE, **_parameters(placement), write=write)[0])
-
-
 def _parameters(placement: Placement) -> dict[str, Any]:
     judgement = placement.judgement
     return {
@@ -179,12 +189,14 @@ def _parameters(placement: Placement) -> dict[str, Any]:
 
 
 def _placed(
-    outcome: Outcome, order: str | None, rules: str, available: int | None, largest: int | None
-) -> Placed:
+    outcome: Outcome, order: str | None, rules: str, available: int | None, largest: int | None,
+    available_after: int | None = None,
+) -> Placed:  # fmt: skip
     if outcome == "RATE_LIMITED":
-        return Placed(outcome, None, [], None, None, _reached_decoder.decode(rules)[0])
+        [reached] = _reached_decoder.decode(rules)
+        return Placed(outcome, None, [], None, None, reached=reached)
     facts = None if order is None else decode_order(order)
-    return Placed(outcome, facts, msgspec.json.decode(rules), available, largest)
+    return Placed(outcome, facts, msgspec.json.decode(rules), available, largest, available_after)
 
 
 def verdict_text(judgement: Judgement) -> str:

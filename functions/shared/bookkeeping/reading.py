@@ -48,8 +48,10 @@ _FILLS = (
     " WHERE x.order_id = :order_id AND x.user_id = :user_id AND x.exec_type = 'F' ORDER BY x.seq"
 )
 _FUNDS = (
-    "SELECT cash, held, borrowed, unsettled, blocked, seq"
-    " FROM ledger.account_on(:user_id, :trade_date)"
+    "SELECT a.cash, a.held, a.borrowed, a.unsettled, a.blocked, a.seq,"
+    " (SELECT coalesce(sum(s.value), 0)::bigint FROM ledger.shortage s"
+    "  WHERE s.user_id = a.user_id AND s.closed_seq IS NULL)"
+    " FROM ledger.account_on(:user_id, :trade_date) a"
 )
 _HOLDINGS = (
     "SELECT ledger.holding_facts(h.user_id, h.symbol, :trade_date::date)::text"
@@ -57,14 +59,17 @@ _HOLDINGS = (
     " AND h.symbol > :after ORDER BY h.symbol LIMIT :rows"
 )
 # Delivery: what was both bought and sold that day is closed against each other at its averages, as
-# a broker shows a day's trades; what a sale earned by the lots it took is the holding's affair.
+# a broker shows a day's trades; what a sale earned by the lots it took is the holding's affair. Of
+# a sale what its lots gave: what it lacked is short in the position of its day, and told there.
 _POSITIONS = (
     "WITH traded AS (SELECT o.symbol,"
     "  coalesce(sum(x.quantity) FILTER (WHERE o.side = 'BUY'), 0)::bigint AS bought,"
     "  coalesce(sum(x.value) FILTER (WHERE o.side = 'BUY'), 0)::bigint AS paid,"
-    "  coalesce(sum(x.quantity) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS sold,"
-    "  coalesce(sum(x.value) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS got"
+    "  coalesce(sum(s.quantity) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS sold,"
+    "  coalesce(sum(s.proceeds) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS got"
     "  FROM ledger.execution x JOIN ledger.orders o USING (order_id)"
+    "  CROSS JOIN LATERAL (SELECT sum(l.quantity) AS quantity, sum(l.proceeds) AS proceeds"
+    "   FROM ledger.lot_sale l WHERE l.user_id = x.user_id AND l.seq = x.seq) s"
     "  WHERE x.trade_date = :trade_date::date AND x.user_id = :user_id AND x.exec_type = 'F'"
     "   AND o.product = 'CNC' GROUP BY o.symbol),"
     " closed AS (SELECT t.*,"
@@ -79,6 +84,7 @@ _POSITIONS = (
     "   'open_value', c.paid - c.entry + c.got - c.exit, 'buy_quantity', c.bought,"
     "   'buy_value', c.paid, 'sell_quantity', c.sold, 'sell_value', c.got,"
     "   'realised', c.exit - c.entry, 'margin', 0) AS facts FROM closed c"
+    "   WHERE c.bought + c.sold > 0"
     "  UNION ALL SELECT 'MIS', p.symbol, p.trade_date, ledger.position_facts(p)"
     "  FROM ledger.position p"
     "  WHERE p.user_id = :user_id AND (p.trade_date = :trade_date::date OR p.net <> 0)"
@@ -187,8 +193,16 @@ def funds(shards: Shards, user_id: int, trade_date: date) -> FundsFacts:
     """The account on a trade date: what is due by then counts as settled.
 
     Raises NotFound when there is no account."""
-    row = shards.of_user(user_id).call(_FUNDS, user_id=user_id, trade_date=trade_date)[0]
-    return FundsFacts(**dict(zip(FundsFacts.__struct_fields__, row, strict=True)))
+    return funds_and_shortages(shards, user_id, trade_date)[0]
+
+
+def funds_and_shortages(shards: Shards, user_id: int, trade_date: date) -> tuple[FundsFacts, int]:
+    """The account on a trade date, and what it was debited as the valuation of shares it sold and
+    did not deliver, in paise: returned when they are closed out.
+
+    Raises NotFound when there is no account."""
+    *row, valued = shards.of_user(user_id).call(_FUNDS, user_id=user_id, trade_date=trade_date)[0]
+    return FundsFacts(**dict(zip(FundsFacts.__struct_fields__, row, strict=True))), valued
 
 
 def holdings(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from functions.shared.domain.errors import InvariantViolated, NotFound
 from functions.shared.stores.postgres import Row, Shards
-from functions.shared.wire.events import FillFacts, decode_fill
+from functions.shared.wire.movements import Movement, decode_movement
 
 from .reading import EVENT_ROWS, LedgerRow
 
@@ -31,8 +31,7 @@ _STATE = f"{EVENT_ROWS} AND e.seq = :seq"
 _CASH = "SELECT cash FROM ledger.ledger_event WHERE user_id = :user_id AND seq = :seq"
 # By the postings: an event that moves no cash has none, so a day of orders is not read through.
 _LINES = (
-    "SELECT p.seq, ledger.micros(e.at), e.kind, e.ref, p.amount, e.cash,"
-    " CASE WHEN e.kind = 'FILL' THEN (e.body::json -> 'fill')::text END"
+    "SELECT p.seq, ledger.micros(e.at), e.kind, e.ref, p.amount, e.cash, e.body"
     " FROM ledger.posting p JOIN ledger.ledger_event e USING (user_id, seq)"
     " WHERE p.user_id = :user_id AND p.seq > :after AND p.seq <= :last"
     " AND p.account = 'client:cash' AND p.asset = 'INR' ORDER BY p.seq LIMIT :rows"
@@ -42,7 +41,8 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One movement of cash: `amount` in paise, positive into the account; `balance` after it."""
+    """One movement of cash: `amount` in paise, positive into the account; `balance` after it;
+    `movement` is what its event says of it."""
 
     seq: int
     at: int
@@ -50,7 +50,7 @@ class StatementLine:
     ref: int | None
     amount: int
     balance: int
-    fill: FillFacts | None
+    movement: Movement
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,5 @@ def _last_before(shards: Shards, user_id: int, start: datetime, until: datetime)
 
 
 def _line(row: Row) -> StatementLine:
-    seq, at, kind, ref, amount, balance, fill = row
-    return StatementLine(
-        seq, at, kind, ref, amount, balance, None if fill is None else decode_fill(fill)
-    )
+    seq, at, kind, ref, amount, balance, body = row
+    return StatementLine(seq, at, kind, ref, amount, balance, decode_movement(body))

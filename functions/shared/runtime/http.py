@@ -91,13 +91,11 @@ class Api(APIGatewayRestResolver):
         def handle(error: Exception) -> Response[str]:
             problem = answer(error)
             if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                logger().error(
-                    "fault",
-                    exc_info=error,
-                    function=self.name,
-                    code=problem.code,
-                    request_id=request_id(self),
-                )
+                told = {"function": self.name, "code": problem.code, "request_id": request_id(self)}
+                if isinstance(error, Retryable | Refused):  # said on purpose, by a known line
+                    logger().warning("unavailable", why=str(error), **told)
+                else:
+                    logger().error("fault", exc_info=error, **told)
             return problem.response(request_id(self))
 
         return handle
@@ -303,10 +301,10 @@ def _unavailable(error: Retryable) -> Problem:
 
 
 def _malformed(error: RequestValidationError) -> Problem:
-    first_of_field: dict[str, str] = {}  # a field that may be one of two types breaks both
+    of_field: dict[str, dict[str, None]] = {}  # a field that may be one of two types breaks both
     for e in error.errors()[:_VALIDATION_ERRORS_MAX]:
-        first_of_field.setdefault(_field_of(e["loc"]), _message_of(e))
-    errors = [{"field": field, "message": text} for field, text in first_of_field.items()]
+        of_field.setdefault(_field_of(e["loc"]), {})[_message_of(e)] = None
+    errors = [{"field": field, "message": " or ".join(texts)} for field, texts in of_field.items()]
     detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors)
     return Problem(400, "INVALID_REQUEST", detail[:1000], errors=errors)
 

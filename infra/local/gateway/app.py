@@ -30,10 +30,10 @@ from infra.local.gateway.pool import (
 )
 from infra.local.gateway.routing import Router
 from infra.local.gateway.template import Route, Template
+from infra.local.gateway.worker import UNAUTHORIZED
 
 #: Lambda's limit on an event; the functions allow far less.
 BODY_MOST = 6 * 1024 * 1024
-_UNAUTHORIZED = "Unauthorized"
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -108,7 +108,7 @@ class Gateway:
         try:
             verdict = msgspec.json.decode(await worker.invoke(route.authorizer, request.id, event))
         except FunctionFailed as error:
-            kind = "UNAUTHORIZED" if error.message == _UNAUTHORIZED else "AUTHORIZER_FAILURE"
+            kind = "UNAUTHORIZED" if error.message == UNAUTHORIZED else "AUTHORIZER_FAILURE"
             raise Refusal(kind) from None
         except FunctionTimedOut:
             raise Refusal("AUTHORIZER_FAILURE") from None

@@ -23,6 +23,8 @@ from infra.local.children import die_with_parent
 
 _LENGTH = struct.Struct("!I")
 _ACCOUNT = "000000000000"
+#: What an authorizer raises for a 401: an answer to a client's mistake, which it has logged itself.
+UNAUTHORIZED = "Unauthorized"
 
 Handler = Callable[[dict[str, Any], Any], Any]
 
@@ -96,7 +98,8 @@ def _invoke(invocation: Invocation, handlers: dict[str, Handler]) -> Outcome:
         result = handler(msgspec.json.decode(invocation.event), Context(invocation))
         return Outcome(msgspec.json.encode(result))
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is its invocation's error
-        traceback.print_exc(file=sys.stderr)
+        if str(error) != UNAUTHORIZED:
+            traceback.print_exc(file=sys.stderr)
         return Outcome(None, type(error).__name__, str(error))
 
 

@@ -183,6 +183,7 @@ def test_the_limits_in_force_are_dated_rows(token: str) -> None:
     rows = {row["code"]: row for row in answer.body["items"]}
     assert rows["ORDER_QUANTITY_MAX"]["value"] == "100000"
     assert rows["ORDER_VALUE_MAX"]["value"] == "100000000.00"
+    assert (rows["SQUARE_OFF_FEE"]["value"], rows["SQUARE_OFF_FEE"]["unit"]) == ("59.00", "INR")
     assert all(row["valid_from"] and row["source"] for row in rows.values())
 
 

@@ -12,6 +12,7 @@ from functions.shared.domain.accounts import AccountClass
 from functions.shared.stores.postgres import Shards
 from infra.command import verify_ledger
 from infra.local.postgres import APPLICATION, OWNER
+from tests.support.busy_books import BusyBooks, busy_books
 from tests.support.ledger import LAKH, Trader
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 
@@ -48,3 +49,12 @@ def new_trader(ledger: Shards) -> NewTrader:
         return Trader(shards, next(_users), funds, account_class)
 
     return make
+
+
+@pytest.fixture(scope="package")
+def books(
+    postgres: PostgresUnderTest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BusyBooks]:
+    """Full books for tests that undo what they do to them."""
+    with busy_books(postgres, tmp_path_factory.mktemp("books")) as made:
+        yield made

@@ -8,7 +8,7 @@ from edge.gateway.translate import command_fields
 from functions.shared.bookkeeping import changing
 from functions.shared.bookkeeping.placing import place
 from functions.shared.domain.errors import Conflict
-from functions.shared.domain.orders import Side
+from functions.shared.domain.orders import Product, Side
 from functions.shared.wire.commands import (
     CancelOrder,
     NewOrder,
@@ -18,7 +18,7 @@ from functions.shared.wire.commands import (
 )
 from functions.shared.wire.events import render_order
 from tests.integration.ledger.conftest import NewTrader
-from tests.support.ledger import NOON, Trader, verdict
+from tests.support.ledger import LAKH, NOON, RUPEE, Trader, verdict
 
 
 def modify(trader: Trader, order: int, key: str, quantity: int) -> changing.Changed:
@@ -75,7 +75,52 @@ def test_a_cancel_answered_with_one_under_way_is_no_cancel_of_its_own(
     assert cancel(trader, order, "key 2").order.pending_change == "CANCEL"
     trader.told(order, "9", request=1, exec_id="", reject_code=0)
     assert cancel(trader, order, "key 2").order.pending_change is None
-    assert trader.kinds().count("CANCEL_REQUESTED") == 1
+    assert trader.kinds()[-3:] == ["CANCEL_REQUESTED", "CANCEL_REPEATED", "CHANGE_REFUSED"]
+
+
+def test_a_change_that_was_denied_is_denied_again_under_its_id(new_trader: NewTrader) -> None:
+    trader = new_trader(funds=1_100 * RUPEE)
+    order = trader.buy(10)
+    first = modify(trader, order, "key 1", 100)
+    assert [rule["code"] for rule in first.rules] == ["INSUFFICIENT_FUNDS"]
+    trader.deposit(LAKH)  # by now it would be taken
+    assert modify(trader, order, "key 1", 100) == first
+    with pytest.raises(Conflict, match="another body"):
+        modify(trader, order, "key 1", 20)
+    assert modify(trader, order, "key 2", 100).rules == []
+    assert trader.kinds()[-3:] == ["CHANGE_DENIED", "DEPOSITED", "MODIFY_REQUESTED"]
+
+
+def test_a_conflict_uses_up_no_id(new_trader: NewTrader) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    with pytest.raises(Conflict):
+        cancel(trader, order, "key", version=7)
+    assert cancel(trader, order, "key").order.pending_change == "CANCEL"
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (["SQ-1"], "SQUARED_OFF"),
+        (["SQ-1", "mine"], "SQUARED_OFF"),  # the broker's was on its way already
+        (["mine", "SQ-1"], None),
+        (["SQ-1", "refused", "mine"], "TOO_LATE"),  # as the venue refused the broker's
+    ],
+)
+def test_an_order_is_squared_off_when_the_cancel_in_flight_is_the_brokers(
+    new_trader: NewTrader, asked: list[str], reason: str | None
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10, product=Product.MIS)
+    for key in asked:
+        if key == "refused":
+            trader.told(order, "9", request=1, exec_id="", reject_code=0)
+        else:
+            cancel(trader, order, key)
+    trader.told(order, "4", request=trader.kinds().count("CANCEL_REQUESTED"))
+    assert trader.order(order).status == "CANCELLED"
+    assert trader.order(order).reason_code == reason
 
 
 def test_a_cancel_under_the_id_of_a_change_is_asked_for_all_the_same(

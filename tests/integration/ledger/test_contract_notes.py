@@ -20,6 +20,7 @@ from functions.shared.wire.contract_notes import decode_note
 from infra.local.postgres import OWNER, connect
 from tests.integration.ledger.conftest import NewTrader
 from tests.support.contract_notes import write_note_of
+from tests.support.day_end import deliver, intraday
 from tests.support.ledger import LAKH, NOON, TODAY, Trader, verdict
 from tests.support.postgres import ShardsUnderTest
 
@@ -39,11 +40,11 @@ def noted(trader: Trader, day: date = TODAY, version: int | None = None) -> Char
     return decode_note(found.body).note.charges
 
 
-def is_due(trader: Trader) -> bool:
+def is_due(trader: Trader, day: date = TODAY) -> bool:
     found = []
     for shard in trader.shards.databases:
-        found += contract_notes.due_notes(shard, TODAY, FIRST, 1_000)
-    return due(trader) in found
+        found += contract_notes.due_notes(shard, day, FIRST, 1_000)
+    return due(trader, day) in found
 
 
 def charged(trader: Trader) -> dict[str, int]:
@@ -198,6 +199,23 @@ def test_a_sale_out_of_the_demat_account_is_charged_once_and_not_in_the_note(
     assert write(trader)
     both_days = noted(trader)[6] + noted(trader, day)[6]
     assert charged(trader)["gst"] == both_days + 2_34
+
+
+def test_settled_shares_delivered_for_a_short_position_are_charged_by_their_security_too(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    trader.own(10)
+    trader.settle()
+    day = trader.today
+    intraday(trader, Side.SELL, 4)
+    assert write(trader, day)
+    assert depository(trader) == 0  # nothing has left yet
+    assert deliver(trader, day)
+    assert is_due(trader, day)
+    assert not write(trader, day)
+    assert depository(trader) == 13_00
+    assert not is_due(trader, day)
 
 
 def test_shares_sold_before_they_settled_or_bought_back_leave_no_demat_account(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.shared.bookkeeping import settling, squaring_off
+from functions.shared.bookkeeping import squaring_off
 from functions.shared.bookkeeping.placing import Placed
 from functions.shared.bookkeeping.squaring_off import OrderOf
 from functions.shared.domain.charges import RATE_UNIT
@@ -18,17 +18,19 @@ from functions.shared.domain.square_off import square_off_fee
 from functions.shared.stores.postgres import Shards
 from infra.local.postgres import APPLICATION
 from tests.integration.ledger.conftest import NewTrader
-from tests.support.day_end import deliver, intraday, left_by, posted, shard_of, value_shortage
-from tests.support.ledger import LAKH, RUPEE, TODAY, Trader, price
+from tests.support.day_end import (
+    close_out,
+    deliver,
+    intraday,
+    left_by,
+    posted,
+    shard_of,
+    value_shortage,
+)
+from tests.support.ledger import LAKH, RUPEE, TODAY, Trader
 from tests.support.postgres import ShardsUnderTest
 
 RATES = shortage_rates(TODAY)
-
-
-def close_out(trader: Trader, rupees: float) -> bool:
-    return settling.close_out(
-        trader.shards, left_by(trader), price(rupees), RATES, trader.today, trader.now
-    )
 
 
 # Delivery

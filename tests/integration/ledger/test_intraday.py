@@ -4,7 +4,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from functions.shared.bookkeeping import placing
 from functions.shared.bookkeeping.placing import Placed
 from functions.shared.domain.charges import charge_rates, charges_on
 from functions.shared.domain.orders import Product, Side
@@ -175,7 +174,7 @@ def test_the_largest_order_beyond_closing_may_use_the_margin_that_closing_frees(
         trader.place(other, working, product=MIS)
 
     def preview(quantity: int) -> Placed:
-        return placing.preview(trader.shards, trader.placement(other, quantity, product=MIS))
+        return trader.preview(other, quantity, product=MIS)
 
     [refused] = preview(500).rules
     largest = refused["largest_quantity"]

@@ -225,7 +225,63 @@ def test_a_short_delivery_can_be_bought_back_before_the_day_ends(new_trader: New
     assert trader.funds().held == 0
 
 
+def test_a_late_sale_takes_nothing_that_was_bought_after_its_trade_date(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    trader.own(10)
+    late = cancelled_sell(trader, 10)
+    trader.fill(trader.sell(4), 4)
+    trader.settle()
+    trader.own(10)
+    trader.fill(late, 10, 110, trade_date=FRIDAY)
+    assert held(trader) == (10, 0, 1_000 * RUPEE)
+    assert left_by(trader).net == -4
+    assert not deliver(trader)
+    assert value_shortage(trader, 100)
+
+
+def test_a_delivery_sale_that_closes_a_position_counts_among_the_days_trades(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    trader.own(10)
+    late = cancelled_sell(trader, 10)
+    trader.fill(trader.sell(10), 10)
+    before = trader.funds()
+    intraday(trader, Side.BUY, 10)
+    trader.fill(late, 10, 110)
+    fees = charged(Product.MIS, Side.BUY, 1_000)  # the sale's own are what its proceeds lack
+    funds = trader.funds()
+    assert funds.unsettled - before.unsettled == 100 * RUPEE - fees
+    assert funds.blocked - before.blocked == 100 * RUPEE - fees
+    intraday(trader, Side.BUY, 10)
+    intraday(trader, Side.SELL, 10, 90)
+    funds = trader.funds()
+    assert (funds.unsettled, funds.blocked) == (before.unsettled, before.blocked)
+
+
 # What is not settled
+
+
+def test_a_loss_takes_back_what_is_left_of_the_profit_and_not_what_shares_brought(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader(30_000 * RUPEE)
+    trader.own(200)
+    trader.settle()
+    late = trader.buy(95)
+    trader.told(late, "4")
+    intraday(trader, Side.BUY, 100)
+    intraday(trader, Side.SELL, 100, 110)
+    trader.fill(late, 95, 115)  # uses up all but a little of the day's profit
+    left = trader.funds()
+    assert 0 < left.blocked == left.unsettled == left.cash
+    trader.fill(trader.sell(50), 50)
+    assert trader.funds().blocked == left.blocked + 1_000 * RUPEE
+    intraday(trader, Side.BUY, 100)
+    intraday(trader, Side.SELL, 100, 90)
+    assert trader.funds().blocked == 1_000 * RUPEE
 
 
 def test_proceeds_that_repaid_a_loan_settle_no_more(new_trader: NewTrader) -> None:

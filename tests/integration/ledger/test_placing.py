@@ -110,7 +110,7 @@ def test_a_preview_answers_as_placing_would_and_writes_nothing(new_trader: NewTr
     trader = new_trader(funds=1_000 * RUPEE)
     before = trader.kinds()
     for quantity in (9, 10):
-        preview = placing.preview(trader.shards, trader.placement(Side.BUY, quantity))
+        preview = trader.preview(Side.BUY, quantity)
         assert trader.kinds() == before
         assert preview.order is None
         placed = trader.place(Side.BUY, quantity) if quantity == 10 else None

@@ -81,7 +81,7 @@ BUGS = {
         "answered order None",
     ),
     "a fill without its key": Bug(
-        {"apply_execution": (("AND e.exec_id = p_exec_id;", "AND false;"),)},
+        {"judge_execution": (("AND e.exec_id = p_exec_id;", "AND false;"),)},
         ("is booked 2 times", "though the venue said nothing wrong"),
         before="ALTER TABLE ledger.execution DROP CONSTRAINT execution_pkey",
     ),
@@ -126,15 +126,15 @@ BUGS = {
         "duplicate key value",
     ),
     "charges that forget what the order was charged before": Bug(
-        {"book_fill": (("v_charges[i] - b.charges[i]", "v_charges[i]"),)},
+        {"book_fill": (("o.charges[i] - b.charges[i]", "o.charges[i]"),)},
         "the model says Entry(kind='FILL'",
     ),
     "proceeds that can be spent at once": Bug(
-        {"take_lots": (("blocked := blocked + CASE", "blocked := 0 * CASE"),)},
+        {"pick_lots": (("blocked := CASE", "blocked := 0 * CASE"),)},
         "the model says Entry(kind='FILL'",
     ),
     "shares sold last in, first out": Bug(
-        {"take_lots": (("x.trade_date, x.lot", "x.trade_date DESC, x.lot DESC"),)},
+        {"pick_lots": (("x.trade_date, x.lot", "x.trade_date DESC, x.lot DESC"),)},
         ("the model says Entry(kind='FILL'", "lots {"),
     ),
 }  # fmt: skip

@@ -46,7 +46,7 @@ DAMAGE = {
         "user 7 settlement_due 2026-07-13: the log has it, the table does not",
     ),
     "a settlement from nowhere": (
-        "INSERT INTO ledger.settlement_due VALUES (7, '2027-01-01', 5, 5)",
+        "INSERT INTO ledger.settlement_due VALUES (7, '2027-01-01', 5, 5, 5)",
         "user 7 settlement_due 2027-01-01: the table has it, the log does not",
     ),
     "a day's result": (

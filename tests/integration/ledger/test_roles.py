@@ -17,6 +17,42 @@ MONEY_TABLES = (
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
     "algo_registration",
 )  # fmt: skip
+#: The functions that a role may call, of all that there are.
+CALLS = {
+    APPLICATION: {
+        "identity.create_login", "identity.end_session", "identity.learn_logins",
+        "identity.open_session", "identity.replace_password_hash", "identity.rotate_refresh",
+        "identity.use_step",
+        "ledger.account_on", "ledger.alert_exit", "ledger.announce_dividend",
+        "ledger.apply_execution", "ledger.cancel_all", "ledger.cancel_waits",
+        "ledger.expire_order", "ledger.rates_of", "ledger.register_algo",
+        "ledger.release_order", "ledger.resting_exits",
+        "ledger.at_home", "ledger.attempt_payment", "ledger.available_after",
+        "ledger.book_contract_note", "ledger.changed_heads", "ledger.charge_depository",
+        "ledger.charge_interest", "ledger.charge_square_off", "ledger.close_out",
+        "ledger.deliver_position", "ledger.deposit", "ledger.end_payment", "ledger.first_answer",
+        "ledger.held_before", "ledger.holding_facts", "ledger.micros", "ledger.open_account",
+        "ledger.order_facts", "ledger.park_execution", "ledger.park_unreadable",
+        "ledger.part_of", "ledger.pay_dividend", "ledger.payment_facts", "ledger.place_order",
+        "ledger.place_orders", "ledger.position_facts", "ledger.position_hold",
+        "ledger.record_anchor", "ledger.request_change", "ledger.request_payment",
+        "ledger.set_pledge", "ledger.settle", "ledger.value_shortage",
+        "market.record_day_prices",
+    },
+    EDGE: {
+        "ledger.at_home", "ledger.forget_applied", "ledger.move_checkpoint",
+        "ledger.orders_named", "ledger.stale_orders", "ledger.working_orders",
+    },
+}  # fmt: skip
+_CALLABLE = """
+SELECT DISTINCT n.nspname || '.' || p.proname FROM pg_proc p JOIN pg_namespace n
+  ON n.oid = p.pronamespace WHERE n.nspname IN ('ledger', 'identity', 'market')
+  AND has_function_privilege(:role, p.oid, 'EXECUTE')
+"""
+_UNREAD = """
+SELECT relname FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND relkind = 'r'
+  AND NOT has_table_privilege('outcry_app', oid, 'SELECT')
+"""
 FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry", "contract_note")
 REFUSED, APPEND_ONLY = "42501", "OC409"
 
@@ -63,6 +99,18 @@ def test_no_role_of_ours_writes_a_money_table(
         f"TRUNCATE ledger.{table}",
     ):
         assert code_of(a_traders_books, role, sql) == REFUSED, sql
+
+
+@pytest.mark.parametrize("role", CALLS)
+def test_a_role_calls_what_is_listed_here_and_nothing_else(
+    a_traders_books: ShardsUnderTest, role: str
+) -> None:
+    owner = connect(a_traders_books.urls(OWNER)[0])
+    callable_ = {name for (name,) in owner.run(_CALLABLE, role=role)}
+    unread = owner.run(_UNREAD)
+    owner.close()
+    assert callable_ == CALLS[role]
+    assert unread == []
 
 
 @pytest.mark.parametrize("table", FACTS)

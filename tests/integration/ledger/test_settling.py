@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from functions.shared.bookkeeping.placing import place_many, preview
+from functions.shared.bookkeeping.placing import place_many
 from functions.shared.bookkeeping.pledging import set_pledge
 from functions.shared.bookkeeping.statements import state_at
 from functions.shared.domain.charges import charge_rates, charges_on
@@ -161,7 +161,7 @@ def test_a_preview_counts_as_settled_what_placing_would_settle(new_trader: NewTr
     trader.settle()
     sold(trader, 100)
     trader.settle()
-    seen = preview(trader.shards, trader.placement(Side.BUY, 95))
+    seen = trader.preview(Side.BUY, 95)
     placed = trader.place(Side.BUY, 95)
     assert (seen.outcome, seen.largest) == (placed.outcome, placed.largest)
 

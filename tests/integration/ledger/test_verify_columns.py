@@ -4,6 +4,7 @@ The tables and columns are the database's own list, so one that is added is aske
 each kind of row the books have one is changed. What can't be found stands here with the reason.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,10 +15,7 @@ from pg8000.exceptions import DatabaseError
 from infra.command import verify_ledger
 from infra.command.anchor_log import Shard, load_key, read_anchors
 from infra.command.report import Report
-from tests.support.busy_books import BusyBooks, busy_books
-from tests.support.postgres import PostgresUnderTest
-
-HOMES_OF_SHARD_0 = dict.fromkeys(range(32), 0)
+from tests.support.busy_books import HOMES_OF_SHARD_0, BusyBooks
 
 #: Rows of a table that differ in these are of different kinds, and one of each is changed.
 KINDS: Final = {
@@ -80,14 +78,6 @@ UNSEEN: Final = {
 
 
 @pytest.fixture(scope="module")
-def books(
-    postgres: PostgresUnderTest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[BusyBooks]:
-    with busy_books(postgres, tmp_path_factory.mktemp("books")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def signed(books: BusyBooks) -> list[Shard]:
     return read_anchors(books.anchors.folder, load_key(books.anchors.key))
 
@@ -113,9 +103,9 @@ def test_every_column_changed_by_one_unit_is_found_or_known_not_to_be(
     for table in _tables(shard):
         for column, kind in _columns(shard, table):
             changes = 0
-            for place in _rows(shard, table):
+            for place, edit in itertools.product(_rows(shard, table), _OTHER[kind]):
                 shard.run("SAVEPOINT one_change")
-                if _change(shard, table, column, kind, place):
+                if _change(shard, table, column, edit, place):
                     changes += 1
                     if not _verify_sees(shard, table, signed, books):
                         unseen.add((table, column))
@@ -156,33 +146,40 @@ def _rows(shard: pg8000.native.Connection, table: str) -> list[str]:
 _WORDS: Final = {"state": "'HALTED'", "type": "'MARKET'", "validity": "'IOC'",
                  "pending_change": "'CANCEL'", "class": "'RETAIL'"}  # fmt: skip
 _STEP: Final = ("coalesce({c}, 0) + 1", "coalesce({c}, 0) + 1000")
-#: By type, what a value becomes; the second where the database itself refuses the first.
+#: By type, what a value becomes; the second where the database itself refuses the first. A list has
+#: several values: its first and its last one change, it grows, it is cut.
 _OTHER: Final = {
-    "bigint": _STEP,
-    "integer": _STEP,
-    "smallint": _STEP,
-    "numeric": _STEP,
-    "date": ("CASE WHEN isfinite({c}) THEN {c} + 1 ELSE DATE '2026-07-13' END", "{c} + 1000"),
-    "timestamp with time zone": ("coalesce({c}, now()) + interval '1 microsecond'",),
-    "boolean": ("NOT coalesce({c}, false)",),
-    "bytea": ("CASE {c} WHEN '' THEN '\\x00' ELSE set_byte({c}, 0, get_byte({c}, 0) # 1) END",),
-    "jsonb": ("""'[{{"code": "X"}}]'""",),
-    "text": ("(SELECT min(x.{c}) FROM ledger.{t} x WHERE x.{c} IS DISTINCT FROM t.{c})",
-             "concat({c}, 'x')", "{w}"),
-    "bigint[]": ("ARRAY[{c}[1] + 1] || {c}[2:]",),
-    "text[]": ("ARRAY[concat({c}[1], 'x')] || {c}[2:]",),
+    "bigint": (_STEP,),
+    "integer": (_STEP,),
+    "smallint": (_STEP,),
+    "numeric": (_STEP,),
+    "date": (("CASE WHEN isfinite({c}) THEN {c} + 1 ELSE DATE '2026-07-13' END", "{c} + 1000"),),
+    "timestamp with time zone": (("coalesce({c}, now()) + interval '1 microsecond'",),),
+    "boolean": (("NOT coalesce({c}, false)",),),
+    "bytea": (("CASE {c} WHEN '' THEN '\\x00' ELSE set_byte({c}, 0, get_byte({c}, 0) # 1) END",),),
+    "jsonb": (("""'[{{"code": "X"}}]'""",), ("{c} || {c}",), ("{c} - 0",),
+              ("jsonb_set({c}, '{{0}}', {c} -> 0 #- '{{limit}}')",)),
+    "text": (("(SELECT min(x.{c}) FROM ledger.{t} x WHERE x.{c} IS DISTINCT FROM t.{c})",
+              "concat({c}, 'x')", "{w}"),),
+    "bigint[]": (("ARRAY[{c}[1] + 1] || {c}[2:]",),
+                 ("trim_array({c}, 1) || {c}[cardinality({c})] + 1",),
+                 ("{c} || 1::bigint",), ("trim_array({c}, 1)",)),
+    "text[]": (("ARRAY[concat({c}[1], 'x')] || {c}[2:]",),
+               ("trim_array({c}, 1) || concat({c}[cardinality({c})], 'x')",),
+               ("{c} || 'cancel x [null,null,null]'::text",), ("trim_array({c}, 1)",)),
 }  # fmt: skip
 
 
-#: SQLSTATE of NOT NULL, a key and a CHECK.
-_REFUSALS: Final = frozenset({"23502", "23505", "23514"})
+#: SQLSTATE of NOT NULL, a key and a CHECK; of a list that has nothing to cut.
+_REFUSALS: Final = frozenset({"23502", "23505", "23514", "2202E"})
 
 
 def _change(
-    shard: pg8000.native.Connection, table: str, column: str, kind: str, place: str
+    shard: pg8000.native.Connection, table: str, column: str, edit: tuple[str, ...], place: str
 ) -> bool:
-    """Whether the database itself let it be changed: a key or a check may refuse."""
-    for other in _OTHER[kind]:
+    """Whether the database itself let it be changed: a key or a check may refuse, and nothing can
+    be cut from nothing."""
+    for other in edit:
         value = other.format(c=column, t=table, w=_WORDS.get(column, "NULL"))
         shard.run("SAVEPOINT the_change")
         try:

@@ -131,7 +131,16 @@ def test_the_clock_moves_forward_for_the_running_stack(own: Stack) -> None:
     before = own.outcry("clock", "advance", "1d").stdout.strip()
     after = own.outcry("clock", "advance", "2h").stdout.strip()
     assert after > before
+    assert before.endswith("+05:30")
     assert own.outcry("clock", "advance", "soon").returncode == 3
+
+
+@ALONE
+def test_a_proof_is_asked_for_by_name_or_number(own: Stack) -> None:
+    nobody = own.outcry("ledger", "prove", "no-such-user")
+    assert (nobody.returncode, "nobody is called" in nobody.stderr) == (2, True)
+    demo = own.outcry("ledger", "prove", "demo")
+    assert demo.returncode == 0 or "no anchor has user" in demo.stderr
 
 
 def test_a_port_in_use_is_named_with_its_holder_and_nothing_starts(tmp_path: Path) -> None:

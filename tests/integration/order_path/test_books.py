@@ -1,5 +1,7 @@
 """Funds, holdings, positions and the portfolio as the days move, by API events, really booked."""
 
+import csv
+import io
 from decimal import Decimal
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 
 from functions.shared.domain.orders import Product, Side
 from tests.integration.order_path.conftest import Client, OrderStores
+from tests.support.day_end import close_out, value_shortage
 from tests.support.ledger import Trader
 
 
@@ -171,6 +174,44 @@ def test_the_portfolio_is_cash_with_what_shares_and_open_positions_would_bring(
     away = day.ask("portfolio")
     assert away["value"] is None
     assert all(p["unrealised_pnl"] is None for p in away["positions"])
+
+
+def test_a_short_delivery_moves_the_portfolio_by_its_prices_alone(day: Day) -> None:
+    """The valuation leaves the cash on pay-in day, but it is still the client's."""
+    day.trade(Side.SELL, 50, 100, Product.MIS)
+    before = day.ask("portfolio")
+    assert before["funds"]["short_delivery"] == "0.00"
+    day.next()
+    assert value_shortage(day.trader, 102)
+    valued = day.ask("portfolio")
+    assert valued["value"] == before["value"]
+    assert valued["funds"]["short_delivery"] == "5100.00"
+    for_orders = Decimal(before["funds"]["available"]) - Decimal(valued["funds"]["available"])
+    assert for_orders == Decimal("5100.00")
+    assert close_out(day.trader, 102)
+    closed = day.ask("portfolio")
+    assert closed["funds"] == day.ask("funds")
+    assert closed["funds"]["short_delivery"] == "0.00"
+    penalty = Decimal("2.55") + Decimal("0.46")
+    assert Decimal(closed["value"]) == Decimal(before["value"]) - penalty
+    told = [entry["description"] for entry in day.ask("statements")["entries"]]
+    assert told[1].startswith("Sold 50 ACME intraday at 100.00, charges ")
+    assert told[2:] == [
+        "50 ACME sold on 2026-07-10 and not delivered, valued at 102.00 until they are closed out",
+        (
+            "50 ACME sold on 2026-07-10 and not delivered, closed out at 102.00: proceeds 5000.00,"
+            " valuation returned 5100.00, close-out -5100.00, penalty -2.55, GST -0.46"
+        ),
+    ]
+
+
+def test_money_in_and_out_is_named_by_its_payment_and_its_key(day: Day) -> None:
+    day.client.ask("POST", "/v1/funds/withdrawals", {"client_id": "rent", "amount": "100.00"})
+    added, withdrawn = day.ask("statements")["entries"]
+    assert (added["client_id"], withdrawn["client_id"]) == ("start", "rent")
+    assert int(added["payment_id"]) < int(withdrawn["payment_id"])
+    *_, last, _ = csv.DictReader(io.StringIO(day.ask("statements?format=csv")))
+    assert (last["payment_id"], last["client_id"]) == (withdrawn["payment_id"], "rent")
 
 
 def test_each_fill_of_an_order_names_its_charges_by_head_and_when_it_settles(day: Day) -> None:

@@ -13,6 +13,7 @@ from functions.ledger.show_statement import COLUMNS, render_csv, render_entry
 from functions.shared.bookkeeping.statements import Statement, StatementLine
 from functions.shared.clock import micros
 from functions.shared.domain.money import parse_decimal
+from functions.shared.wire.movements import Movement
 
 NOON = micros(datetime(2026, 7, 10, 6, 30, tzinfo=UTC))
 KINDS = ["DEPOSITED", "WITHDRAWAL_REQUESTED", "BORROWED", "INTEREST_CHARGED"]
@@ -24,7 +25,9 @@ def made_statements(draw: st.DrawFn) -> Statement:
     amounts = draw(st.lists(st.integers(-(10**12), 10**12).filter(bool), max_size=20))
     balances = list(itertools.accumulate(amounts, initial=opening))[1:]
     lines = tuple(
-        StatementLine(seq, NOON + seq, draw(st.sampled_from(KINDS)), None, amount, balance, None)
+        StatementLine(
+            seq, NOON + seq, draw(st.sampled_from(KINDS)), None, amount, balance, Movement()
+        )
         for seq, (amount, balance) in enumerate(zip(amounts, balances, strict=True), start=2)
     )
     return Statement(opening, lines, opening + sum(amounts), None)
@@ -61,16 +64,16 @@ def test_the_table_says_what_the_json_says(statement: Statement) -> None:
 def test_the_header_is_what_programs_rely_on() -> None:
     text = render_csv(Statement(100, (), 100, None))
     assert text.splitlines() == [
-        "time,seq,kind,ref,description,debit,credit,balance",
-        ",,OPENING,,Opening balance,,,1.00",
-        ",,CLOSING,,Closing balance,,,1.00",
+        "time,seq,kind,ref,description,debit,credit,balance,payment_id,client_id",
+        ",,OPENING,,Opening balance,,,1.00,,",
+        ",,CLOSING,,Closing balance,,,1.00,,",
     ]
     assert ",".join(COLUMNS) == text.splitlines()[0]
 
 
 def test_a_page_that_is_not_the_last_carries_its_balance_forward() -> None:
     """Read in a spreadsheet the cursor is gone: nobody may take a page for the whole."""
-    line = StatementLine(2, NOON, "DEPOSITED", None, 100, 200, None)
+    line = StatementLine(2, NOON, "DEPOSITED", None, 100, 200, Movement())
     *_, last = _rows(render_csv(Statement(100, (line,), 200, 2)))
     assert (last["kind"], last["description"], last["balance"]) == (
         "CARRIED_FORWARD", "Balance carried forward", "2.00",
@@ -78,8 +81,8 @@ def test_a_page_that_is_not_the_last_carries_its_balance_forward() -> None:
 
 
 def test_a_movement_is_a_debit_or_a_credit_and_named_in_words() -> None:
-    paid = render_entry(StatementLine(3, NOON, "DP_CHARGED", 7, -1534, 100, None))
+    paid = render_entry(StatementLine(3, NOON, "REPAID", 7, -1534, 100, Movement()))
     assert (paid["debit"], paid["credit"], paid["ref"]) == ("15.34", None, "7")
-    assert paid["description"] == "Depository charge for shares sold"
-    unknown = render_entry(StatementLine(4, NOON, "INTEREST_CHARGED", None, -1, 99, None))
+    assert paid["description"] == "Loan repaid"
+    unknown = render_entry(StatementLine(4, NOON, "INTEREST_CHARGED", None, -1, 99, Movement()))
     assert unknown["description"] == "Interest charged"

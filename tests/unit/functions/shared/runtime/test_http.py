@@ -1,12 +1,14 @@
 """Admission and the error table, on a small function of the test's own."""
 
 import base64
+import io
 import json
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -215,6 +217,21 @@ def test_a_parameter_of_two_types_is_refused_once_and_by_its_name() -> None:
     assert_problem(answer, 400, "INVALID_REQUEST")
     assert [error["field"] for error in answer.body["errors"]] == ["from"]
     assert answer.body["detail"].startswith("from: ")
+    assert " or " in answer.body["detail"]  # every form that would have been taken
+
+
+@pytest.mark.parametrize(("name", "traced"), [("away", False), ("broken", True)])
+def test_what_may_be_asked_again_is_one_line_of_the_log_and_a_fault_is_traced(
+    name: str, traced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.StringIO()
+    log = Logger(service=f"test-{name}", stream=written)
+    monkeypatch.setattr("functions.shared.runtime.http.logger", lambda: log)
+    call(app.resolve, api_event("GET", f"/v1/faults/{name}"))
+    told, request = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert request["status"] >= 500
+    assert ("exception" in told) is traced
+    assert (told["level"] == "ERROR") is traced
 
 
 def test_a_public_route_asks_for_none_and_may_not_ask_who_calls() -> None:

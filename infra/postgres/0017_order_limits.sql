@@ -121,30 +121,17 @@ BEGIN
   END IF;
 END $$;
 
--- The rule on how often an order may be changed, for one more change: an array with or without it.
+-- The rule on how often an order may be changed, for an order that knows the key of one more change:
+-- an array with or without it. A change that was refused by the rules does not count.
 CREATE FUNCTION ledger.changes_left(o ledger.orders, p_changes_max integer) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN n.changes < p_changes_max THEN '[]' ELSE jsonb_build_array(ledger.rule(
-    'TOO_MANY_CHANGES', 'cancel it and place another', (n.changes + 1)::text, p_changes_max::text,
+  SELECT CASE WHEN n.changes <= p_changes_max THEN '[]' ELSE jsonb_build_array(ledger.rule(
+    'TOO_MANY_CHANGES', 'cancel it and place another', n.changes::text, p_changes_max::text,
     NULL)) END
-  FROM (SELECT count(*) AS changes FROM unnest(o.change_keys) k WHERE k LIKE 'replace %') n
+  FROM (SELECT count(*) AS changes FROM unnest(o.change_keys, o.change_seqs) AS k (key, seq)
+    LEFT JOIN ledger.ledger_event e ON e.user_id = o.user_id AND e.seq = k.seq
+    WHERE k.key LIKE 'replace %' AND e.kind IS DISTINCT FROM 'CHANGE_DENIED') n
 $$;
-
--- request_change of a cancel while a change is in flight; o has the request's key. outcome: ACCEPTED.
-CREATE FUNCTION ledger.queue_cancel(a ledger.account, b ledger.orders, p_keys text[], p_now timestamptz)
-RETURNS TABLE (outcome text, order_facts text, rules text) LANGUAGE plpgsql AS $$
-DECLARE o ledger.orders := b;
-BEGIN
-  o.change_keys := p_keys;
-  o.updated_at := p_now;
-  o.version := o.version + 1;
-  UPDATE ledger.orders x SET change_keys = o.change_keys, updated_at = o.updated_at,
-    version = o.version WHERE x.order_id = o.order_id;
-  PERFORM ledger.append_event(a, 'CANCEL_REQUESTED', o.order_id, 0, 0, 0, p_now,
-    '"order":' || ledger.order_facts(o)::text || ',"change_key":' || to_json(p_keys[1])::text,
-    o.symbol, NULL);
-  RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
-END $$;
 
 -- An order whose change was answered, asking for the cancel that waited; b is the order before.
 CREATE FUNCTION ledger.with_waiting_cancel(b ledger.orders, n ledger.orders) RETURNS ledger.orders
@@ -182,12 +169,8 @@ BEGIN
   LOOP
     RETURN QUERY SELECT 'ACCEPTED'::text, c.order_facts FROM ledger.request_change(p_user, r.order_id,
       v_request, p_asked, NULL, NULL, NULL, NULL, '[]', p_today, p_now, NULL, 0) c
-      WHERE c.outcome IN ('ACCEPTED', 'REPLAY');
+      WHERE c.outcome IN ('ACCEPTED', 'REPEATED');
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.is_brokers_own,
-  ledger.rate_reached, ledger.order_age, ledger.limited_answer, ledger.changes_left,
-  ledger.queue_cancel, ledger.with_waiting_cancel, ledger.cancel_all FROM PUBLIC;
-GRANT SELECT ON ledger.order_rate, ledger.algo_registration TO outcry_app;
 GRANT EXECUTE ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.cancel_all TO outcry_app;

@@ -72,7 +72,7 @@ BEGIN
   UPDATE ledger.orders x SET status = o.status, quantity = o.quantity, price = o.price,
     limit_price = o.limit_price, trigger_price = o.trigger_price, reserved = o.reserved,
     expires_at = o.expires_at, released_seq = o.released_seq, trade_date = o.trade_date,
-    charge_rates = o.charge_rates, change_keys = o.change_keys,
+    charge_rates = o.charge_rates, change_keys = o.change_keys, change_seqs = o.change_seqs,
     reason_code = o.reason_code, reason = o.reason, rules = o.rules, updated_at = o.updated_at,
     version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
   a := ledger.append_event(a, p_kind, o.order_id, 0, ledger.rehold(b, o), 0, p_now,
@@ -143,34 +143,18 @@ BEGIN
   RETURN true;
 END $$;
 
--- request_change of an order that waits: done at once, nobody else has to agree. n has the request's
--- key; p_price is the limit that the venue would be given. outcome: ACCEPTED, DENIED.
+-- request_change of an order that waits: done at once, nobody else has to agree. n is the order as it
+-- is to be, with the request's key. Returns it as it then is.
 CREATE FUNCTION ledger.change_waiting(a ledger.account, b ledger.orders, n ledger.orders,
-    p_quantity bigint, p_price bigint, p_trigger_price bigint, p_reserved bigint, p_rules jsonb,
-    p_now timestamptz)
-RETURNS TABLE (outcome text, order_facts text, rules text) LANGUAGE plpgsql AS $$
-DECLARE o ledger.orders := n; v_rules jsonb := p_rules;
-  v_more text := ',"change_key":' || to_json(n.change_keys[1])::text;
+    p_cancel boolean, p_now timestamptz)
+RETURNS ledger.orders LANGUAGE plpgsql AS $$
+DECLARE v_more text := ',"change_key":' || to_json(n.change_keys[1])::text;
 BEGIN
-  IF p_quantity IS NULL THEN
-    o := ledger.with_cancel_reason(o);
-    o := ledger.book_waiting(a, b, o, 'CANCELLED', 'ORDER_CANCELLED', v_more, NULL, p_now);
-  ELSE
-    o.quantity := p_quantity;
-    o.price := CASE WHEN o.type IN ('LIMIT', 'STOP_LIMIT') THEN p_price END;
-    o.limit_price := p_price;
-    o.trigger_price := coalesce(p_trigger_price, o.trigger_price);
-    o.reserved := p_reserved;
-    v_rules := v_rules || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);
-    IF v_rules <> '[]' THEN
-      RETURN QUERY SELECT 'DENIED'::text, ledger.order_facts(b)::text, v_rules::text;
-      RETURN;
-    END IF;
-    o := ledger.book_waiting(a, b, o, 'MODIFIED', 'ORDER_MODIFIED', v_more, NULL, p_now);
+  IF p_cancel THEN
+    RETURN ledger.book_waiting(a, b, ledger.with_cancel_reason(n), 'CANCELLED', 'ORDER_CANCELLED',
+      v_more, NULL, p_now);
   END IF;
-  RETURN QUERY SELECT 'ACCEPTED'::text, ledger.order_facts(o)::text, '[]'::text;
+  RETURN ledger.book_waiting(a, b, n, 'MODIFIED', 'ORDER_MODIFIED', v_more, NULL, p_now);
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.with_terms, ledger.terms_rules, ledger.is_due, ledger.book_waiting,
-  ledger.release_order, ledger.expire_order, ledger.change_waiting FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.release_order, ledger.expire_order TO outcry_app;

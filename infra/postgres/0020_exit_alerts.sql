@@ -47,5 +47,4 @@ BEGIN
   RETURN true;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.is_exit, ledger.resting_exits, ledger.alert_exit FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.resting_exits, ledger.alert_exit TO outcry_app;
