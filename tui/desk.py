@@ -1,4 +1,4 @@
-"""What the trading screen's workers do: follow the account, preview, place, modify and cancel.
+"""What the trading screen's workers do: follow account and market, preview, place, modify, cancel.
 
 Invariant: a worker ends in a posted message, whatever the broker did; it never touches a widget.
 """
@@ -22,6 +22,7 @@ from tui.follower import Follower
 from tui.messages import (
     BrokerNotice,
     InstrumentFound,
+    MarketTold,
     OrderAnswered,
     OrderRefused,
     PositionsLoaded,
@@ -29,6 +30,7 @@ from tui.messages import (
     SessionEnded,
     SymbolUnknown,
 )
+from tui.state.market import MarketClock, read_clock
 from tui.state.ticket import Change, OrderRequest, place_problem
 
 TYPING_PAUSE_S = 0.2
@@ -39,6 +41,10 @@ FILLS_PAUSE_S = 0.2
 """Positions are asked for once fills have paused this long."""
 POSITIONS_TRIES_MAX = 8
 """As previews; what stays unanswered comes with the next load of the account."""
+MARKET_EVERY_S = {"PAPER": 5.0, "LIVE": 60.0}
+"""How often the market's time is read, by mode: a paper market's clock may be moved by hand."""
+UNSTEADY_EVERY_S = 1.0
+"""The same while its speed is not known yet."""
 NOT_FOUND = 404
 
 
@@ -79,6 +85,29 @@ class Desk:
                 self.follower.link(Link.RECONNECTING, f"The account can't be loaded: {why}")
                 await asyncio.sleep(backoff(attempt, self._rng))
                 attempt += 1
+
+    async def watch_market(self, mode: str) -> None:
+        """Keep the market's time, and load the account afresh when its trade date changes: what was
+        traded is a position of its own day alone, and what is held settles as days pass.
+
+        A reading that fails is made again: the clock runs on meanwhile, and the connection light
+        says what is wrong.
+        """
+        known: MarketClock | None = None
+        while True:
+            try:
+                status = await self._broker.market()
+            except SignedOutError as ended:
+                self._post(SessionEnded(str(ended)))
+                return
+            except (UnreachableError, RefusedError):
+                await asyncio.sleep(MARKET_EVERY_S[mode])
+                continue
+            if known is not None and status.trade_date != known.status.trade_date:
+                self._feed.reload()
+            known = read_clock(known, status, self._now())
+            self._post(MarketTold(known))
+            await asyncio.sleep(MARKET_EVERY_S[mode] if known.is_steady else UNSTEADY_EVERY_S)
 
     async def _settle(self, orders: list[Order]) -> None:
         """Name what was meant to be sent before the last crash and never arrived. Once a session:

@@ -7,6 +7,7 @@ from textual.message import Message
 from tui.client.broker import Link
 from tui.client.models import Instrument, Order, Position, Preview, PrivateEvent
 from tui.state.account import Account
+from tui.state.market import MarketClock
 from tui.state.ticket import Errors, OrderRequest
 
 
@@ -36,6 +37,13 @@ class PositionsLoaded(Message):
     """The day's positions as HTTP gave them."""
 
     positions: list[Position]
+
+
+@dataclass
+class MarketTold(Message):
+    """The market's phase and business time, as just read."""
+
+    market: MarketClock
 
 
 @dataclass

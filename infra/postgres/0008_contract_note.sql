@@ -2,7 +2,8 @@
 --
 -- Invariants:
 --   * Every fill leaves its account and trade date due for a note, in the fill's own transaction, and
---     only a note that covers it takes that away: a late fill makes a new version, however late.
+--     only a note that covers it takes that away: a late fill makes a new version, however late. So do
+--     shares delivered for a short position: they are charged for, and the note stands as it is.
 --   * A version is written once and books, by charge, what it says less what is booked for that trade
 --     date so far. After it the ledger and the note agree by charge, to the paisa.
 --   * The event carries the sha256 of the note, so the account's hash chain covers the document.
@@ -21,7 +22,7 @@ CREATE TABLE ledger.contract_note (
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.contract_note
   FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
-CREATE TABLE ledger.contract_note_due (       -- accounts with fills that no note covers yet; each fill adds
+CREATE TABLE ledger.contract_note_due (       -- accounts to be charged and given a note for that day
   trade_date date NOT NULL,
   user_id    bigint NOT NULL,
   PRIMARY KEY (trade_date, user_id)

@@ -12,7 +12,7 @@ BEGIN
   o := jsonb_populate_record(o, p_order::jsonb);
   o.trade_date := p_trade_date;
   a := ledger.account_on(o.user_id, p_trade_date);
-  v_value := (o.quantity * o.limit_price + 50) / 100;
+  v_value := div(o.quantity::numeric * o.limit_price + 50, 100)::bigint;  -- of any size: not judged yet
   SELECT sum(c.amount)::bigint INTO v_charged
     FROM unnest(ledger.charges_on(v_value, o.charge_rates)) AS c (amount);
   IF o.product = 'MIS' THEN

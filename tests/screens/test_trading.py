@@ -1,21 +1,26 @@
 """What keys do: assert on what the broker was asked and on what the screen says."""
 
+import re
 import uuid
+from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input
 
 from tests.screens.conftest import Desk, is_live, settle, text_of
-from tests.support.terminal import ORDERS, QUOTES, funds, order, quote
+from tests.support.terminal import NOON, ORDERS, QUOTES, funds, order, quote
 from tui.actions import EVERYWHERE, TRADING
 from tui.client.broker import Link, RefusedError, UnreachableError
-from tui.client.models import Fill, Holding, Position, Problem
+from tui.client.models import Fill, Holding, MarketStatus, Position, Problem, Reason
+from tui.desk import MARKET_EVERY_S
 from tui.messages import SessionEnded
 from tui.screens import login
 from tui.screens.dialogs import ConfirmDialog, ModifyDialog
 from tui.screens.login import LoginScreen
+from tui.widgets.blotter import Blotter
 from tui.widgets.watchlist import Watchlist
 
 SIZE = (120, 36)
@@ -209,12 +214,12 @@ async def test_a_wrong_code_says_what_to_do_and_asks_again(tmp_path: Path) -> No
         await settle(pilot, lambda: is_live(pilot))
 
 
-async def test_a_code_used_a_moment_ago_gives_way_to_the_next(
+async def test_codes_that_other_terminals_used_give_way_to_the_next(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(login, "CODE_LIFE_S", 0.1)
     desk.broker.sign_in_refusal = Problem(status=401, code="INVALID_CREDENTIALS")
-    desk.broker.refusals_left = 1
+    desk.broker.refusals_left = 3
     async with desk.terminal.run_test(size=(80, 24)) as pilot:
         await settle(pilot, lambda: is_live(pilot))
 
@@ -325,3 +330,77 @@ async def test_a_lost_connection_says_why(desk: Desk) -> None:
         assert desk.feed.listener is not None
         desk.feed.listener.link(Link.RECONNECTING, "closed with 1006")
         await settle(pilot, lambda: "closed with 1006. Connecting again" in text_of(pilot))
+
+
+async def test_a_new_trade_date_loads_the_account_afresh(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MARKET_EVERY_S, "PAPER", 0.01)
+    monkeypatch.setattr("tui.desk.UNSTEADY_EVERY_S", 0.01)
+    desk.broker.known_orders = ORDERS
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot) and "MIS" in text_of(pilot))
+        await settle(pilot, lambda: "open · 10 Jul 12:00:00 IST" in text_of(pilot))
+        assert "10 Jul 12:00 " not in text_of(pilot)
+        desk.broker.known_positions = []
+        tomorrow = NOON + timedelta(days=1)
+        desk.broker.market_status = MarketStatus(
+            phase="CLOSED",
+            trade_date=tomorrow.date(),
+            time=tomorrow,
+            wall_time=NOON + timedelta(seconds=1),
+        )
+        await settle(pilot, lambda: "No trades today" in text_of(pilot))
+        await settle(pilot, lambda: "closed · 11 Jul 12:00:00 IST" in text_of(pilot))
+        said = text_of(pilot)
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot, lambda: re.search("10 Jul +TCS", text_of(pilot)) is not None)
+
+    assert desk.feed.reloads == 1
+    assert "10 Jul 12:00  TCS" in said
+
+
+def _is_on(table: Blotter, key: str) -> bool:
+    return table.cursor_key == key
+
+
+async def test_the_orders_stay_on_the_newest_until_the_user_moves(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        orders = pilot.app.screen.query_one(Blotter)
+        for number in range(2001, 2011):
+            desk.feed.send(order(str(number), status="OPEN", user_seq=number))
+            await settle(pilot, partial(_is_on, orders, str(number)))
+        await pilot.press("o", "down")
+        assert orders.cursor_key == "2009"
+        desk.feed.send(order("2011", status="OPEN", user_seq=2011))
+        await settle(pilot, lambda: orders.row_keys[0] == "2011")
+        assert orders.cursor_key == "2009"
+        await pilot.press("home")
+        desk.feed.send(order("2012", status="OPEN", user_seq=2012))
+        await settle(pilot, lambda: orders.cursor_key == "2012")
+
+
+async def test_what_has_no_room_beside_its_field_is_said_in_full_below(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("b", "enter")
+        await settle(pilot, lambda: "Enter a quantity" in text_of(pilot))
+        await pilot.press("1")
+        await settle(pilot, lambda: "Enter a quantity" not in text_of(pilot))
+
+
+async def test_a_wide_screen_gives_the_orders_every_column_and_gives_them_back(desk: Desk) -> None:
+    words = "the order needs more than what can be spent"
+    reason = Reason(code="INSUFFICIENT_FUNDS", message=words)
+    desk.broker.known_orders = [order("1001", status="DENIED", reason=reason)]
+    async with desk.terminal.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: is_live(pilot) and words in text_of(pilot))
+        small = text_of(pilot)
+        await pilot.resize_terminal(200, 50)
+        await settle(pilot, lambda: "Insufficient funds" in text_of(pilot))
+        assert "LIMIT  " in text_of(pilot)
+        await pilot.resize_terminal(260, 50)
+        await settle(pilot, lambda: text_of(pilot).count(words) == 2)
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot, lambda: text_of(pilot) == small)

@@ -10,6 +10,7 @@ from tui.client.models import (
     Funds,
     Holding,
     Instrument,
+    MarketStatus,
     Order,
     Position,
     Preview,
@@ -153,6 +154,10 @@ class RecordingBroker:
         self.is_closed = False
         self.unlisted: set[str] = set()
         self.loading_fails: Exception | None = None
+        self.market_asked = 0
+        self.market_status = MarketStatus(
+            phase="OPEN", trade_date=NOON.date(), time=NOON, wall_time=NOON
+        )
 
     async def sign_in(self, username: str, password: str, totp: str) -> Profile:
         if self.sign_in_refusal is not None and self.refusals_left:
@@ -199,6 +204,10 @@ class RecordingBroker:
             raise RefusedError(Problem(status=404, code="UNKNOWN_SYMBOL"))
         return Instrument(symbol=symbol, kind="INDEX" if symbol == "NIFTY 50" else "EQUITY")
 
+    async def market(self) -> MarketStatus:
+        self.market_asked += 1
+        return self.market_status
+
     async def search(self, text: str) -> list[SearchHit]:
         return [SearchHit(symbol="WIPRO", name="Wipro Limited", ltp=Decimal("511.30"))]
 
@@ -215,10 +224,16 @@ class SilentFeed:
     def __init__(self, quotes: Iterable[Quote] = QUOTES) -> None:
         self._quotes = list(quotes)
         self.watched: frozenset[str] = frozenset()
+        self.reloads = 0
         self.listener: Listener | None = None
 
     def watch(self, symbols: Iterable[str]) -> None:
         self.watched = frozenset(symbols)
+
+    def reload(self) -> None:
+        self.reloads += 1
+        if self.listener is not None:
+            self._reloading = asyncio.ensure_future(self.listener.reload())
 
     async def follow(self, listener: Listener, seq: int) -> None:
         self.listener = listener

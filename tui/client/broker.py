@@ -12,6 +12,7 @@ from tui.client.models import (
     Funds,
     Holding,
     Instrument,
+    MarketStatus,
     Order,
     Position,
     Preview,
@@ -73,6 +74,8 @@ class Broker(Protocol):
 
     async def instrument(self, symbol: str) -> Instrument: ...
 
+    async def market(self) -> MarketStatus: ...
+
     async def search(self, text: str) -> list[SearchHit]: ...
 
     async def stream_url(self) -> str: ...
@@ -101,6 +104,11 @@ class Feed(Protocol):
 
     def watch(self, symbols: Iterable[str]) -> None:
         """Replace the set of symbols whose prices are wanted."""
+        ...
+
+    def reload(self) -> None:
+        """Have the listener load the account afresh, and follow on from there: at once when
+        connected, else first thing on the next connection."""
         ...
 
     async def follow(self, listener: Listener, seq: int) -> None:

@@ -16,6 +16,7 @@ from tui.client.models import (
     Funds,
     Holding,
     Instrument,
+    MarketStatus,
     Order,
     Page,
     Position,
@@ -105,6 +106,9 @@ class HttpBroker:
     async def instrument(self, symbol: str) -> Instrument:
         """What is listed under `symbol`. Raises RefusedError when nothing is."""
         return await self._signed("GET", f"/v1/instruments/{quote(symbol, safe='')}", Instrument)
+
+    async def market(self) -> MarketStatus:
+        return await self._signed("GET", "/v1/market/status", MarketStatus)
 
     async def search(self, text: str) -> list[SearchHit]:
         page = await self._signed(

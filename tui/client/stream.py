@@ -73,10 +73,16 @@ class StreamFeed:
         self._sequence = UserSequence(0)
         self._resumes = 0
         self._resume_due = 0.0
+        self._reloads_wanted = 0
+        self._reloads_done = 0
         self._heard = False
 
     def watch(self, symbols: Iterable[str]) -> None:
         self._wanted = frozenset(symbols)
+        self._wanted_changed.set()
+
+    def reload(self) -> None:
+        self._reloads_wanted += 1
         self._wanted_changed.set()
 
     async def follow(self, listener: Listener, seq: int) -> None:
@@ -142,7 +148,7 @@ class StreamFeed:
         self._resumes = 0
         await self._resume(socket)
         reading = asyncio.create_task(self._read(socket, listener))
-        keeping = asyncio.create_task(self._keep(socket, token))
+        keeping = asyncio.create_task(self._keep(socket, listener, token))
         tasks = (reading, keeping)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -206,6 +212,16 @@ class StreamFeed:
             else:
                 await self._resume(socket)
 
+    async def _catch_up(self, socket: ClientConnection, listener: Listener) -> None:
+        """Reload when that was asked for. What is read meanwhile may be overwritten by an older
+        answer: the resume after the load brings it again. A load that fails ends the connection
+        and stays due on the next.
+        """
+        wanted = self._reloads_wanted
+        if wanted != self._reloads_done:
+            await self._reload(socket, listener)
+            self._reloads_done = wanted
+
     async def _resume(self, socket: ClientConnection) -> None:
         self._resumes += 1
         self._resume_due = self._monotonic() + RESUME_ANSWER_S
@@ -216,8 +232,8 @@ class StreamFeed:
         self._resumes = 0
         await self._resume(socket)
 
-    async def _keep(self, socket: ClientConnection, token: str) -> None:
-        """Send what is due: the watched symbols' changes, pings, and a renewed token."""
+    async def _keep(self, socket: ClientConnection, listener: Listener, token: str) -> None:
+        """Do what is due: the watched symbols' changes, a reload, pings, and a renewed token."""
         subscribed: frozenset[str] = frozenset()
         ping_at, pings = self._monotonic() + PING_EVERY_S, 0
         while True:
@@ -228,6 +244,7 @@ class StreamFeed:
             for part in _chunks(subscribed - wanted):
                 await socket.send(protocol.unsubscribe(part))
             subscribed = wanted
+            await self._catch_up(socket, listener)
             if self._monotonic() >= ping_at:
                 pings += 1
                 ping_at = self._monotonic() + PING_EVERY_S

@@ -29,6 +29,9 @@ REFUSALS = {
 
 CODE_LIFE_S = 30
 """A one-time code holds for one step of 30 seconds and is taken once (RFC 6238 section 5.2)."""
+OWN_CODES_MAX = 6
+"""Codes tried before the credentials are called wrong: as many terminals may start at once. A
+broker takes at least that many wrong tries at this pace (one each CODE_LIFE_S)."""
 
 
 class LoginScreen(Screen[None]):
@@ -105,19 +108,22 @@ class LoginScreen(Screen[None]):
             self.post_message(self.SignedIn(profile))
 
     async def _profile(self, username: str, password: str, totp: str) -> Profile:
-        """Sign in. A code of our own may have been used by a terminal that just closed: then the
-        next step's code is tried, once.
+        """Sign in. A code of our own may have been used by another terminal: then the next step's
+        code is tried, up to OWN_CODES_MAX in all, as of several that wait one gets in at a step.
         """
         if totp:
             return await self._broker.sign_in(username, password, totp)
-        try:
-            return await self._broker.sign_in(username, password, self._own_code())
-        except RefusedError as refusal:
-            if refusal.problem.code != "INVALID_CREDENTIALS":
-                raise
-        wait = CODE_LIFE_S - time.time() % CODE_LIFE_S
-        self._remark(f"That code was used before; the next comes in {wait:.0f} s", is_refusal=False)
-        await asyncio.sleep(wait)
+        for tried in range(1, OWN_CODES_MAX):
+            try:
+                return await self._broker.sign_in(username, password, self._own_code())
+            except RefusedError as refusal:
+                if refusal.problem.code != "INVALID_CREDENTIALS":
+                    raise
+            wait = CODE_LIFE_S - time.time() % CODE_LIFE_S
+            words = f"That code was used by another terminal; the next comes in {wait:.0f} s"
+            again = f" (try {tried + 1} of {OWN_CODES_MAX})" if tried > 1 else ""
+            self._remark(words + again, is_refusal=False)
+            await asyncio.sleep(wait)
         return await self._broker.sign_in(username, password, self._own_code())
 
     def _own_code(self) -> str:

@@ -1,19 +1,19 @@
 """The trading screen: prices, ticket, orders, holdings, positions and money on one page.
 
 Invariant: workers only post messages; the handlers here alone change what the screen knows
-(`_board`, `_account`, `_link`) and show it. Prices are shown at most FLUSHES_PER_S times a second.
+(`_board`, `_account`, `_market`, `_link`) and show it. Prices are shown at most FLUSHES_PER_S
+times a second.
 """
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
 from textual.events import Resize
 from textual.screen import Screen
 from textual.timer import Timer
@@ -23,9 +23,10 @@ from textual.worker import WorkType
 from tui.actions import TRADING, bindings
 from tui.client.broker import Broker, Feed, Link
 from tui.client.journal import Journal
-from tui.client.models import Fill, Order, Profile, SearchHit
+from tui.client.models import Order, Profile, SearchHit
 from tui.client.watchlist import WatchlistFile
 from tui.desk import TYPING_PAUSE_S, Desk
+from tui.fill_news import FillNews
 from tui.messages import (
     AccountChanged,
     AccountLoaded,
@@ -33,6 +34,7 @@ from tui.messages import (
     DraftChanged,
     InstrumentFound,
     LinkChanged,
+    MarketTold,
     OrderAnswered,
     OrderRefused,
     OrderReviewed,
@@ -43,20 +45,20 @@ from tui.messages import (
 )
 from tui.screens.dialogs import HelpDialog, ModifyDialog, SearchDialog
 from tui.screens.reviews import cancel_review, order_review
-from tui.state.account import Account, apply, apply_order, in_words
+from tui.state.account import Account, apply, apply_order
 from tui.state.listing import Listing, found, not_tradable
+from tui.state.market import MarketClock
 from tui.state.quotes import Board, apply_quotes
 from tui.state.ticket import Change
 from tui.widgets.bars import FundsBar, TitleBar
 from tui.widgets.blotter import Blotter
 from tui.widgets.books import Books
 from tui.widgets.live_table import LiveTable
+from tui.widgets.panes import Panes
 from tui.widgets.ticket import Ticket
 from tui.widgets.watchlist import Watchlist
 
 FLUSHES_PER_S = 10
-COMPACT_BELOW = (100, 30)
-WIDE_FROM = (170, 40)
 
 
 class TradingScreen(Screen[None]):
@@ -71,7 +73,7 @@ class TradingScreen(Screen[None]):
         profile: Profile,
         journal: Journal,
         watchlist: WatchlistFile,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime],
     ) -> None:
         super().__init__()
         self._broker = broker
@@ -82,6 +84,7 @@ class TradingScreen(Screen[None]):
         self._now = now
         self._board = Board()
         self._account = Account()
+        self._market: MarketClock | None = None
         self._link = Link.CONNECTING
         self._symbols: list[str] = []
         self._ticket_symbol = ""
@@ -89,15 +92,12 @@ class TradingScreen(Screen[None]):
         self._link_detail = ""
         self._flush_timer: Timer | None = None
         self._desk = Desk(self.post_message, broker, feed, journal, now)
+        self._fill_news = FillNews(self.notify, self.set_timer)
 
     def compose(self) -> ComposeResult:
         yield TitleBar(self._profile.mode, self._profile.username)
         yield FundsBar()
-        with Container(id="panes"):
-            yield Watchlist()
-            yield Ticket(self._profile.mode)
-            yield Blotter()
-            yield Books()
+        yield Panes(self._profile.mode)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -107,15 +107,13 @@ class TradingScreen(Screen[None]):
         self._watch()
         self._show_prices()
         self._show_account()
-        self._tick()
         self.set_interval(1.0, self._tick)
         self.set_focus(self.query_one(Watchlist))
         self.run_worker(self._desk.follow(), group="follow", exclusive=True)
+        self.run_worker(self._desk.watch_market(self._profile.mode), group="market")
 
     def on_resize(self, event: Resize) -> None:
-        width, height = event.size
-        self.set_class(width < COMPACT_BELOW[0] or height < COMPACT_BELOW[1], "-compact")
-        self.set_class(width >= WIDE_FROM[0] and height >= WIDE_FROM[1], "-wide")
+        self.query_one(Panes).arrange_for(event.size)
         self.call_after_refresh(self._show_funds)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -156,12 +154,12 @@ class TradingScreen(Screen[None]):
 
     @on(AccountChanged)
     def _account_changed(self, message: AccountChanged) -> None:
+        fills = self._account.fills
         for event in message.events:
-            is_news = isinstance(event, Fill) and event.exec_id not in self._account.fills
             self._account = apply(self._account, event)
-            if isinstance(event, Fill) and is_news:
-                self.notify(in_words(event), markup=False)
-                self._ask("positions", self._desk.load_positions)
+        if news := [each for key, each in self._account.fills.items() if key not in fills]:
+            self._fill_news.add(news)
+            self._ask("positions", self._desk.load_positions)
         self._watch()
         self._show_account()
 
@@ -170,6 +168,12 @@ class TradingScreen(Screen[None]):
         self._account = self._account.with_positions(message.positions)
         self._watch()
         self._show_prices()
+
+    @on(MarketTold)
+    def _market_told(self, message: MarketTold) -> None:
+        self._market = message.market
+        self._tick()
+        self.query_one(Blotter).show_today(self._account, message.market.status.trade_date)
 
     @on(LinkChanged)
     def _link_changed(self, message: LinkChanged) -> None:
@@ -342,7 +346,7 @@ class TradingScreen(Screen[None]):
         bar.show_funds(self._account, self._board, is_live, self._link_detail)
 
     def _tick(self) -> None:
-        self.query_one(TitleBar).show_time(self._now())
+        self.query_one(TitleBar).show_time(self._market, self._now())
 
     def _watch(self) -> None:
         """Subscribe what is on screen: watchlist, books and the ticket's symbol, once known."""
@@ -373,13 +377,12 @@ class TradingScreen(Screen[None]):
 
     def _begin_ticket(self, symbol: str | None, side: str | None) -> None:
         ticket = self.query_one(Ticket)
-        if symbol is None:
-            ticket.begin("", side, None)
-        elif self._listing.is_index(symbol):
-            ticket.begin("", side, None)
-            ticket.remark({"order": not_tradable(symbol)})
-        else:
+        if symbol is not None and not self._listing.is_index(symbol):
             ticket.begin(symbol, side, self._board.ltp(symbol))
+            return
+        ticket.begin("", side, None)
+        if symbol is not None:
+            ticket.remark({"order": not_tradable(symbol)})
 
     def _selected_symbol(self) -> str | None:
         """The symbol under the cursor of the table in focus, else of the watchlist."""

@@ -4,7 +4,7 @@ Invariant: every reducer is idempotent and ignores what is older than it knows, 
 and the event of the same change, or a replay after a reconnect, may arrive in any order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -15,6 +15,10 @@ import msgspec
 from tui.client.models import Fill, Funds, Holding, Order, Position, PrivateEvent
 from tui.state import formats
 from tui.state.quotes import Board
+
+DELIVERY = "CNC"
+SYMBOLS_NAMED = 3
+"""Fills of more symbols than these are counted, not named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +113,20 @@ def _with(mapping: Mapping[str, Value], key: str, value: Value) -> MappingProxyT
     return MappingProxyType({**mapping, key: value})
 
 
-def in_words(fill: Fill) -> str:
-    """What a fill did, as a sentence to notify with."""
-    verb = "Bought" if fill.side == "BUY" else "Sold"
-    return f"{verb} {formats.quantity(fill.quantity)} {fill.symbol} at {formats.rupees(fill.price)}"
+def in_words(fills: Sequence[Fill]) -> str:
+    """What fills did, as one sentence to notify with, however many they are."""
+    symbols = sorted({fill.symbol for fill in fills})
+    if len(symbols) > 1:
+        named = ", ".join(symbols[:SYMBOLS_NAMED])
+        others = len(symbols) - SYMBOLS_NAMED
+        return f"{len(fills)} fills of {named}" + (f" and {others} more" if others > 0 else "")
+    if len({fill.side for fill in fills}) > 1:
+        return f"{len(fills)} fills of {symbols[0]}, bought and sold"
+    quantity = sum(fill.quantity for fill in fills)
+    average = sum((fill.quantity * fill.price for fill in fills), Decimal(0)) / quantity
+    verb = "Bought" if fills[0].side == "BUY" else "Sold"
+    words = f"{verb} {formats.quantity(quantity)} {symbols[0]} at {formats.rupees(average)}"
+    return words if len(fills) == 1 else f"{words} on average, in {len(fills)} fills"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,21 +184,34 @@ def _live_position(position: Position, board: Board) -> LivePosition:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over all holdings; None when one of them can't be priced."""
+    """Sums over the account; None when a part can't be priced. `value` is of the holdings, `gain`
+    of holdings and positions."""
 
     value: Decimal | None
     gain: Decimal | None
 
 
-def totals(held: Iterable[LiveHolding]) -> Totals:
-    """What the holdings are worth and have gained together."""
-    value, gain = Decimal(0), Decimal(0)
-    for each in held:
-        if each.value is None or each.gain is None:
-            return Totals(None, None)
-        value += each.value
-        gain += each.gain
-    return Totals(value, gain)
+def totals(held: Iterable[LiveHolding], traded: Iterable[LivePosition]) -> Totals:
+    """What the holdings are worth, and what holdings and the day's positions have gained together.
+
+    A delivery position adds only what it realised: what of it is open is a holding already when
+    bought, and when sold came out of the holdings.
+    """
+    owned = list(held)
+    gains = [each.gain for each in owned]
+    for each in traded:
+        is_delivery = each.position.product == DELIVERY
+        gains.append(each.position.realised_pnl if is_delivery else each.gain)
+    return Totals(_sum(each.value for each in owned), _sum(gains))
+
+
+def _sum(parts: Iterable[Decimal | None]) -> Decimal | None:
+    total = Decimal(0)
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total
 
 
 def blotter(account: Account) -> list[Order]:

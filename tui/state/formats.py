@@ -1,6 +1,6 @@
 """How figures read on screen: Indian grouping, the rupee sign, a true minus, IST times."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
@@ -77,3 +77,19 @@ def volume(value: int | None) -> str:
 def clock(at: datetime | None) -> str:
     """The time of day in IST, to the second."""
     return NOTHING if at is None else at.astimezone(IST).strftime("%H:%M:%S")
+
+
+def day(at: datetime) -> str:
+    """The day in IST: 10 Jul."""
+    local = at.astimezone(IST)
+    return f"{local.day} {local:%b}"
+
+
+def minute(at: datetime) -> str:
+    """The day and the time in IST, to the minute: 10 Jul 14:05."""
+    return f"{day(at)} {clock(at)[:5]}"
+
+
+def is_of(at: datetime, today: date | None) -> bool:
+    """Whether `at` falls on `today` in IST; so does all while today is not known."""
+    return today is None or at.astimezone(IST).date() == today

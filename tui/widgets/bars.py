@@ -1,4 +1,4 @@
-"""The two lines above the panes: whose money and how live, and how much of it there is."""
+"""The two lines above the panes: whose money, how live and at what time, and how much there is."""
 
 from datetime import datetime
 
@@ -9,7 +9,8 @@ from textual.widgets import Static
 
 from tui.client.broker import Link
 from tui.state import formats
-from tui.state.account import Account, live_holdings, totals
+from tui.state.account import Account, live_holdings, live_positions, totals
+from tui.state.market import MarketClock
 from tui.state.quotes import Board
 from tui.widgets.live_table import tone
 
@@ -25,7 +26,8 @@ _MARKUP = {"faint": "$faint", "up": "$success", "down": "$error"}
 
 
 class TitleBar(Horizontal):
-    """The frame: paper or live in its own colour, the user, the connection light, the time."""
+    """The frame: paper or live in its own colour, the user, the connection light, the market's
+    phase and time."""
 
     def __init__(self, mode: str, username: str) -> None:
         super().__init__(classes=f"-{mode.lower()}")
@@ -45,17 +47,23 @@ class TitleBar(Horizontal):
         mark, words, colour = LIGHTS[link]
         self.query_one("#light", Static).update(f"[${colour}]{mark}[/] {words}")
 
-    def show_time(self, now: datetime) -> None:
-        """Set the clock, in IST."""
-        self.query_one("#clock", Static).update(f"{formats.clock(now)} IST")
+    def show_time(self, market: MarketClock | None, now: datetime) -> None:
+        """Set the clock to business time, in IST, as it is when the terminal's own shows `now`."""
+        if market is None:
+            return
+        at, phase = market.at(now), market.status.phase
+        colour = "success" if phase == "OPEN" else "warning"
+        words = phase.lower().replace("_", "-")
+        text = f"[${colour}]{words}[/] · {formats.day(at)} {formats.clock(at)} IST"
+        self.query_one("#clock", Static).update(text)
 
 
 class FundsBar(Static):
     """Money that can be spent, cash, what orders hold, what of the day's sales can't be spent yet,
-    and what the holdings are worth."""
+    what the holdings are worth, and what they and the day's positions have gained."""
 
     def show_funds(self, account: Account, board: Board, is_live: bool, trouble: str) -> None:
-        """Show the account's money and the holdings' live sums, or what keeps it from loading."""
+        """Show the account's money and the live sums, or what keeps it from loading."""
         funds = account.funds
         self.set_class(funds is None, "-loading")
         if funds is None:
@@ -63,7 +71,7 @@ class FundsBar(Static):
             failed = Content.styled(f"{trouble} · trying again", "$warning")
             self.update(failed if trouble else waiting)
             return
-        sums = totals(live_holdings(account, board))
+        sums = totals(live_holdings(account, board), live_positions(account, board))
         fields = [
             ("Available", f"[b]{formats.rupees(funds.available)}[/]"),
             ("Cash", formats.rupees(funds.cash)),

@@ -1,12 +1,14 @@
 """The order blotter: every order of the account, the working ones on top, moving by themselves."""
 
+from datetime import date
+
 from tui.client.models import Order
 from tui.state import account, formats
 from tui.state.account import Account
 from tui.widgets.live_table import Cell, Column, LiveTable, Row
 
 COLUMNS = (
-    Column("Time", 8, is_numeric=False),
+    Column("Time", 8, is_numeric=False, widest=12),
     Column("Symbol", 10, is_numeric=False),
     Column("Side", 4, is_numeric=False),
     Column("Type", 6, is_numeric=False, rank=3),
@@ -14,7 +16,7 @@ COLUMNS = (
     Column("Price", 10),
     Column("Average", 10, rank=2),
     Column("Status", 10, is_numeric=False),
-    Column("Reason", 28, is_numeric=False, rank=4),
+    Column("Reason", 26, is_numeric=False, rank=4, widest=60),
 )
 STATUS = {
     "PENDING": ("Pending", "warn"),
@@ -38,11 +40,18 @@ class Blotter(LiveTable):
     BORDER_TITLE = "Orders"
 
     def __init__(self) -> None:
-        super().__init__(COLUMNS, "No orders yet. Press b to buy, s to sell")
+        super().__init__(COLUMNS, "No orders yet. Press b to buy, s to sell", follows_top=True)
+        self._today: date | None = None
+
+    def show_today(self, known: Account, today: date) -> None:
+        """Show orders of other days than `today`, the trade date, with their date."""
+        if today != self._today:
+            self._today = today
+            self.show_orders(known)
 
     def show_orders(self, known: Account) -> None:
         """Show the account's orders and explain the selected one."""
-        self.show([_row(order) for order in account.blotter(known)])
+        self.show([_row(order, self._today) for order in account.blotter(known)])
         working = known.working_orders
         self.border_title = f"Orders · {working} working" if working else "Orders"
         self.explain(known)
@@ -57,7 +66,7 @@ class Blotter(LiveTable):
     def explain(self, known: Account) -> None:
         """Put the selected order's reason, or what may be done with it, under the table."""
         order = known.orders.get(self.cursor_key or "")
-        self.border_subtitle = "" if order is None else _explanation(order)
+        self.border_subtitle = "" if order is None else _explanation(order, self._today)
 
 
 def status_cell(order: Order) -> Cell:
@@ -67,16 +76,15 @@ def status_cell(order: Order) -> Cell:
     return Cell(*STATUS.get(order.status, (order.status.title(), "plain")))
 
 
-def _row(order: Order) -> Row:
+def _row(order: Order, today: date | None) -> Row:
     is_over = not order.is_working
     plain = "faint" if is_over and order.status != "FILLED" else "plain"
-    reason = "" if order.reason is None else order.reason.message or order.reason.code
     price = "market" if order.price is None else formats.amount(order.price)
     filled = f"{formats.quantity(order.filled_quantity)}/{formats.quantity(order.quantity)}"
     return Row(
         order.order_id,
         (
-            Cell(formats.clock(order.created_at), "faint"),
+            _time_cell(order, today),
             Cell(order.symbol, plain),
             Cell(order.side, "up" if order.side == "BUY" else "down"),
             Cell(order.type, "faint"),
@@ -84,14 +92,35 @@ def _row(order: Order) -> Row:
             Cell(price, plain),
             Cell(formats.amount(order.average_price), plain),
             status_cell(order),
-            Cell(reason, "faint"),
+            _reason_cell(order),
         ),
     )
 
 
-def _explanation(order: Order) -> str:
+def _time_cell(order: Order, today: date | None) -> Cell:
+    """When the order was placed; where there is no room for both, the date of another day."""
+    at = order.created_at
+    if at is None or formats.is_of(at, today):
+        return Cell(formats.clock(at), "faint")
+    return Cell(formats.minute(at), "faint", formats.day(at))
+
+
+def _reason_cell(order: Order) -> Cell:
+    """Why the order ended: the broker's words, or the name of the reason where they are too long;
+    the line under the table has them in full."""
+    if order.reason is None:
+        return Cell("")
+    name = order.reason.code.replace("_", " ").capitalize()
+    return Cell(order.reason.message or name, "faint", name)
+
+
+def _explanation(order: Order, today: date | None) -> str:
     if order.reason is not None and (order.reason.message or order.reason.code):
         return order.reason.message or order.reason.code
     if order.is_working:
         return f"#{order.order_id} · m modify · c cancel"
-    return f"#{order.order_id}"
+    at = order.created_at
+    when = (
+        f" · {formats.day(at)} {formats.clock(at)}" if at and not formats.is_of(at, today) else ""
+    )
+    return f"#{order.order_id}{when}"

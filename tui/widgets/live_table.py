@@ -25,10 +25,12 @@ SPREAD_MAX = 3
 
 
 class Cell(NamedTuple):
-    """A cell's text and its tone, one of LiveTable.TONES."""
+    """A cell's text and its tone, one of LiveTable.TONES. `short` stands where `text` is too long
+    for its column."""
 
     text: str
     tone: str = "plain"
+    short: str = ""
 
 
 class Row(NamedTuple):
@@ -47,12 +49,14 @@ def tone(value: Decimal | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Columns of the highest rank give way together when width is short; rank 0 never does."""
+    """Columns of the highest rank give way together when width is short; rank 0 never does. What
+    is to spare goes to columns whose text needs it, up to `widest`, before it widens the gaps."""
 
     title: str
     width: int
     is_numeric: bool = True
     rank: int = 0
+    widest: int = 0
 
 
 class LiveTable(Widget, can_focus=True):
@@ -98,11 +102,15 @@ class LiveTable(Widget, can_focus=True):
         def control(self) -> "LiveTable":
             return self.table
 
-    def __init__(self, columns: Sequence[Column], empty: str) -> None:
+    def __init__(self, columns: Sequence[Column], empty: str, *, follows_top: bool = False) -> None:
+        """With `follows_top` the cursor stays on the first row, whichever it is, until the user
+        moves it; back on the first row it follows again."""
         super().__init__()
         self._columns = tuple(columns)
         self._empty = empty
+        self._follows_top = follows_top
         self._rows: tuple[Row, ...] = ()
+        self._needed = self._needs()
         self._top = 0
         self._gone_index = 0
         self.is_cursor_placed = False
@@ -112,12 +120,15 @@ class LiveTable(Widget, can_focus=True):
         """Replace the rows, repainting only lines that differ."""
         before, self._rows = self._rows, tuple(rows)
         keys = [row.key for row in self._rows]
-        if self.cursor_key not in keys:
+        if keys and self._follows_top and not self.is_cursor_placed:
+            self.cursor_key = keys[0]
+        elif self.cursor_key not in keys:
             index = min(self._gone_index, len(keys) - 1)
             self.cursor_key = keys[index] if keys else None
         else:
             self._gone_index = keys.index(self.cursor_key)
-        if len(before) != len(self._rows):
+        needed, self._needed = self._needed, self._needs()
+        if len(before) != len(self._rows) or needed != self._needed:
             self._keep_cursor_visible()
             self.refresh()
             return
@@ -145,9 +156,7 @@ class LiveTable(Widget, can_focus=True):
 
     def action_move(self, by: int) -> None:
         if self._rows:
-            self.is_cursor_placed = True
-            index = self._cursor_index() + by
-            self.cursor_key = self._rows[max(0, min(len(self._rows) - 1, index))].key
+            self._place(max(0, min(len(self._rows) - 1, self._cursor_index() + by)))
 
     def action_page(self, direction: int) -> None:
         self.action_move(direction * max(1, self._page() - 1))
@@ -159,11 +168,9 @@ class LiveTable(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         index = self._top + event.get_content_offset_capture(self).y - 1
         if self._top <= index < len(self._rows):
-            key = self._rows[index].key
-            if key == self.cursor_key and event.chain > 1:
+            if self._rows[index].key == self.cursor_key and event.chain > 1:
                 self.action_choose()
-            self.is_cursor_placed = True
-            self.cursor_key = key
+            self._place(index)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()
@@ -181,6 +188,11 @@ class LiveTable(Widget, can_focus=True):
 
     def on_blur(self) -> None:
         self._refresh_row(self._cursor_index())
+
+    def _place(self, index: int) -> None:
+        """Put the cursor where the user wants it."""
+        self.is_cursor_placed = not (self._follows_top and index == 0)
+        self.cursor_key = self._rows[index].key
 
     def _cursor_index(self) -> int:
         keys = self.row_keys
@@ -222,33 +234,46 @@ class LiveTable(Widget, can_focus=True):
         return self._line(row.cells, shown, gap, base, width)
 
     def _line(
-        self, cells: tuple[Cell, ...], shown: list[int], gap: int, base: Style, width: int
+        self, cells: tuple[Cell, ...], shown: dict[int, int], gap: int, base: Style, width: int
     ) -> Strip:
         segments = []
-        for place, index in enumerate(shown):
+        for place, (index, wide) in enumerate(shown.items()):
             column, cell = self._columns[index], cells[index]
-            text = cell.text
-            if len(text) > column.width:
-                text = text[: column.width - 1] + "…"
-            text = text.rjust(column.width) if column.is_numeric else text.ljust(column.width)
+            text = cell.short if cell.short and len(cell.text) > wide else cell.text
+            if len(text) > wide:
+                text = text[: wide - 1] + "…"
+            text = text.rjust(wide) if column.is_numeric else text.ljust(wide)
             style = base if cell.tone == "plain" else base + self._style(cell.tone)
             if place:
                 segments.append(Segment(" " * gap, base))
             segments.append(Segment(text, style))
         return Strip(segments).adjust_cell_length(width, base).crop(0, width)
 
-    def _layout(self, width: int) -> tuple[list[int], int]:
-        """The columns that fit, and the gap between them."""
-        shown = list(range(len(self._columns)))
+    def _needs(self) -> dict[int, int]:
+        """The width that the text of each column that may widen asks for."""
+        return {
+            index: min(
+                column.widest, max((len(row.cells[index].text) for row in self._rows), default=0)
+            )
+            for index, column in enumerate(self._columns)
+            if column.widest
+        }
+
+    def _layout(self, width: int) -> tuple[dict[int, int], int]:
+        """The columns that fit with the width of each, and the gap between them."""
+        shown = {index: column.width for index, column in enumerate(self._columns)}
 
         def needed() -> int:
-            return sum(self._columns[index].width for index in shown) + GAP * (len(shown) - 1)
+            return sum(shown.values()) + GAP * (len(shown) - 1)
 
         while needed() > width:
             worst = max(self._columns[index].rank for index in shown)
             if worst == 0:
                 break
-            shown = [index for index in shown if self._columns[index].rank < worst]
+            shown = {index: shown[index] for index in shown if self._columns[index].rank < worst}
+        for index, wish in self._needed.items():
+            if index in shown:
+                shown[index] += max(0, min(wish - shown[index], width - needed()))
         spare = max(0, width - needed()) // max(1, len(shown) - 1)
         return shown, GAP + min(SPREAD_MAX, spare)
 

@@ -21,8 +21,12 @@ from tui.state.ticket import Draft, Errors, OrderRequest, check, in_words, place
 from tui.widgets.choice import Choice
 from tui.widgets.fields import NumberField, SymbolField
 
+FIELDS = ("symbol", "quantity", "price")
+"""What is typed, and may be wrong."""
 BREAKDOWN_LINES = 6
 """From this height on the preview is a list; below it, two lines."""
+BELOW = "↓"
+"""Stands beside a field whose fault is said under the fields."""
 
 
 class Ticket(Vertical):
@@ -157,7 +161,7 @@ class Ticket(Vertical):
                 preview = self._previewed[1]
             self.post_message(OrderReviewed(request, preview))
             return
-        self._touched.update(("symbol", "quantity", "price"))
+        self._touched.update(FIELDS)
         self._show()
         self.screen.set_focus(self._input(next(iter(request))))
 
@@ -174,7 +178,7 @@ class Ticket(Vertical):
         draft = self.draft
         errors = self._errors(draft)
         self._input("price").disabled = draft.type == "MARKET"
-        for name in ("symbol", "quantity", "price"):
+        for name in FIELDS:
             self._hint(name, errors.get(name, ""), draft)
         self.query_one("#remark-order", Static).update(self._remark(errors))
         self.query_one("#preview", Static).update(self._preview_text())
@@ -191,10 +195,17 @@ class Ticket(Vertical):
         return errors
 
     def _remark(self, errors: Errors) -> str:
-        """The refusal in the broker's own words, or what belongs to no field."""
+        """The refusal in the broker's own words, what belongs to no field, or what is wrong with
+        one that has no room for it."""
         if self._previewed is not None and self._previewed[1].rules:
             return in_words(self._previewed[1].rules)
-        return errors.get("order", "")
+        cut = (errors[name] for name in FIELDS if self._is_cut(name, errors.get(name, "")))
+        return errors.get("order") or next(cut, "")
+
+    def _is_cut(self, name: str, error: str) -> bool:
+        """Whether `error` has no room beside its field."""
+        width = self.query_one(f"#hint-{name}").content_size.width
+        return 0 < width < len(error)
 
     def _usual_hint(self, name: str, draft: Draft) -> str:
         """What stands beside a field that has nothing wrong."""
@@ -230,10 +241,11 @@ class Ticket(Vertical):
         self.call_after_refresh(self._show)
 
     def _hint(self, name: str, error: str, draft: Draft) -> None:
-        field = self._input(name).parent
-        if field is not None:
-            field.query_one(".hint", Static).update(error or self._usual_hint(name, draft))
-            field.set_class(bool(error), "-refused")
+        hint = self.query_one(f"#hint-{name}", Static)
+        refusal = BELOW if self._is_cut(name, error) else error
+        hint.update(refusal or self._usual_hint(name, draft))
+        if hint.parent is not None:
+            hint.parent.set_class(bool(error), "-refused")
 
     def _input(self, name: str) -> Input:
         return self.query_one(f"#{name}", Input)
@@ -250,7 +262,9 @@ class Ticket(Vertical):
 
 def _field(label: str, control: Input | Choice) -> Horizontal:
     """One line: a name, its control, and room for a hint where a value is typed."""
-    hints = [Static(classes="hint", markup=False)] if isinstance(control, Input) else []
+    hints = []
+    if isinstance(control, Input):
+        hints.append(Static(id=f"hint-{control.id}", classes="hint", markup=False))
     return Horizontal(Label(label), control, *hints, classes="field")
 
 

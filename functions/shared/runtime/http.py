@@ -91,14 +91,23 @@ class Api(APIGatewayRestResolver):
         def handle(error: Exception) -> Response[str]:
             problem = answer(error)
             if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                told = {"function": self.name, "code": problem.code, "request_id": request_id(self)}
-                if isinstance(error, Retryable | Refused):  # said on purpose, by a known line
-                    logger().warning("unavailable", why=str(error), **told)
-                else:
-                    logger().error("fault", exc_info=error, **told)
+                self._log_fault(error, problem.code)
             return problem.response(request_id(self))
 
         return handle
+
+    def _log_fault(self, error: Exception, code: str) -> None:
+        """One line for what was refused on purpose, with the trace for what nobody foresaw."""
+        if isinstance(error, Retryable | Refused):
+            logger().warning(
+                "unavailable", why=str(error), function=self.name, code=code,
+                request_id=request_id(self),
+            )  # fmt: skip
+        else:
+            logger().error(
+                "fault", exc_info=error, function=self.name, code=code,
+                request_id=request_id(self),
+            )  # fmt: skip
 
 
 class Problem:

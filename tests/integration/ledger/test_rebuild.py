@@ -49,6 +49,10 @@ DAMAGE = {
         "INSERT INTO ledger.settlement_due VALUES (7, '2027-01-01', 5, 5, 5)",
         "user 7 settlement_due 2027-01-01: the table has it, the log does not",
     ),
+    "what of a settlement is profit": (
+        "UPDATE ledger.settlement_due SET intraday = intraday - 1 WHERE user_id = 19",
+        "user 19 settlement_due 2026-07-14: intraday is",
+    ),
     "a day's result": (
         "UPDATE ledger.intraday_result SET amount = amount + 1 WHERE user_id = 19",
         "user 19 intraday_result 2026-07-13: amount is",

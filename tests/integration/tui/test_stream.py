@@ -30,6 +30,7 @@ class Heard:
         self.seqs: list[int] = []
         self.links: list[Link] = []
         self.loads = 0
+        self.load_fails: Exception | None = None
 
     def quotes(self, quotes: Sequence[Quote]) -> None:
         self.prices.update((quote.symbol, quote.ltp) for quote in quotes)
@@ -45,6 +46,8 @@ class Heard:
 
     async def reload(self) -> int:
         self.loads += 1
+        if self.load_fails is not None:
+            raise self.load_fails
         return 100
 
 
@@ -199,6 +202,30 @@ async def test_a_resume_beyond_what_is_kept_loads_the_account_afresh() -> None:
     async with _following(Server(script)) as (heard, _, _task):
         await until(lambda: heard.seqs == [101])
         assert heard.loads == 1
+
+
+async def test_a_reload_that_is_asked_for_follows_on_from_what_it_loaded() -> None:
+    async def script(socket: ServerConnection) -> None:
+        await _said(socket, "resume")
+        await socket.send(json.dumps(_funds(1)))
+        assert (await _said(socket, "resume"))["seq"] == 100
+        await socket.send(json.dumps(_funds(101)))
+        await socket.wait_closed()
+
+    async with _following(Server(script)) as (heard, feed, _):
+        await until(lambda: heard.seqs == [1])
+        feed.reload()
+        await until(lambda: heard.seqs == [1, 101])
+        assert heard.loads == 1
+
+
+async def test_a_reload_that_fails_is_made_on_the_next_connection() -> None:
+    async with _following(Server()) as (heard, feed, _):
+        heard.load_fails = UnreachableError("no answer")
+        feed.reload()
+        await until(lambda: heard.loads == 1)
+        heard.load_fails = None
+        await until(lambda: heard.loads == 2)
 
 
 async def test_a_silent_server_is_stale_and_then_left() -> None:

@@ -110,7 +110,7 @@ def test_profit_follows_the_price_exactly() -> None:
 
     assert mahindra.gain == Decimal("-2880.0000")
     assert reliance.gain == Decimal("10.9998")
-    assert totals([mahindra, reliance]).gain == Decimal("-2869.0002")
+    assert totals([mahindra, reliance], []).gain == Decimal("-2869.0002")
 
 
 def test_what_cannot_be_priced_is_not_called_zero() -> None:
@@ -118,7 +118,26 @@ def test_what_cannot_be_priced_is_not_called_zero() -> None:
     held = live_holdings(account, Board())
 
     assert [each.gain for each in held] == [None, None]
-    assert totals(held).value is None
+    assert totals(held, []).value is None
+
+
+def test_what_was_bought_today_is_gained_once_and_intraday_counts_in_full() -> None:
+    bought = msgspec.structs.replace(POSITIONS[0], realised_pnl=Decimal("25.00"))
+    sold = Position(
+        symbol="M&M", product="CNC", quantity=-10, average_price=Decimal("2860.0000"),
+        sell_quantity=10,
+    )  # fmt: skip
+    account = loaded(funds(), [], HOLDINGS, [bought, POSITIONS[1], sold])
+    prices = [quote("M&M", "2811.20"), quote("RELIANCE", "2950.50"), quote("TCS", "3921.70")]
+    board = apply_quotes(Board(), prices, 0.0)
+
+    sums = totals(live_holdings(account, board), live_positions(account, board))
+
+    intraday = Decimal("142.50") + 20 * (Decimal("3925.50") - Decimal("3921.70"))
+    assert sums.gain == Decimal("-2869.0002") + Decimal("25.00") + intraday
+    unpriced = totals([], live_positions(account, Board()))
+    assert unpriced.value == 0
+    assert unpriced.gain is None
 
 
 def test_a_sold_out_holding_leaves_the_table() -> None:

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -55,3 +55,11 @@ def test_volume_reads_in_lakhs_and_crores() -> None:
 
 def test_times_are_indian() -> None:
     assert formats.clock(datetime(2026, 7, 10, 18, 45, 1, tzinfo=UTC)) == "00:15:01"
+
+
+def test_a_day_is_the_indian_one() -> None:
+    at = datetime(2026, 7, 9, 18, 45, 1, tzinfo=UTC)
+    assert formats.minute(at) == "10 Jul 00:15"
+    assert formats.is_of(at, date(2026, 7, 10))
+    assert formats.is_of(at, None)
+    assert not formats.is_of(at, date(2026, 7, 9))
