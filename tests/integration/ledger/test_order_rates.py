@@ -10,7 +10,7 @@ from functions.shared.bookkeeping.accounts import (
     order_rates,
     register_algo,
 )
-from functions.shared.bookkeeping.placing import Placed, place, place_many, preview
+from functions.shared.bookkeeping.placing import Placed, place, place_many
 from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.orders import Side
 from functions.shared.stores.postgres import Shards
@@ -103,7 +103,7 @@ def test_cancels_and_changes_and_previews_are_never_limited(new_trader: NewTrade
     trader = registered(new_trader, per_minute=1)
     order = trader.buy(10)
     assert trader.place(Side.BUY, 1).outcome == "RATE_LIMITED"
-    assert preview(trader.shards, trader.placement(Side.BUY, 1)).outcome == "ACCEPTED"
+    assert trader.preview(Side.BUY, 1).outcome == "ACCEPTED"
     assert not trader.modify(order, 9, 100).rules
     trader.told(order, "5", request=1)
     assert trader.cancel(order).pending_change == "CANCEL"
