@@ -145,16 +145,13 @@ def _wrong_payout(request: Request, books: Books) -> Iterator[str]:
 
 
 def _wrong_change(request: Request, books: Books) -> Iterator[str]:
-    """An accepted change stands in the log, as its own event or as the one it repeats."""
-    if request.seq is not None:
-        return
-    kind = "CANCEL_REQUESTED" if request.key[0] == "cancel" else "MODIFY_REQUESTED"
-    log = books.events.get(request.user, [])
+    """A change that was answered stands in the log, taken or denied as the answer said."""
+    event = _event(books, request)
     for call in request.answered():
-        if call.answer["accepted"] and not any(
-            e.kind == kind and e.ref == call.asked["order"] for e in log
-        ):
-            yield f"{call}: answered as accepted, but the log has no {kind}"
+        if event is None:
+            yield f"{call}: answered {call.answer}, but the log has nothing of it"
+        elif call.answer["accepted"] is (event.kind == "CHANGE_DENIED"):
+            yield f"{call}: answered {call.answer}, the log has {event.kind}"
 
 
 def _wrong_report(request: Request, books: Books) -> Iterator[str]:

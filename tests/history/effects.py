@@ -13,6 +13,8 @@ from tests.history.record import Operation
 from tests.history.rows import Books, Event
 
 Key = tuple[object, ...]
+#: What asking for a change becomes; a conflict is of its moment and leaves nothing.
+CHANGES = {"CANCEL_REQUESTED", "CANCEL_REPEATED", "MODIFY_REQUESTED", "CHANGE_DENIED"}
 
 
 @dataclass(slots=True)
@@ -34,10 +36,9 @@ class Request:
         return next((c for c in self.calls if c.outcome != "fail"), self.calls[0])
 
     def done(self) -> int | None:
-        """When somebody knew of the effect; None when nobody was told. A change that the rules
-        refuse leaves nothing behind: asked again, it is judged anew."""
-        told = (call for call in self.answered() if call.answer.get("accepted", True))
-        return min((call.ended for call in told if call.ended is not None), default=None)
+        """When somebody knew of the effect; None when nobody was told."""
+        ends = (call.ended for call in self.answered())
+        return min((ended for ended in ends if ended is not None), default=None)
 
 
 def key_of(call: Operation) -> Key | None:
@@ -67,7 +68,7 @@ def requests(operations: Iterable[Operation], books: Books) -> dict[Key, Request
     for key, (user, seq) in _recorded(books).items():
         if key in found and found[key].user == user:
             found[key].seq = seq
-    _match_changes(found, books)
+    _match_refusals(found, books)
     return found
 
 
@@ -85,57 +86,42 @@ def _recorded(books: Books) -> dict[Key, tuple[int, int]]:
     for done in books.executions:
         key = ("report", done.trade_date.isoformat(), done.exec_id, done.order)
         keyed[key] = (done.user, done.seq)
+    for event in (e for log in books.events.values() for e in log if e.kind in CHANGES):
+        kind, number, _ = json.loads(event.body)["change_key"].split(" ", 2)
+        what = "cancel" if kind == "cancel" else "modify"
+        keyed[what, event.user, event.ref, number] = (event.user, event.seq)
     return keyed
 
 
-_KINDS = {"CANCEL_REQUESTED": "cancel", "MODIFY_REQUESTED": "modify", "CHANGE_REFUSED": "report"}
-
-
-def _match_changes(found: dict[Key, Request], books: Books) -> None:
-    """The log does not name the key of a change. An answer that saw the order's version after an
-    event claims it; what nobody claims goes to a request without an answer that fits."""
-    rivals: dict[tuple[str, object], list[Request]] = {}
+def _match_refusals(found: dict[Key, Request], books: Books) -> None:
+    """The log does not name the report of a change that the venue refused. An answer that names the
+    event claims it; what nobody claims goes to a report without an answer."""
+    rivals: dict[object, list[Request]] = {}
     for request in found.values():
-        if request.key[0] in _KINDS.values() and request.seq is None:
-            about = (str(request.key[0]), request.calls[0].asked["order"])
-            rivals.setdefault(about, []).append(request)
-    events = [e for log in books.events.values() for e in log if e.kind in _KINDS]
-    commands = {(row.user, row.seq): row.command for row in books.outbox}
+        if request.key[0] == "report" and request.seq is None:
+            rivals.setdefault(request.calls[0].asked["order"], []).append(request)
+    events = [e for log in books.events.values() for e in log if e.kind == "CHANGE_REFUSED"]
     for match in (_claims, _may_be):
         left = []
         for event in events:
-            asking = rivals.get((_KINDS[event.kind], event.ref), [])
-            command = commands.get((event.user, event.seq))
-            mine = [r for r in asking if r.seq is None and match(r, event, command)]
+            asking = rivals.get(event.ref, [])
+            mine = [r for r in asking if r.seq is None and match(r, event)]
             if mine:
                 mine[0].seq = event.seq
-                # Whoever asked first may have been the one; the claim only saw the same version.
+                # Whoever asked first may have been the one.
                 mine[0].begun = min(r.begun for r in asking)
             else:
                 left.append(event)
         events = left
 
 
-def _claims(request: Request, event: Event, command: str | None) -> bool:
-    if event.kind == "CHANGE_REFUSED":
-        return any(call.answer.get("seq") == event.seq for call in request.answered())
-    version = json.loads(event.body)["order"]["version"]
-    return _may_be(request, event, command) and any(
-        call.answer["accepted"] and call.answer["version"] == version for call in request.answered()
-    )
+def _claims(request: Request, event: Event) -> bool:
+    return any(call.answer.get("seq") == event.seq for call in request.answered())
 
 
-def _may_be(request: Request, event: Event, command: str | None) -> bool:
-    """Whether these words can have become this event: the command to the venue repeats them."""
-    if not any(call.outcome in {"ok", "info"} for call in request.calls):
-        return False
-    asked = request.cause().asked
-    if event.kind == "CHANGE_REFUSED":
-        return bool(asked["exec_type"] == "9")
-    if event.kind == "CANCEL_REQUESTED":
-        return True
-    told = json.loads(command or "{}")
-    return (told.get("quantity"), told.get("price")) == (asked["quantity"], asked["price"])
+def _may_be(request: Request, _event: Event) -> bool:
+    heard = any(call.outcome in {"ok", "info"} for call in request.calls)
+    return heard and bool(request.cause().asked["exec_type"] == "9")
 
 
 def day(text: str) -> date:

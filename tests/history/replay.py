@@ -78,7 +78,8 @@ def _do(account: Account, request: Request, event: Event) -> str | None:
                 return "it can't be cancelled"
         case "modify":
             terms = (asked["quantity"], asked["price"], day(asked["today"]))
-            if not account.request_modify(asked["order"], *terms):
+            taken = account.request_modify(asked["order"], *terms)
+            if not taken and event.kind != "CHANGE_DENIED":
                 return "it can't be modified"
         case "report":
             outcome = account.report(_report(asked), day(asked["today"]))
