@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -33,12 +32,12 @@ from functions.shared.wire.executions import ExecutionReport
 from infra.command import rebuild_ledger, verify_ledger
 from infra.local.postgres import OWNER
 from tests.integration.ledger.conftest import NewTrader
-from tests.support import oracle_day_end, oracle_waiting
+from tests.support import oracle_day_end
 from tests.support.ledger import ACME, price
 from tests.support.ledger_oracle import Account, Entry, Report
 from tests.support.oracle_order import Order
 from tests.support.postgres import ShardsUnderTest
-from tests.support.waiting import LAST, expire, gtt, modify_stop, release, stop
+from tests.support.waiting_rules import WaitingRules
 
 _LOG = (
     "SELECT kind, ref, cash_change, held_change, cash, held, borrowed,"
@@ -70,7 +69,7 @@ _DUES = (
 )
 
 
-class LedgerMachine(RuleBasedStateMachine):
+class LedgerMachine(WaitingRules):
     """One user of the real ledger, and the oracle beside it."""
 
     placed = Bundle("placed")
@@ -83,10 +82,6 @@ class LedgerMachine(RuleBasedStateMachine):
         self.told: list[ExecutionReport] = []
         self.keys = itertools.count()
         self.seen = 0
-
-    @property
-    def today(self) -> date:
-        return self.trader.today
 
     @initialize(amount=st.integers(2_000_000, 20_000_000))
     def first_deposit(self, amount: int) -> None:
@@ -194,68 +189,6 @@ class LedgerMachine(RuleBasedStateMachine):
     def working(self) -> list[int]:
         """At the venue."""
         return [n for n, order in self.oracle.orders.items() if order.working and order.sent]
-
-    @rule(side=st.sampled_from(Side), product=st.sampled_from(Product),
-          quantity=st.integers(1, 100), away=st.integers(1, 19))  # fmt: skip
-    def place_stop(self, side: Side, product: Product, quantity: int, away: int) -> None:
-        trigger = 100 + (away if side is Side.BUY else -away)
-        placed = stop(self.trader, side, quantity, trigger, product=product)
-        assert placed.order is not None
-        number = placed.order.order_id
-        order = oracle_waiting.new_stop(
-            ACME.symbol, side.value, product.value, quantity, price(trigger), LAST, self.today
-        )  # fmt: skip
-        accepted = self.oracle.place(number, order, self.today)
-        assert (placed.outcome == "ACCEPTED") is accepted, placed.rules
-
-    @rule(side=st.sampled_from(Side), quantity=st.integers(1, 100), away=st.integers(1, 19),
-          above=st.booleans())  # fmt: skip
-    def place_gtt(self, side: Side, quantity: int, away: int, above: bool) -> None:
-        trigger = 100 + (away if above else -away)
-        placed = gtt(self.trader, side, quantity, trigger, trigger)
-        assert placed.order is not None
-        number = placed.order.order_id
-        order = oracle_waiting.new_gtt(
-            ACME.symbol, side.value, quantity, price(trigger), price(trigger), LAST, self.today
-        )
-        accepted = self.oracle.place(number, order, self.today)
-        assert (placed.outcome == "ACCEPTED") is accepted, placed.rules
-
-    @precondition(lambda self: oracle_waiting.waiting(self.oracle))
-    @rule(data=st.data(), rupees=st.integers(81, 119), times=st.integers(1, 2))
-    def trade_at(self, data: st.DataObject, rupees: int, times: int) -> None:
-        """A watcher says that a trade reached a trigger; it may err, and say so twice."""
-        number = data.draw(st.sampled_from(oracle_waiting.waiting(self.oracle)))
-        for _ in range(times):
-            outcome = release(self.trader, number, rupees).outcome
-            said = oracle_waiting.release(self.oracle, number, price(rupees), LAST, self.today)
-            assert outcome == said
-
-    @precondition(lambda self: oracle_waiting.waiting(self.oracle))
-    @rule(data=st.data(), cancelled=st.booleans())
-    def stop_waiting(self, data: st.DataObject, cancelled: bool) -> None:
-        number = data.draw(st.sampled_from(oracle_waiting.waiting(self.oracle)))
-        if cancelled:
-            self.trader.cancel(number)
-        else:
-            assert expire(self.trader, number, timedelta(days=366))
-        status = "CANCELLED" if cancelled else "EXPIRED"
-        oracle_waiting.end(self.oracle, number, status, self.today)
-
-    @precondition(lambda self: oracle_waiting.waiting(self.oracle))
-    @rule(data=st.data(), quantity=st.integers(1, 300), away=st.integers(1, 19))
-    def modify_waiting(self, data: st.DataObject, quantity: int, away: int) -> None:
-        number = data.draw(st.sampled_from(oracle_waiting.waiting(self.oracle)))
-        order = self.oracle.orders[number]
-        if order.gtt:
-            return
-        trigger = 100 + (away if order.side == "BUY" else -away)
-        answer = modify_stop(self.trader, number, quantity, trigger)
-        limit = oracle_waiting.protected(order.side, price(trigger), LAST)
-        fits = oracle_waiting.modify(
-            self.oracle, number, quantity, price(trigger), limit, self.today
-        )
-        assert (answer.rules == []) is fits, answer.rules
 
     @rule(order_id=placed)
     def acknowledge(self, order_id: int) -> None:
