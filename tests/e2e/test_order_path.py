@@ -88,7 +88,7 @@ def test_a_refused_order_names_every_rule_and_is_refused_again_the_same_way(stac
     trader = stack.trader()
     body = {
         "client_order_id": str(uuid.uuid4()), "symbol": "INFY", "side": "BUY", "type": "LIMIT",
-        "quantity": 90_000, "price": "1.03",
+        "quantity": 9_000, "price": "1.03",
     }  # fmt: skip
     first = trader.http.post("/v1/orders", json=body)
     assert first.status_code == 422
