@@ -17,7 +17,7 @@ from tests.support.stack import Stack, own_stack
 from tests.support.trader import Trader, eventually
 
 # Beside the tests that build the artifacts: one at a time may fill `build`.
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("artifacts")]
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("artifacts")]
 SYMBOL = "RELIANCE"
 # A Kinesis mapping of LocalStack takes about a second a record; the machine may be busy.
 APPLIED_SECONDS = 60

@@ -54,7 +54,7 @@ def test_a_process_whose_stores_are_away_says_starting_and_stops_when_told(modul
         assert process.wait(5) == 0
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=30)
 
 
 def _health(address: str) -> httpx.Response:

@@ -19,7 +19,7 @@ from infra.local.children import die_with_parent
 from infra.local.ports import LOOPBACK, free_ports
 
 TOKEN = "a-token-of-the-tests"
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 
 
 class BankProcess:

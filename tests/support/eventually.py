@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Returns once the condition holds. Raises TimeoutError when it does not come to."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  what it waits for has no event to set
             await asyncio.sleep(0.005)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """As `until`, for a test that is no task. Raises TimeoutError when it does not come to."""
     deadline = time.monotonic() + seconds
     while not condition():

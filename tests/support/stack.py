@@ -18,7 +18,7 @@ import pytest
 from infra.local.children import die_with_parent
 from tests.support.trader import Trader
 
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 STOP_SECONDS = 45.0
 _COMMAND = [sys.executable, "-m", "infra.command.main"]
 
@@ -96,7 +96,7 @@ class Stack:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 

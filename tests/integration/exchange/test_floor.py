@@ -49,7 +49,7 @@ def test_phases_and_halts_are_announced_and_a_phase_can_be_asked_for(
 
 def _notice(broker: Broker, tag: int, value: str) -> dict[int, str]:
     while True:
-        notice = broker.notices.get(timeout=10)
+        notice = broker.notices.get(timeout=30)
         if notice.get(tag) == value:
             return notice
 

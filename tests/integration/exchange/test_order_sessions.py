@@ -69,7 +69,7 @@ def test_a_message_the_dialect_does_not_have_is_refused_and_the_session_goes_on(
     broker.send("Y", t262="1")
     assert broker.next()[35] == "j"
     broker.limit("1", "1", 10, "1300.00", t40="9")
-    reject = broker.rejects.get(timeout=5)
+    reject = broker.rejects.get(timeout=30)
     assert reject[371] == "40"
     broker.limit("2", "1", 10, "1300.00")
     assert broker.next_of("2", "0")[39] == "0"

@@ -75,12 +75,12 @@ class VenueProcess:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=30)
         return int(self.process.returncode)
 
     def get(self, path: str) -> Any:
         address = f"http://127.0.0.1:{self.health_port}{path}"
-        with urllib.request.urlopen(address, timeout=5) as answer:
+        with urllib.request.urlopen(address, timeout=30) as answer:
             return json.load(answer)
 
     def control(self, **action: object) -> tuple[int, Any]:
@@ -91,13 +91,13 @@ class VenueProcess:
             {"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
 
-def until(check: Any, timeout_s: float = 10.0) -> Any:
+def until(check: Any, timeout_s: float = 30.0) -> Any:
     """Wait for a condition of another process; what it last said is in the failure."""
     deadline = time.monotonic() + timeout_s
     last: object = None
@@ -157,8 +157,8 @@ class Broker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(timeout=10)
-        self._listener.join(timeout=5)
+        self._process.wait(timeout=30)
+        self._listener.join(timeout=30)
         self._process.stdout.close()
 
     def send(self, msg_type: str, *, poss_resend: bool = False, **fields: str) -> None:
@@ -187,11 +187,11 @@ class Broker:
         fields |= {"t38": str(quantity), "t44": price, "t59": "0"}
         self.send("D", poss_resend=poss_resend, **(fields | more))
 
-    def next(self, timeout_s: float = 10.0) -> dict[int, str]:
+    def next(self, timeout_s: float = 30.0) -> dict[int, str]:
         """Return the next application message."""
         return self.messages.get(timeout=timeout_s)
 
-    def next_of(self, cl_ord_id: str, exec_type: str, timeout_s: float = 10.0) -> dict[int, str]:
+    def next_of(self, cl_ord_id: str, exec_type: str, timeout_s: float = 30.0) -> dict[int, str]:
         """Return the next report of one order and kind, passing over others."""
         deadline = time.monotonic() + timeout_s
         while True:

@@ -41,7 +41,7 @@ def well_behaved(bank: BankProcess, stores: OrderStores) -> Iterator[None]:
     bank.behave("normal")
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
