@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from functions.shared.runtime.codes import CODES
 
@@ -59,6 +59,18 @@ class RuleAnswer(AnswerModel):
     limit: Annotated[str, _text(".", "100000.00")]
     nearest: Annotated[str, _text(".", "100000.00")] | None
     largest_quantity: int | None
+
+
+class ChargesByHead(AnswerModel):
+    """The charges of one fill, in rupees."""
+
+    brokerage: Annotated[Rupees, Field(examples=["0.00"])]
+    stt: Annotated[Rupees, Field(examples=["15.00"])]
+    exchange: Annotated[Rupees, Field(examples=["0.46"])]
+    ipft: Annotated[Rupees, Field(examples=["0.00"])]
+    sebi: Annotated[Rupees, Field(examples=["0.02"])]
+    stamp: Annotated[Rupees, Field(examples=["2.25"])]
+    gst: Annotated[Rupees, Field(examples=["0.09"])]
 
 
 def described(
