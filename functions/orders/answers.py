@@ -8,6 +8,7 @@ from functions.shared.domain.orders import OrderType, Product, Side, Status, Val
 from functions.shared.runtime.described import (
     AnswerModel,
     AverageText,
+    ChargesByHead,
     ClientIdText,
     DayText,
     IdText,
@@ -116,18 +117,6 @@ class HistoryStep(AnswerModel):
     kind: Annotated[str, Field(examples=["ORDER_PLACED"])]
     status: Annotated[Status | None, Field(examples=["PENDING"])]
     trigger: Annotated[TriggerAnswer | None, Field(examples=[None])]
-
-
-class ChargesByHead(AnswerModel):
-    """The charges of one fill, in rupees."""
-
-    brokerage: Annotated[Rupees, Field(examples=["0.00"])]
-    stt: Annotated[Rupees, Field(examples=["15.00"])]
-    exchange: Annotated[Rupees, Field(examples=["0.46"])]
-    ipft: Annotated[Rupees, Field(examples=["0.00"])]
-    sebi: Annotated[Rupees, Field(examples=["0.02"])]
-    stamp: Annotated[Rupees, Field(examples=["2.25"])]
-    gst: Annotated[Rupees, Field(examples=["0.09"])]
 
 
 class FillAnswer(AnswerModel):

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from functions.shared.runtime.described import (
     AnswerModel,
+    ChargesByHead,
     DayText,
     PriceText,
     ProblemAnswer,
@@ -31,16 +32,9 @@ class LimitList(BaseModel):
     next: None = None
 
 
-class PreviewCharges(AnswerModel):
+class PreviewCharges(ChargesByHead):
     """The charges that the whole order would bear, and their total."""
 
-    brokerage: Annotated[Rupees, Field(examples=["0.00"])]
-    stt: Annotated[Rupees, Field(examples=["15.00"])]
-    exchange: Annotated[Rupees, Field(examples=["0.46"])]
-    ipft: Annotated[Rupees, Field(examples=["0.00"])]
-    sebi: Annotated[Rupees, Field(examples=["0.02"])]
-    stamp: Annotated[Rupees, Field(examples=["2.25"])]
-    gst: Annotated[Rupees, Field(examples=["0.09"])]
     total: Annotated[Rupees, Field(examples=["17.82"])]
 
 

@@ -14,7 +14,7 @@ from tests.screens.conftest import Desk, is_live, settle, text_of
 from tests.support.terminal import NOON, ORDERS, QUOTES, funds, order, quote
 from tui.actions import EVERYWHERE, TRADING
 from tui.client.broker import Link, RefusedError, UnreachableError
-from tui.client.models import Fill, Holding, MarketStatus, Position, Problem, Reason
+from tui.client.models import Fill, Holding, MarketStatus, Position, Problem
 from tui.desk import MARKET_EVERY_S
 from tui.messages import SessionEnded
 from tui.screens import login
@@ -379,28 +379,3 @@ async def test_the_orders_stay_on_the_newest_until_the_user_moves(desk: Desk) ->
         await pilot.press("home")
         desk.feed.send(order("2012", status="OPEN", user_seq=2012))
         await settle(pilot, lambda: orders.cursor_key == "2012")
-
-
-async def test_what_has_no_room_beside_its_field_is_said_in_full_below(desk: Desk) -> None:
-    async with desk.terminal.run_test(size=(80, 24)) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("b", "enter")
-        await settle(pilot, lambda: "Enter a quantity" in text_of(pilot))
-        await pilot.press("1")
-        await settle(pilot, lambda: "Enter a quantity" not in text_of(pilot))
-
-
-async def test_a_wide_screen_gives_the_orders_every_column_and_gives_them_back(desk: Desk) -> None:
-    words = "the order needs more than what can be spent"
-    reason = Reason(code="INSUFFICIENT_FUNDS", message=words)
-    desk.broker.known_orders = [order("1001", status="DENIED", reason=reason)]
-    async with desk.terminal.run_test(size=(80, 24)) as pilot:
-        await settle(pilot, lambda: is_live(pilot) and words in text_of(pilot))
-        small = text_of(pilot)
-        await pilot.resize_terminal(200, 50)
-        await settle(pilot, lambda: "Insufficient funds" in text_of(pilot))
-        assert "LIMIT  " in text_of(pilot)
-        await pilot.resize_terminal(260, 50)
-        await settle(pilot, lambda: text_of(pilot).count(words) == 2)
-        await pilot.resize_terminal(80, 24)
-        await settle(pilot, lambda: text_of(pilot) == small)

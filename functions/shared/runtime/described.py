@@ -74,6 +74,18 @@ class ProblemAnswer(AnswerModel):
     request_id: str
 
 
+class ChargesByHead(AnswerModel):
+    """The charges of one fill, in rupees."""
+
+    brokerage: Annotated[Rupees, Field(examples=["0.00"])]
+    stt: Annotated[Rupees, Field(examples=["15.00"])]
+    exchange: Annotated[Rupees, Field(examples=["0.46"])]
+    ipft: Annotated[Rupees, Field(examples=["0.00"])]
+    sebi: Annotated[Rupees, Field(examples=["0.02"])]
+    stamp: Annotated[Rupees, Field(examples=["2.25"])]
+    gst: Annotated[Rupees, Field(examples=["0.09"])]
+
+
 def described(
     answers: Mapping[int, type[BaseModel] | None],
     refusals: Mapping[int, Sequence[str]] | None = None,

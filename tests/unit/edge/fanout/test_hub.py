@@ -154,6 +154,7 @@ class HubMachine(RuleBasedStateMachine):
     @rule(who=WHO, symbols=SYMBOLS, mode=st.sampled_from(["ltp", "quote", "full"]))
     def subscribe(self, who: int, symbols: list[str], mode: Any) -> None:
         if who < len(self.clients):
+            self._hear()  # what was written before is older than the snapshot
             client, _, watched = self.clients[who]
             self.floor.hub.subscribe(client, symbols, mode)
             for symbol in symbols:
@@ -178,13 +179,18 @@ class HubMachine(RuleBasedStateMachine):
     @rule()
     def tick(self) -> None:
         self.floor.tick()
+        self._hear()
+        for client, _, watched in self.clients:
+            for symbol in watched:
+                assert self.shown[id(client), symbol] == self.seqs.get(symbol, 0)
+
+    def _hear(self) -> None:
+        """Reads what was written to everybody: never an older value than one before."""
         for client, link, watched in self.clients:
             for symbol, seq in prices(link.said()):
                 if symbol in watched:
                     assert seq >= self.shown[id(client), symbol]
                     self.shown[id(client), symbol] = seq
-            for symbol in watched:
-                assert self.shown[id(client), symbol] == self.seqs.get(symbol, 0)
 
     @rule(who=WHO)
     def leave(self, who: int) -> None:
