@@ -31,12 +31,19 @@ DAYS = (date(2026, 7, 10), date(2026, 7, 13), date(2026, 7, 14))
 FUNDS = 250_000_00
 SHARES = 500
 THREADS_SECONDS = 30.0
+PROCESSES_SECONDS = 500.0
+"""Processes whose parent forgot them end by themselves."""
 
 
 def set_day(folder: Path, day: date) -> None:
     """The business day of every call that begins from now on."""
     (folder / "day.new").write_text(day.isoformat())
     (folder / "day.new").rename(folder / "day")
+
+
+def enough(folder: Path) -> Path:
+    """The file that ends every process of a workload, once it is there."""
+    return folder / "enough"
 
 
 def open_accounts(folder: Path, urls: Sequence[str], users: Sequence[int]) -> None:
@@ -98,10 +105,10 @@ class Processes:
     _running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     _lives: Counter[str] = field(default_factory=Counter)
 
-    def start(self, seconds: float) -> None:
-        """Opens the accounts and starts every worker; they run for so long from now."""
+    def start(self) -> None:
+        """Opens the accounts and starts every worker; they run until they are joined."""
         open_accounts(self.folder, self.urls, self.users)
-        until = time.monotonic() + seconds
+        until = time.monotonic() + PROCESSES_SECONDS
         text = {"urls": list(self.urls), "users": list(self.users), "until": until}
         (self.folder / "setting.json").write_text(json.dumps(text))
         for name in self.names:
@@ -115,7 +122,8 @@ class Processes:
         self._begin(name)
 
     def join(self, seconds: float) -> None:
-        """Waits until the time of all of them is up. Raises when one ended in an error."""
+        """Lets each of them end the step it is at. Raises when one ended in an error."""
+        enough(self.folder).touch()
         deadline = time.monotonic() + seconds
         for name, process in self._running.items():
             code = process.wait(max(0.1, deadline - time.monotonic()))

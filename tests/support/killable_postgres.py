@@ -1,13 +1,13 @@
 """A PostgreSQL of a test's own, as durable as the stack's, to be killed and started again."""
 
 import contextlib
-import os
-import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 from infra.local.children import die_with_parent
 from infra.local.home import Home
@@ -46,10 +46,16 @@ class KillablePostgres:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """kill -9 of the server and all its backends, at once."""
+        """kill -9 of the server and all its backends, at once. They are gone when it returns: a
+        backend that still holds the shared memory keeps the next server from starting."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):  # it has ended already
-                os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+                server = psutil.Process(self._process.pid)
+                backends = server.children(recursive=True)
+                for process in (server, *backends):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
+                psutil.wait_procs(backends, START_SECONDS)
             self._process.wait(START_SECONDS)
             self._process = None
 

@@ -16,7 +16,6 @@ from infra.local.postgres import APPLICATION, OWNER, connect, shard_names
 from tests.history import workload
 from tests.support.killable_postgres import KillablePostgres, killable_postgres
 
-SECONDS = 12.0
 STRIKES = ("worker",) * 5 + ("server",) * 2 + ("backend",) * 2
 WORKERS = ("client-0", "client-1", "client-2", "client-3", "venue-0", "venue-1")
 
@@ -27,7 +26,7 @@ def seed() -> int:
     return int(os.environ.get("HISTORY_SEED") or random.randrange(2**32))
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_history_with_kills_is_explained_by_the_books(tmp_path: Path, seed: int) -> None:
     print(f"HISTORY_SEED={seed}")
     rng = random.Random(seed)
@@ -37,7 +36,7 @@ def test_a_history_with_kills_is_explained_by_the_books(tmp_path: Path, seed: in
             tmp_path, postgres.server.urls(APPLICATION), [1, 2, 3, 40], seed, WORKERS
         )
         try:
-            workers.start(SECONDS)
+            workers.start()
             strike(rng, postgres, workers, tmp_path)
             workers.join(60)
         finally:
@@ -47,7 +46,6 @@ def test_a_history_with_kills_is_explained_by_the_books(tmp_path: Path, seed: in
     print(judgement.text(), dict(workers.killed))
     assert judgement.problems == []
     assert report.problems == []
-    assert judgement.calls["ok"] > 30
     assert judgement.calls["info"] > 0, "nothing was in doubt: the kills hit nobody"
 
 
@@ -98,7 +96,12 @@ def kill_one_backend(rng: random.Random, postgres: KillablePostgres) -> None:
     eventually(postgres.server.answers)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def answered(folder: Path) -> int:
+    """How many calls of the history were answered with what was asked for."""
+    return sum(path.read_bytes().count(b'"type":"ok"') for path in folder.glob("*.jsonl"))
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be in time"
@@ -108,12 +111,12 @@ def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 def strike(
     rng: random.Random, postgres: KillablePostgres, workers: workload.Processes, folder: Path
 ) -> None:
-    """Kills one thing after the other, and lets two settlement days pass meanwhile."""
-    start, days = time.monotonic(), list(workload.DAYS[1:])
-    moments = sorted(rng.uniform(0.5, SECONDS - 3) for _ in STRIKES)
-    for at, what in zip(moments, rng.sample(STRIKES, len(STRIKES)), strict=True):
-        time.sleep(max(0.0, start + at - time.monotonic()))
-        if days and at > SECONDS * (3 - len(days)) / 3:
+    """Kills one thing after the other, each when some more calls were answered since the last, and
+    lets two settlement days pass meanwhile."""
+    days = list(workload.DAYS[1:])
+    for number, what in enumerate(rng.sample(STRIKES, len(STRIKES))):
+        go_on(rng, folder)
+        if days and number >= len(STRIKES) * (3 - len(days)) / 3:
             workload.set_day(folder, days.pop(0))
         if what == "worker":
             workers.kill(rng.choice(WORKERS))
@@ -124,3 +127,10 @@ def strike(
             postgres.start()
         else:
             kill_one_backend(rng, postgres)
+    go_on(rng, folder)
+
+
+def go_on(rng: random.Random, folder: Path) -> None:
+    """Lets some calls be answered, however fast the machine is."""
+    enough = answered(folder) + rng.randint(5, 40)
+    eventually(lambda: answered(folder) >= enough)
