@@ -119,15 +119,16 @@ def test_the_market_describes_the_api(built: dict[str, Function], python: Path) 
     assert "/v1/orders" in json.loads(answer["body"])["paths"]
 
 
-def test_an_execution_is_handed_back_while_the_ledger_is_away(
-    built: dict[str, Function], python: Path
+@pytest.mark.parametrize("name", ["apply-execution", "act-on-triggers"])
+def test_a_record_is_handed_back_while_the_ledger_is_away(
+    built: dict[str, Function], python: Path, name: str
 ) -> None:
-    answer = answer_of(python, built["apply-execution"])
+    answer = answer_of(python, built[name])
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": SEQUENCE_NUMBER}]}
 
 
-@pytest.mark.parametrize("name", ["settle", "square-off"])
+@pytest.mark.parametrize("name", ["settle", "square-off", "renew-orders"])
 def test_a_job_fails_aloud_while_the_ledger_is_away(
     built: dict[str, Function], python: Path, name: str
 ) -> None:
