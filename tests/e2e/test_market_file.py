@@ -66,10 +66,15 @@ def test_what_the_exchange_does_by_itself_is_seen_and_all_books_agree(
         _shown(trader, "SBIN", band_low=f"{low}.00", band_high=f"{high}.00")
         outside = trader.place(symbol="SBIN", side="BUY", quantity=1, price=_below(trader, "SBIN"))
         assert [rule["code"] for rule in outside.json()["rules"]] == ["PRICE_OUTSIDE_BAND"]
-        lifted = httpx.post(
-            f"{stack.status()['exchange']}/control", json={"do": "lift", "symbol": "TCS"}
-        )
-        assert lifted.status_code == httpx.codes.OK, lifted.text
+        with trader.stream() as stream:
+            stream.send(action="ping", id=1)
+            stream.until(lambda message: message["type"] == "pong")  # it is signed in
+            lifted = httpx.post(
+                f"{stack.status()['exchange']}/control", json={"do": "lift", "symbol": "TCS"}
+            )
+            assert lifted.status_code == httpx.codes.OK, lifted.text
+            told = stream.until(lambda message: message.get("symbol") == "TCS")
+            assert (told["type"], told["phase"]) == ("market", "REOPENING")
         _shown(trader, "TCS", phase="REOPENING")  # its call auction takes orders
         assert trader.place(symbol="TCS", side="BUY", quantity=1, price="3000").status_code == 202
         reconciled = stack.outcry("reconcile")

@@ -40,7 +40,7 @@ class Draft:
 
     @property
     def waits(self) -> bool:
-        """Whether it is to wait with the broker for a price: a stop, or any order till triggered."""
+        """Whether it is to wait with the broker for a price."""
         return self.type in STOP_TYPES or self.validity == "GTT"
 
 
