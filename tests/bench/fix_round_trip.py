@@ -172,7 +172,7 @@ def _quickfix_alone(folder: Path, port: int, seconds: float) -> float:
     return counting.answered / elapsed
 
 
-class _Counting(quickfix.Application):
+class _Counting(quickfix.Application):  # type: ignore[misc]
     """Counts acknowledgements, and lets as many orders follow."""
 
     def __init__(self) -> None:

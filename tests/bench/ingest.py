@@ -129,7 +129,7 @@ def _measure(target: Callable[..., None], url: str, port: int, seconds: float) -
         time.sleep(seconds)
         got, ended = taken.value - had, measured.cpu_times()
         used = ended.user + ended.system - began.user - began.system
-        return got / max(used, 0.01)
+        return float(got / max(used, 0.01))
     finally:
         process.kill()
         process.join(10)
