@@ -75,7 +75,7 @@ def anchor_everything(shards: Shards, folder: Path) -> None:
     secrets = FileSecrets(folder / "secrets")
     make_keys(secrets)
     for number, shard in enumerate(shards.databases):
-        wait_until(lambda shard=shard: bool(shard.run(_QUIET)[0][0]), seconds=30)  # type: ignore[misc]
+        wait_until(lambda shard=shard: bool(shard.run(_QUIET)[0][0]))  # type: ignore[misc]
         anchor_shard(shard, FileObjects(folder / "objects"), anchor_key(secrets), number, NOON)
 
 

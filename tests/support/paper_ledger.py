@@ -52,7 +52,7 @@ class PaperLedger:
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(
-            path, timeout=10, isolation_level=None, check_same_thread=False
+            path, timeout=60, isolation_level=None, check_same_thread=False
         )
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
@@ -271,7 +271,7 @@ class PaperApplier:
 
     def close(self) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
     def _run(self) -> None:
         streams, ledger = ValkeyStreams(self._url), PaperLedger(self._path)

@@ -12,7 +12,7 @@ import httpx
 from infra.local.children import die_with_parent
 from infra.local.ports import free_ports
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 
 
 class ProcessUnderTest:

@@ -16,7 +16,7 @@ import pyotp
 from websockets.sync.client import ClientConnection, connect
 
 TOTP_SECONDS = 30
-BUSY_SECONDS = 60
+BUSY_SECONDS = 120
 FINAL = {"FILLED", "CANCELLED", "REJECTED", "DENIED", "EXPIRED"}
 
 
@@ -26,11 +26,11 @@ class Trader:
     def __init__(self, api: str, stream: str, user: dict[str, str]) -> None:
         self.user = user
         self._stream = stream
-        self.http = httpx.Client(base_url=api, timeout=30)
+        self.http = httpx.Client(base_url=api, timeout=60)
         self.token = ""
 
     def sign_in(self) -> Self:
-        deadline = time.monotonic() + 2 * TOTP_SECONDS + 5
+        deadline = time.monotonic() + 2 * TOTP_SECONDS + BUSY_SECONDS
         while True:
             code = pyotp.TOTP(self.user["totp_secret"]).now()
             body = {**{k: self.user[k] for k in ("username", "password")}, "totp": code}
@@ -75,7 +75,7 @@ class Trader:
             if cursor is None:
                 return found
 
-    def wait_for(self, order_id: str, status: set[str], seconds: float = 20) -> Any:
+    def wait_for(self, order_id: str, status: set[str], seconds: float = BUSY_SECONDS) -> Any:
         return eventually(
             lambda: self.order(order_id), lambda order: order["status"] in status, seconds
         )
@@ -101,7 +101,7 @@ class Stream:
     def send(self, **message: Any) -> None:
         self._socket.send(json.dumps(message))
 
-    def until(self, wanted: Callable[[Any], bool], seconds: float = 45) -> Any:
+    def until(self, wanted: Callable[[Any], bool], seconds: float = BUSY_SECONDS) -> Any:
         """The first object from now on that is wanted; all on the way are kept in `seen`."""
         deadline = time.monotonic() + seconds
         while True:

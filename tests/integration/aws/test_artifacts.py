@@ -44,8 +44,6 @@ except Exception as error:
     print(json.dumps({"raised": str(error)}))
 """
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(scope="module")
 def python() -> Path:

@@ -1,8 +1,7 @@
 """The relay on the real ledger, streams and channels; and the edge's own statements."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -21,6 +20,7 @@ from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import ValkeyStreams
 from functions.shared.wire.events import LEDGER_EVENTS_STREAM, decode_event
 from infra.local.postgres import APPLICATION
+from tests.support.eventually import WAIT_SECONDS, wait_until
 from tests.support.ledger import LAKH, Trader
 from tests.support.postgres import ShardsUnderTest
 from tests.support.valkey import ValkeyUnderTest, valkey_server
@@ -32,13 +32,6 @@ USER = 5
 def valkey() -> Iterator[ValkeyUnderTest]:
     with valkey_server(durable=True) as server:
         yield server
-
-
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.005)
 
 
 def record_event(databases: ShardsUnderTest, seq: int, command: str | None = None) -> None:
@@ -85,7 +78,7 @@ def relaying(urls: list[str], valkey: ValkeyUnderTest) -> Iterator[Drain]:
     finally:
         stop.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(WAIT_SECONDS)
         shards.close()
 
 
@@ -98,16 +91,17 @@ def test_what_is_committed_reaches_stream_and_channel_and_leaves_the_outbox(
         record_event(databases, 1, '{"kind": "new"}')
         record_event(databases, 2)
         with relaying(edge_urls, valkey) as drain:
-            until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 2)
+            wait_until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 2)
             assert client.xlen("orders.0") + client.xlen("orders.1") == 1
-            until(lambda: drain.state()[0])
+            wait_until(lambda: drain.state()[0])
             record_event(databases, 3)
             client.publish(OUTBOX_HINT, "0")
-            until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 3)
+            wait_until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 3)
         entries = client.xrange(LEDGER_EVENTS_STREAM)
         assert [decode_event(fields[b"d"]).user_seq for _, fields in entries] == [1, 2, 3]
-        pushed = [m["data"] for m in iter(lambda: listening.get_message(timeout=0.2), None)]
-        assert [decode_event(d).user_seq for d in pushed if isinstance(d, bytes)] == [1, 2, 3]
+        told = (listening.get_message(timeout=WAIT_SECONDS) for _ in range(4))
+        pushed = [m["data"] for m in told if m is not None and m["type"] == "message"]
+        assert [decode_event(data).user_seq for data in pushed] == [1, 2, 3]
     control = databases.superuser(0)
     assert control.run("SELECT count(*) FROM ledger.outbox") == [[0]]
     control.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.ports import free_ports
-from tests.support.fix_desk import until
+from tests.support.eventually import wait_until
 from tests.support.gateway_process import GatewayProcess
 from tests.support.paper_ledger import PaperApplier, PaperLedger
 from tests.support.scripted_venue import Connection, ScriptedVenue
@@ -50,7 +50,7 @@ def test_a_logout_in_the_middle_of_a_replay_loses_no_report(
         first.wait_for("A")
         first.send("A", 1, LOGON)
         tell(first, 2, 3)
-        until(lambda: ledger.through("OUTCRY-O1") == 3)
+        wait_until(lambda: ledger.through("OUTCRY-O1") == 3)
         first.close()
 
         second = venue.accept()
@@ -69,7 +69,7 @@ def test_a_logout_in_the_middle_of_a_replay_loses_no_report(
         assert asked <= 6
         tell(third, asked, 10)
         third.send("4", 11, {123: "Y", 36: "14"}, again=True)
-        until(lambda: ledger.through("OUTCRY-O1") >= 13)
+        wait_until(lambda: ledger.through("OUTCRY-O1") >= 13)
         assert len(ledger.fills()) == 9
     finally:
         gateway.kill()

@@ -94,7 +94,6 @@ def shard(books: BusyBooks) -> Iterator[pg8000.native.Connection]:
     connection.close()
 
 
-@pytest.mark.timeout(400)
 def test_every_column_changed_by_one_unit_is_found_or_known_not_to_be(
     books: BusyBooks, signed: list[Shard], shard: pg8000.native.Connection
 ) -> None:
