@@ -1,5 +1,7 @@
 """What the one connection to a shard promises when it breaks."""
 
+import socket
+
 import pytest
 
 from functions.shared.domain.errors import Retryable
@@ -37,3 +39,21 @@ def test_a_statement_on_a_connection_that_broke_while_idle_is_asked_once_more(
     assert database.run("SELECT 1") == [[1]]
     database.close()
     superuser.close()
+
+
+def test_a_question_longer_than_one_write_is_not_held_back_for_an_acknowledgement(
+    ledger_databases: ShardsUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[socket.socket] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        opened.append(create_connection(address, timeout))
+        return opened[-1]
+
+    create_connection = socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", connect)
+    database = Database(ledger_databases.urls(OWNER)[0], "test")
+    long = "x" * 100_000
+    assert database.run("SELECT :long::text", long=long) == [[long]]
+    assert opened[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    database.close()
