@@ -102,7 +102,8 @@ class ReportsOut:
                     settled.append((item.session, item.position, item.position))
                     acts.append(act)
                     continue
-                report = translate.execution_of(self._names[item.session], fields)
+                numbering = self._positions[item.session].numbering
+                report = translate.execution_of(numbering, fields)
             except PeerProtocolError as error:
                 name = self._names[item.session]
                 logger(__name__).error("report refused", session=name, detail=str(error))

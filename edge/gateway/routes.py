@@ -1,7 +1,7 @@
 """Tells the functions which order sessions are up, so that no order is taken that can't leave.
 
 Invariant: a change is told at once and the state again and again, so that neither a lost Valkey
-nor a dead gateway leaves a session up that isn't.
+nor a dead gateway leaves a session up that isn't. Only the sessions' holder tells.
 """
 
 import threading
@@ -21,9 +21,16 @@ EVERY_SECONDS = 0.25
 class RouteTeller:
     """Tells on a thread of its own; hears of changes on the engine's."""
 
-    def __init__(self, names: Sequence[str], valkey: Valkey, wall: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        valkey: Valkey,
+        wall: Callable[[], datetime],
+        held: Callable[[], bool],
+    ) -> None:
         self._valkey = valkey
         self._wall = wall
+        self._held = held
         self._lock = threading.Lock()
         self._changed = threading.Event()
         now = micros(wall())
@@ -50,6 +57,8 @@ class RouteTeller:
 
     def tell(self) -> None:
         """Writes the state; while Valkey is away no order is taken anyway, for want of a price."""
+        if not self._held():
+            return
         with self._lock:
             routes = Routes(routes=tuple(self._routes))
         try:

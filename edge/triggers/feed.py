@@ -1,8 +1,8 @@
 """What the ledger says of waiting orders: all of them once, then each of its events.
 
 Invariant: an event is acknowledged after the book took it. The orders are read before the events
-that the group has not been given yet, so nothing falls between; whenever the stream was lost, they
-are read again, for what was in it may be gone.
+that the group has not been given yet, so nothing falls between; whenever the stream was lost, or
+the lease ran out, they are read again, for what was in it may be gone or another's.
 """
 
 import threading
@@ -75,11 +75,13 @@ class Feed:
         streams: Streams,
         load: Callable[[list[WatchedOrder]], None],
         take: Callable[[list[Change]], None],
+        held: Callable[[], bool],
     ) -> None:
         self._source = source
         self._streams = streams
         self._load = load
         self._take = take
+        self._held = held
         self._trouble = "the waiting orders have not been read yet"
 
     def state(self) -> tuple[bool, str]:
@@ -104,14 +106,20 @@ class Feed:
                     return
 
     def _step(self) -> None:
-        """Raises Retryable."""
+        """Raises Retryable, also when another process may be watching."""
+        self._check_held()
         for stream, records in self._streams.read(
             [LEDGER_EVENTS_STREAM], GROUP, GROUP, READ_MOST, BLOCK_MS
         ):
             changes = [change for record in records if (change := change_of(record)) is not None]
             if changes:
                 self._take(changes)
+            self._check_held()
             self._streams.acknowledge(stream, GROUP, [record.id for record in records])
+
+    def _check_held(self) -> None:
+        if not self._held():
+            raise Retryable("the watch is not surely ours now")
 
 
 def change_of(record: Delivered) -> Change | None:

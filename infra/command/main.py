@@ -53,6 +53,7 @@ def up(
     port: Annotated[int, Parameter(help="port of the API; 0 for any free one")] = API_PORT,
     stream_port: Annotated[int, Parameter(help="port of the stream")] = STREAM_PORT,
     fix_tls: bool = False,
+    standbys: bool = False,
 ) -> int:
     """Start everything, and open the terminal unless --headless or there is no tty.
 
@@ -61,6 +62,7 @@ def up(
         clock: real, always-open, speed=N or a clock file; the home's own when not given
         market: what the exchange plays: prices, halts, listings and busts (market_file.md)
         fix_tls: order and drop-copy sessions over TLS, with certificates made in the home
+        standbys: a second gateway, relay and triggers each, to take over within five seconds
     """
     from infra.command.up import check_market_file, up_headless, up_with_terminal
 
@@ -76,6 +78,7 @@ def up(
         api_port=port,
         stream_port=stream_port,
         fix_tls=fix_tls,
+        standbys=standbys,
     )
     if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return up_headless(home(), options)

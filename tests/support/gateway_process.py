@@ -35,6 +35,7 @@ class GatewayProcess:
             "OUTCRY_FIX_STATE": str(self.fix_state),
             "OUTCRY_FIX_LOG": str(folder / "fix-log"),
             "OUTCRY_HEALTH": self._health,
+            "OUTCRY_INSTANCE": "gateway.1",
             **{f"OUTCRY_{name}": value for name, value in settings.items()},
         }
 
@@ -81,7 +82,11 @@ def main() -> int:
     settings = GatewaySettings.from_environment()
     configure_logging("gateway", settings.log_level)
     path = Path(settings.postgres_urls[0])
-    return run(settings, Ledger(*[lambda: PaperLedger(path)] * 3))
+
+    def opened(fence: int) -> PaperLedger:
+        return PaperLedger(path, fence)
+
+    return run(settings, Ledger(lambda: PaperLedger(path), opened, opened, opened))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from edge.relay.metrics import RelayMetrics
 from functions.shared.stores import fix_checkpoint
 from functions.shared.stores.channels import OUTBOX_HINT, Channels
 from functions.shared.stores.fix_checkpoint import LedgerCheckpoint
+from functions.shared.stores.leases import RELAY, LedgerLeases
 from functions.shared.stores.outbox import Outbox
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import ValkeyStreams
@@ -60,10 +61,12 @@ def record_event(databases: ShardsUnderTest, seq: int, command: str | None = Non
 @contextmanager
 def relaying(urls: list[str], valkey: ValkeyUnderTest) -> Iterator[Drain]:
     shards, stop = Shards(urls, "relay"), threading.Event()
+    fence = LedgerLeases(shards.control).take([RELAY], "test", 60)
+    assert fence is not None
     channels = Channels(valkey.url)
     drain = Drain(
         0,
-        Outbox(shards.control),
+        Outbox(shards.control, lambda: fence),
         ValkeyStreams(valkey.url),
         channels,
         2,
@@ -115,7 +118,9 @@ def test_the_checkpoint_moves_forward_only_and_takes_its_applied_rows_along(
         connection.run("INSERT INTO ledger.fix_applied VALUES ('OUTCRY-O1', :p)", p=position)
         connection.close()
     shards = Shards(edge_urls, "gateway")
-    checkpoint = LedgerCheckpoint(shards)
+    fence = LedgerLeases(shards.control).take(["OUTCRY-O1"], "test", 60)
+    assert fence is not None
+    checkpoint = LedgerCheckpoint(shards, fence)
     assert checkpoint.through("OUTCRY-O1") == 0
     assert sorted(checkpoint.applied("OUTCRY-O1", 0)) == [1, 2, 4]
     checkpoint.move("OUTCRY-O1", 2)
@@ -137,7 +142,7 @@ def test_unanswered_orders_are_read_in_rounds_so_that_none_hides_another(
     first.told(orders[0], "0")
     first.cancel(orders[0])  # its change waits for an answer, since later than the others
     waiting = [*orders[1:], orders[0]]
-    checkpoint = LedgerCheckpoint(edge)
+    checkpoint = LedgerCheckpoint(edge, 0)
 
     def page() -> list[int]:
         return [order.order_id for order in checkpoint.stale_orders(0.0)]

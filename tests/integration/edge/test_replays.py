@@ -28,6 +28,59 @@ def fill(number: int) -> dict[int, str]:
     return body | {17: f"20260710-{number}"}
 
 
+def test_a_venue_that_begins_its_numbers_anew_is_asked_for_all_of_them(
+    tmp_path: Path, streams: ValkeyUnderTest
+) -> None:
+    venue = ScriptedVenue(broker="OUTCRY-O1")
+    gateway = GatewayProcess(
+        tmp_path, streams.url, venue.port, free_ports(1)[0], ORDER_SESSIONS="1"
+    )
+    ledger = PaperLedger(gateway.ledger)
+    applier = PaperApplier(streams.url, gateway.ledger)
+    gateway.start()
+    try:
+        first = venue.accept()
+        first.wait_for("A")
+        first.send("A", 1, LOGON)
+        tell(first, 2, 5)
+        until(lambda: ledger.through("OUTCRY-O1") == 5)
+        first.close()
+
+        # Its store is lost: the logon's number is one that the engine has had, and ends on.
+        lost = venue.accept()
+        lost.wait_for("A")
+        lost.send("A", 1, LOGON)
+        lost.wait_for("5")
+        lost.close()
+        again = venue.accept()
+        again.wait_for("A")
+        again.send("A", 1, LOGON)
+        tell(again, 2, 4)
+        until(lambda: ledger.through("OUTCRY-O1#2") == 4)
+        again.close()
+
+        # It says so itself (ResetSeqNumFlag): the engine follows, and we ask from the first.
+        said = venue.accept()
+        said.wait_for("A")
+        said.send("A", 1, {**LOGON, 141: "Y"})
+        said.wait_for("5")
+        said.send("5", 2, {})
+        said.close()
+        then = venue.accept()
+        then.wait_for("A")
+        then.send("A", 3, LOGON)
+        assert then.wait_for("2")[7] == "1"
+        then.send("4", 1, {123: "Y", 36: "3"}, again=True)
+        tell(then, 4, 4)
+        until(lambda: ledger.through("OUTCRY-O1#3") == 4)
+        assert len(ledger.fills()) == 4
+        assert ledger.through("OUTCRY-O1") == 5
+    finally:
+        gateway.kill()
+        applier.close()
+        venue.close()
+
+
 def tell(connection: Connection, first: int, last: int) -> None:
     for number in range(first, last + 1):
         connection.send("8", number, fill(number), again=True)

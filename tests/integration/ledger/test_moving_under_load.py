@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from functions.shared.domain.errors import Retryable
 from functions.shared.domain.orders import Side
+from functions.shared.stores.leases import RELAY, LedgerLeases
 from functions.shared.stores.outbox import Outbox
 from functions.shared.stores.postgres import Shards
 from infra.command import slot_move, verify_ledger
@@ -107,7 +108,9 @@ class Load:
 
     def _relay(self, shard: int) -> None:
         shards = Shards(self._books.urls(EDGE), "relay")
-        outbox = Outbox(shards.database(shard))
+        fence = LedgerLeases(shards.database(shard)).take([RELAY], "test", RETRY_SECONDS * 10)
+        assert fence is not None
+        outbox = Outbox(shards.database(shard), lambda: fence)
         while True:
             rows = outbox.read(500)
             if not rows and self._stop.is_set():

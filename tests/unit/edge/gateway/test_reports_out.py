@@ -98,6 +98,8 @@ class Setting:
         self.review = Review()
         self.engine, self.streams, self.ledger = Engine(), Streams(), Ledger()
         self.positions = [Positions(), Positions()]
+        for name, positions in zip(NAMES, self.positions, strict=True):
+            positions.restart(name, 0, 0.0)
         self.down: list[int] = []
         self.now = 0.0
         metrics = GatewayMetrics(CollectorRegistry())
