@@ -43,7 +43,7 @@ def test_a_venue_that_begins_its_numbers_anew_is_asked_for_all_of_them(
         first.wait_for("A")
         first.send("A", 1, LOGON)
         tell(first, 2, 5)
-        until(lambda: ledger.through("OUTCRY-O1") == 5)
+        wait_until(lambda: ledger.through("OUTCRY-O1") == 5)
         first.close()
 
         # Its store is lost: the logon's number is one that the engine has had, and ends on.
@@ -56,7 +56,7 @@ def test_a_venue_that_begins_its_numbers_anew_is_asked_for_all_of_them(
         again.wait_for("A")
         again.send("A", 1, LOGON)
         tell(again, 2, 4)
-        until(lambda: ledger.through("OUTCRY-O1#2") == 4)
+        wait_until(lambda: ledger.through("OUTCRY-O1#2") == 4)
         again.close()
 
         # It says so itself (ResetSeqNumFlag): the engine follows, and we ask from the first.
@@ -72,7 +72,7 @@ def test_a_venue_that_begins_its_numbers_anew_is_asked_for_all_of_them(
         assert then.wait_for("2")[7] == "1"
         then.send("4", 1, {123: "Y", 36: "3"}, again=True)
         tell(then, 4, 4)
-        until(lambda: ledger.through("OUTCRY-O1#3") == 4)
+        wait_until(lambda: ledger.through("OUTCRY-O1#3") == 4)
         assert len(ledger.fills()) == 4
         assert ledger.through("OUTCRY-O1") == 5
     finally:
