@@ -50,11 +50,12 @@ def modify_order(
     if OrderType(order.type) not in PRICED and price is not None:
         raise Refused(400, "INVALID_REQUEST", f"price: a {order.type} order has none")
     waits = order.status == Status.TRIGGER_PENDING
-    if trigger_price is not None and not waits:
+    if trigger_price is not None and not (waits and order.trigger_price is not None):
         raise Refused(400, "INVALID_REQUEST", "trigger_price: the order waits for none")
     if waits and order.validity == Validity.GTT:
         raise Conflict("NOT_CHANGEABLE", "a GTT can't be changed; cancel it and place another")
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
+    today = facts.status.trade_date  # what is due settles by it, whichever session it is for
     if order.releases_at is not None and waits:
         facts = facts.of_session(trade_date(from_micros(order.releases_at)))
     if waits:
@@ -76,7 +77,7 @@ def modify_order(
         order_id,
         request_id,
         version,
-        facts.status.trade_date,
+        today,
         facts.now,
         changing.Asked(quantity, price, trigger_price),
         intent.quantity,

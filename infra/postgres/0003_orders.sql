@@ -155,7 +155,7 @@ DECLARE b ledger.orders; j record; v_rules jsonb; v_held bigint := 0; v_reached 
 BEGIN
   account := a;
   IF p_write AND a.class <> 'TEST' AND NOT ledger.is_brokers_own(o.client_order_id) THEN
-    v_reached := ledger.rate_reached(a, p_trade_date);
+    v_reached := ledger.rate_reached(a, p_trade_date, p_now);
     IF v_reached IS NOT NULL THEN
       SELECT f.* INTO outcome, order_facts, rules, available, largest
         FROM ledger.limited_answer(o.user_id, o.client_order_id, o.fingerprint, v_reached) f;

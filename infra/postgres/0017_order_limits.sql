@@ -68,9 +68,10 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Null while the account may place one more order now, else the limit it has reached and when the
--- oldest order that counts no longer does, in milliseconds. Time is the wall clock's, a day the trade
--- date's. Each order leaves an event: below a day's number of events no day needs to be counted.
-CREATE FUNCTION ledger.rate_reached(a ledger.account, p_today date) RETURNS json
+-- oldest order that counts no longer does, in milliseconds. Seconds and minutes are the wall clock's, a
+-- day is India's by the business clock, whichever session its orders are for. Each order leaves an
+-- event: below a day's number of events no day needs to be counted.
+CREATE FUNCTION ledger.rate_reached(a ledger.account, p_today date, p_now timestamptz) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 DECLARE r record; v_now bigint := (extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1767225600000;
   v_second bigint; v_minute bigint; v_day bigint := 0;
@@ -82,7 +83,8 @@ BEGIN
       AND NOT ledger.is_brokers_own(x.client_order_id);
   IF a.seq >= r.per_day THEN
     SELECT count(*) INTO v_day FROM ledger.orders x WHERE x.user_id = a.user_id
-      AND x.order_id >= (v_now - 86400000) << 22 AND x.trade_date = p_today
+      AND x.order_id >= (v_now - 86400000) << 22 AND x.created_at
+        >= date_trunc('day', p_now AT TIME ZONE 'Asia/Kolkata') AT TIME ZONE 'Asia/Kolkata'
       AND NOT ledger.is_brokers_own(x.client_order_id);
   END IF;
   RETURN CASE

@@ -198,7 +198,10 @@ def placement(
     today = facts.status.trade_date
     if request.variety is Variety.AMO:
         more = after_market_rules(facts.now, facts.hours)
-        terms: Terms | None = after_market_terms(facts.now, facts.hours, request.validity)
+        terms: Terms | None = after_market_terms(
+            facts.now, facts.hours, request.validity,
+            discloses=request.intent.disclosed is not None,
+        )  # fmt: skip
         facts = facts.of_session(next_session(facts.now, facts.hours))
     else:
         terms = terms_of(
