@@ -238,8 +238,9 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
     WHEN p_exec_type = 'F' AND o.filled_quantity + p_quantity >= o.quantity THEN 'FULLY_FILLED'
     WHEN p_exec_type = 'F' THEN 'PARTLY_FILLED'
-    WHEN p_exec_type = '0' THEN CASE WHEN o.venue_order_id IS NULL THEN 'ACKNOWLEDGED' END
-    -- An ending told twice (once as the answer to our question) says nothing new.
+    -- A refused change may have named the venue's number before; an ending told twice is nothing new.
+    WHEN p_exec_type = '0' THEN CASE WHEN 'PENDING' = o.status OR o.venue_order_id IS NULL
+      THEN 'ACKNOWLEDGED' END
     WHEN p_exec_type = '4' THEN CASE WHEN o.status <> 'CANCELLED' THEN 'CANCELLED' END
     WHEN p_exec_type = 'C' THEN CASE WHEN o.status <> 'EXPIRED' THEN 'EXPIRED' END
     -- 103=6: the venue has this ClOrdID already. It refuses the copy; the order itself lives on.
@@ -274,8 +275,7 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
     WHEN p_exec_type = 'F' AND p_quantity::numeric * p_price > 10 ^ 19 THEN 'IMPOSSIBLE_PRICE' END
 $$;
 
--- Judges a report of an account that is locked: APPLIED (and then what happened, to which state),
--- DUPLICATE, NOTHING (says nothing new), or PARKED with why.
+-- Judges a report of a locked account: APPLIED (with what happened, to which state), DUPLICATE, NOTHING or PARKED.
 CREATE FUNCTION ledger.judge_execution(p_user bigint, p_order bigint, p_request integer,
     p_exec_id text, p_exec_type text, p_ord_status text, p_quantity bigint, p_price bigint,
     p_cumulative bigint, p_trade_date date, p_reject_code integer, OUT verdict text, OUT why text,
