@@ -43,9 +43,9 @@ _HISTORY = (
     " AND seq >= (SELECT placed_seq FROM ledger.orders WHERE order_id = :order_id) ORDER BY seq"
 )
 _FILLS = (
-    "SELECT (e.body::json -> 'fill')::text FROM ledger.execution x"
+    "SELECT (e.body::json -> 'fill')::text FROM ledger.trade x"
     " JOIN ledger.ledger_event e USING (user_id, seq)"
-    " WHERE x.order_id = :order_id AND x.user_id = :user_id AND x.exec_type = 'F' ORDER BY x.seq"
+    " WHERE x.order_id = :order_id AND x.user_id = :user_id ORDER BY x.seq"
 )
 _FUNDS = (
     "SELECT a.cash, a.held, a.borrowed, a.unsettled, a.blocked, a.seq,"
@@ -67,10 +67,10 @@ _POSITIONS = (
     "  coalesce(sum(x.value) FILTER (WHERE o.side = 'BUY'), 0)::bigint AS paid,"
     "  coalesce(sum(s.quantity) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS sold,"
     "  coalesce(sum(s.proceeds) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS got"
-    "  FROM ledger.execution x JOIN ledger.orders o USING (order_id)"
+    "  FROM ledger.trade x JOIN ledger.orders o USING (order_id)"
     "  CROSS JOIN LATERAL (SELECT sum(l.quantity) AS quantity, sum(l.proceeds) AS proceeds"
     "   FROM ledger.lot_sale l WHERE l.user_id = x.user_id AND l.seq = x.seq) s"
-    "  WHERE x.trade_date = :trade_date::date AND x.user_id = :user_id AND x.exec_type = 'F'"
+    "  WHERE x.trade_date = :trade_date::date AND x.user_id = :user_id"
     "   AND o.product = 'CNC' GROUP BY o.symbol),"
     " closed AS (SELECT t.*,"
     "  coalesce(round(t.paid * least(t.bought, t.sold) / nullif(t.bought::numeric, 0)), 0)::bigint"
@@ -184,7 +184,7 @@ def history(shards: Shards, user_id: int, order_id: int) -> list[HistoryRow]:
 
 
 def fills(shards: Shards, user_id: int, order_id: int) -> list[FillFacts]:
-    """The executions of one order of this user, oldest first."""
+    """The trades of one order of this user that stand, oldest first."""
     rows = shards.of_user(user_id).run(_FILLS, user_id=user_id, order_id=order_id)
     return [decode_fill(row[0]) for row in rows]
 
