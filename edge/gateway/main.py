@@ -127,7 +127,9 @@ def _work(
     mass_status = MassStatus(
         lines, outbound, positions, ledger.review(lease.fence), metrics, wall_now
     )
-    routes = RouteTeller(sessions.names, open_valkey(settings.valkey_url), wall_now, lease.held)
+    routes = RouteTeller(
+        sessions.names, open_valkey(settings.valkey_url), wall_now, lease.held, round_trips.hung
+    )
     for watcher in (mass_status.changed, routes.changed, round_trips.changed):
         sessions.watch(watcher)
     reports = ReportsOut(
