@@ -199,6 +199,8 @@ def test_an_order_the_venue_does_not_know_is_sent_again_as_possibly_sent() -> No
     setting.ledger.stale = [stale(order())]
     assert setting.sweep.sweep_once() == 1
     unknown = {35: "8", 34: "5", 150: "I", 39: "8", 103: "5", 11: str(order().order_id)}
+    setting.hear(unknown | {34: "4", 43: "Y"})  # told before the order may have been sent
+    assert len(setting.engine.sent) == 1
     setting.hear(unknown)
     assert [(m[35], m.get(97)) for m in setting.engine.sent] == [("H", None), ("D", "Y")]
     assert setting.streams.appended == []
