@@ -127,22 +127,16 @@ def _work(
     mass_status = MassStatus(
         lines, outbound, positions, ledger.review(lease.fence), metrics, wall_now
     )
-    routes = RouteTeller(sessions.names, open_valkey(settings.valkey_url), wall_now, lease.held)
+    routes = RouteTeller(
+        sessions.names, open_valkey(settings.valkey_url), wall_now, lease.held, round_trips.hung
+    )
     for watcher in (mass_status.changed, routes.changed, round_trips.changed):
         sessions.watch(watcher)
     reports = ReportsOut(
-        sessions.names,
-        inbox,
-        open_streams(settings.streams_url),
-        positions,
-        settings.execution_partitions,
-        outbound,
-        sweep,
-        mass_status,
-        round_trips,
-        metrics,
+        sessions.names, inbox, open_streams(settings.streams_url), positions,
+        settings.execution_partitions, outbound, sweep, mass_status, round_trips, metrics,
         keeper.session_down,
-    )
+    )  # fmt: skip
     orders = OrdersIn(open_streams(settings.streams_url), sessions, outbound)
     bodies: list[tuple[str, Callable[[threading.Event], None]]] = [
         ("lease", lease.keep),

@@ -18,7 +18,7 @@ from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.errors import Retryable
 from infra.command.clock import clock_app, read_clocks
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
-from infra.command.ledger_app import ledger_app
+from infra.command.ledger_app import ledger_app, own_anchors
 from infra.command.payments import bank, payments_app
 from infra.command.place import home, owner_urls, running_stack
 from infra.command.regions import regions_app
@@ -284,10 +284,10 @@ def tui(*, url: str | None = None, stream: str | None = None, username: str | No
 
 @app.command
 def reconcile() -> int:
-    """Compare the ledger's orders and fills with the exchange's own book, and its payments with
-    the bank's."""
+    """Compare the ledger's orders and fills with the exchange's own book, its payments with the
+    bank's, and the books with themselves, as `ledger verify` does."""
     from infra.command import reconcile as reconciliation
-    from infra.command import reconcile_bank
+    from infra.command import reconcile_bank, verify_ledger
     from infra.local.bank import read_bank_token
 
     place = home()
@@ -296,6 +296,8 @@ def reconcile() -> int:
     report = reconciliation.run(urls, stack.exchange)
     token = read_bank_token(place)
     report.add(reconcile_bank.run(urls, stack.bank, token))
+    anchors = own_anchors(stack)
+    report.add(verify_ledger.run(urls, verify_ledger.Anchors(*anchors) if anchors else None))
     print(report.text())
     return DONE if report.ok else CHECK_FAILED
 

@@ -70,10 +70,10 @@ class Desk:
         self._writer.append(command_stream(command), [record])
 
     def routes(self) -> list[bool]:
-        """Which order sessions the functions are told to be up; none when they are told nothing."""
+        """Which order sessions are said to be open; none when nothing is said."""
         with redis.Redis.from_url(self.streams.url) as client:
             told = client.get(ROUTES_KEY)
-        return [] if told is None else [route.up for route in decode_routes(told).routes]
+        return [] if told is None else [route.open for route in decode_routes(told).routes]
 
     def exec_types(self, order: NewOrder) -> list[str]:
         """What was reported of an order, in turn."""

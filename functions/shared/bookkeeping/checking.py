@@ -92,16 +92,18 @@ class PublicFacts:
         return replace(self, status=status, band=None, ahead=True)
 
     def require_route(self) -> None:
-        """Raises Refused 503 VENUE_UNAVAILABLE while the symbol's order session is down, or nobody
-        says that it is up: an order that can't leave now is not taken for some later time."""
-        if self.route is None or not self.route.up:
+        """Raises Refused 503 VENUE_UNAVAILABLE while the symbol's order session is down or not
+        answered, or nobody says that it is up: an order that can't leave now is not taken for some
+        later time."""
+        if self.route is None or not self.route.open:
             since = (
                 "" if self.route is None else f" since {from_micros(self.route.since):%H:%M:%S} UTC"
             )
+            trouble = "is not answered" if self.route and self.route.hung else "is down"
             raise Refused(
                 503, "VENUE_UNAVAILABLE",
-                f"the connection to {self.instrument.exchange} for {self.instrument.symbol} is down"
-                f"{since}; nothing was sent", retry_after_seconds=1,
+                f"the connection to {self.instrument.exchange} for {self.instrument.symbol}"
+                f" {trouble}{since}; nothing was sent", retry_after_seconds=1,
             )  # fmt: skip
 
     def judge(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from functions.shared.wire.commands import CancelOrder, ReplaceOrder
+from functions.shared.wire.commands import CancelOrder, ReplaceOrder, session_of_symbol
 from tests.support.eventually import wait_until
 from tests.support.fix_desk import Desk
 from tests.support.paper_ledger import PaperApplier
@@ -176,6 +176,21 @@ def test_while_the_venue_is_away_its_sessions_are_down_and_a_cancel_waits_for_it
     wait_until(lambda: desk.exec_types(order)[-1] == "4")
     desk.gateway.kill()
     wait_until(lambda: desk.routes() == [])  # nobody vouches for them any more
+
+
+def test_a_venue_that_answers_no_order_is_closed_to_new_ones_until_it_does(desk: Desk) -> None:
+    assert desk.venue.process is not None
+    order = desk.resting()
+    number = session_of_symbol(order.symbol, 2)
+    wait_until(lambda: desk.routes() == [True, True])
+    desk.venue.process.send_signal(signal.SIGSTOP)
+    try:
+        desk.place(order)
+        wait_until(lambda: desk.routes() == [n != number for n in range(2)])
+    finally:
+        desk.venue.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: desk.routes() == [True, True])
+    wait_until(desk.settled)
 
 
 def test_a_gateway_whose_fix_store_is_lost_goes_on_from_the_checkpoint(desk: Desk) -> None:
