@@ -15,7 +15,7 @@ from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.streams import Delivered, Streams
-from functions.shared.stores.waiting_orders import WatchedOrder
+from functions.shared.stores.waiting_orders import STANDS_BY, WatchedOrder
 from functions.shared.wire.events import LEDGER_EVENTS_STREAM
 
 GROUP: Final = "triggers"
@@ -51,6 +51,7 @@ class _Order(msgspec.Struct):
     expires_at: int | None
     pending_change: str | None
     updated_at: int
+    stance: str | None = None
 
 
 class _Body(msgspec.Struct):
@@ -137,6 +138,7 @@ def change_of(record: Delivered) -> Change | None:
     resting = order.status in _AT_VENUE and order.pending_change is None
     if order.expires_at is None or not (waits or resting):
         return Ended(order.order_id, order.version)
+    waits = waits and order.stance != STANDS_BY
     return WatchedOrder(
         order.order_id,
         event.user_id,

@@ -200,7 +200,8 @@ _WORKING = f"""
         THEN ceil(pending_reserved::numeric * (pending_quantity - filled_quantity)
           / pending_quantity) ELSE 0 END) AS cash,
     keeps * (greatest(quantity, coalesce(pending_quantity, 0)) - filled_quantity) AS shares
-  FROM (SELECT *, CASE WHEN status = 'TRIGGER_PENDING' AND validity = 'GTT' THEN 0 ELSE 1 END
+  FROM (SELECT *, CASE WHEN status = 'TRIGGER_PENDING'
+      AND (validity = 'GTT' OR stance IN ('FOLLOWS', 'STANDS_BY')) THEN 0 ELSE 1 END
     AS keeps FROM {ORDERS} o) t
   WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')
 """

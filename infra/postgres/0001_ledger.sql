@@ -68,7 +68,12 @@ CREATE TABLE ledger.orders (
   releases_at      timestamptz,               -- the time that it waits for
   released_seq     bigint,                    -- the event that handed a waiting order to the venue
   expires_at       timestamptz,               -- when what is left of it ends; null: the venue ends it
-  parent_order_id  bigint,                    -- of a GTC order placed again: the first of them
+  parent_order_id  bigint,                    -- of a GTC order placed again: the first of them; of an
+                                              -- exit: the entry whose fill it is for
+  group_id         bigint,                    -- of two exits that wait together: the first stop's number
+  leg              text,                      -- which of them it is
+  stance           text,                      -- of a leg: see 0021_linked_exits.sql
+  exits            jsonb,                     -- of an entry: the legs that its fills bring to life
   reserved         bigint NOT NULL,           -- for the whole quantity, charges included
   charge_rates     bigint[] NOT NULL,         -- per 10^9, heads as in ledger.charge_head; [8] caps
                                               -- the brokerage of the order, in paise (0: no cap)
@@ -99,7 +104,8 @@ CREATE TABLE ledger.orders (
   CONSTRAINT orders_sane CHECK (quantity > 0 AND reserved >= 0 AND side IN ('BUY', 'SELL')
     AND type IN ('MARKET', 'LIMIT', 'STOP', 'STOP_LIMIT') AND product IN ('CNC', 'MIS')
     AND validity IN ('DAY', 'IOC', 'TTL', 'GTC', 'GTT') AND pending_change IN ('MODIFY', 'CANCEL')
-    AND (status <> 'TRIGGER_PENDING' OR expires_at IS NOT NULL))
+    AND (status <> 'TRIGGER_PENDING' OR expires_at IS NOT NULL) AND leg IN ('STOP', 'TARGET')
+    AND stance IN ('LEADS', 'FOLLOWS', 'STANDS_BY') AND (leg IS NULL) = (group_id IS NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX orders_by_user ON ledger.orders (user_id, order_id DESC);
 -- What is at the venue or on its way there; in front, what waits for the venue's answer.

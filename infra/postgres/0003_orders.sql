@@ -187,6 +187,7 @@ BEGIN
   END IF;
   o.order_id := ledger.new_order_id(o.user_id);
   o.placed_seq := a.seq + 1;
+  IF o.leg IS NOT NULL THEN o.group_id := o.order_id; END IF;
   INSERT INTO ledger.orders SELECT (o).* ON CONFLICT (user_id, client_order_id) DO NOTHING;
   IF NOT FOUND THEN  -- the key was used: its first answer stands, whatever the rules say by now
     SELECT f.* INTO outcome, order_facts, rules, available, largest FROM ledger.orders x,
@@ -209,6 +210,10 @@ BEGIN
       || ',"fingerprint":"' || encode(o.fingerprint, 'hex') || '","charge_rates":'
       || array_to_json(o.charge_rates)::text, o.symbol,
     CASE o.status WHEN 'PENDING' THEN ledger.order_command(o) END);
+  IF o.leg IS NOT NULL AND o.status <> 'DENIED' THEN
+    account := ledger.place_leg(account, ledger.leg_of(o, p_terms::jsonb -> 'target', o.quantity),
+      'EXITS_TOGETHER', o.order_id, p_now);
+  END IF;
   available := account.cash - account.held - account.blocked;
 END $$;
 
@@ -239,14 +244,6 @@ BEGIN
   largest := p.largest;
   RETURN NEXT;
 END $$;
-
-CREATE FUNCTION ledger.first_answer(o ledger.orders, p_fingerprint bytea)
-RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
-LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN o.fingerprint = p_fingerprint THEN 'REPLAY' ELSE 'KEY_REUSED' END,
-    (e.body::json -> 'order')::text, coalesce(o.rules, '[]')::text, NULL::bigint, NULL::bigint
-  FROM ledger.ledger_event e WHERE e.user_id = o.user_id AND e.seq = o.placed_seq
-$$;
 
 -- Many orders in one round trip and one commit: a JSON array of objects with the columns of an order,
 -- and its terms, verdict and open_orders_max. Accounts are locked in order, so that two batches can't wait
@@ -356,7 +353,7 @@ BEGIN
     WHEN v_cancel AND (b.pending_change = 'CANCEL' OR ledger.cancel_waits(b)) THEN 'REPEATED'
     WHEN NOT ledger.is_working(b.status) THEN 'NOT_WORKING'
     WHEN b.pending_change IS NOT NULL AND NOT v_cancel THEN 'IN_FLIGHT'
-    WHEN p_version IS NOT NULL AND p_version <> b.version THEN 'VERSION_MOVED'
+    WHEN p_version <> b.version OR b.leg IS NOT NULL AND p_quantity <> b.quantity THEN 'VERSION_MOVED'
     WHEN NOT v_cancel AND p_quantity <= b.filled_quantity THEN 'BELOW_FILLED' ELSE 'ACCEPTED' END;
   IF outcome NOT IN ('REPEATED', 'ACCEPTED') THEN
     RETURN NEXT;
@@ -374,7 +371,8 @@ BEGIN
       outcome := 'DENIED';
       o := b;
     ELSIF b.status = 'TRIGGER_PENDING' THEN
-      order_facts := ledger.order_facts(ledger.change_waiting(a, b, o, v_cancel, p_now))::text;
+      order_facts := ledger.order_facts(ledger.change_waiting(a, b, o, v_cancel,
+        p_today, p_now))::text;
       RETURN NEXT;
       RETURN;
     END IF;
@@ -392,5 +390,6 @@ BEGIN
     '"order":' || order_facts || ',"change_key":' || to_json(v_id || p_asked)::text
       || CASE outcome WHEN 'DENIED' THEN ',"rules":' || rules ELSE '' END,
     o.symbol, CASE WHEN o.request > b.request THEN ledger.order_command(o) END);
+  IF v_cancel AND outcome = 'ACCEPTED' THEN PERFORM ledger.cancel_siblings(o, p_today, p_now); END IF;
   RETURN NEXT;
 END $$;

@@ -67,7 +67,7 @@ GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.set_pledge
   ledger.park_execution, ledger.park_unreadable,
   ledger.holding_facts, ledger.position_facts, ledger.position_hold, ledger.part_of,
   ledger.order_facts, ledger.cancel_waits,
-  ledger.account_on, ledger.first_answer, ledger.micros TO outcry_app;
+  ledger.account_on, ledger.micros TO outcry_app;
 GRANT SELECT ON ledger.outbox, ledger.ledger_event, ledger.fix_applied, ledger.fix_checkpoint,
   ledger.orders, ledger.execution, ledger.holding, ledger.holding_lot TO outcry_edge;
 GRANT EXECUTE ON FUNCTION ledger.forget_applied, ledger.stale_orders, ledger.working_orders,

@@ -60,11 +60,12 @@ LANGUAGE sql STABLE AS $$
   LIMIT 1
 $$;
 
--- Whether the broker placed it for the client: squared off, or placed again for another session. Such
+-- Whether the broker placed it for the client: squared off, placed again, or an exit beside another. Such
 -- orders are neither limited nor counted.
 CREATE FUNCTION ledger.is_brokers_own(p_client_order_id text) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
   SELECT p_client_order_id LIKE 'SQ-%' OR p_client_order_id LIKE 'GTC-%'
+    OR p_client_order_id LIKE 'LEG:%'
 $$;
 
 -- Null while the account may place one more order now, else the limit it has reached and when the
@@ -103,6 +104,15 @@ RETURNS bigint LANGUAGE sql STABLE AS $$
   SELECT greatest(1, (x.order_id >> 22) + p_window - p_now) FROM ledger.orders x
     WHERE x.user_id = p_user AND NOT ledger.is_brokers_own(x.client_order_id)
     ORDER BY x.order_id DESC OFFSET p_count - 1 LIMIT 1
+$$;
+
+-- What the first order under a client's id was answered.
+CREATE FUNCTION ledger.first_answer(o ledger.orders, p_fingerprint bytea)
+RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
+LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN o.fingerprint = p_fingerprint THEN 'REPLAY' ELSE 'KEY_REUSED' END,
+    (e.body::json -> 'order')::text, coalesce(o.rules, '[]')::text, NULL::bigint, NULL::bigint
+  FROM ledger.ledger_event e WHERE e.user_id = o.user_id AND e.seq = o.placed_seq
 $$;
 
 -- The answer to an order above the rate: that of the first time for a key that was used, and else
@@ -175,4 +185,5 @@ BEGIN
   END LOOP;
 END $$;
 
-GRANT EXECUTE ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.cancel_all TO outcry_app;
+GRANT EXECUTE ON FUNCTION ledger.first_answer, ledger.register_algo, ledger.rates_of,
+  ledger.cancel_all TO outcry_app;
