@@ -28,12 +28,13 @@ RENEWAL_PREFIX: Final = "GTC-"
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What an order waits for (`trigger_price` in ten-thousandths of a rupee, or nothing), when
-    what is left of it ends, the session it is for when that isn't today's, and the first of the
-    orders that it continues. `trigger_above`: reached by prices at or above the trigger; `gtt_max`:
-    how many GTTs the account may have waiting."""
+    what is left of it ends (None: with the venue's day), the session it is for when that isn't
+    today's, and the first of the orders that it continues, or the plan that places it.
+    `trigger_above`: reached by prices at or above the trigger; `gtt_max`: how many GTTs the account
+    may have waiting."""
 
     trigger_price: int | None
-    expires_at: datetime
+    expires_at: datetime | None
     releases_at: datetime | None = None
     trade_date: date | None = None
     parent_order_id: int | None = None
