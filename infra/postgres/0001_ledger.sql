@@ -68,7 +68,8 @@ CREATE TABLE ledger.orders (
   releases_at      timestamptz,               -- the time that it waits for
   released_seq     bigint,                    -- the event that handed a waiting order to the venue
   expires_at       timestamptz,               -- when what is left of it ends; null: the venue ends it
-  parent_order_id  bigint,                    -- of a GTC order placed again: the first of them
+  parent_order_id  bigint,                    -- of a GTC order placed again: the first of them;
+                                              -- of a slice: its plan
   reserved         bigint NOT NULL,           -- for the whole quantity, charges included
   charge_rates     bigint[] NOT NULL,         -- per 10^9, heads as in ledger.charge_head; [8] caps
                                               -- the brokerage of the order, in paise (0: no cap)

@@ -168,18 +168,6 @@ BEGIN
   RETURN o;
 END $$;
 
--- An order cancelled by the change whose key is the first, with the reason where it was the broker who
--- asked (functions/orders/square_off.py).
-CREATE FUNCTION ledger.with_cancel_reason(o ledger.orders) RETURNS ledger.orders
-LANGUAGE plpgsql IMMUTABLE AS $$
-BEGIN
-  IF starts_with(o.change_keys[1], 'cancel SQ-') THEN
-    o.reason_code := 'SQUARED_OFF';
-    o.reason := 'cancelled by the end-of-day square-off';
-  END IF;
-  RETURN o;
-END $$;
-
 -- The accounts of the charge heads, in their order.
 CREATE FUNCTION ledger.charge_accounts() RETURNS text[] LANGUAGE sql STABLE AS $$
   SELECT array_agg(h.account ORDER BY h.head) FROM ledger.charge_head h WHERE h.head <= 7

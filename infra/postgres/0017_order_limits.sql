@@ -162,6 +162,10 @@ BEGIN
     FROM ledger.orders o, unnest(o.change_keys) AS k (key)
     WHERE o.user_id = p_user AND starts_with(k.key, v_id) ORDER BY o.order_id;
   IF FOUND THEN RETURN; END IF;
+  -- What places orders by itself ends with them (0022_sliced_orders.sql).
+  PERFORM ledger.cancel_plan(p_user, x.plan_id, p_today, p_now) FROM ledger.plan x
+    WHERE x.user_id = p_user AND x.state = 'ACTIVE'
+      AND (p_symbol IS NULL OR x.symbol = p_symbol) AND (p_side IS NULL OR x.side = p_side);
   FOR r IN SELECT o.order_id FROM ledger.orders o
     WHERE o.user_id = p_user AND ledger.is_working(o.status)
       AND (p_symbol IS NULL OR o.symbol = p_symbol) AND (p_side IS NULL OR o.side = p_side)
@@ -171,6 +175,21 @@ BEGIN
       v_request, p_asked, NULL, NULL, NULL, NULL, '[]', p_today, p_now, NULL, 0) c
       WHERE c.outcome IN ('ACCEPTED', 'REPEATED');
   END LOOP;
+END $$;
+
+-- An order cancelled by the change whose key is the first, with the reason where it was the broker who
+-- asked (functions/orders/square_off.py, functions/shared/bookkeeping/plan_steps.py).
+CREATE FUNCTION ledger.with_cancel_reason(o ledger.orders) RETURNS ledger.orders
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF starts_with(o.change_keys[1], 'cancel SQ-') THEN
+    o.reason_code := 'SQUARED_OFF';
+    o.reason := 'cancelled by the end-of-day square-off';
+  ELSIF starts_with(o.change_keys[1], 'cancel plan:') THEN  -- no id of a client's own has a colon
+    o.reason_code := 'CANCELLED_BY_PLAN';
+    o.reason := 'cancelled by the plan that placed it';
+  END IF;
+  RETURN o;
 END $$;
 
 GRANT EXECUTE ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.cancel_all TO outcry_app;

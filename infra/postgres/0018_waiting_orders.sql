@@ -37,12 +37,13 @@ BEGIN
   RETURN o;
 END $$;
 
--- What a new order's terms may break by what other orders wait: an account has so many GTTs at most.
+-- What a new order's terms may break by what other orders wait: an account has so many GTTs at most,
+-- and a plan's order is one at a time (0022_sliced_orders.sql).
 CREATE FUNCTION ledger.terms_rules(o ledger.orders, p_terms json) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE v_most integer := (p_terms ->> 'gtt_max')::integer; v_there integer;
 BEGIN
-  IF v_most IS NULL THEN RETURN '[]'; END IF;
+  IF v_most IS NULL THEN RETURN ledger.plan_rules(o); END IF;
   SELECT count(*) INTO v_there FROM ledger.orders x WHERE x.user_id = o.user_id
     AND x.validity = 'GTT' AND x.status = 'TRIGGER_PENDING';
   IF v_there < v_most THEN RETURN '[]'; END IF;
