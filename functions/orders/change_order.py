@@ -15,6 +15,7 @@ from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, Refused
 from functions.shared.domain.legs import LegName
 from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status, Validity
+from functions.shared.domain.plans import SLICE_PREFIX
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
@@ -50,6 +51,8 @@ def modify_order(
     order, limit_price = reading.order(stores.shards, user_id, order_id)
     if OrderType(order.type) not in PRICED and price is not None:
         raise Refused(400, "INVALID_REQUEST", f"price: a {order.type} order has none")
+    if order.client_order_id.startswith(SLICE_PREFIX):
+        raise Conflict("NOT_CHANGEABLE", "a plan's order can't be changed; cancel it or the plan")
     waits = order.status == Status.TRIGGER_PENDING
     if trigger_price is not None and not (waits and order.trigger_price is not None):
         raise Refused(400, "INVALID_REQUEST", "trigger_price: the order waits for none")
@@ -103,7 +106,8 @@ def cancel_all(
     stores: Stores, user_id: int, request_id: str, symbol: str | None, side: Side | None
 ) -> Response[str]:
     """202 with the working orders, of that symbol and side if given, that are now being cancelled;
-    asked again by the same id, with the same orders. Raises Refused 404 UNKNOWN_SYMBOL."""
+    asked again by the same id, with the same orders. Plans end with them. Raises Refused 404
+    UNKNOWN_SYMBOL."""
     instrument = None if symbol is None else stores.instruments.get(symbol)
     if symbol is not None and instrument is None:
         raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed", symbol=symbol[:40])

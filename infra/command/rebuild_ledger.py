@@ -39,6 +39,8 @@ def _micros(column: str) -> str:
     return f"(extract(epoch FROM {column}) * 1000000)::bigint"
 
 
+_OPEN_PLAN = "state IN ('ACTIVE', 'CANCELLING')"
+
 # An account's `state` is set by people and is no event.
 _TABLES = {
     "account": _Table(
@@ -75,6 +77,26 @@ _TABLES = {
             for column in ("releases_at", "expires_at", "created_at", "updated_at")
         },
         "status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')",
+    ),
+    # Those that have not ended: the others place nothing any more.
+    "plan": _Table(
+        ("plan_id",),
+        _same(
+            "client_id", "fingerprint", "kind", "symbol", "side", "product", "quantity", "price",
+            "participation", "state", "reason_code", "reason", "opened_seq", "version",
+        )
+        | {"trade_date": "trade_date::text"}
+        | {
+            column: _micros(column)
+            for column in ("starts_at", "ends_at", "created_at", "updated_at")
+        },
+        _OPEN_PLAN,
+    ),
+    "plan_slice": _Table(
+        ("plan_id", "number"),
+        _same("planned", "state", "quantity", "order_id", "market_volume")
+        | {"due_at": _micros("due_at")},
+        f"plan_id IN (SELECT p.plan_id FROM ledger.plan p WHERE p.{_OPEN_PLAN})",
     ),
     "position": _Table(
         ("symbol", "trade_date::text"),

@@ -69,7 +69,8 @@ CREATE TABLE ledger.orders (
   released_seq     bigint,                    -- the event that handed a waiting order to the venue
   expires_at       timestamptz,               -- when what is left of it ends; null: the venue ends it
   parent_order_id  bigint,                    -- of a GTC order placed again: the first of them; of an
-                                              -- exit: the entry whose fill it is for
+                                              -- exit: the entry whose fill it is for; of a
+                                              -- slice: its plan
   group_id         bigint,                    -- of two exits that wait together: the first stop's number
   leg              text,                      -- which of them it is
   stance           text,                      -- of a leg: see 0021_linked_exits.sql

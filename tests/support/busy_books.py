@@ -14,6 +14,7 @@ from functions.shared.bookkeeping.settling import OpenPosition
 from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.payments import Direction, PaymentHappening
+from functions.shared.domain.plans import End, PlanKind, PlanState
 from functions.shared.domain.short_delivery import SHORTAGE_RATES
 from functions.shared.stores.objects import FileObjects
 from functions.shared.stores.postgres import Shards
@@ -26,11 +27,12 @@ from tests.support.contract_notes import write_note_of
 from tests.support.eventually import wait_until
 from tests.support.ledger import ACME, LAKH, NOON, RUPEE, TODAY, Trader, price
 from tests.support.linked_exits import bracket, pair
+from tests.support.plans import end_plan, open_iceberg, open_timed, place_slice, request_end
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 from tests.support.waiting import gtt, modify_stop, release, stopped
 
 INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER, OVERSELLER = 7, 9, 11, 13, 15, 17, 19
-LOSER, WAITER = 21, 23
+LOSER, WAITER, PLANNER = 21, 23, 25
 """They live on shard 0."""
 HOMES_OF_SHARD_0 = dict.fromkeys(range(32), 0)
 _QUIET = """
@@ -62,6 +64,7 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
             _pay(Trader(shards, PAYER, LAKH))
             _fill_dearly(Trader(shards, BORROWER, LAKH))
             _wait(Trader(shards, WAITER, LAKH))
+            _slice(Trader(shards, PLANNER, LAKH))
             _oversell(Trader(shards, OVERSELLER, LAKH))
             _lose(Trader(shards, LOSER, 3_000 * RUPEE))
             anchor_everything(shards, folder)
@@ -252,6 +255,20 @@ def _wait(trader: Trader) -> None:
     pair(trader, Side.SELL, 2, stop=95, target=105)
     release(trader, pair(trader, Side.SELL, 2, stop=95, target=105)[0], 94)
     trader.fill(bracket(trader, Side.BUY, 5, 100, stop=95, target=105), 3)
+
+
+def _slice(trader: Trader) -> None:
+    """Plans in every state: one whose order works, one missed in part, one over, others ended."""
+    open_iceberg(trader)
+    timed = open_timed(trader, PlanKind.VWAP, Side.BUY)
+    trader.fill(place_slice(trader, timed, 2, 3), 2)
+    over = open_timed(trader, PlanKind.TWAP, Side.SELL, Product.MIS)
+    trader.told(place_slice(trader, over, 1, 2), "C")
+    end_plan(trader, over, End(PlanState.EXPIRED, "WINDOW_OVER", "6 are left"))
+    cancelled = open_iceberg(trader, legs=2)
+    request_end(trader, cancelled)
+    end_plan(trader, cancelled, End(PlanState.CANCELLED))
+    request_end(trader, open_timed(trader, PlanKind.TWAP, Side.BUY))
 
 
 def _note(trader: Trader) -> None:

@@ -15,7 +15,7 @@ MONEY_TABLES = (
     "deposit", "payment", "payment_transition", "parked_execution", "fix_applied",
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
-    "algo_registration",
+    "algo_registration", "plan", "plan_slice",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
@@ -25,6 +25,8 @@ CALLS = {
         "identity.use_step",
         "ledger.account_on", "ledger.alert_exit", "ledger.announce_dividend",
         "ledger.apply_execution", "ledger.cancel_all", "ledger.cancel_waits",
+        "ledger.cancel_plan", "ledger.end_plan", "ledger.note_slice", "ledger.open_plan",
+        "ledger.plan_facts", "ledger.plan_slices", "ledger.slice_of",
         "ledger.expire_order", "ledger.rates_of", "ledger.register_algo",
         "ledger.release_order", "ledger.resting_exits",
         "ledger.at_home", "ledger.attempt_payment", "ledger.available_after",

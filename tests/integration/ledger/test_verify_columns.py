@@ -31,6 +31,8 @@ KINDS: Final = {
     "lot_sale": "user_id",
     "orders": "status, side, product, pending_change, reason_code, released_seq > 0",
     "payment": "direction, state",
+    "plan": "kind, state",
+    "plan_slice": "state, due_at IS NULL, market_volume IS NULL",
     "position": "sign(net), open_buy > 0, open_sell > 0",
     "posting": "account, asset = 'INR'",
     "settlement_due": "user_id, settles_on",
