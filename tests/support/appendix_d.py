@@ -206,4 +206,28 @@ _UNSOLICITED = (
         ("FILLED", 100, 100)),
 )  # fmt: skip
 
-SCENARIOS = (*_VANILLA, *_CANCELS, *_REPLACES, *_SEQUENCES, *_UNSOLICITED)
+_AMENDED = (
+    Scenario("J.1.a", "a filled order, then busts and corrections of its trades", (
+        _NEW, Told("F", "1", 10, 90, 10, name="C"), Told("F", "2", 100, 0, 90, 101, name="D"),
+        Told("H", "1", 90, 10, 0, name="E", about="C"),
+        Told("G", "1", 90, 10, 90, 100, name="F", about="D"), Told("F", "2", 100, 0, 10, 99),
+        Told("G", "2", 100, 0, 90, 98, name="H", about="F")),
+        ("FILLED", 100, 100)),
+    Scenario("J.1.a sold", "a filled sale, then busts and corrections of its trades", (
+        _NEW, Told("F", "1", 10, 90, 10, name="C"), Told("F", "2", 100, 0, 90, 101, name="D"),
+        Told("H", "1", 90, 10, 0, name="E", about="C"),
+        Told("G", "1", 85, 15, 85, 102, name="F", about="D"), Told("F", "2", 100, 0, 15, 99),
+        Told("G", "2", 100, 0, 85, 103, name="H", about="D")),
+        ("FILLED", 100, 100), "SELL"),
+    Scenario("J.1.a ended", "a bust of a filled order ends it, as our venue has it", (
+        _NEW, Told("F", "1", 10, 90, 10, name="C"), Told("F", "2", 100, 0, 90),
+        Told("H", "4", 90, 0, 0, name="E", about="C")),
+        ("CANCELLED", 100, 90)),
+    Scenario("J.1.b", "a cancelled order, then a bust and another fill", (
+        _NEW, Told("F", "1", 50, 50, 50, name="B"), _CANCEL, Told("6", "6", 50, 50, of=1),
+        Told("4", "4", 50, 0, of=1), Told("H", "4", 0, 0, 0, about="B"),
+        Told("F", "4", 40, 0, 40, 101)),
+        ("CANCELLED", 100, 40)),
+)  # fmt: skip
+
+SCENARIOS = (*_VANILLA, *_CANCELS, *_REPLACES, *_SEQUENCES, *_UNSOLICITED, *_AMENDED)

@@ -32,7 +32,7 @@ from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_dat
 from tests.support.waiting import gtt, modify_stop, release, stopped
 
 INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER, OVERSELLER = 7, 9, 11, 13, 15, 17, 19
-LOSER, WAITER, PLANNER = 21, 23, 25
+LOSER, WAITER, PLANNER, BUSTED = 21, 23, 25, 27
 """They live on shard 0."""
 HOMES_OF_SHARD_0 = dict.fromkeys(range(32), 0)
 _QUIET = """
@@ -67,6 +67,7 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
             _slice(Trader(shards, PLANNER, LAKH))
             _oversell(Trader(shards, OVERSELLER, LAKH))
             _lose(Trader(shards, LOSER, 3_000 * RUPEE))
+            _take_back(Trader(shards, BUSTED, LAKH))
             anchor_everything(shards, folder)
         finally:
             shards.close()
@@ -167,6 +168,22 @@ def _change_minds(trader: Trader) -> None:
     trader.own(3)
     trader.settle()
     set_pledge(trader.shards, trader.user_id, ACME.symbol, 2, trader.today, trader.now)
+
+
+def _take_back(trader: Trader) -> None:
+    """A purchase, a sale and an intraday trade that the venue takes back, and one it corrects."""
+    trader.own(5, 90)
+    for order, trade, status in (
+        (trader.buy(10), "BUST-1", "1"), (trader.sell(4), "BUST-2", "4"),
+        (trader.buy(3, product=Product.MIS), "BUST-3", "0"),
+    ):  # fmt: skip
+        trader.fill(order, 2, 99)
+        trader.fill(order, 1, 101, exec_id=trade)
+        trader.told(order, "H", exec_ref=trade, ord_status=status, exec_id=f"{trade}-H")
+    order = trader.buy(2)
+    trader.fill(order, 2, exec_id="BUST-4")
+    corrected = {"last_quantity": 2, "last_price": price(98), "exec_id": "BUST-4-G"}
+    trader.told(order, "G", exec_ref="BUST-4", ord_status="2", **corrected)
 
 
 def _fill_dearly(trader: Trader) -> None:

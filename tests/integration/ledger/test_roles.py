@@ -10,7 +10,7 @@ from tests.support.postgres import ShardsUnderTest
 
 MONEY_TABLES = (
     "account", "orders", "ledger_event", "posting", "execution", "holding", "holding_lot",
-    "lot_sale", "position", "settlement_due", "job_entry", "proceeds_rule",
+    "lot_sale", "trade_bust", "position", "settlement_due", "job_entry", "proceeds_rule",
     "shortage", "loan", "interest_rate", "dividend", "contract_note", "contract_note_due",
     "deposit", "payment", "payment_transition", "parked_execution", "fix_applied",
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
@@ -57,7 +57,9 @@ _UNREAD = """
 SELECT relname FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND relkind = 'r'
   AND NOT has_table_privilege('outcry_app', oid, 'SELECT')
 """
-FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry", "contract_note")
+FACTS = (
+    "ledger_event", "posting", "execution", "trade_bust", "lot_sale", "job_entry", "contract_note",
+)  # fmt: skip
 REFUSED, APPEND_ONLY, FENCED = "42501", "OC409", "OC423"
 
 

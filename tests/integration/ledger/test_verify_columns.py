@@ -36,6 +36,7 @@ KINDS: Final = {
     "position": "sign(net), open_buy > 0, open_sell > 0",
     "posting": "account, asset = 'INR'",
     "settlement_due": "user_id, settles_on",
+    "trade_bust": "user_id, by_exec_id",
     "shortage": "closed_seq IS NULL",
 }
 RULES: Final = {
