@@ -26,7 +26,7 @@ CALLS = {
         "ledger.account_on", "ledger.alert_exit", "ledger.announce_dividend",
         "ledger.apply_execution", "ledger.cancel_all", "ledger.cancel_waits",
         "ledger.expire_order", "ledger.rates_of", "ledger.register_algo",
-        "ledger.release_order", "ledger.resting_exits",
+        "ledger.release_order", "ledger.resting_exits", "ledger.trail_order",
         "ledger.at_home", "ledger.attempt_payment", "ledger.available_after",
         "ledger.book_contract_note", "ledger.changed_heads", "ledger.charge_depository",
         "ledger.charge_interest", "ledger.charge_square_off", "ledger.close_out",

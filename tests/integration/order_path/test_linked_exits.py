@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from functions.shared.clock import micros
+from functions.shared.wire.trigger_commands import Tick, TrailOrder
 from tests.integration.order_path.conftest import Client, OrderStores
 from tests.integration.order_path.test_stops import release, shown, work
-from tests.support.ledger import Trader
+from tests.support.ledger import NOON, Trader
 
 PAIR: dict[str, Any] = {
     "side": "SELL", "type": "STOP", "price": ..., "trigger_price": "1450.00",
@@ -114,3 +116,33 @@ def test_exits_on_the_wrong_side_of_the_entry_refuse_it(
          "exits": exits},
     )  # fmt: skip
     assert [rule["code"] for rule in preview.body["rules"]] == codes
+
+
+def test_a_trailing_stop_stays_behind_the_best_price(client: Client, stores: OrderStores) -> None:
+    fill(client, stores, client.order("entry", quantity=5).body, 5)
+    trailing = {"side": "SELL", "type": "STOP", "price": ..., "quantity": 5, "trail": "20.00"}
+    near = client.order("near", **{**trailing, "trail": "1.02"})
+    codes = [rule["code"] for rule in near.body["rules"]]
+    assert codes[:2] == ["TRAIL_OFF_TICK", "TRAIL_TOO_NEAR"]
+    order = client.order("follow", **trailing).body
+    assert (order["trigger_price"], order["trail"]) == ("1480.00", "20.00")
+    stores.quote("RELIANCE", 1510)
+    assert client.order("follow", **trailing).status == 200  # asked again, at another price
+    tick = Tick(price=1510 * 10_000, seq=9, timestamp_ms=5)
+    command = TrailOrder(
+        user_id=client.user_id, order_id=int(order["order_id"]), version=order["version"],
+        tick=tick, seen_at=micros(NOON),
+    )  # fmt: skip
+    assert work(command, command) == []
+    after = shown(client, order)
+    assert after["trigger_price"] == "1490.00"
+    assert [step["cause"] and step["cause"]["code"] for step in after["history"]] == [
+        None,
+        "TRAILED",
+    ]
+    assert after["history"][1]["trigger"]["price"] == "1510.00"
+    path = f"/v1/orders/{order['order_id']}"
+    moved = client.ask("PATCH", path, {"request_id": "m", "trigger_price": "1400.00"})
+    assert (moved.status, moved.body["code"]) == (409, "NOT_CHANGEABLE")
+    assert work(release(client, after, 1490)) == []
+    assert shown(client, order)["status"] == "PENDING"

@@ -35,6 +35,8 @@ def test_a_limit_order_has_a_price_and_a_market_order_has_none(
         ({**STOP, "validity_minutes": 5}, "validity_minutes", "is for validity TTL"),
         ({**LIMIT, "target_price": "1600.00"}, "target_price", "a stop of the day or a GTT"),
         ({**STOP, "target_price": "1500.00"}, "target_price", "only a SELL leaves"),
+        ({**STOP, "trail": "5.00"}, "trigger_price", "follows the price"),
+        ({**LIMIT, "trail": "5.00"}, "trail", "is for a STOP"),
         ({**STOP, "exits": EXITS}, "exits", "a LIMIT or MARKET order"),
         ({**LIMIT, "side": "SELL", "exits": EXITS}, "exits", "only a BUY enters"),
     ],
