@@ -7,6 +7,9 @@ takes a newer one's place, so events may come late, twice and in any order.
 A quote is the last of some 20 ms. A new high or low of the day tells of trades in between, so a
 price reaches from there to the last one. What the watcher before this one had seen is recalled, so
 that a high or low made while nobody watched fires the orders that were waiting then.
+
+A trailing stop stands on both sides: where it fires, and where the price has gone so far the other
+way that its trigger is to follow. So whoever doesn't trail pays nothing for those who do.
 """
 
 import heapq
@@ -17,7 +20,13 @@ from edge.triggers.ladder import Ladder
 from functions.shared.stores.seen_prices import DayRange, SeenPrices
 from functions.shared.stores.waiting_orders import WatchedOrder
 from functions.shared.wire.quotes import PriceTick
-from functions.shared.wire.trigger_commands import ExpireOrder, ReleaseOrder, Tick, TriggerCommand
+from functions.shared.wire.trigger_commands import (
+    ExpireOrder,
+    ReleaseOrder,
+    Tick,
+    TrailOrder,
+    TriggerCommand,
+)
 
 ASK_AGAIN_SECONDS: Final = 5.0
 #: Commands asked again at a time; the others wait for their turn of the next second.
@@ -71,6 +80,9 @@ class TriggerBook:
             if order.trigger is not None:
                 place = triggers.setdefault((order.symbol, order.rising), [])
                 place.append((order.trigger, order.order_id))
+            if order.ratchet is not None:
+                place = triggers.setdefault((order.symbol, not order.rising), [])
+                place.append((order.ratchet, order.order_id))
         self._sides = {
             symbol: _Side(*(Ladder(rising=up, triggers=triggers.get((symbol, up), ()))
                             for up in (True, False)))
@@ -108,6 +120,8 @@ class TriggerBook:
                 side = _Side(Ladder(rising=True), Ladder(rising=False))
                 self._sides[order.symbol] = side
             side[not order.rising].add(order.trigger, order.order_id)
+            if order.ratchet is not None:
+                side[order.rising].add(order.ratchet, order.order_id)
         heapq.heappush(self._times, _time_of(order))
 
     def forget(self, order_id: int, version: int) -> None:
@@ -120,6 +134,8 @@ class TriggerBook:
         side = self._sides.get(order.symbol)
         if order.trigger is not None and side is not None:
             side[not order.rising].remove(order.trigger, order_id)
+            if order.ratchet is not None:
+                side[order.rising].remove(order.ratchet, order_id)
             if not side.rising and not side.falling:
                 del self._sides[order.symbol]
 
@@ -196,13 +212,15 @@ class TriggerBook:
         reached = [self._watched[order_id] for order_id in ladder.take(price)]
         commands: list[TriggerCommand] = []
         for order in reached:
-            trigger = order.trigger or 0
-            by_last = tick.ltp >= trigger if order.rising else tick.ltp <= trigger
+            fires = order.rising is ladder.rising
+            trigger = (order.trigger if fires else order.ratchet) or 0
+            by_last = tick.ltp >= trigger if ladder.rising else tick.ltp <= trigger
             if since is not None and order.changed_at > since and not by_last:
                 ladder.add(trigger, order.order_id)
                 continue
             seen = Tick(price=price, seq=tick.seq, timestamp_ms=tick.timestamp_ms)
-            commands.append(self._ask(_release(order, seen, at), now))
+            command = _release(order, seen, at) if fires else _trail(order, seen, at)
+            commands.append(self._ask(command, now))
         return commands
 
     def _ask(self, command: TriggerCommand, now: float) -> TriggerCommand:
@@ -219,6 +237,12 @@ def _time_of(order: WatchedOrder) -> tuple[int, int, int]:
 
 def _release(order: WatchedOrder, tick: Tick | None, at: int) -> ReleaseOrder:
     return ReleaseOrder(
+        user_id=order.user_id, order_id=order.order_id, version=order.version, tick=tick, seen_at=at
+    )
+
+
+def _trail(order: WatchedOrder, tick: Tick, at: int) -> TrailOrder:
+    return TrailOrder(
         user_id=order.user_id, order_id=order.order_id, version=order.version, tick=tick, seen_at=at
     )
 

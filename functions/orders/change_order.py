@@ -65,6 +65,8 @@ def modify_order(
             "an exit that waits with another is for what is left of both, and a target waits for"
             " its price; cancel them and place others",
         )
+    if order.trail is not None and trigger_price is not None:
+        raise Conflict("NOT_CHANGEABLE", "a trailing stop's trigger follows the price")
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
     today = facts.status.trade_date  # what is due settles by it, whichever session it is for
     if order.releases_at is not None and waits:

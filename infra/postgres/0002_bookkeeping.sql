@@ -306,6 +306,7 @@ CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql ST
     'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
     'limit_price', o.limit_price, 'parent_order_id', o.parent_order_id,
     'group_id', o.group_id, 'leg', o.leg, 'stance', o.stance, 'exits', o.exits,
+    'trail', o.trail, 'trail_step', o.trail_step,
     'trigger_price', o.trigger_price, 'trigger_above', o.trigger_above,
     'releases_at', ledger.micros(o.releases_at), 'expires_at', ledger.micros(o.expires_at),
     'product', o.product, 'validity', o.validity,

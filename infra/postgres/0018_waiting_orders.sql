@@ -24,7 +24,7 @@ CREATE INDEX orders_to_renew ON ledger.orders (user_id, order_id)
 -- A new order with its terms: trigger_price, releases_at (it waits for one of them), expires_at, the
 -- trade_date that it is for, when that isn't today, and the order that it continues. trigger_above:
 -- whether prices reach it from below. A stop with a target is one of two legs and keeps for both;
--- exits: what an entry's fills bring to life.
+-- exits: what an entry's fills bring to life; trail, trail_step: 0021_linked_exits.sql.
 CREATE FUNCTION ledger.with_terms(o ledger.orders, p_terms json) RETURNS ledger.orders
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -34,6 +34,8 @@ BEGIN
   o.expires_at := (p_terms ->> 'expires_at')::timestamptz;
   o.parent_order_id := (p_terms ->> 'parent_order_id')::bigint;
   o.trade_date := coalesce((p_terms ->> 'trade_date')::date, o.trade_date);
+  o.trail := (p_terms ->> 'trail')::bigint;
+  o.trail_step := (p_terms ->> 'trail_step')::bigint;
   o.exits := nullif((p_terms -> 'exits')::jsonb, 'null');
   IF json_typeof(p_terms -> 'target') = 'object' THEN
     o.leg := 'STOP';

@@ -26,7 +26,7 @@ from infra.local.postgres import APPLICATION
 from tests.support.contract_notes import write_note_of
 from tests.support.eventually import wait_until
 from tests.support.ledger import ACME, LAKH, NOON, RUPEE, TODAY, Trader, price
-from tests.support.linked_exits import bracket, pair
+from tests.support.linked_exits import bracket, pair, trail, trailing_stop
 from tests.support.plans import end_plan, open_iceberg, open_timed, place_slice, request_end
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 from tests.support.waiting import gtt, modify_stop, release, stopped
@@ -262,7 +262,8 @@ def _pay(trader: Trader) -> None:
 
 def _wait(trader: Trader) -> None:
     """A stop that was released and filled, one that was changed and waits on, GTTs that wait; exits
-    that wait together, one of which is at the venue, and those of an entry."""
+    that wait together, one of which is at the venue, those of an entry, and a stop that followed
+    the price."""
     order = stopped(trader, Side.BUY, 10, 105)
     release(trader, order, 106)
     trader.fill(order, 10, 106)
@@ -272,6 +273,7 @@ def _wait(trader: Trader) -> None:
     pair(trader, Side.SELL, 2, stop=95, target=105)
     release(trader, pair(trader, Side.SELL, 2, stop=95, target=105)[0], 94)
     trader.fill(bracket(trader, Side.BUY, 5, 100, stop=95, target=105), 3)
+    trail(trader, trailing_stop(trader, Side.BUY, 1, 5), 99)
 
 
 def _slice(trader: Trader) -> None:

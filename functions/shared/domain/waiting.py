@@ -33,7 +33,8 @@ class Terms:
     today's, and the first of the orders that it continues, or the plan that places it.
     `trigger_above`: reached by prices at or above the trigger; `gtt_max`: how many GTTs the account
     may have waiting. `target`: of a stop, the exit that waits with it; `exits`: what an entry's
-    fills bring to life."""
+    fills bring to life; `trail`: a trailing stop's distance from the best price, and by how much
+    its trigger follows at least."""
 
     trigger_price: int | None
     expires_at: datetime | None
@@ -44,6 +45,8 @@ class Terms:
     gtt_max: int | None = None
     target: Leg | None = None
     exits: tuple[Leg, ...] | None = None
+    trail: int | None = None
+    trail_step: int | None = None
 
     @property
     def waits(self) -> bool:

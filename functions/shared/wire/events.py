@@ -42,6 +42,7 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     group_id: int | None = None
     leg: str | None = None
     exits: list[ExitFacts] | None = None
+    trail: int | None = None
     trigger_price: int | None = None
     releases_at: int | None = None
     expires_at: int | None = None
@@ -246,6 +247,7 @@ def render_order(order: OrderFacts) -> dict[str, object]:
         "price": None if order.price is None else format_price(order.price),
         "variety": Variety.REGULAR if order.releases_at is None else Variety.AMO,
         "trigger_price": None if order.trigger_price is None else format_price(order.trigger_price),
+        "trail": None if order.trail is None else format_price(order.trail),
         "product": order.product,
         "validity": order.validity,
         "releases_at": None if order.releases_at is None else format_time(order.releases_at),

@@ -28,7 +28,7 @@ CALLS = {
         "ledger.cancel_plan", "ledger.end_plan", "ledger.note_slice", "ledger.open_plan",
         "ledger.plan_facts", "ledger.plan_slices", "ledger.slice_of",
         "ledger.expire_order", "ledger.rates_of", "ledger.register_algo",
-        "ledger.release_order", "ledger.resting_exits",
+        "ledger.release_order", "ledger.resting_exits", "ledger.trail_order",
         "ledger.at_home", "ledger.attempt_payment", "ledger.available_after",
         "ledger.book_contract_note", "ledger.changed_heads", "ledger.charge_depository",
         "ledger.charge_interest", "ledger.charge_square_off", "ledger.close_out",
@@ -138,7 +138,7 @@ def test_not_even_the_owner_edits_an_anchor(a_traders_books: ShardsUnderTest, sq
     [
         "ledger.append_event(NULL::ledger.account, 'X', 0, 0, 0, 0, now(), '', NULL, NULL)",
         "ledger.lock_account(1, '2026-07-10', now())",
-        "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, NULL, '', NULL, NULL, NULL)",
+        "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, NULL, '', NULL, NULL, NULL, '')",
         "edge.move_checkpoint('x', 1, 1)",
         "ledger.retry_payment(1, now())",
         "ledger.forget_applied('x', 1)",
