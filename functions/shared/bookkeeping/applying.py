@@ -34,8 +34,8 @@ _ORDER_REJECTS: Final = {
     5: "VENUE_UNKNOWN_ORDER",
     6: "VENUE_DUPLICATE_ORDER",
 }
-#: What the venue's Text(58) says when it ends an order that nobody asked it to cancel; whatever else
-#: it says, the order ends and a GTC goes on in the next session.
+#: What the venue's Text(58) says when it ends an order that nobody asked it to cancel. With any
+#: other text, too, the order ends, and a GTC goes on in the next session.
 _VENUE_CANCELS: Final = {
     "self-trade prevention": "SELF_TRADE_PREVENTED",
     "unfilled remainder": "NOT_FILLED_AT_ONCE",

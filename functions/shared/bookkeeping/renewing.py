@@ -1,6 +1,8 @@
-"""GTC orders that a session ended: what is left of them, and whether it was placed again. A session
-ends them as its day ends, or by a rule of the venue's own: unmatched in the closing auction, outside
-a band that moved. What the client cancelled, and what met another order of the client's, has ended.
+"""GTC orders that a session ended: what is left of them, and whether it was placed again.
+
+A session ends them as its day ends, or by a rule of the venue's own: unmatched in the closing
+auction, outside a band that moved. What the client cancelled, and what met another order of the
+same client, has ended for good.
 
 Invariant: a list says where to look; an order is continued by at most one other, because that one's
 client order id follows from it.
