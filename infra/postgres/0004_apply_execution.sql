@@ -162,7 +162,7 @@ BEGIN
   IF p_happening IN ('REPLACED', 'CHANGE_REFUSED') OR NOT ledger.is_working(p_next) THEN
     o := ledger.without_change(o);
   END IF;
-  IF p_happening IN ('REJECTED', 'CHANGE_REFUSED', 'EXPIRED') THEN
+  IF p_happening IN ('REJECTED', 'CHANGE_REFUSED', 'EXPIRED', 'VENUE_CANCELLED') THEN
     o.reason_code := p_code;
     o.reason := p_text;
   END IF;
@@ -184,11 +184,18 @@ BEGIN
     status = o.status, venue_order_id = o.venue_order_id, updated_at = o.updated_at,
     version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
   a := ledger.append_event(a, CASE p_happening WHEN 'CHANGE_REFUSED' THEN p_happening
-      WHEN 'REPLACED_DOWN' THEN 'ORDER_REPLACED' ELSE 'ORDER_' || p_happening END,
+      WHEN 'REPLACED_DOWN' THEN 'ORDER_REPLACED' WHEN 'VENUE_CANCELLED' THEN 'ORDER_CANCELLED'
+      ELSE 'ORDER_' || p_happening END,
     o.order_id, 0, ledger.rehold(b, o), 0, p_now, '"order":' || ledger.order_facts(o)::text || p_report,
     o.symbol, CASE WHEN o.request > b.request THEN ledger.order_command(o) END);
   RETURN a.seq;
 END $$;
+
+-- Whose cancel an order was ended by: the one that was asked for, or one of the venue's own rules.
+CREATE FUNCTION ledger.cancel_of(o ledger.orders) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN o.pending_change = 'CANCEL' OR ledger.cancel_waits(o) THEN 'CANCELLED'
+    ELSE 'VENUE_CANCELLED' END
+$$;
 
 -- The happening a report claims, or NULL when it says nothing new.
 CREATE FUNCTION ledger.happening_of(o ledger.orders, p_exec_type text, p_ord_status text,
@@ -200,7 +207,7 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
     -- A refused change may have named the venue's number before; an ending told twice is nothing new.
     WHEN p_exec_type = '0' THEN CASE WHEN 'PENDING' = o.status OR o.venue_order_id IS NULL
       THEN 'ACKNOWLEDGED' END
-    WHEN p_exec_type = '4' THEN CASE WHEN o.status <> 'CANCELLED' THEN 'CANCELLED' END
+    WHEN p_exec_type = '4' THEN CASE WHEN o.status <> 'CANCELLED' THEN ledger.cancel_of(o) END
     WHEN p_exec_type = 'C' THEN CASE WHEN o.status <> 'EXPIRED' THEN 'EXPIRED' END
     -- 103=6: the venue has this ClOrdID already. It refuses the copy; the order itself lives on.
     WHEN p_exec_type = '8' THEN CASE WHEN o.status <> 'REJECTED'
@@ -213,7 +220,7 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
     -- An answer to our question: it may tell of an ending, never of fills we have yet to be told of.
     WHEN p_exec_type = 'I' AND ledger.is_working(o.status) AND p_cumulative = o.filled_quantity THEN
       CASE WHEN p_ord_status = '0' AND o.status = 'PENDING' THEN 'ACKNOWLEDGED'
-        WHEN p_ord_status = '4' THEN 'CANCELLED'
+        WHEN p_ord_status = '4' THEN ledger.cancel_of(o)
         WHEN p_ord_status = 'C' THEN 'EXPIRED'
         WHEN p_ord_status = '8' AND p_reject_code IS DISTINCT FROM 5 THEN 'REJECTED' END
   END

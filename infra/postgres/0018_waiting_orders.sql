@@ -17,9 +17,11 @@ CREATE INDEX orders_watched ON ledger.orders (order_id) WHERE expires_at IS NOT 
 -- An account's GTTs that wait, to be counted.
 CREATE INDEX orders_gtt ON ledger.orders (user_id)
   WHERE validity = 'GTT' AND status = 'TRIGGER_PENDING';
--- GTC orders that the venue's day ended: what is left of them is placed again for the next session.
+-- GTC orders that the venue's day or its rules ended: what is left of them is placed again for the
+-- next session.
 CREATE INDEX orders_to_renew ON ledger.orders (user_id, order_id)
-  WHERE validity = 'GTC' AND status = 'EXPIRED';
+  WHERE validity = 'GTC'
+    AND (status = 'EXPIRED' OR status = 'CANCELLED' AND reason_code = 'VENUE_CANCELLED');
 
 -- A new order with its terms: trigger_price, releases_at (it waits for one of them), expires_at, the
 -- trade_date that it is for, when that isn't today, and the order that it continues. trigger_above:

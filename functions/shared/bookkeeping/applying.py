@@ -34,6 +34,12 @@ _ORDER_REJECTS: Final = {
     5: "VENUE_UNKNOWN_ORDER",
     6: "VENUE_DUPLICATE_ORDER",
 }
+#: What the venue's Text(58) says when it ends an order that nobody asked it to cancel. With any
+#: other text, too, the order ends, and a GTC goes on in the next session.
+_VENUE_CANCELS: Final = {
+    "self-trade prevention": "SELF_TRADE_PREVENTED",
+    "unfilled remainder": "NOT_FILLED_AT_ONCE",
+}
 _CHANGE_REJECTS: Final = {
     0: "TOO_LATE",
     1: "VENUE_UNKNOWN_ORDER",
@@ -116,8 +122,11 @@ def _home_of(shards: Shards, report: ExecutionReport) -> SlotHome:
 
 
 def _code_of(report: ExecutionReport) -> str | None:
-    if report.exec_type == "C":
+    ended = report.ord_status if report.exec_type == "I" else report.exec_type
+    if ended == "C":
         return "DAY_ENDED"
+    if ended == "4":
+        return _VENUE_CANCELS.get(report.text, "VENUE_CANCELLED")
     if report.reject_code is None:
         return None
     table = _CHANGE_REJECTS if report.exec_type == "9" else _ORDER_REJECTS

@@ -1,5 +1,9 @@
 """GTC orders that a session ended: what is left of them, and whether it was placed again.
 
+A session ends them as its day ends, or by a rule of the venue's own: unmatched in the closing
+auction, outside a band that moved. What the client cancelled, and what met another order of the
+same client, has ended for good.
+
 Invariant: a list says where to look; an order is continued by at most one other, because that one's
 client order id follows from it.
 """
@@ -16,7 +20,8 @@ from .settling import PAGE
 _LEFT = (
     "SELECT o.user_id, o.order_id, coalesce(o.parent_order_id, o.order_id), o.symbol, o.side,"
     " o.quantity - o.filled_quantity, o.price, o.disclosed_quantity, o.trade_date, o.expires_at"
-    " FROM ledger.orders o WHERE o.validity = 'GTC' AND o.status = 'EXPIRED'"
+    " FROM ledger.orders o WHERE o.validity = 'GTC' AND (o.status = 'EXPIRED'"
+    " OR o.status = 'CANCELLED' AND o.reason_code = 'VENUE_CANCELLED')"
     " AND o.filled_quantity < o.quantity AND o.trade_date >= :since AND o.expires_at > :now"
     " AND NOT EXISTS (SELECT FROM ledger.orders s WHERE s.user_id = o.user_id"
     f" AND s.client_order_id = '{RENEWAL_PREFIX}' || o.order_id)"

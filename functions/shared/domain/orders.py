@@ -82,6 +82,7 @@ class Happening(StrEnum):
     REPLACED = "REPLACED"
     REPLACED_DOWN = "REPLACED_DOWN"
     CANCELLED = "CANCELLED"
+    VENUE_CANCELLED = "VENUE_CANCELLED"
     EXPIRED = "EXPIRED"
     REJECTED = "REJECTED"
     RELEASED = "RELEASED"
@@ -105,7 +106,8 @@ TRANSITIONS: Final[dict[tuple[Status, Happening], Status]] = {
     (_S.PENDING, _H.PARTLY_FILLED): _S.PARTIALLY_FILLED,  # the fill overtook the acknowledgement
     (_S.PENDING, _H.FULLY_FILLED): _S.FILLED,
     (_S.PENDING, _H.REPLACED): _S.OPEN,
-    (_S.PENDING, _H.CANCELLED): _S.CANCELLED,  # an IOC that found nothing
+    (_S.PENDING, _H.CANCELLED): _S.CANCELLED,
+    (_S.PENDING, _H.VENUE_CANCELLED): _S.CANCELLED,  # an IOC that found nothing
     (_S.PENDING, _H.EXPIRED): _S.EXPIRED,
     (_S.PENDING, _H.REJECTED): _S.REJECTED,
     (_S.OPEN, _H.ACKNOWLEDGED): _S.OPEN,  # said again after a reconnect
@@ -113,6 +115,7 @@ TRANSITIONS: Final[dict[tuple[Status, Happening], Status]] = {
     (_S.OPEN, _H.FULLY_FILLED): _S.FILLED,
     (_S.OPEN, _H.REPLACED): _S.OPEN,
     (_S.OPEN, _H.CANCELLED): _S.CANCELLED,
+    (_S.OPEN, _H.VENUE_CANCELLED): _S.CANCELLED,  # unmatched in the closing auction
     (_S.OPEN, _H.EXPIRED): _S.EXPIRED,
     (_S.OPEN, _H.REJECTED): _S.REJECTED,
     (_S.PARTIALLY_FILLED, _H.ACKNOWLEDGED): _S.PARTIALLY_FILLED,
@@ -120,6 +123,7 @@ TRANSITIONS: Final[dict[tuple[Status, Happening], Status]] = {
     (_S.PARTIALLY_FILLED, _H.FULLY_FILLED): _S.FILLED,
     (_S.PARTIALLY_FILLED, _H.REPLACED): _S.PARTIALLY_FILLED,
     (_S.PARTIALLY_FILLED, _H.CANCELLED): _S.CANCELLED,
+    (_S.PARTIALLY_FILLED, _H.VENUE_CANCELLED): _S.CANCELLED,
     (_S.PARTIALLY_FILLED, _H.EXPIRED): _S.EXPIRED,
     # A late acknowledgement of what has ended changes nothing.
     (_S.FILLED, _H.ACKNOWLEDGED): _S.FILLED,

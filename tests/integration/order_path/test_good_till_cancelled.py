@@ -102,6 +102,28 @@ def test_a_cancelled_one_and_one_past_its_last_day_are_not_placed_again(
     assert renewed(stores, FRIDAY + timedelta(days=91), "16:00") == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "goes_on"),
+    [
+        ("unmatched in the closing auction", "VENUE_CANCELLED", True),
+        ("the price band moved", "VENUE_CANCELLED", True),
+        ("self-trade prevention", "SELF_TRADE_PREVENTED", False),
+    ],
+)
+@pytest.mark.parametrize("told", [{"exec_type": "4"}, {"exec_type": "I", "ord_status": "4"}])
+def test_one_that_the_venue_cancels_by_a_rule_of_its_own_goes_on_and_says_why(
+    client: Client, stores: OrderStores, told: dict[str, str], text: str, code: str, goes_on: bool
+) -> None:
+    order = client.order("a", **{**GTC, "quantity": 1}).body
+    trader = venue(stores, client)
+    trader.told(int(order["order_id"]), "0")
+    trader.told(int(order["order_id"]), **told, text=text)
+    ended = latest(client)
+    assert (ended["status"], ended["reason"]) == ("CANCELLED", {"code": code, "message": text})
+    renewed(stores, FRIDAY, "16:00")
+    assert (latest(client)["parent_order_id"] == order["order_id"]) is goes_on
+
+
 def test_one_that_the_account_can_not_carry_any_more_is_denied_once(
     client: Client, stores: OrderStores
 ) -> None:
