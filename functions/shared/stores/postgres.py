@@ -38,10 +38,15 @@ _NEW_SHARD_SECONDS = 1.0
 _RETRYABLE = frozenset({"55P03", "57014", "40001", "40P01", "53300", "57P01", "57P02", "57P03"})
 _NO_SUCH_ACCOUNT = "OC404"
 _NOT_AT_HOME = "OC421"
+_ANSWERED_BEFORE = "OC208"
 
 
 class SlotAway(Retryable):
     """The shard asked is not, or not now, the home of the user's slot; nothing was done."""
+
+
+class AnsweredBefore(InvariantViolated):
+    """A key that had to be new was used before; nothing was done."""
 
 
 class Database:
@@ -174,6 +179,8 @@ class Database:
             return SlotAway(message)
         if code == _NO_SUCH_ACCOUNT:
             return NotFound(message)
+        if code == _ANSWERED_BEFORE:
+            return AnsweredBefore(message, sqlstate=code)
         return InvariantViolated(f"{code}: {message}", sqlstate=code)
 
 
