@@ -4,6 +4,7 @@ Invariant: a worker ends in a posted message, whatever the broker did; it never 
 """
 
 import asyncio
+import contextlib
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -87,8 +88,9 @@ class Desk:
                 attempt += 1
 
     async def watch_market(self, mode: str) -> None:
-        """Keep the market's time, and load the account afresh when its trade date changes: what was
-        traded is a position of its own day alone, and what is held settles as days pass.
+        """Keep the market's time, and its phase as it changes. Load the account afresh when the
+        trade date changes: what was traded is a position of its own day alone, and what is held
+        settles as days pass.
 
         A reading that fails is made again: the clock runs on meanwhile, and the connection light
         says what is wrong.
@@ -107,7 +109,10 @@ class Desk:
                 self._feed.reload()
             known = read_clock(known, status, self._now())
             self._post(MarketTold(known))
-            await asyncio.sleep(MARKET_EVERY_S[mode] if known.is_steady else UNSTEADY_EVERY_S)
+            pause = MARKET_EVERY_S[mode] if known.is_steady else UNSTEADY_EVERY_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.follower.market_news.wait(), pause)
+            self.follower.market_news.clear()
 
     async def _settle(self, orders: list[Order]) -> None:
         """Name what was meant to be sent before the last crash and never arrived. Once a session:

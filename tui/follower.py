@@ -4,6 +4,7 @@ Invariant: prices are kept last-by-symbol and announced by one replaceable messa
 arrive; account events are each posted, in order. Nothing here touches a widget.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from textual.message import Message
@@ -28,6 +29,8 @@ class Follower:
         self._post = post
         self._latest: dict[str, Quote] = {}
         self._told: tuple[Link, str] | None = None
+        self.market_news = asyncio.Event()
+        """Set when the market's phase, a halt or a band changed."""
 
     def quotes(self, quotes: Sequence[Quote]) -> None:
         announce = not self._latest
@@ -49,7 +52,9 @@ class Follower:
             self._post(LinkChanged(link, detail))
 
     def notice(self, kind: str, code: str, message: str) -> None:
-        if kind == "error":
+        if kind == "market":
+            self.market_news.set()
+        elif kind == "error":
             self._post(BrokerNotice(kind, code, message))
 
     async def reload(self) -> int:

@@ -37,7 +37,8 @@ from functions.shared.stores.secrets import open_secrets
 from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.stores.user_events import UserEvents
 from functions.shared.stores.valkey import open_valkey
-from functions.shared.wire.quotes import PARTITIONS, decode_batch, quotes_channel
+from functions.shared.wire.announcements import NEWS_CHANNEL, decode_news
+from functions.shared.wire.quotes import PARTITIONS, Batch, decode_batch, quotes_channel
 
 LISTING_SECONDS = 60.0
 _USER_CHANNEL = b"user:"
@@ -109,7 +110,7 @@ class Fanout:
         self._lookups.attach(self._reception, self._private)
         self._server = StreamServer(self._hub, self._reception)
         self._subscriber.subscribe(quotes_channel(number) for number in range(PARTITIONS))
-        self._subscriber.subscribe([ENDED_CHANNEL])
+        self._subscriber.subscribe([ENDED_CHANNEL, NEWS_CHANNEL])
         tasks = [
             asyncio.create_task(self._subscriber.run()),
             asyncio.create_task(self._keep_listing()),
@@ -137,14 +138,18 @@ class Fanout:
             self._reception.session_ended(payload.decode())
         else:
             try:
-                batch = decode_batch(payload)
+                if channel == NEWS_CHANNEL.encode():
+                    self._reception.market(decode_news(payload))
+                else:
+                    self._take_batch(decode_batch(payload))
             except PeerProtocolError as error:
                 self._bus.bad_batches += 1
-                logger(__name__).error("a quote batch can't be read", detail=str(error))
-                return
-            self._bus.lag_us = micros(wall_now()) - batch.published_us
-            self._hub.take(batch.quotes)
-            self._server.wake_soon()
+                logger(__name__).error("what ingest published can't be read", detail=str(error))
+
+    def _take_batch(self, batch: Batch) -> None:
+        self._bus.lag_us = micros(wall_now()) - batch.published_us
+        self._hub.take(batch.quotes)
+        self._server.wake_soon()
 
     def _restored(self) -> None:
         """All channels are subscribed: what was published before is read from where it is kept."""

@@ -6,7 +6,7 @@ that closed is in no set of this process from that moment on.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -35,9 +35,11 @@ from edge.fanout.doors import Doors
 from edge.fanout.frames import array_frame
 from edge.fanout.hub import Hub
 from edge.fanout.private import PrivateEvents
+from edge.fanout.rendering import render_news
 from functions.shared.access.principal import Principal
 from functions.shared.clock import micros
 from functions.shared.domain.errors import Refused
+from functions.shared.wire.announcements import MarketNews
 from functions.shared.wire.events import format_time
 
 ENDED_SESSIONS_KEPT = 10_000
@@ -109,6 +111,13 @@ class Reception:
             self._put_by(client, text)
         else:
             self._act(client, text)
+
+    def market(self, news: Sequence[MarketNews]) -> None:
+        """Tells everybody who signed in what changed, in one frame that all share."""
+        frame = array_frame([render_news(each) for each in news])
+        for client in self._hub.clients():
+            if client.user_id is not None:
+                client.send(frame)
 
     def bad(self, client: Client, code: str, detail: str) -> None:
         """Answers what can't be followed; too much of it ends the connection."""

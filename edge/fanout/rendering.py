@@ -1,4 +1,4 @@
-"""A quote as clients see it, in each mode, as a ready piece of JSON.
+"""A quote as clients see it, in each mode, and news of the market, as ready pieces of JSON.
 
 Invariant: prices leave as text with the instrument's decimals, never as a JSON number; the pieces
 hold ASCII only, so their length in bytes is their length. A value that is not known is `null`,
@@ -9,7 +9,9 @@ import json
 from collections.abc import Callable, Mapping
 
 from edge.fanout.actions import Mode
+from edge.fanout.frames import encode_object
 from functions.shared.domain.money import divide_half_up, format_decimal, format_price
+from functions.shared.wire.announcements import MarketNews
 from functions.shared.wire.quotes import Level, Quote
 
 Render = Callable[[str, Quote], bytes]
@@ -32,6 +34,19 @@ def render_full(kind: str, quote: Quote) -> bytes:
     """Mode quote, and five levels a side."""
     depth = f'"depth":{{"bids":[{_side(quote.bids)}],"asks":[{_side(quote.asks)}]}}'
     return b"{%b,%b,%b}" % (_ltp_fields(kind, quote), _day_fields(quote), depth.encode())
+
+
+def render_news(news: MarketNews) -> bytes:
+    """A change of phase, halt or band: of one symbol, of a class, or of all."""
+    band = None
+    if news.band is not None:
+        low, high = news.band
+        band = {"low": format_price(low), "high": format_price(high)}
+    return encode_object(
+        {"type": "market", "phase": news.phase, "security_class": news.security_class,
+         "symbol": news.symbol, "band": band, "reason": news.text or None,
+         "timestamp": news.at // 1000}
+    )  # fmt: skip
 
 
 RENDERERS: Mapping[Mode, Render] = {

@@ -121,7 +121,7 @@ class DropCopy:
         for first, last in settled:
             self._positions.settle(first, last)
         if self._positions.advance((), 0.0):
-            self._checkpoint.move(self._name, self._positions.through)
+            self._checkpoint.move(self._positions.numbering, self._positions.through)
         self._down = self._down or down
 
     def compare(self) -> None:
@@ -155,8 +155,11 @@ class DropCopy:
         return report
 
     def _resume(self) -> None:
-        through = self._checkpoint.through(self._name)
-        self._positions.restart(through, 0.0)
+        if self._sessions.began_anew(0):
+            self._checkpoint.begin_numbering(self._name)
+        numbering = self._checkpoint.numbering(self._name)
+        through = self._checkpoint.through(numbering)
+        self._positions.restart(numbering, through, 0.0)
         self._down = False
         self._sessions.resume(0, through + 1)
 

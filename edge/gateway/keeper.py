@@ -1,8 +1,9 @@
 """Keeps each session's checkpoint, and starts every connection from it.
 
 Invariant: a session is resumed only when all its earlier messages were handled and the ledger said
-how far it has applied them. A database that is away keeps sessions that are down, down: what they
-would bring could not be applied.
+how far it has applied them; one whose venue began its numbers anew, from the first of a numbering.
+A database that is away keeps sessions that are down, down: what they would bring could not be
+applied.
 """
 
 import threading
@@ -74,14 +75,20 @@ class Keeper:
         """Resumes a session that is down, or moves the checkpoint of one that is up."""
         name, positions = self._sessions.names[number], self._positions[number]
         if number in self._down:
-            through = self._checkpoint.through(name)
-            positions.restart(through, self._monotonic())
+            if self._sessions.began_anew(number):
+                logger(__name__).warning("the venue's numbers began anew", session=name)
+                self._checkpoint.begin_numbering(name)
+            numbering = self._checkpoint.numbering(name)
+            through = self._checkpoint.through(numbering)
+            positions.restart(numbering, through, self._monotonic())
             self._down.discard(number)
             self._sessions.resume(number, through + 1)
             return
-        applied = self._checkpoint.applied(name, positions.through) if positions.outstanding else ()
+        numbering, applied = positions.numbering, list[int]()
+        if positions.outstanding:
+            applied = self._checkpoint.applied(numbering, positions.through)
         if positions.advance(applied, self._monotonic()):
-            self._checkpoint.move(name, positions.through)
+            self._checkpoint.move(numbering, positions.through)
         self._tell(number)
         if positions.stalled(self._monotonic()):
             logger(__name__).warning(

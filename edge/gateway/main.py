@@ -8,7 +8,8 @@
     drop-copy: the venue's second word on every fill against the ledger's
 
 Invariant: nothing here is the only copy of an order or a fill; a kill at any moment is recovered
-from the ledger and the venue.
+from the ledger and the venue. The sessions are held by a lease, for which a standby waits before
+it makes any of this.
 """
 
 import sys
@@ -32,16 +33,18 @@ from edge.gateway.positions import Positions
 from edge.gateway.reports_out import ReportsOut
 from edge.gateway.round_trips import RoundTrips
 from edge.gateway.routes import RouteTeller
-from edge.gateway.session import FixSessions
+from edge.gateway.session import HEARTBEAT_SECONDS, FixSessions
 from edge.gateway.sweep import Sweep
 from edge.gateway.venue_sessions import DROP_COPY, Venue, order_sessions
-from edge.runtime.health import serve_health
+from edge.runtime.health import State, serve_health
+from edge.runtime.lease import Lease, holder_of
 from edge.runtime.log import configure_logging
 from edge.runtime.threads import Threads
 from functions.shared.clock import open_clock, wall_now
 from functions.shared.settings import Settings, split_address
 from functions.shared.stores.fill_copies import FillCopies, LedgerFillCopies
 from functions.shared.stores.fix_checkpoint import Checkpoint, LedgerCheckpoint
+from functions.shared.stores.leases import Leases, LedgerLeases
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import open_streams
 from functions.shared.stores.valkey import open_valkey
@@ -58,63 +61,85 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     fix_state: str
     fix_log: str
     health: str
+    instance: str | None = None
     clock: str = "real"
     order_sessions: int = 2
     fix_sessions: tuple[str, ...] = ()
     venue_orders_tls: str | None = None
     fix_tls: str | None = None
+    fix_heartbeat: int = HEARTBEAT_SECONDS
     drop_copy: bool = False
     execution_partitions: int = 4
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """How the gateway's threads reach the ledger; each opens connections of its own."""
+    """How the gateway's threads reach the ledger; each opens connections of its own, and writes
+    under the fence it is given."""
 
-    checkpoint: Callable[[], Checkpoint]
-    review: Callable[[], VenueReview]
-    copies: Callable[[], FillCopies]
+    leases: Callable[[], Leases]
+    checkpoint: Callable[[int], Checkpoint]
+    review: Callable[[int], VenueReview]
+    copies: Callable[[int], FillCopies]
 
 
 def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry = REGISTRY) -> int:
-    """Runs until a signal; returns the exit code."""
-    metrics = GatewayMetrics(registry)
+    """Runs until a signal, or until another process took the sessions; returns the exit code."""
     threads = Threads()
     threads.stop_on_signals()
+    lines = order_sessions(settings.order_sessions, settings.fix_sessions)
+    held = [*lines, DROP_COPY] if settings.drop_copy else lines
+    lease = Lease(ledger.leases(), [line.name for line in held], holder_of(settings.instance))
+    states: list[State] = [lease.state]
+    health = serve_health(settings.health, "gateway", lambda: states[-1](), registry)
+    code = 0
+    if lease.take(threads.stop):
+        code = _work(settings, ledger, lease, threads, registry, states)
+        lease.give_up()
+    health.close()
+    return code
+
+
+def _work(
+    settings: GatewaySettings,
+    ledger: Ledger,
+    lease: Lease,
+    threads: Threads,
+    registry: CollectorRegistry,
+    states: list[State],
+) -> int:
+    """As the holder of the sessions, until the threads stop; returns the exit code."""
+    metrics = GatewayMetrics(registry)
     inbox = Inbox()
     venue = _venue(settings)
     lines = order_sessions(settings.order_sessions, settings.fix_sessions)
     names = [line.name for line in (*lines, DROP_COPY)]
     message_log = MessageLog(Path(settings.fix_log), names, wall_now)
     sessions = FixSessions(
-        venue, Path(settings.fix_state), lines, inbox, metrics, message_log, threads.fail
-    )
+        venue, Path(settings.fix_state), lines, inbox, metrics, message_log, threads.fail,
+        lease.held, settings.fix_heartbeat,
+    )  # fmt: skip
     round_trips = RoundTrips(sessions.names, sessions.send, metrics)
     outbound = Outbound(sessions, round_trips, metrics, open_clock(settings.clock).now)
     positions = [Positions() for _ in lines]
-    sweep = Sweep(ledger.checkpoint(), outbound)
-    keeper = Keeper(sessions, positions, ledger.checkpoint(), round_trips, metrics)
+    sweep = Sweep(ledger.checkpoint(lease.fence), outbound)
+    keeper = Keeper(sessions, positions, ledger.checkpoint(lease.fence), round_trips, metrics)
     mass_status = MassStatus(
-        lines, outbound, positions, ledger.review(), metrics, wall_now
-    )  # fmt: skip
-    routes = RouteTeller(sessions.names, open_valkey(settings.valkey_url), wall_now)
+        lines, outbound, positions, ledger.review(lease.fence), metrics, wall_now
+    )
+    routes = RouteTeller(
+        sessions.names, open_valkey(settings.valkey_url), wall_now, lease.held, round_trips.hung
+    )
     for watcher in (mass_status.changed, routes.changed, round_trips.changed):
         sessions.watch(watcher)
     reports = ReportsOut(
-        sessions.names,
-        inbox,
-        open_streams(settings.streams_url),
-        positions,
-        settings.execution_partitions,
-        outbound,
-        sweep,
-        mass_status,
-        round_trips,
-        metrics,
+        sessions.names, inbox, open_streams(settings.streams_url), positions,
+        settings.execution_partitions, outbound, sweep, mass_status, round_trips, metrics,
         keeper.session_down,
-    )
+    )  # fmt: skip
     orders = OrdersIn(open_streams(settings.streams_url), sessions, outbound)
     bodies: list[tuple[str, Callable[[threading.Event], None]]] = [
+        ("lease", lease.keep),
         ("keeper", keeper.run),
         ("reports", reports.run),
         ("orders", orders.run),
@@ -125,10 +150,10 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
     ]
     engines = [sessions]
     if settings.drop_copy:
-        copying, drop_copy = _drop_copy(settings, ledger, message_log, metrics, threads)
+        copying, drop_copy = _drop_copy(settings, ledger, lease, message_log, metrics, threads)
         engines.append(copying)
         bodies.append(("drop-copy", drop_copy.run))
-    health = serve_health(settings.health, "gateway", keeper.state, registry)
+    states.append(keeper.state)
     for engine in engines:
         engine.start()
     for name, body in bodies:
@@ -138,13 +163,13 @@ def run(settings: GatewaySettings, ledger: Ledger, registry: CollectorRegistry =
         engine.close()
     code = threads.wait()
     message_log.close()
-    health.close()
     return code
 
 
 def _drop_copy(
     settings: GatewaySettings,
     ledger: Ledger,
+    lease: Lease,
     message_log: MessageLog,
     metrics: GatewayMetrics,
     threads: Threads,
@@ -154,14 +179,15 @@ def _drop_copy(
     state = Path(settings.fix_state) / "drop-copy"
     line = DROP_COPY._replace(tls=settings.fix_tls is not None)
     sessions = FixSessions(
-        _venue(settings), state, [line], inbox, metrics, message_log, threads.fail
+        _venue(settings), state, [line], inbox, metrics, message_log, threads.fail,
+        lease.held, settings.fix_heartbeat,
     )  # fmt: skip
     return sessions, DropCopy(
         sessions,
         inbox,
-        ledger.checkpoint(),
-        ledger.copies(),
-        ledger.review(),
+        ledger.checkpoint(lease.fence),
+        ledger.copies(lease.fence),
+        ledger.review(lease.fence),
         open_streams(settings.streams_url),
         settings.execution_partitions,
         metrics,
@@ -188,9 +214,10 @@ def main() -> int:
         return Shards(settings.postgres_urls, "gateway")
 
     ledger = Ledger(
-        checkpoint=lambda: LedgerCheckpoint(shards()),
-        review=lambda: LedgerVenueReview(shards()),
-        copies=lambda: LedgerFillCopies(shards()),
+        leases=lambda: LedgerLeases(shards().control),
+        checkpoint=lambda fence: LedgerCheckpoint(shards(), fence),
+        review=lambda fence: LedgerVenueReview(shards(), fence),
+        copies=lambda fence: LedgerFillCopies(shards(), DROP_COPY.name, fence),
     )
     return run(settings, ledger)
 

@@ -52,6 +52,8 @@ class Outbound:
         if not again:
             self._round_trips.command_leaves(session, tag)
         if not self._engine.send(session, command_fields(command, self._now(), again)):
+            if not again:
+                self._round_trips.command_stays(tag)
             return False
         self._remember(tag)
         counter = self._metrics.resent if again else self._metrics.commands

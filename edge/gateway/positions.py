@@ -19,12 +19,18 @@ class Positions:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._numbering = ""
         self._through = 0
         self._settled: list[tuple[int, int]] = []  # a heap of ranges, first to last
         self._applied: set[int] = set()
         self._published: set[int] = set()
         self._moved_at = 0.0
         self._patience = STALL_SECONDS
+
+    @property
+    def numbering(self) -> str:
+        """What the ledger calls the numbers that these are of."""
+        return self._numbering
 
     @property
     def through(self) -> int:
@@ -36,11 +42,12 @@ class Positions:
         """How many published reports are not known to be applied."""
         return len(self._published)
 
-    def restart(self, through: int, now: float) -> None:
+    def restart(self, numbering: str, through: int, now: float) -> None:
         """A new connection begins after `through`; what lies beyond will be told again."""
         with self._lock:
-            if through > self._through:
+            if numbering != self._numbering or through > self._through:
                 self._patience = STALL_SECONDS
+            self._numbering = numbering
             self._through = through
             self._settled.clear()
             self._applied.clear()

@@ -102,7 +102,8 @@ class ReportsOut:
                     settled.append((item.session, item.position, item.position))
                     acts.append(act)
                     continue
-                report = translate.execution_of(self._names[item.session], fields)
+                numbering = self._positions[item.session].numbering
+                report = translate.execution_of(numbering, fields)
             except PeerProtocolError as error:
                 name = self._names[item.session]
                 logger(__name__).error("report refused", session=name, detail=str(error))
@@ -137,6 +138,8 @@ class ReportsOut:
             request = translate.status_fields_of(fields)
             return lambda: self._outbound.ask(item.session, request)
         if translate.is_unknown_order(fields):
+            if fields.get(43) == "Y":
+                return lambda: None  # told before: what was unknown then may have been sent since
             return lambda: self._sweep.answer_unknown(fields.get(11, ""))
         if translate.says_nothing_new(fields):
             return lambda: None

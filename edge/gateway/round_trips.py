@@ -1,5 +1,5 @@
 """How long the venue takes: from a command to its first answer, and from a test request (35=1) to
-its heartbeat (35=0).
+its heartbeat (35=0). A session on which a command has waited too long is hung: up, and no use.
 
 Invariant: only a command that was sent once is timed, and at most PENDING_MOST at a time; what is
 not timed is not slower for it.
@@ -16,6 +16,8 @@ from edge.gateway.translate import Fields
 
 EVERY_SECONDS = 10.0
 PENDING_MOST = 10_000
+#: As long as an order waits before it is asked about; the answer to that, too, is an answer.
+HUNG_SECONDS = 5.0
 _ANSWERS: Final = frozenset("89")
 
 
@@ -45,6 +47,11 @@ class RoundTrips:
             if len(self._commands) < PENDING_MOST:
                 self._commands[tag] = session, self._monotonic()
 
+    def command_stays(self, tag: str) -> None:
+        """It could not be sent after all."""
+        with self._lock:
+            self._commands.pop(tag, None)
+
     def heard(self, session: int, fields: Mapping[int, str], at: float) -> None:
         """A message came at that monotonic time."""
         kind = fields.get(35, "")
@@ -59,6 +66,12 @@ class RoundTrips:
                     return
                 del self._tests[session]
             self._observe(session, "heartbeat", left_at, at)
+
+    def hung(self) -> set[int]:
+        """The sessions whose venue has left a command unanswered for too long."""
+        before = self._monotonic() - HUNG_SECONDS
+        with self._lock:
+            return {session for session, left_at in self._commands.values() if left_at <= before}
 
     def test(self, session: int) -> None:
         """Sends a test request when one is due; none while the session is off."""

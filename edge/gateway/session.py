@@ -3,7 +3,8 @@
 Invariant: a callback only enqueues, and no Python error leaves one (the engine ends the process on
 it): ours stops the process the orderly way, and the venue tells us the message again. A session
 logs on only after its next expected number was set from the checkpoint, so whatever the engine's
-own store says, the venue sends again all that is not yet applied in the ledger.
+own store says, the venue sends again all that is not yet applied in the ledger. Nothing leaves and
+nothing is taken to be sent while the sessions' lease is not held.
 
 The engine validates framing, CompIDs and times; it has no data dictionary, because a message it
 refused by one would use up its number and never reach us. `translate` judges the content.
@@ -34,6 +35,7 @@ LOGOUT_SECONDS = 2.0
 _NEVER_REPLAYED = frozenset("DFGH")
 _HEADER_TAGS = frozenset({35, 97})
 _SEQUENCE_TOO_LOW = re.compile(r"MsgSeqNum too low, expecting ([0-9]{1,12})\b")
+_LOGON, _LOGOUT = "A", "5"
 
 P = ParamSpec("P")
 
@@ -44,6 +46,7 @@ def engine_settings(
     state: Path,
     sessions: Sequence[VenueSession],
     certificates: Path | None = None,
+    heartbeat_seconds: int = HEARTBEAT_SECONDS,
 ) -> str:
     """QuickFIX's configuration. One session of a day without end: numbers live for ever.
     `certificates`: the folder of cert.pem, key.pem and ca.pem, for sessions over TLS."""
@@ -53,7 +56,7 @@ def engine_settings(
         "SocketConnectHost": host,
         "SocketConnectPort": port,
         "SocketNodelay": "Y",
-        "HeartBtInt": HEARTBEAT_SECONDS,
+        "HeartBtInt": heartbeat_seconds,
         "ReconnectInterval": 1,
         "LogonTimeout": 5,
         "LogoutTimeout": 2,
@@ -151,14 +154,19 @@ class FixSessions:
         metrics: GatewayMetrics,
         message_log: MessageLog,
         failed: Callable[[], None],
+        held: Callable[[], bool],
+        heartbeat_seconds: int = HEARTBEAT_SECONDS,
     ) -> None:
         self._lines = tuple(sessions)
+        self._held = held
         self.names = tuple(session.name for session in sessions)
         self.changed = threading.Event()
         self._inbox = inbox
         self._metrics = metrics
         self._logged_on: set[int] = set()
         self._sender_expected: dict[int, int] = {}
+        self._fresh: set[int] = set()
+        self._began_anew: set[int] = set()
         self._log = message_log
         self._watchers: list[Callable[[int, bool], None]] = []
         self._ids = [quickfix.SessionID(s.version, s.name, VENUE) for s in sessions]
@@ -171,13 +179,15 @@ class FixSessions:
         # the dead connection and never connects that session again.
         plain = [session for session in sessions if not session.tls]
         if plain:
-            text = engine_settings(*venue.plain, state, plain)
+            text = engine_settings(*venue.plain, state, plain, heartbeat_seconds=heartbeat_seconds)
             self._add(state / "sessions.cfg", text, quickfix.ThreadedSocketInitiator)
         secure = [session for session in sessions if session.tls]
         if secure:
             if venue.secure is None or venue.certificates is None:
                 raise SettingsError("OUTCRY_VENUE_ORDERS_TLS and OUTCRY_FIX_TLS are both needed")
-            text = engine_settings(*venue.secure, state, secure, venue.certificates)
+            text = engine_settings(
+                *venue.secure, state, secure, venue.certificates, heartbeat_seconds
+            )
             self._add(state / "tls-sessions.cfg", text, quickfix.ThreadedSSLSocketInitiator)
         for number in range(len(sessions)):
             self.log_out(number, "waiting for the checkpoint")
@@ -211,16 +221,23 @@ class FixSessions:
             # Our store was lost; the venue says where our numbers stand. What it has of ours it
             # has, and what it hasn't is swept.
             engine.setNextSenderMsgSeqNum(sender)
+        self._fresh = self._fresh - {session} | (self._began_anew & {session})
+        self._began_anew.discard(session)
         engine.setNextTargetMsgSeqNum(expected)
         engine.logon()
         self._metrics.resumed.labels(self.names[session]).inc()
+
+    def began_anew(self, session: int) -> bool:
+        """Whether the venue's numbers were found to have begun at 1 again since it was resumed."""
+        return session in self._began_anew
 
     def log_out(self, session: int, reason: str) -> None:
         """Logs a session out; SessionDown follows in the inbox if it was on."""
         quickfix.Session.lookupSession(self._ids[session]).logout(reason)
 
     def logged_on(self) -> list[int]:
-        return sorted(self._logged_on)
+        """Those that may be sent on."""
+        return sorted(self._logged_on) if self._held() else []
 
     def numbers(self, session: int) -> tuple[int, int]:
         """MsgSeqNum of our next message, and the one expected from the venue."""
@@ -228,8 +245,9 @@ class FixSessions:
         return int(engine.getExpectedSenderNum()), int(engine.getExpectedTargetNum())
 
     def send(self, session: int, fields: Fields) -> bool:
-        """Hands a message to the engine; False when the session is not logged on."""
-        if session not in self._logged_on:
+        """Hands a message to the engine; False when the session is not logged on, or may be
+        another process's."""
+        if session not in self._logged_on or not self._held():
             return False
         message = quickfix.Message()
         header = message.getHeader()
@@ -271,16 +289,32 @@ class FixSessions:
 
     def on_send(self, session: int, message: Any) -> None:
         self._log.write(self.names[session], "OUT", message.toString())
+        if message.getHeader().getField(35) == _LOGOUT and _too_low(message) is not None:
+            self._began_anew.add(session)  # the engine ends a session whose numbers went back
 
     def on_message(self, session: int, message: Any, *, administrative: bool) -> None:
         raw = message.toString()
         self._log.write(self.names[session], "IN", raw)
         position = int(message.getHeader().getField(34))
-        if administrative and message.getHeader().getField(35) == "5" and message.isSetField(58):
-            match = _SEQUENCE_TOO_LOW.search(message.getField(58))
-            if match is not None:
-                self._sender_expected[session] = int(match[1])
+        kind = message.getHeader().getField(35)
+        if kind == _LOGOUT and (sender := _too_low(message)) is not None:
+            self._sender_expected[session] = sender
+        if kind == _LOGON and message.isSetField(141) and message.getField(141) == "Y":
+            self._on_reset(session)
         item = Received(session, position, administrative, raw, time.monotonic())
         if not self._inbox.put(item):
             logger(__name__).error("inbox full", session=self.names[session])
             self.log_out(session, "reports can't be handed on")
+
+    def _on_reset(self, session: int) -> None:
+        """The engine has followed the venue; our count of what is applied has not, unless it just
+        began."""
+        if session not in self._fresh:
+            self._began_anew.add(session)
+            self.log_out(session, "the numbers began anew")
+
+
+def _too_low(logout: Any) -> int | None:
+    """The number that whoever logs out had expected, when a lower one is why."""
+    match = _SEQUENCE_TOO_LOW.search(logout.getField(58)) if logout.isSetField(58) else None
+    return None if match is None else int(match[1])

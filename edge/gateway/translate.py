@@ -40,7 +40,9 @@ _VALIDITIES: Final = {"DAY": "0", "IOC": "3"}
 
 #: ExecType(150) that the ledger judges. The pending ones (6, E) tell it nothing, nor does a
 #: restatement (D): the venue's auctions turn a market order that is left over into a limit order.
-_EXEC_TYPES: Final = frozenset("0458CFI")
+_EXEC_TYPES: Final = frozenset("0458CFGHI")
+_TRADES: Final = frozenset("FG")
+_AMENDMENTS: Final = frozenset("GH")
 _UNJUDGED: Final = frozenset("6ED")
 #: MsgType(35) of what the venue announces: phases, states of securities, listings, mass cancels.
 _ANNOUNCEMENTS: Final = frozenset("hfdr")
@@ -207,7 +209,7 @@ def _execution_report(session: str, fields: Mapping[int, str]) -> ExecutionRepor
     if fields[35] != "8" or exec_type not in _EXEC_TYPES:
         raise ValueError(f"MsgType {fields[35]!r} with ExecType {exec_type[:5]!r}")
     order_id, request = parse_client_order_tag(fields[11])
-    trade = exec_type == "F"
+    trade, amended = exec_type in _TRADES, exec_type in _AMENDMENTS
     last_quantity, last_price = (_whole(fields[32]), _price(fields[31])) if trade else (0, 0)
     if trade and (last_quantity == 0 or last_price == 0):
         raise ValueError("a trade of no shares or at no price")
@@ -233,6 +235,7 @@ def _execution_report(session: str, fields: Mapping[int, str]) -> ExecutionRepor
         transacted_at=parse_utc_timestamp(fields[60]),
         reject_code=_whole(fields[103]) if 103 in fields else None,
         text=_free_text(fields.get(58, "")),
+        exec_ref=_identifier(fields[19]) if amended else "",
     )
 
 

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from edge.ingest.fix import parse_sending_time
-from functions.shared.clock import from_micros
+from functions.shared.clock import from_micros, micros
 from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.domain.money import NotADecimal, parse_price
 from functions.shared.domain.sessions import Announcement, Phase, SecurityClass
-from functions.shared.wire.announcements import encode_announcement
+from functions.shared.wire.announcements import NEWS_MOST, MarketNews, encode_announcement
 
 #: TradingSessionID(336) as the venue writes it; continuous trading has another name here.
 _PHASES: Final = {"CONTINUOUS": Phase.OPEN} | {
@@ -76,6 +76,7 @@ class Announced:
         self._told: dict[str, SecurityTold] = {}
         self._unconfirmed: set[str] = set()
         self._dirty: set[str] = set()
+        self._news: dict[tuple[str, str], MarketNews] = {}
 
     def begin(self, symbols: Iterable[str]) -> None:
         """A new connection tells of these: what it doesn't say again is over."""
@@ -87,11 +88,14 @@ class Announced:
             if told.security in (None, security) and self._phases.get(security) != told:
                 self._phases[security] = told
                 self._dirty |= {s for s, kind in self._classes.items() if kind is security}
+                self._tell(_phase_news(security, told))
 
     def security(self, told: SecurityTold) -> None:
         """Takes a 35=f. One about a symbol that isn't listed here is nobody's concern yet."""
         if told.symbol in self._classes:
             self._unconfirmed.discard(told.symbol)
+            if self._told.get(told.symbol) != told:
+                self._tell(_security_news(told))
             self._told[told.symbol] = told
             self._dirty.add(told.symbol)
 
@@ -99,8 +103,10 @@ class Announced:
         """A snapshot of the symbol came: a halt that was not told since the logon has ended."""
         if symbol in self._unconfirmed:
             self._unconfirmed.discard(symbol)
-            self._told[symbol] = self._told[symbol]._replace(phase=Phase.OPEN, text="")
+            told = self._told[symbol]._replace(phase=Phase.OPEN, text="")
+            self._told[symbol] = told
             self._dirty.add(symbol)
+            self._tell(_security_news(told))
 
     def take_dirty(self) -> dict[str, bytes]:
         """The records that changed since this was last asked, by symbol."""
@@ -108,9 +114,22 @@ class Announced:
         records = ((symbol, self._record(symbol)) for symbol in taken)
         return {s: encode_announcement(s, record) for s, record in records if record is not None}
 
+    def take_news(self) -> list[MarketNews]:
+        """The changes since this was last asked, at most NEWS_MOST of them; of a class and of a
+        symbol only the last."""
+        taken = list(self._news)[:NEWS_MOST]
+        return [self._news.pop(about) for about in taken]
+
     def mark_all(self) -> None:
         """Marks all as changed: what was written before may be lost."""
         self._dirty.update(self._classes)
+        for security, phase in self._phases.items():
+            self._tell(_phase_news(security, phase))
+        for told in self._told.values():
+            self._tell(_security_news(told))
+
+    def _tell(self, news: MarketNews) -> None:
+        self._news[(news.security_class or "", news.symbol or "")] = news
 
     def _is_halted(self, symbol: str) -> bool:
         told = self._told.get(symbol)
@@ -125,6 +144,16 @@ class Announced:
         halt = told.phase if told.phase in _HALTS else None
         text = told.text if halt is not None else phase.text
         return Announcement(phase.phase, phase.at, halt, text, told.band, told.at)
+
+
+def _phase_news(security: SecurityClass, told: PhaseTold) -> MarketNews:
+    return MarketNews(phase=told.phase, at=micros(told.at), security_class=security, text=told.text)
+
+
+def _security_news(told: SecurityTold) -> MarketNews:
+    return MarketNews(
+        phase=told.phase, at=micros(told.at), symbol=told.symbol, band=told.band, text=told.text
+    )
 
 
 def _fields(body: bytes) -> dict[int, str]:

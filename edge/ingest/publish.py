@@ -6,7 +6,7 @@ memory and is over in one batch.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from edge.ingest.announced import Announced
@@ -16,6 +16,7 @@ from edge.runtime.log import logger
 from functions.shared.clock import micros
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.wire.announcements import MarketNews
 
 BATCH_SECONDS = 0.02
 
@@ -43,10 +44,11 @@ class Publisher:
             due = max(due + BATCH_SECONDS, loop.time())
             await asyncio.sleep(due - loop.time())
             dirty, announced = self._book.take_dirty(), self._announced.take_dirty()
-            if not dirty and not announced:
+            news = self._announced.take_news()
+            if not dirty and not announced and not news:
                 continue
             try:
-                await self._publish(dirty, announced)
+                await self._publish(dirty, announced, news)
                 backoff.reset()
             except Retryable as error:
                 self._book.mark_all()  # Valkey may come back empty
@@ -54,7 +56,9 @@ class Publisher:
                 self._failed(str(error))
                 await asyncio.sleep(backoff.next_seconds())
 
-    async def _publish(self, dirty: set[SymbolState], announced: Mapping[str, bytes]) -> None:
+    async def _publish(
+        self, dirty: set[SymbolState], announced: Mapping[str, bytes], news: Sequence[MarketNews]
+    ) -> None:
         by_partition: dict[int, list[tuple[str, bytes]]] = {}
         newest = 0
         for state in dirty:
@@ -62,7 +66,7 @@ class Publisher:
             pairs.append((state.symbol, state.record()))
             newest = max(newest, state.timestamp_ms)
         now_us = micros(self._wall())
-        await self._writer.write(by_partition, now_us, announced)
+        await self._writer.write(by_partition, now_us, announced, news)
         if self.away:
             logger(__name__).info("the quote cache is back")
         self.away = False

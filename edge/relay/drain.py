@@ -1,7 +1,8 @@
 """Drains one shard's outbox: commands to the order streams, events to the stream and the user.
 
 Invariant: a row is deleted only after every stream that needs it holds it durably, so nothing is
-lost and anything may arrive twice (ClOrdID and (user, seq) absorb that). The users' channels are
+lost and anything may arrive twice (ClOrdID and (user, seq) absorb that); only the holder of the
+shard's lease takes rows out. The users' channels are
 hints: when their Valkey is away they are skipped and counted, and orders flow on.
 """
 

@@ -1,5 +1,8 @@
-"""`python -m edge.relay.main`: one thread drains each shard, one listens for wake-up hints, and one
-looks whether a shard was added, whose drain then starts.
+"""`python -m edge.relay.main`: one thread drains each shard as the holder of its lease, one keeps
+the lease, one listens for wake-up hints, and one looks whether a shard was added, whose drain then
+starts.
+
+Invariant: a shard is drained by one process; where another drains it, this one stands by.
 """
 
 import sys
@@ -13,11 +16,13 @@ from edge.relay.drain import Drain
 from edge.relay.metrics import RelayMetrics
 from edge.runtime.backoff import Backoff
 from edge.runtime.health import serve_health
+from edge.runtime.lease import Lease, holder_of
 from edge.runtime.log import configure_logging, logger
 from edge.runtime.threads import Threads
 from functions.shared.domain.errors import Retryable
 from functions.shared.settings import Settings
 from functions.shared.stores.channels import OUTBOX_HINT, Channels
+from functions.shared.stores.leases import RELAY, LedgerLeases
 from functions.shared.stores.outbox import Outbox
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import open_streams
@@ -33,6 +38,7 @@ class RelaySettings(Settings, frozen=True, kw_only=True):
     valkey_url: str
     streams_url: str
     health: str
+    instance: str | None = None
     order_sessions: int = 2
 
 
@@ -52,21 +58,29 @@ def listen_for_hints(channels: Channels, drains: Sequence[Drain], stop: threadin
 
 
 class Drains:
-    """The drains of all shards, by number; each has a connection of its own."""
+    """The drains of all shards, by number; each has connections of its own. `holder`: who this
+    process is in leases."""
 
-    def __init__(self, open_drain: Callable[[int, Shards], Drain], urls: Sequence[str]) -> None:
+    def __init__(
+        self, open_drain: Callable[[int, Shards, Lease], Drain], urls: Sequence[str], holder: str
+    ) -> None:
         self.running: list[Drain] = []
         self._open_drain = open_drain
         self._urls = urls
+        self._holder = holder
+        self._leases: list[Lease] = []
         self._opened: list[Shards] = []
 
     def extend(self, count: int, threads: Threads) -> None:
         """Starts the drains that are missing to `count`."""
         for number in range(len(self.running), count):
-            shards = Shards(self._urls, "relay")
-            self._opened.append(shards)
-            drain = self._open_drain(number, shards)
-            threads.start(f"drain-{number}", partial(drain.run, threads.stop))
+            shards, leasing = Shards(self._urls, "relay"), Shards(self._urls, "relay-lease")
+            self._opened += [shards, leasing]
+            leases = LedgerLeases(leasing.database(number))
+            lease = Lease(leases, [RELAY], self._holder)
+            drain = self._open_drain(number, shards, lease)
+            threads.start(f"drain-{number}", partial(_drain, number, drain, lease, threads))
+            self._leases.append(lease)
             self.running.append(drain)
 
     def follow_shards(self, threads: Threads) -> None:
@@ -84,13 +98,26 @@ class Drains:
                     return
 
     def state(self) -> tuple[bool, str]:
-        """Ready while every shard is drained; if not, why."""
-        states = [drain.state() for drain in self.running]
+        """Ready while every shard is drained, here or by another while this one stands by; if
+        not, why."""
+        states = [
+            drain.state() if lease.taken else lease.state()
+            for drain, lease in zip(list(self.running), list(self._leases), strict=False)
+        ]
         return all(ready for ready, _ in states), "; ".join(d for ready, d in states if not ready)
 
     def close(self) -> None:
+        for lease in self._leases:
+            if lease.taken:
+                lease.give_up()
         for shards in self._opened:
             shards.close()
+
+
+def _drain(number: int, drain: Drain, lease: Lease, threads: Threads) -> None:
+    if lease.take(threads.stop):
+        threads.start(f"lease-{number}", partial(lease.keep, threads.stop))
+        drain.run(threads.stop)
 
 
 def main() -> int:
@@ -100,11 +127,11 @@ def main() -> int:
     streams = open_streams(settings.streams_url)
     metrics = RelayMetrics(REGISTRY)
 
-    def open_drain(number: int, shards: Shards) -> Drain:
-        outbox = Outbox(shards.database(number))
+    def open_drain(number: int, shards: Shards, lease: Lease) -> Drain:
+        outbox = Outbox(shards.database(number), lambda: lease.fence)
         return Drain(number, outbox, streams, channels, settings.order_sessions, metrics)
 
-    drains = Drains(open_drain, settings.postgres_urls)
+    drains = Drains(open_drain, settings.postgres_urls, holder_of(settings.instance))
     threads = Threads()
     threads.stop_on_signals()
     health = serve_health(settings.health, "relay", drains.state)

@@ -37,11 +37,13 @@ class Asking:
         streams: Streams,
         partitions: int,
         metrics: TriggerMetrics,
+        held: Callable[[], bool],
         wall_us: Callable[[], int] = lambda: micros(wall_now()),
     ) -> None:
         self._streams = streams
         self._partitions = partitions
         self._metrics = metrics
+        self._held = held
         self._wall_us = wall_us
         self._queue: queue.Queue[TriggerCommand] = queue.Queue(QUEUE_MOST)
         self._trouble = ""
@@ -58,7 +60,8 @@ class Asking:
                 self._metrics.dropped.inc()
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop`. A batch that the stream didn't take is tried again, with back-off."""
+        """Until `stop`. A batch that the stream didn't take is tried again, with back-off; nothing
+        is asked while another process may be watching."""
         backoff = Backoff()
         batch: list[TriggerCommand] = []
         while not stop.is_set():
@@ -66,6 +69,8 @@ class Asking:
             if not batch:
                 continue
             try:
+                if not self._held():
+                    raise Retryable("the watch is not surely ours now")
                 self._append(batch)
             except Retryable as error:
                 if not self._trouble:

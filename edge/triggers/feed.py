@@ -1,8 +1,8 @@
 """What the ledger says of waiting orders: all of them once, then each of its events.
 
 Invariant: an event is acknowledged after the book took it. The orders are read before the events
-that the group has not been given yet, so nothing falls between; whenever the stream was lost, they
-are read again, for what was in it may be gone.
+that the group has not been given yet, so nothing falls between; whenever the stream was lost, or
+the lease ran out, they are read again, for what was in it may be gone or another's.
 """
 
 import threading
@@ -15,7 +15,7 @@ from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.streams import Delivered, Streams
-from functions.shared.stores.waiting_orders import WatchedOrder
+from functions.shared.stores.waiting_orders import STANDS_BY, WatchedOrder
 from functions.shared.wire.events import LEDGER_EVENTS_STREAM
 
 GROUP: Final = "triggers"
@@ -51,6 +51,7 @@ class _Order(msgspec.Struct):
     expires_at: int | None
     pending_change: str | None
     updated_at: int
+    stance: str | None = None
 
 
 class _Body(msgspec.Struct):
@@ -75,11 +76,13 @@ class Feed:
         streams: Streams,
         load: Callable[[list[WatchedOrder]], None],
         take: Callable[[list[Change]], None],
+        held: Callable[[], bool],
     ) -> None:
         self._source = source
         self._streams = streams
         self._load = load
         self._take = take
+        self._held = held
         self._trouble = "the waiting orders have not been read yet"
 
     def state(self) -> tuple[bool, str]:
@@ -104,14 +107,20 @@ class Feed:
                     return
 
     def _step(self) -> None:
-        """Raises Retryable."""
+        """Raises Retryable, also when another process may be watching."""
+        self._check_held()
         for stream, records in self._streams.read(
             [LEDGER_EVENTS_STREAM], GROUP, GROUP, READ_MOST, BLOCK_MS
         ):
             changes = [change for record in records if (change := change_of(record)) is not None]
             if changes:
                 self._take(changes)
+            self._check_held()
             self._streams.acknowledge(stream, GROUP, [record.id for record in records])
+
+    def _check_held(self) -> None:
+        if not self._held():
+            raise Retryable("the watch is not surely ours now")
 
 
 def change_of(record: Delivered) -> Change | None:
@@ -129,6 +138,7 @@ def change_of(record: Delivered) -> Change | None:
     resting = order.status in _AT_VENUE and order.pending_change is None
     if order.expires_at is None or not (waits or resting):
         return Ended(order.order_id, order.version)
+    waits = waits and order.stance != STANDS_BY
     return WatchedOrder(
         order.order_id,
         event.user_id,

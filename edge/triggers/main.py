@@ -4,8 +4,8 @@
     ledger -> feed -> book
 
 Invariant: the book lives on the event loop alone, and the loop waits for no store. Everything it
-knows is in the ledger or in the quote cache: a process that dies loses nothing, and two that run at
-once ask for the same things.
+knows is in the ledger or in the quote cache: a process that dies loses nothing. One watches, by a
+lease, and others stand by; two that did would ask for the same things, which are done once.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ from typing import Final
 import uvloop
 from prometheus_client import REGISTRY
 
-from edge.runtime.health import serve_health
+from edge.runtime.health import State, serve_health
+from edge.runtime.lease import Lease, holder_of
 from edge.runtime.log import configure_logging, logger
 from edge.runtime.threads import Threads
 from edge.triggers.asking import Asking
@@ -29,6 +30,7 @@ from edge.triggers.metrics import TriggerMetrics
 from functions.shared.clock import micros, open_clock, wall_now
 from functions.shared.domain.errors import PeerProtocolError, Retryable
 from functions.shared.settings import Settings, SettingsError
+from functions.shared.stores.leases import TRIGGERS, LedgerLeases
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.seen_prices import keep_seen, read_seen
@@ -51,6 +53,7 @@ class TriggerSettings(Settings, frozen=True, kw_only=True):
     valkey_url: str
     streams_url: str
     health: str
+    instance: str | None = None
     clock: str = "real"
     execution_partitions: int = 4
 
@@ -58,8 +61,9 @@ class TriggerSettings(Settings, frozen=True, kw_only=True):
 class Triggers:
     """The parts of one process, joined."""
 
-    def __init__(self, settings: TriggerSettings, threads: Threads) -> None:
+    def __init__(self, settings: TriggerSettings, threads: Threads, lease: Lease) -> None:
         self._threads = threads
+        self._lease = lease
         self._clock = open_clock(settings.clock)
         self._book = TriggerBook()
         self._metrics = TriggerMetrics(REGISTRY)
@@ -67,10 +71,17 @@ class Triggers:
         self._metrics.unanswered.set_function(lambda: self._book.unanswered)
         self._orders = WaitingOrders(Shards(settings.postgres_urls, "triggers"))
         self._feed = Feed(
-            self._orders, open_streams(settings.streams_url), self._on_loop_load, self._on_loop_take
+            self._orders,
+            open_streams(settings.streams_url),
+            self._on_loop_load,
+            self._on_loop_take,
+            lease.held,
         )
         self._asking = Asking(
-            open_streams(settings.streams_url), settings.execution_partitions, self._metrics
+            open_streams(settings.streams_url),
+            settings.execution_partitions,
+            self._metrics,
+            lease.held,
         )
         self._subscriber = ValkeySubscriber(settings.valkey_url, self._deliver, self._warm_up)
         self._valkey = open_valkey(settings.valkey_url)
@@ -97,6 +108,7 @@ class Triggers:
             asyncio.create_task(self._follow_clock()),
             asyncio.create_task(asyncio.to_thread(threads.stop.wait)),
         ]
+        threads.start("lease", partial(self._lease.keep, threads.stop))
         threads.start("feed", partial(self._feed.run, threads.stop))
         threads.start("asking", partial(self._asking.run, threads.stop))
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -214,7 +226,7 @@ class Triggers:
 
     async def _keep_seen(self) -> None:
         seen = self._book.seen(micros(self._clock.now())) if self._loaded.is_set() else None
-        if seen is not None:
+        if seen is not None and self._lease.held():
             with contextlib.suppress(Retryable):  # the next second tries again
                 await asyncio.to_thread(keep_seen, self._valkey, seen)
 
@@ -233,15 +245,19 @@ def main() -> int:
     configure_logging("triggers", settings.log_level)
     threads = Threads()
     threads.stop_on_signals()
-    triggers = Triggers(settings, threads)
-    health = serve_health(settings.health, "triggers", triggers.state)
-
-    async def run() -> None:
-        await triggers.run()
-
-    uvloop.run(run())
-    code = threads.wait()
+    shards = Shards(settings.postgres_urls, "triggers-lease")
+    lease = Lease(LedgerLeases(shards.control), [TRIGGERS], holder_of(settings.instance))
+    states: list[State] = [lease.state]
+    health = serve_health(settings.health, "triggers", lambda: states[-1]())
+    code = 0
+    if lease.take(threads.stop):
+        triggers = Triggers(settings, threads, lease)
+        states.append(triggers.state)
+        uvloop.run(triggers.run())
+        code = threads.wait()
+        lease.give_up()
     health.close()
+    shards.close()
     return code
 
 

@@ -2,8 +2,8 @@
 
 Invariant: a command is only asked; the order is read, judged on what is true now, and moved by the
 ledger for the version that the command names. What can't be done now (no price, a halt, no way to
-the venue) is left as it is: the edge asks again every few seconds while the order waits. Only a
-ledger that doesn't answer keeps the batch back.
+the venue, a shard that doesn't answer) is left as it is: the edge asks again every few seconds
+while the order waits, so that no command is kept, and none keeps others back.
 """
 
 import base64
@@ -33,10 +33,11 @@ from functions.shared.wire.trigger_commands import (
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Kinesis batch in, `batchItemFailures` out: the first command the ledger could not take."""
+    """Kinesis batch in; `batchItemFailures` out, which are none: what a shard didn't answer is
+    asked again, and of that shard no more is asked in this batch."""
     stores = composition.stores()
     touched: set[int] = set()
-    failures: list[dict[str, str]] = []
+    away: set[int] = set()
     for record in event["Records"]:
         sequence_number = str(record["kinesis"]["sequenceNumber"])
         try:
@@ -44,16 +45,18 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         except msgspec.MsgspecError as error:
             logger().error("command unreadable", sequence_number=sequence_number, why=str(error))
             continue
+        shard = stores.shards.number_of_user(command.user_id)
+        if shard in away:
+            continue
         try:
             act(stores, command)
-            touched.add(stores.shards.number_of_user(command.user_id))
+            touched.add(shard)
         except Retryable as error:
-            logger().warning("command deferred", sequence_number=sequence_number, why=str(error))
-            failures.append({"itemIdentifier": sequence_number})
-            break
+            logger().warning("command left", sequence_number=sequence_number, why=str(error))
+            away.add(shard)
     for shard in touched:
         wake_relay(stores.valkey, shard)
-    return {"batchItemFailures": failures}
+    return {"batchItemFailures": []}
 
 
 def act(stores: Stores, command: TriggerCommand) -> None:
@@ -84,7 +87,11 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
     facts.require_route()
     product, side, kind = Product(order.product), Side(order.side), OrderType(order.type)
     tick, phase = command.tick, facts.status.phase
-    if phase is not Phase.OPEN and (tick is not None or kind not in TAKES[phase].types):
+    if phase is not Phase.OPEN and (
+        tick is not None
+        or kind not in TAKES[phase].types
+        or (order.disclosed_quantity is not None and not TAKES[phase].immediate)
+    ):
         _put_off(order, phase)
         return
     seen = TriggerSeen(why="TIME", seen_at=command.seen_at)
@@ -132,7 +139,13 @@ def _end(stores: Stores, user_id: int, order: OrderFacts) -> None:
     if order.status in AT_VENUE and order.pending_change is None:
         try:
             changing.request_cancel(
-                stores.shards, user_id, order.order_id, f"TTL-{order.order_id}", None, today, now
+                stores.shards,
+                user_id,
+                order.order_id,
+                f"TTL-{order.order_id}-{order.version}",
+                None,
+                today,
+                now,
             )
         except Conflict as conflict:  # it ended, or began to change, since it was read
             logger().info("not cancelled", order_id=str(order.order_id), why=str(conflict))

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from functions.shared.domain.legs import LegName
 from functions.shared.domain.orders import OrderType, Product, Side, Status, Validity, Variety
 from functions.shared.runtime.described import (
     AnswerModel,
@@ -27,14 +28,40 @@ class Reason(AnswerModel):
     message: Annotated[str, Field(examples=["the order needs more than is available"])]
 
 
+class StopAnswer(AnswerModel):
+    """The exit that limits a loss; without a `price` at the market."""
+
+    trigger_price: PriceText
+    price: PriceText | None
+
+
+class TargetAnswer(AnswerModel):
+    """The exit that takes a gain."""
+
+    price: PriceText
+
+
+class ExitsAnswer(AnswerModel):
+    """How an order's shares are to be left again."""
+
+    stop: StopAnswer
+    target: TargetAnswer
+
+
 class OrderAnswer(AnswerModel):
     """An order. `price` is the client's limit, null for a market order; `trigger_price` and
     `releases_at` are what it waits for, or waited; while `pending_change` is set the venue has yet
-    to answer. `average_price` is null until something is filled."""
+    to answer. `average_price` is null until something is filled. Two exits that wait together have
+    one `group_id`: one fills, what it fills is no more for the other, and cancelling one cancels
+    both. `exits` come to life with an order's fills, as orders whose `parent_order_id` is its own.
+    """
 
     order_id: IdText
     client_order_id: ClientIdText
     parent_order_id: Annotated[IdText | None, Field(examples=[None])]
+    group_id: Annotated[IdText | None, Field(examples=[None])]
+    leg: Annotated[LegName | None, Field(examples=[None])]
+    exits: Annotated[ExitsAnswer | None, Field(examples=[None])]
     venue_order_id: Annotated[str | None, Field(examples=[None])]
     symbol: SymbolText
     exchange: Literal["NSE"]
@@ -109,6 +136,16 @@ class TriggerAnswer(AnswerModel):
     timestamp: Annotated[int | None, Field(examples=[1795433400000])]
 
 
+class CauseAnswer(AnswerModel):
+    """What made an exit change, and the order it happened to: its pair was placed
+    (`EXITS_TOGETHER`), its entry filled (`ENTRY_FILLED`), its sibling went to the venue
+    (`SIBLING_FIRED`), filled (`SIBLING_FILLED`), died there and waits again (`SIBLING_WAITS_AGAIN`)
+    or ended (`SIBLING_ENDED`); `WAITS_AGAIN`: it takes the place of one that died at the venue."""
+
+    code: Annotated[str, Field(examples=["SIBLING_FILLED"])]
+    order_id: IdText
+
+
 class HistoryStep(AnswerModel):
     """One event of an order's life: the ledger's kind of event, and the order's status after it."""
 
@@ -117,6 +154,7 @@ class HistoryStep(AnswerModel):
     kind: Annotated[str, Field(examples=["ORDER_PLACED"])]
     status: Annotated[Status | None, Field(examples=["PENDING"])]
     trigger: Annotated[TriggerAnswer | None, Field(examples=[None])]
+    cause: Annotated[CauseAnswer | None, Field(examples=[None])]
 
 
 class FillAnswer(AnswerModel):
@@ -138,7 +176,9 @@ class FillAnswer(AnswerModel):
 
 
 class OrderDetail(OrderAnswer):
-    """An order with its whole life."""
+    """An order with its whole life. `linked`: the other exits of its group, or those of its fills,
+    oldest first."""
 
     history: list[HistoryStep]
+    linked: list[OrderAnswer]
     fills: list[FillAnswer]

@@ -13,6 +13,7 @@ from functions.shared.bookkeeping.checking import load_facts
 from functions.shared.clock import from_micros, trade_date
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, Refused
+from functions.shared.domain.legs import LegName
 from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status, Validity
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.runtime.composition import Stores
@@ -50,13 +51,23 @@ def modify_order(
     if OrderType(order.type) not in PRICED and price is not None:
         raise Refused(400, "INVALID_REQUEST", f"price: a {order.type} order has none")
     waits = order.status == Status.TRIGGER_PENDING
-    if trigger_price is not None and not waits:
+    if trigger_price is not None and not (waits and order.trigger_price is not None):
         raise Refused(400, "INVALID_REQUEST", "trigger_price: the order waits for none")
     if waits and order.validity == Validity.GTT:
         raise Conflict("NOT_CHANGEABLE", "a GTT can't be changed; cancel it and place another")
+    target = order.leg == LegName.TARGET
+    if order.leg is not None and (quantity is not None or (target and trigger_price is not None)):
+        raise Conflict(
+            "NOT_CHANGEABLE",
+            "an exit that waits with another is for what is left of both, and a target waits for"
+            " its price; cancel them and place others",
+        )
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
+    today = facts.status.trade_date  # what is due settles by it, whichever session it is for
     if order.releases_at is not None and waits:
         facts = facts.of_session(trade_date(from_micros(order.releases_at)))
+    if target and waits:
+        trigger_price = price
     if waits:
         intent = OrderIntent(
             Side(order.side), OrderType(order.type), quantity or order.quantity,
@@ -76,7 +87,7 @@ def modify_order(
         order_id,
         request_id,
         version,
-        facts.status.trade_date,
+        today,
         facts.now,
         changing.Asked(quantity, price, trigger_price),
         intent.quantity,

@@ -6,6 +6,7 @@ from functions.shared.bookkeeping import reading
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.wire.events import format_time, render_fill, render_order, render_seen
+from functions.shared.wire.exits import render_cause
 
 
 def list_orders(stores: Stores, user_id: int, query: reading.OrderQuery) -> Response[str]:
@@ -25,8 +26,10 @@ def show_order(stores: Stores, user_id: int, order_id: int) -> Response[str]:
             "kind": row.kind,
             "status": row.status,
             "trigger": None if row.seen is None else render_seen(row.seen),
+            "cause": None if row.cause is None else render_cause(row.cause),
         }
         for row in reading.history(stores.shards, user_id, order_id)
     ]
     fills = [render_fill(fill) for fill in reading.fills(stores.shards, user_id, order_id)]
-    return respond({**render_order(order), "history": history, "fills": fills})
+    linked = [render_order(other) for other in reading.linked(stores.shards, user_id, order_id)]
+    return respond({**render_order(order), "history": history, "linked": linked, "fills": fills})

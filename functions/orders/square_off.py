@@ -95,7 +95,7 @@ class _SquareOff:
             after = page[-1]
 
     def _cancel(self, order: OrderOf) -> bool:
-        key = cancel_key(self._today, order.order_id)
+        key = cancel_key(self._now, order.order_id)
         try:
             request_cancel(
                 self._stores.shards, order.user_id, order.order_id, key, None,

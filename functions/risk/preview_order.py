@@ -14,6 +14,7 @@ from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.charges import HEADS
 from functions.shared.domain.errors import Refused, Retryable
 from functions.shared.domain.money import format_amount, format_price
+from functions.shared.domain.orders import Validity
 from functions.shared.domain.pretrade import Rule
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import problem_of, respond
@@ -41,7 +42,7 @@ def preview_basket(
         else:
             items.append({"symbol": order.symbol, **_rendered(*asked[-1])})
     available = min((answer.available or 0 for _, answer in asked), default=0)
-    needed = sum(wanted.judgement.reserved for wanted, _ in asked)
+    needed = sum(_kept(wanted) for wanted, _ in asked)
     charges = [wanted.judgement.charges for wanted, _ in asked]
     rules = []
     if needed > available:
@@ -80,11 +81,16 @@ def _rendered(wanted: Placement, answer: Placed) -> dict[str, object]:
         "nearest_price": format_price(judgement.nearest_price),
         "value": format_amount(judgement.value),
         "charges": _by_head(judgement.charges),
-        "margin": format_amount(judgement.reserved),
+        "margin": format_amount(_kept(wanted)),
         "available": format_amount(answer.available or 0),
         "available_after": format_amount(answer.available_after or 0),
         "largest_quantity": _largest(wanted, answer),
     }
+
+
+def _kept(wanted: Placement) -> int:
+    """What of the cash it keeps from when it is placed: a GTT nothing until it fires."""
+    return 0 if wanted.validity is Validity.GTT else wanted.judgement.reserved
 
 
 def _by_head(charges: Sequence[int]) -> dict[str, str]:

@@ -40,6 +40,9 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_REGION": "the region whose users are at home here (default IN)",
     "OUTCRY_REGIONS": "NAME=ADDRESS of the API in each region, separated by commas",
     "OUTCRY_LISTEN": "HOST:PORT this process serves its clients on",
+    "OUTCRY_INSTANCE": "place of this process among those that may hold its leases; one at a time"
+    " runs there (default: a name of its own)",
+    "OUTCRY_FIX_HEARTBEAT": "HeartBtInt(108) of the order sessions in seconds (default 10)",
     "OUTCRY_HEALTH": "HOST:PORT this process answers /health and /metrics on",
     "OUTCRY_STREAM_URL": "address clients open for the quote and event stream",
     "OUTCRY_FANOUT_CONNECTIONS": "connections one fanout process takes (default 12000)",

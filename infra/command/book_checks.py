@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from infra.command.checks import ACCOUNT, EVENT, EXECUTION, ORDERS, POSTING, Check, home, rows_of
+from infra.command.checks import ACCOUNT, EVENT, ORDERS, POSTING, TRADE, Check, home, rows_of
 
 _HOLDING, _LOT, _SALE = home("holding"), home("holding_lot"), home("lot_sale")
 _POSITION, _DUE = home("position"), home("settlement_due")
@@ -50,6 +50,11 @@ FROM {_LOT} l FULL JOIN (SELECT t.user_id, t.symbol, t.lot, max(t.trade_date) AS
     FROM {EVENT} e, jsonb_to_recordset(e.body::jsonb -> 'lots')
       AS x (lot bigint, trade_date date, settles_on date, quantity bigint, cost bigint)
     WHERE e.kind IN ('FILL', 'POSITION_DELIVERED') AND x.lot = e.seq
+    UNION ALL SELECT e.user_id, e.body::jsonb #>> '{{bust,symbol}}', x.lot, NULL, NULL, -x.quantity,
+      -x.cost
+    FROM {EVENT} e, jsonb_to_recordset(e.body::jsonb -> 'lots')
+      AS x (lot bigint, quantity bigint, cost bigint)
+    WHERE e.kind = 'FILL_BUSTED' AND e.body::jsonb #>> '{{bust,side}}' = 'BUY'
     UNION ALL SELECT s.user_id, s.symbol, s.lot, NULL, NULL, -s.quantity, -s.cost
     FROM {_SALE} s) t GROUP BY t.user_id, t.symbol, t.lot HAVING sum(t.quantity) <> 0
       OR sum(t.cost) <> 0) b USING (user_id, symbol, lot)
@@ -60,16 +65,18 @@ ORDER BY user_id, symbol, lot
 )
 
 # What left the holdings: of a delivery sale all but what it lacked, and of short positions what was
-# delivered for them.
+# delivered for them. A sale that was taken back left them less than before.
 _DELIVERED = f"""
-  SELECT user_id, seq, body -> 'lots' AS lots, body #>> '{{fill,symbol}}' AS symbol,
-    (body #>> '{{fill,trade_date}}')::date AS trade_date,
-    (body #>> '{{fill,quantity}}')::bigint
-      - coalesce((body #>> '{{short,quantity}}')::bigint, 0) AS sold,
-    (body #>> '{{fill,value}}')::bigint - coalesce((body #>> '{{short,value}}')::bigint, 0) AS value
-  FROM (SELECT user_id, seq, body::jsonb AS body FROM {EVENT} t WHERE kind = 'FILL') f
-  WHERE body #>> '{{fill,product}}' = 'CNC' AND body #>> '{{fill,side}}' = 'SELL'
-  UNION ALL SELECT user_id, seq, body -> 'lots', body #>> '{{delivery,symbol}}',
+  SELECT user_id, seq, way, lots, fill ->> 'symbol' AS symbol,
+    (fill ->> 'trade_date')::date AS trade_date, way * ((fill ->> 'quantity')::bigint
+      - coalesce((short ->> 'quantity')::bigint, 0)) AS sold,
+    way * ((fill ->> 'value')::bigint - coalesce((short ->> 'value')::bigint, 0)) AS value
+  FROM (SELECT user_id, seq, CASE kind WHEN 'FILL' THEN 1 ELSE -1 END AS way,
+      body::jsonb -> 'lots' AS lots, body::jsonb -> 'short' AS short,
+      coalesce(body::jsonb -> 'fill', body::jsonb -> 'bust') AS fill
+    FROM {EVENT} t WHERE kind IN ('FILL', 'FILL_BUSTED')) f
+  WHERE fill ->> 'product' = 'CNC' AND fill ->> 'side' = 'SELL'
+  UNION ALL SELECT user_id, seq, 1, body -> 'lots', body #>> '{{delivery,symbol}}',
     (body #>> '{{delivery,trade_date}}')::date, (body #>> '{{delivery,quantity}}')::bigint,
     (body #>> '{{delivery,value}}')::bigint
   FROM (SELECT user_id, seq, body::jsonb AS body FROM {EVENT} t WHERE kind = 'SHORT_DELIVERED') d
@@ -81,9 +88,9 @@ _SALES = Check(
 SELECT format('user %s seq %s lot %s: the fill took %s that cost %s, the sale''s row says %s, %s',
   user_id, seq, lot, coalesce(e.quantity, 0), coalesce(e.cost, 0), coalesce(s.quantity, 0),
   coalesce(s.cost, 0))
-FROM {_SALE} s FULL JOIN (SELECT t.user_id, t.seq, x.lot, x.trade_date AS acquired, x.quantity,
-    x.cost, t.trade_date, t.symbol,
-    sum(x.quantity) OVER (PARTITION BY t.user_id, t.seq) AS taken, t.sold
+FROM {_SALE} s FULL JOIN (SELECT t.user_id, t.seq, x.lot, x.trade_date AS acquired,
+    t.way * x.quantity AS quantity, t.way * x.cost AS cost, t.trade_date, t.symbol,
+    t.way * sum(x.quantity) OVER (PARTITION BY t.user_id, t.seq) AS taken, t.sold
   FROM ({_DELIVERED}) t, jsonb_to_recordset(t.lots)
     AS x (lot bigint, trade_date date, quantity bigint, cost bigint)) e USING (user_id, seq, lot)
 WHERE (s.quantity, s.cost, s.acquired, s.trade_date, s.symbol)
@@ -111,7 +118,8 @@ _POSITION_EVENTS = f"""
   SELECT e.user_id, e.seq, e.kind, e.body::jsonb #>> '{{position,symbol}}' AS symbol,
     (e.body::jsonb #>> '{{position,trade_date}}')::date AS trade_date, e.body::jsonb AS body
   FROM {EVENT} e WHERE e.body::jsonb ? 'position'
-    AND e.kind IN ('FILL', 'POSITION_DELIVERED', 'SHORT_DELIVERED', 'SHORT_CLOSED_OUT')
+    AND e.kind IN ('FILL', 'FILL_BUSTED', 'POSITION_DELIVERED', 'SHORT_DELIVERED',
+      'SHORT_CLOSED_OUT')
 """
 _POSITIONS = Check(
     "positions",
@@ -121,13 +129,17 @@ SELECT format('user %s %s of %s: net %s entered at %s, realised %s; its postings
   user_id, symbol, trade_date, p.net, p.open_value, p.realised, t.shares, abs(t.rupees), t.realised)
 FROM {_POSITION} p FULL JOIN (SELECT e.user_id, e.symbol, e.trade_date,
     coalesce(sum(x.shares), 0) AS shares, coalesce(sum(x.rupees), 0) AS rupees,
-    coalesce(-sum(x.rupees) FILTER (WHERE e.kind IN ('FILL', 'SHORT_CLOSED_OUT')), 0)
+    coalesce(-sum(x.rupees) FILTER (WHERE e.kind IN ('FILL', 'FILL_BUSTED', 'SHORT_CLOSED_OUT')), 0)
       - coalesce(sum(CASE WHEN e.kind = 'SHORT_CLOSED_OUT'
           THEN (e.body #>> '{{shortage,value}}')::bigint
         WHEN e.kind = 'FILL' AND e.body #>> '{{fill,side}}' = 'BUY'
           THEN (e.body #>> '{{fill,value}}')::bigint
         WHEN e.kind = 'FILL' THEN -coalesce(e.body #>> '{{short,value}}',
-          e.body #>> '{{fill,value}}')::bigint END), 0) AS realised
+          e.body #>> '{{fill,value}}')::bigint
+        WHEN e.kind = 'FILL_BUSTED' AND e.body #>> '{{bust,side}}' = 'BUY'
+          THEN -(e.body #>> '{{bust,value}}')::bigint
+        WHEN e.kind = 'FILL_BUSTED' THEN coalesce(e.body #>> '{{short,value}}',
+          e.body #>> '{{bust,value}}')::bigint END), 0) AS realised
   FROM ({_POSITION_EVENTS}) e LEFT JOIN (SELECT user_id, seq,
       sum(amount) FILTER (WHERE asset <> 'INR') AS shares,
       sum(amount) FILTER (WHERE asset = 'INR') AS rupees
@@ -144,9 +156,12 @@ ORDER BY user_id, symbol, trade_date
 # What delivery sales lacked trades in the position of its day.
 _LACKED = f"""
   SELECT user_id, body #>> '{{fill,symbol}}', (body #>> '{{fill,trade_date}}')::date, 'SELL',
-    (body #>> '{{short,margin_rate}}')::bigint, (body #>> '{{short,quantity}}')::bigint,
-    (body #>> '{{short,value}}')::bigint
-  FROM (SELECT user_id, body::jsonb AS body FROM {EVENT} t WHERE kind = 'FILL') f
+    (body #>> '{{short,margin_rate}}')::bigint, way * (body #>> '{{short,quantity}}')::bigint,
+    way * (body #>> '{{short,value}}')::bigint
+  FROM (SELECT user_id, CASE kind WHEN 'FILL' THEN 1 ELSE -1 END AS way,
+      CASE kind WHEN 'FILL' THEN body::jsonb
+        ELSE body::jsonb || jsonb_build_object('fill', body::jsonb -> 'bust') END AS body
+    FROM {EVENT} t WHERE kind IN ('FILL', 'FILL_BUSTED')) f
   WHERE body ? 'short'
 """
 _POSITION_TRADES = Check(
@@ -163,7 +178,7 @@ FROM {_POSITION} p FULL JOIN (SELECT o.user_id, o.symbol, o.trade_date,
     coalesce(sum(o.quantity) FILTER (WHERE o.side = 'SELL'), 0) AS sell_quantity,
     coalesce(sum(o.value) FILTER (WHERE o.side = 'SELL'), 0) AS sell_value
   FROM (SELECT y.user_id, y.symbol, y.trade_date, y.side, y.margin_rate, x.quantity, x.value
-    FROM {ORDERS} y LEFT JOIN {EXECUTION} x ON x.order_id = y.order_id AND x.exec_type = 'F'
+    FROM {ORDERS} y LEFT JOIN {TRADE} x ON x.order_id = y.order_id
     WHERE y.product = 'MIS' AND y.status <> 'DENIED' UNION ALL {_LACKED}) o
   GROUP BY o.user_id, o.symbol, o.trade_date) t
   USING (user_id, symbol, trade_date)
@@ -185,7 +200,8 @@ _WORKING = f"""
         THEN ceil(pending_reserved::numeric * (pending_quantity - filled_quantity)
           / pending_quantity) ELSE 0 END) AS cash,
     keeps * (greatest(quantity, coalesce(pending_quantity, 0)) - filled_quantity) AS shares
-  FROM (SELECT *, CASE WHEN status = 'TRIGGER_PENDING' AND validity = 'GTT' THEN 0 ELSE 1 END
+  FROM (SELECT *, CASE WHEN status = 'TRIGGER_PENDING'
+      AND (validity = 'GTT' OR stance IN ('FOLLOWS', 'STANDS_BY')) THEN 0 ELSE 1 END
     AS keeps FROM {ORDERS} o) t
   WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')
 """
@@ -297,10 +313,13 @@ _RESULTS = Check(
 SELECT format('user %s: the result of %s is %s, its trades in positions moved %s', user_id,
   trade_date, coalesce(r.amount, 0), coalesce(e.amount, 0))
 FROM {_RESULT} r FULL JOIN (SELECT user_id, (fill ->> 'trade_date')::date AS trade_date,
-    sum(cash_change + CASE fill ->> 'product' WHEN 'MIS' THEN 0 ELSE (fill ->> 'charges')::bigint
-      - (fill ->> 'value')::bigint + (short ->> 'value')::bigint END) AS amount
-  FROM (SELECT user_id, cash_change, body::jsonb -> 'fill' AS fill, body::jsonb -> 'short' AS short
-    FROM {EVENT} t WHERE kind = 'FILL') f
+    sum(cash_change + way * CASE fill ->> 'product' WHEN 'MIS' THEN 0
+      ELSE (fill ->> 'charges')::bigint - (fill ->> 'value')::bigint
+        + (short ->> 'value')::bigint END) AS amount
+  FROM (SELECT user_id, cash_change, CASE kind WHEN 'FILL' THEN 1 ELSE -1 END AS way,
+      coalesce(body::jsonb -> 'fill', body::jsonb -> 'bust') AS fill,
+      body::jsonb -> 'short' AS short
+    FROM {EVENT} t WHERE kind IN ('FILL', 'FILL_BUSTED')) f
   WHERE fill ->> 'product' = 'MIS' OR short IS NOT NULL GROUP BY 1, 2) e
   USING (user_id, trade_date)
 WHERE r.amount IS DISTINCT FROM e.amount ORDER BY user_id, trade_date
@@ -315,8 +334,8 @@ _PROFITS_DUE = Check(
 SELECT format('user %s: of what settles on %s %s are blocked and %s a profit of %s', d.user_id,
   d.settles_on, d.blocked, d.intraday, coalesce(p.profit, 0))
 FROM {_DUE} d LEFT JOIN (SELECT r.user_id, x.settles_on, sum(greatest(0, r.amount)) AS profit
-  FROM {_RESULT} r JOIN (SELECT DISTINCT user_id, trade_date, settles_on FROM {EXECUTION} t
-    WHERE exec_type = 'F') x USING (user_id, trade_date) GROUP BY 1, 2) p
+  FROM {_RESULT} r JOIN (SELECT DISTINCT user_id, trade_date, settles_on FROM {TRADE} t) x
+    USING (user_id, trade_date) GROUP BY 1, 2) p
   USING (user_id, settles_on)
 WHERE d.intraday > least(d.blocked, coalesce(p.profit, 0)) ORDER BY d.user_id, d.settles_on
 """,

@@ -31,3 +31,11 @@ def rows_of(table: str, which: str = "true") -> str:
 
 EVENT, POSTING, EXECUTION = home("ledger_event"), home("posting"), home("execution")
 ACCOUNT, ORDERS = home("account"), home("orders")
+BUST = home("trade_bust")
+
+#: The venue's trades that stand: neither taken back nor corrected since.
+TRADE = (
+    f"(SELECT x.* FROM {EXECUTION} x WHERE x.exec_type IN ('F', 'G')"
+    f" AND (x.venue, x.trade_date, x.exec_id) NOT IN"
+    f" (SELECT b.venue, b.trade_date, b.exec_id FROM {BUST} b))"
+)

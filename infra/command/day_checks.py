@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from infra.command.checks import EVENT, EXECUTION, POSTING, Check, home, rows_of
+from infra.command.checks import BUST, EVENT, EXECUTION, POSTING, TRADE, Check, home, rows_of
 
 _NOTE = home("contract_note")
 
@@ -42,7 +42,8 @@ FROM (SELECT DISTINCT ON (user_id, trade_date) * FROM {_NOTE} t
   ORDER BY user_id, trade_date, version DESC) n
 CROSS JOIN ledger.charge_head h
 LEFT JOIN (SELECT x.user_id, x.trade_date, p.account, sum(p.amount) AS amount FROM (
-    SELECT e.user_id, e.trade_date, e.seq FROM {EXECUTION} e WHERE e.exec_type = 'F'
+    SELECT e.user_id, e.trade_date, e.seq FROM {EXECUTION} e WHERE e.exec_type IN ('F', 'G')
+    UNION ALL SELECT u.user_id, u.trade_date, u.seq FROM {BUST} u
     UNION ALL SELECT m.user_id, m.trade_date, m.seq FROM {_NOTE} m) x
   JOIN {POSTING} p ON p.user_id = x.user_id AND p.seq = x.seq
   GROUP BY x.user_id, x.trade_date, p.account) b
@@ -60,7 +61,7 @@ _NOTES_DUE = Check(
     f"""
 SELECT format('user %s: traded on %s after its note and is not due for another', x.user_id,
   x.trade_date)
-FROM (SELECT user_id, trade_date, max(seq) AS latest FROM {EXECUTION} e WHERE exec_type = 'F'
+FROM (SELECT user_id, trade_date, max(seq) AS latest FROM {TRADE} e
   GROUP BY user_id, trade_date) x
 LEFT JOIN (SELECT user_id, trade_date, max(through) AS through FROM {_NOTE} t
   GROUP BY user_id, trade_date) n USING (user_id, trade_date)

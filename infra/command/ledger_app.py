@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from functions.shared.settings import file_url_path
 from infra.command.exits import CHECK_FAILED, DONE, WRONG_USAGE, Failure
 from infra.command.place import home, owner_urls, running_stack
+from infra.local.home import StackFile
 
 VERIFYING_KEY = "anchor-verifying-key"
 
@@ -29,9 +30,8 @@ def verify(*, anchors: Path | None = None, key: Path | None = None) -> int:
     from infra.command import verify_ledger
 
     stack = running_stack(home())
-    store = anchors or file_url_path(stack.stores.objects)
-    secrets = file_url_path(stack.stores.secrets)
-    pinned = key or (secrets / VERIFYING_KEY if secrets else None)
+    own = own_anchors(stack)
+    store, pinned = anchors or (own and own[0]), key or (own and own[1])
     if store is None or pinned is None:
         raise Failure("say where a copy of the anchors and their key are: --anchors and --key",
                       WRONG_USAGE)  # fmt: skip
@@ -41,6 +41,13 @@ def verify(*, anchors: Path | None = None, key: Path | None = None) -> int:
         raise Failure(f"the key can't be read: {error}", WRONG_USAGE) from error
     print(report.text())
     return DONE if report.ok else CHECK_FAILED
+
+
+def own_anchors(stack: StackFile) -> tuple[Path, Path] | None:
+    """The folder of the stack's anchors and the key they are checked by; None where its store or
+    its secrets are not on this machine."""
+    store, secrets = file_url_path(stack.stores.objects), file_url_path(stack.stores.secrets)
+    return None if store is None or secrets is None else (store, secrets / VERIFYING_KEY)
 
 
 @ledger_app.command

@@ -13,7 +13,7 @@ SELECT format('user %s seq %s: fill %s of order %s has %s matching executions', 
 FROM (SELECT user_id, seq, ref, body::jsonb -> 'fill' AS fill FROM {EVENT} t
   WHERE kind = 'FILL') e
 LEFT JOIN {EXECUTION} x
-  ON x.user_id = e.user_id AND x.seq = e.seq AND x.order_id = e.ref AND x.exec_type = 'F'
+  ON x.user_id = e.user_id AND x.seq = e.seq AND x.order_id = e.ref AND x.exec_type IN ('F', 'G')
   AND x.exec_id = e.fill ->> 'exec_id'
   AND x.trade_date = (e.fill ->> 'trade_date')::date
   AND x.settles_on = (e.fill ->> 'settles_on')::date
@@ -36,7 +36,8 @@ SELECT format('execution %s of %s (order %s, user %s): is booked by %s events', 
   x.trade_date, x.order_id, x.user_id, count(e.seq))
 FROM {EXECUTION} x LEFT JOIN {EVENT} e
   ON e.user_id = x.user_id AND e.seq = x.seq AND e.ref = x.order_id
-  AND (e.kind = 'FILL') = (x.exec_type = 'F')
+  AND CASE WHEN x.exec_type IN ('F', 'G') THEN e.kind = 'FILL'
+    WHEN x.exec_type = 'H' THEN e.kind = 'FILL_BUSTED' ELSE e.kind LIKE 'ORDER\\_%' END
 GROUP BY x.venue, x.trade_date, x.exec_id, x.order_id, x.user_id HAVING count(e.seq) <> 1
 ORDER BY x.trade_date, x.exec_id
 """,
@@ -45,11 +46,11 @@ ORDER BY x.trade_date, x.exec_id
 # A report that moved no money: what it was is in the event it became.
 _REPORTS = Check(
     "reports",
-    rows_of("execution", "exec_type <> 'F'"),
+    rows_of("execution", "exec_type NOT IN ('F', 'G', 'H')"),
     f"""
 SELECT format('user %s seq %s: the venue reported %s of %s, the execution is %s of %s', user_id,
   seq, e.told ->> 'exec_id', e.told ->> 'trade_date', x.exec_id, x.trade_date)
-FROM (SELECT * FROM {EXECUTION} t WHERE exec_type <> 'F') x
+FROM (SELECT * FROM {EXECUTION} t WHERE exec_type NOT IN ('F', 'G', 'H')) x
 FULL JOIN (SELECT user_id, seq, body::jsonb -> 'execution' AS told FROM {EVENT} t
   WHERE kind LIKE 'ORDER\\_%' AND kind NOT IN ('ORDER_PLACED', 'ORDER_DENIED')
     AND body::jsonb ? 'execution') e USING (user_id, seq)
@@ -66,7 +67,7 @@ ORDER BY user_id, seq
 # delivery sale that lacked shares is both.
 _EXECUTION_MONEY = Check(
     "execution values",
-    rows_of("execution", "exec_type = 'F'"),
+    rows_of("execution", "exec_type IN ('F', 'G')"),
     f"""
 SELECT format('execution %s of %s: %s at %s is not worth %s, or its event moves another amount',
   x.exec_id, x.trade_date, x.quantity, x.price, x.value)
@@ -75,7 +76,7 @@ JOIN {EVENT} e ON e.user_id = x.user_id AND e.seq = x.seq
 LEFT JOIN (SELECT user_id, seq, sum(amount) AS amount FROM {POSTING} t
   WHERE account IN ('client:position', 'house:clearing') AND asset = 'INR'
   GROUP BY user_id, seq) p ON p.user_id = x.user_id AND p.seq = x.seq
-WHERE x.exec_type = 'F' AND (x.value <> floor(x.quantity::numeric * x.price / 100 + 0.5)
+WHERE x.exec_type IN ('F', 'G') AND (x.value <> floor(x.quantity::numeric * x.price / 100 + 0.5)
   OR e.cash_change <> -coalesce(p.amount, 0) - x.charges
   OR o.product = 'CNC' AND NOT e.body::jsonb ? 'short'
     AND e.cash_change <> CASE o.side WHEN 'BUY' THEN -x.value ELSE x.value END - x.charges)

@@ -18,7 +18,7 @@ from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.errors import Retryable
 from infra.command.clock import clock_app, read_clocks
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
-from infra.command.ledger_app import ledger_app
+from infra.command.ledger_app import ledger_app, own_anchors
 from infra.command.payments import bank, payments_app
 from infra.command.place import home, owner_urls, running_stack
 from infra.command.regions import regions_app
@@ -53,6 +53,7 @@ def up(
     port: Annotated[int, Parameter(help="port of the API; 0 for any free one")] = API_PORT,
     stream_port: Annotated[int, Parameter(help="port of the stream")] = STREAM_PORT,
     fix_tls: bool = False,
+    standbys: bool = False,
 ) -> int:
     """Start everything, and open the terminal unless --headless or there is no tty.
 
@@ -61,6 +62,7 @@ def up(
         clock: real, always-open, speed=N or a clock file; the home's own when not given
         market: what the exchange plays: prices, halts, listings and busts (market_file.md)
         fix_tls: order and drop-copy sessions over TLS, with certificates made in the home
+        standbys: a second gateway, relay and triggers each, to take over within five seconds
     """
     from infra.command.up import check_market_file, up_headless, up_with_terminal
 
@@ -76,6 +78,7 @@ def up(
         api_port=port,
         stream_port=stream_port,
         fix_tls=fix_tls,
+        standbys=standbys,
     )
     if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return up_headless(home(), options)
@@ -281,10 +284,10 @@ def tui(*, url: str | None = None, stream: str | None = None, username: str | No
 
 @app.command
 def reconcile() -> int:
-    """Compare the ledger's orders and fills with the exchange's own book, and its payments with
-    the bank's."""
+    """Compare the ledger's orders and fills with the exchange's own book, its payments with the
+    bank's, and the books with themselves, as `ledger verify` does."""
     from infra.command import reconcile as reconciliation
-    from infra.command import reconcile_bank
+    from infra.command import reconcile_bank, verify_ledger
     from infra.local.bank import read_bank_token
 
     place = home()
@@ -293,6 +296,8 @@ def reconcile() -> int:
     report = reconciliation.run(urls, stack.exchange)
     token = read_bank_token(place)
     report.add(reconcile_bank.run(urls, stack.bank, token))
+    anchors = own_anchors(stack)
+    report.add(verify_ledger.run(urls, verify_ledger.Anchors(*anchors) if anchors else None))
     print(report.text())
     return DONE if report.ok else CHECK_FAILED
 

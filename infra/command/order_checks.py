@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from infra.command.checks import EVENT, EXECUTION, ORDERS, Check, rows_of
+from infra.command.checks import EVENT, ORDERS, TRADE, Check, rows_of
 
 _ORDER_TOTALS = Check(
     "order totals",
@@ -10,12 +10,10 @@ _ORDER_TOTALS = Check(
     f"""
 SELECT format('order %s: filled %s worth %s, its executions %s worth %s', o.order_id,
   o.filled_quantity, o.traded_value, coalesce(sum(x.quantity), 0), coalesce(sum(x.value), 0))
-FROM {ORDERS} o LEFT JOIN {EXECUTION} x
-  ON x.order_id = o.order_id AND x.exec_type = 'F'
-GROUP BY o.order_id, o.filled_quantity, o.traded_value, o.charges, o.quantity, o.status
+FROM {ORDERS} o LEFT JOIN {TRADE} x ON x.order_id = o.order_id
+GROUP BY o.order_id, o.filled_quantity, o.traded_value, o.quantity, o.status
 HAVING o.filled_quantity <> coalesce(sum(x.quantity), 0)
   OR o.traded_value <> coalesce(sum(x.value), 0)
-  OR (SELECT sum(c) FROM unnest(o.charges) c) <> coalesce(sum(x.charges), 0)
   OR o.filled_quantity > o.quantity OR (o.status = 'FILLED') <> (o.filled_quantity = o.quantity)
 ORDER BY o.order_id
 """,
@@ -23,14 +21,15 @@ ORDER BY o.order_id
 
 _ORDER_CHARGES = Check(
     "order charges",
-    rows_of("orders", "filled_quantity > 0"),
+    rows_of("orders", "charges <> '{0,0,0,0,0,0,0}'"),
     f"""
 SELECT format('order %s: was charged %s, its fills say %s', o.order_id, o.charges, f.charges)
 FROM {ORDERS} o LEFT JOIN (SELECT user_id, order_id, array_agg(amount ORDER BY head) AS charges
-  FROM (SELECT t.user_id, t.ref AS order_id, c.head, sum(c.amount::bigint)::bigint AS amount
-    FROM {EVENT} t, jsonb_array_elements_text(t.body::jsonb #> '{{fill,heads}}')
-      WITH ORDINALITY AS c (amount, head)
-    WHERE t.kind = 'FILL' GROUP BY t.user_id, t.ref, c.head) h
+  FROM (SELECT t.user_id, t.ref AS order_id, c.head, sum(CASE t.kind WHEN 'FILL'
+      THEN c.amount::bigint ELSE -c.amount::bigint END)::bigint AS amount
+    FROM {EVENT} t, jsonb_array_elements_text(coalesce(t.body::jsonb #> '{{fill,heads}}',
+        t.body::jsonb #> '{{bust,heads}}')) WITH ORDINALITY AS c (amount, head)
+    WHERE t.kind IN ('FILL', 'FILL_BUSTED') GROUP BY t.user_id, t.ref, c.head) h
   GROUP BY user_id, order_id) f USING (user_id, order_id)
 WHERE o.charges <> coalesce(f.charges, '{{0,0,0,0,0,0,0}}') ORDER BY o.order_id
 """,
@@ -58,7 +57,7 @@ ORDER BY o.order_id
 
 # The events that tell of an order itself; others only have to do with one (a loan, a fee).
 _TELLS_OF_AN_ORDER = """(kind LIKE 'ORDER\\_%'
-    OR kind IN ('FILL', 'CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CANCEL_REPEATED',
+    OR kind IN ('FILL', 'FILL_BUSTED', 'CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CANCEL_REPEATED',
       'CHANGE_DENIED', 'CHANGE_REFUSED'))"""
 
 _ORDER_IS_LOGGED = Check(
@@ -79,6 +78,7 @@ WHERE l.facts IS DISTINCT FROM jsonb_build_object('order_id', o.order_id,
   'symbol', o.symbol, 'side', o.side, 'type', o.type,
   'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
   'limit_price', o.limit_price, 'parent_order_id', o.parent_order_id,
+  'group_id', o.group_id, 'leg', o.leg, 'stance', o.stance, 'exits', o.exits,
   'trigger_price', o.trigger_price, 'trigger_above', o.trigger_above,
   'releases_at', (extract(epoch FROM o.releases_at) * 1000000)::bigint,
   'expires_at', (extract(epoch FROM o.expires_at) * 1000000)::bigint,

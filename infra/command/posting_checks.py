@@ -47,18 +47,19 @@ def _number(path: str, body: str = "body") -> str:
     return f"({body} #>> '{{{path}}}')::bigint"
 
 
+# A fill that was taken back is the fill with everything the other way.
 # A fill's shares come from clearing, or go there, and its value goes the other way: a delivery
 # fill's out of the client's cash; an intraday one's, and that of shares which a delivery sale
 # lacked, out of the position, which pays out what was realised: the event's cash and the charges
 # it paid, beyond what was delivered.
 _FILLS = f"""
   SELECT user_id, seq, cash_change, body, symbol, sign * {_number("fill,quantity")} AS shares,
-    sign * {_number("fill,value")} AS value, {_number("fill,charges")} AS charges,
+    sign * {_number("fill,value")} AS value, way * {_number("fill,charges")} AS charges,
     sign * coalesce({_number("short,quantity")}, CASE WHEN body #>> '{{fill,product}}' = 'MIS'
       THEN {_number("fill,quantity")} ELSE 0 END) AS traded
-  FROM (SELECT user_id, seq, cash_change, body, body #>> '{{fill,symbol}}' AS symbol,
-      CASE body #>> '{{fill,side}}' WHEN 'BUY' THEN 1 ELSE -1 END AS sign
-    FROM told WHERE kind = 'FILL') f
+  FROM (SELECT user_id, seq, cash_change, body, body #>> '{{fill,symbol}}' AS symbol, way,
+      way * CASE body #>> '{{fill,side}}' WHEN 'BUY' THEN 1 ELSE -1 END AS sign
+    FROM told WHERE kind IN ('FILL', 'FILL_BUSTED')) f
 """
 _CLOSED_OUT = f"""
   SELECT user_id, seq, cash_change, body #>> '{{shortage,symbol}}' AS symbol,
@@ -71,9 +72,11 @@ _EVENT_POSTINGS = Check(
     "event postings",
     rows_of("posting"),
     f"""
-WITH told AS MATERIALIZED (SELECT user_id, seq, kind, cash_change, CASE kind
-      WHEN 'FILL' THEN jsonb_build_object('fill', body::jsonb -> 'fill', 'short',
-        body::jsonb -> 'short') ELSE body::jsonb END AS body
+WITH told AS MATERIALIZED (SELECT user_id, seq, kind, cash_change,
+    CASE kind WHEN 'FILL_BUSTED' THEN -1 ELSE 1 END AS way,
+    CASE WHEN kind IN ('FILL', 'FILL_BUSTED') THEN jsonb_build_object('fill',
+        coalesce(body::jsonb -> 'fill', body::jsonb -> 'bust'), 'short', body::jsonb -> 'short')
+      ELSE body::jsonb END AS body
     FROM {EVENT} t WHERE kind NOT LIKE 'ORDER\\_%'
       AND kind NOT IN ('CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CANCEL_REPEATED',
         'CHANGE_DENIED', 'CHANGE_REFUSED')),
@@ -90,10 +93,10 @@ WITH told AS MATERIALIZED (SELECT user_id, seq, kind, cash_change, CASE kind
     UNION ALL SELECT user_id, seq, account, 'INR', amount FROM told CROSS JOIN LATERAL (VALUES
       ('charge:brokerage', {_number("charged,fee")}), ('charge:gst', {_number("charged,tax")})
       ) x (account, amount) WHERE kind = 'SQUARE_OFF_CHARGED'
-    UNION ALL SELECT user_id, seq, h.account, 'INR', c.amount::bigint
+    UNION ALL SELECT user_id, seq, h.account, 'INR', way * c.amount::bigint
       FROM told CROSS JOIN LATERAL jsonb_array_elements_text(coalesce(body #> '{{fill,heads}}',
         body #> '{{contract_note,differences}}')) WITH ORDINALITY AS c (amount, head)
-      JOIN ledger.charge_head h USING (head) WHERE kind IN ('FILL', 'CONTRACT_NOTE')
+      JOIN ledger.charge_head h USING (head) WHERE kind IN ('FILL', 'FILL_BUSTED', 'CONTRACT_NOTE')
     UNION ALL SELECT user_id, seq, account, asset, amount FROM fill CROSS JOIN LATERAL (VALUES
       ('client:position', symbol, traded), ('client:holding', symbol, shares - traded),
       ('house:clearing', symbol, -shares), ('house:clearing', 'INR', value),

@@ -63,10 +63,10 @@ _TABLES = {
         _same(
             "client_order_id", "fingerprint", "symbol", "side", "type", "product", "margin_rate",
             "validity", "quantity", "disclosed_quantity", "price", "limit_price", "trigger_price",
-            "trigger_above", "released_seq", "parent_order_id", "reserved", "charge_rates",
-            "charges",
-            "status", "filled_quantity", "traded_value", "pending_change", "pending_quantity",
-            "pending_price", "pending_reserved", "request", "accepted_request", "venue_order_id",
+            "trigger_above", "released_seq", "parent_order_id", "group_id", "leg", "stance",
+            "exits", "reserved", "charge_rates", "charges", "status", "filled_quantity",
+            "traded_value", "pending_change", "pending_quantity", "pending_price",
+            "pending_reserved", "request", "accepted_request", "venue_order_id",
             "reason_code", "reason", "rules", "context", "placed_seq", "version",
         )
         | {"trade_date": "trade_date::text"}

@@ -1,8 +1,8 @@
 """`outcry reconcile`: compares the ledger's orders and fills with the exchange's own book.
 
 Invariant: every trade of the venue is booked once with its quantity, price and order, nothing is
-booked that the venue doesn't know, and each order has the status and the filled quantity it has
-there. Like `verify_ledger` this shares no code with what it checks.
+booked that the venue doesn't know, and each order has the status, the price and the filled
+quantity it has there. Like `verify_ledger` this shares no code with what it checks.
 
 A report on its way is no difference: what differs is looked at again, and counts when it is still
 there after SETTLE_SECONDS.
@@ -40,7 +40,7 @@ user_id & 63 IN (SELECT slot FROM ledger.slot WHERE state IN ('HERE', 'LEAVING')
 # DENIED orders never left us, nor did those that wait or ended waiting; all others were handed to
 # the venue.
 _ORDERS = f"""
-SELECT order_id, user_id, symbol, side, quantity, filled_quantity, status
+SELECT order_id, user_id, symbol, side, quantity, limit_price, filled_quantity, status
 FROM ledger.orders WHERE status <> 'DENIED'
   AND (coalesce(trigger_price::text, releases_at::text) IS NULL OR released_seq IS NOT NULL)
   AND {_AT_HOME}
@@ -57,12 +57,13 @@ WHERE settled_at IS NULL ORDER BY kind, subject, session LIMIT 50
 
 
 class Order(NamedTuple):
-    """An order as one side has it."""
+    """An order as one side has it. `price`: its limit, in ten-thousandths of a rupee."""
 
     user_id: int
     symbol: str
     side: str
     quantity: int
+    price: int
     filled: int
     status: str
 
@@ -142,8 +143,8 @@ def read_venue(exchange_url: str) -> Book:
     for row in _pages(exchange_url, "orders"):
         number = _order_number(row["cl_ord_id"])
         order = Order(
-            int(row["account"]), row["symbol"], row["side"], row["quantity"], row["cum"],
-            _STATUS.get(row["status"], row["status"]),
+            int(row["account"]), row["symbol"], row["side"], row["quantity"], row["price"],
+            row["cum"], _STATUS.get(row["status"], row["status"]),
         )  # fmt: skip
         if number in orders:
             problems.append(f"order {number}: the venue has it twice")

@@ -6,7 +6,7 @@ profit is computed again. Nothing here is shared with the program that wrote the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,11 +14,9 @@ import msgspec
 from infra.command.event_log import End
 from infra.command.replayed_dues import Due, ReplayedDues, ReplayFault
 from infra.command.replayed_order import WORKING, OrderFacts, ReplayedOrder
+from infra.command.replayed_shares import Booked, Holding, Lot, Position, half_up, take_lots
 
 NEVER = "infinity"
-KEPT_PERCENT = 20
-"""Of the proceeds of settled shares, until they settle; of shares bought the day before, all; of
-those bought the same day, what they gained."""
 
 Row = dict[str, object]
 """A table's columns, those of its key apart."""
@@ -34,6 +32,12 @@ class _Fill(msgspec.Struct):
     heads: list[int]
     trade_date: str
     settles_on: str
+
+
+class _Bust(_Fill):
+    """A fill that was taken back: `seq` is its event's, `heads` are what was given back."""
+
+    seq: int
 
 
 class _Place(msgspec.Struct):
@@ -65,14 +69,6 @@ class _Due(msgspec.Struct):
     blocked: int
 
 
-class _Lot(msgspec.Struct):
-    lot: int
-    trade_date: str
-    settles_on: str
-    quantity: int
-    cost: int
-
-
 class _Funds(msgspec.Struct):
     unsettled: int
     blocked: int
@@ -86,53 +82,17 @@ class _Body(msgspec.Struct, rename={"account_class": "class"}):
     charge_rates: list[int] = []
     context: msgspec.Raw = msgspec.Raw()
     fill: _Fill | None = None
+    bust: _Bust | None = None
     holding: _Place | None = None
     position: _Place | None = None
     shortage: _Shares | None = None
     short: _Shares | None = None
     delivery: _Delivery | None = None
-    lots: list[_Lot] = []
+    lots: list[Lot] = []
     settled: list[_Due] = []
 
 
 _body = msgspec.json.Decoder(_Body)
-
-
-@dataclass
-class _Holding:
-    pledged: int = 0
-    lots: list[_Lot] = field(default_factory=list)
-
-
-@dataclass
-class _Position:
-    margin_rate: int = 0
-    net: int = 0
-    open_value: int = 0
-    buy_quantity: int = 0
-    buy_value: int = 0
-    sell_quantity: int = 0
-    sell_value: int = 0
-    realised: int = 0
-
-    def trade(self, side: str, quantity: int, value: int) -> int:
-        """What closes is realised against the average entry, the rest opens. Returns what was
-        realised."""
-        sign = 1 if side == "BUY" else -1
-        closing = min(quantity, max(0, -sign * self.net))
-        entry = _half_up(self.open_value * closing, abs(self.net)) if closing else 0
-        exit_ = _half_up(value * closing, quantity)
-        realised = sign * (entry - exit_)
-        self.realised += realised
-        self.open_value += value - exit_ - entry
-        self.net += sign * quantity
-        if side == "BUY":
-            self.buy_quantity += quantity
-            self.buy_value += value
-        else:
-            self.sell_quantity += quantity
-            self.sell_value += value
-        return realised
 
 
 class ReplayedAccount:
@@ -143,8 +103,12 @@ class ReplayedAccount:
         self._class: str | None = None
         self._dues = ReplayedDues()
         self._orders: dict[int, ReplayedOrder] = {}
-        self._holdings: dict[str, _Holding] = {}
-        self._positions: dict[tuple[str, str], _Position] = {}
+        self._holdings: dict[str, Holding] = {}
+        self._positions: dict[tuple[str, str], Position] = {}
+        self._trades: dict[tuple[str, str], dict[int, tuple[str, int, int]]] = {}
+        self._booked: dict[int, Booked] = {}
+        self._ended: dict[int, ReplayedOrder] = {}
+        self._day = ""
 
     def apply(self, kind: str, end: End) -> None:
         """Adds an event. Raises ReplayFault for one that can't be."""
@@ -156,21 +120,41 @@ class ReplayedAccount:
             self._take_order(kind, body, body.order, end.seq)
         for settled in body.settled:
             self._dues.settle(Due(settled.settles_on, settled.unsettled, settled.blocked))
-        added: list[Due] = []
-        if body.fill is not None and body.fill.product == "MIS":
-            added = self._trade(body.order, body.fill, cash_change)
-        elif body.fill is not None:
-            added = self._take_delivery(body.fill, body.short, end.seq, cash_change)
-        elif kind == "POSITION_DELIVERED":
+        before = self._dues.unsettled(), self._dues.blocked()
+        added = self._move_shares(kind, body, end.seq, cash_change)
+        if kind != "BORROWED":  # what lacked is lent in the midst of the change that comes next
+            self._dues.follow(added, end.cash, body.funds.unsettled, body.funds.blocked)
+        if body.fill is not None and body.fill.side == "BUY" and end.seq in self._booked:
+            used = before[0] - self._dues.unsettled(), before[1] - self._dues.blocked()
+            self._booked[end.seq].used = Due(body.fill.settles_on, *used)
+
+    def _move_shares(self, kind: str, body: _Body, seq: int, cash_change: int) -> list[Due]:
+        """What the event did to holdings and positions. Returns what it leaves to settle."""
+        if body.fill is not None:
+            self._begin_day(body.fill.trade_date)
+            if body.fill.product == "MIS":
+                return self._trade(body.order, body.fill, seq, cash_change)
+            return self._take_delivery(body.fill, body.short, seq, cash_change)
+        if body.bust is not None:
+            return self._take_back(body.order, body.bust, body.short, cash_change)
+        if kind == "SHORT_DELIVERED":
+            return self._deliver_short(body, cash_change)
+        if kind == "POSITION_DELIVERED":
             self._deliver(body)
-        elif kind == "SHORT_DELIVERED":
-            added = self._deliver_short(body, cash_change)
         elif kind == "SHORT_CLOSED_OUT":
             self._close_out(body)
         elif kind == "PLEDGE_SET" and body.holding is not None:
             self._holdings[body.holding.symbol].pledged = body.holding.pledged
-        if kind != "BORROWED":  # what lacked is lent in the midst of the change that comes next
-            self._dues.follow(added, end.cash, body.funds.unsettled, body.funds.blocked)
+        return []
+
+    def _begin_day(self, trade_date: str) -> None:
+        """A trade is taken back on its own day or not at all: what the days before did is booked
+        for good."""
+        if trade_date > self._day:
+            self._day = trade_date
+            self._trades.clear()
+            self._booked.clear()
+            self._ended.clear()
 
     def tables(self) -> Mapping[str, dict[Key, Row]]:
         """By table: the rows' keys behind the user, and the other columns of each."""
@@ -211,33 +195,40 @@ class ReplayedAccount:
         if order.product == "MIS":
             position = self._position_at(order.symbol, order.trade_date)
             position.margin_rate = max(position.margin_rate, order.margin_rate)
-        working = self._orders.get(order.order_id)
-        if working is None:
+        found = self._orders.pop(order.order_id, None) or self._ended.pop(order.order_id, None)
+        if found is None:
             return  # it has ended; a report came late
-        working.facts = order
+        found.facts = order
         if kind == "ORDER_RELEASED":
-            working.release(seq, body.charge_rates)
-        if order.status not in WORKING:
-            del self._orders[order.order_id]
-        elif body.fill is not None:
-            working.fill(body.fill.quantity, body.fill.value, body.fill.heads)
+            found.release(seq, body.charge_rates)
+        if body.fill is not None:
+            found.fill(body.fill.quantity, body.fill.value, body.fill.heads)
+        elif body.bust is not None:
+            heads = [-head for head in body.bust.heads]
+            found.fill(-body.bust.quantity, -body.bust.value, heads)
+        if order.status in WORKING:
+            self._orders[order.order_id] = found
+        elif order.filled_quantity:  # a bust may open it again
+            self._ended[order.order_id] = found
 
     def _take_delivery(
         self, fill: _Fill, short: _Shares | None, seq: int, cash_change: int
     ) -> list[Due]:
         """A delivery fill; what a sale lacked is sold short in the position of its day. Returns
         what it leaves to settle."""
-        holding = self._holdings.setdefault(fill.symbol, _Holding())
+        holding = self._holdings.setdefault(fill.symbol, Holding())
+        nothing = Due(fill.settles_on, 0, 0)
         if fill.side == "BUY":
-            bought = _Lot(seq, fill.trade_date, fill.settles_on, fill.quantity, fill.value)
+            bought = Lot(seq, fill.trade_date, fill.settles_on, fill.quantity, fill.value)
             holding.lots.append(bought)
+            self._booked[seq] = Booked([], nothing, nothing)
             return []
         held = sum(x.quantity for x in holding.lots if x.trade_date <= fill.trade_date)
         lacked = max(0, fill.quantity - max(0, held - holding.pledged))
-        paid = _half_up(fill.value * (fill.quantity - lacked), fill.quantity)
+        paid = half_up(fill.value * (fill.quantity - lacked), fill.quantity)
         if lacked and short is None:
             raise ReplayFault("more was sold than was held")
-        blocked = _take_lots(holding, fill.quantity - lacked, paid, fill.trade_date)
+        taken, blocked = take_lots(holding, fill.quantity - lacked, paid, fill.trade_date)
         added, gain = [], cash_change
         if short is not None:
             if (short.quantity, short.value) != (lacked, fill.value - paid):
@@ -245,24 +236,61 @@ class ReplayedAccount:
             position = self._position_at(fill.symbol, fill.trade_date)
             position.margin_rate = max(position.margin_rate, short.margin_rate)
             realised = position.trade("SELL", short.quantity, short.value)
+            self._remember((fill.symbol, fill.trade_date), seq, "SELL", short)
             added = self._dues.add_result(fill.trade_date, fill.settles_on, realised)
             gain -= realised
+        due = Due(fill.settles_on, gain, min(blocked, gain)) if gain > 0 else nothing
         if gain > 0:
-            added.append(Due(fill.settles_on, gain, min(blocked, gain)))
+            added.append(due)
+        self._booked[seq] = Booked(taken, replace(due), nothing)
         return added
 
-    def _trade(self, order: OrderFacts | None, fill: _Fill, cash_change: int) -> list[Due]:
+    def _take_back(
+        self, order: OrderFacts | None, bust: _Bust, short: _Shares | None, cash_change: int
+    ) -> list[Due]:
+        """A fill the other way: the shares go back to where they came from, the position is made
+        of its other trades, what was to settle of it is not. Returns what is to settle again."""
+        added: list[Due] = []
+        if bust.product == "MIS" or short is not None:
+            day = order.trade_date if order and bust.product == "MIS" else bust.trade_date
+            trades = self._trades.get((bust.symbol, day), {})
+            if trades.pop(bust.seq, None) is None:
+                raise ReplayFault(f"the fill {bust.seq} that was taken back is no trade of its day")
+            realised = self._position_at(bust.symbol, day).again(list(trades.values()))
+            gain = cash_change if bust.product == "MIS" else realised
+            added = self._dues.add_result(bust.trade_date, bust.settles_on, gain)
+        if bust.product == "MIS":
+            return added
+        booked = self._booked.pop(bust.seq, None)
+        if booked is None:
+            raise ReplayFault(f"the fill {bust.seq} that was taken back is none that stands")
+        holding = self._holdings[bust.symbol]
+        if bust.side == "BUY":
+            holding.take_back(bust.seq, bust.quantity, bust.value)
+            return [booked.used] if booked.used.unsettled > 0 else []
+        holding.give_back(booked.taken)
+        self._dues.undo(booked.due)
+        return added
+
+    def _remember(self, place: tuple[str, str], seq: int, side: str, part: _Shares | _Fill) -> None:
+        """A trade of a position, for when another of its trades is taken back."""
+        self._trades.setdefault(place, {})[seq] = (side, part.quantity, part.value)
+
+    def _trade(
+        self, order: OrderFacts | None, fill: _Fill, seq: int, cash_change: int
+    ) -> list[Due]:
         if order is None:
             raise ReplayFault("a fill of no order")
         position = self._position_at(order.symbol, order.trade_date)
         position.trade(fill.side, fill.quantity, fill.value)
+        self._remember((order.symbol, order.trade_date), seq, fill.side, fill)
         return self._dues.add_result(fill.trade_date, fill.settles_on, cash_change)
 
     def _deliver(self, body: _Body) -> None:
         if body.position is None:
             raise ReplayFault("a delivery of no position")
         position = self._position_at(body.position.symbol, body.position.trade_date)
-        holding = self._holdings.setdefault(body.position.symbol, _Holding())
+        holding = self._holdings.setdefault(body.position.symbol, Holding())
         [lot] = body.lots
         holding.lots.append(
             msgspec.structs.replace(lot, quantity=position.net, cost=position.open_value)
@@ -273,12 +301,12 @@ class ReplayedAccount:
         if body.position is None or body.delivery is None:
             raise ReplayFault("a delivery of no position")
         position = self._position_at(body.position.symbol, body.position.trade_date)
-        holding = self._holdings.setdefault(body.position.symbol, _Holding())
+        holding = self._holdings.setdefault(body.position.symbol, Holding())
         quantity = body.delivery.quantity
         if not 0 < quantity <= -position.net:
             raise ReplayFault(f"{quantity} delivered of {-position.net} short")
-        blocked = _take_lots(holding, quantity, cash_change, body.position.trade_date)
-        position.open_value -= _half_up(position.open_value * quantity, -position.net)
+        blocked = take_lots(holding, quantity, cash_change, body.position.trade_date).blocked
+        position.open_value -= half_up(position.open_value * quantity, -position.net)
         position.net += quantity
         return [Due(body.delivery.settles_on, cash_change, min(blocked, cash_change))]
 
@@ -293,8 +321,8 @@ class ReplayedAccount:
     def _working(self) -> list[OrderFacts]:
         return [order.facts for order in self._orders.values()]
 
-    def _position_at(self, symbol: str, trade_date: str) -> _Position:
-        return self._positions.setdefault((symbol, trade_date), _Position())
+    def _position_at(self, symbol: str, trade_date: str) -> Position:
+        return self._positions.setdefault((symbol, trade_date), Position())
 
     def _account(self) -> Row:
         end = self._end
@@ -308,7 +336,7 @@ class ReplayedAccount:
             "open_orders": len(self._orders), "class": self._class,
         }  # fmt: skip
 
-    def _holding(self, symbol: str, holding: _Holding) -> Row:
+    def _holding(self, symbol: str, holding: Holding) -> Row:
         sells = (
             order.shares() for order in self._working()
             if (order.symbol, order.side, order.product) == (symbol, "SELL", "CNC")
@@ -320,7 +348,7 @@ class ReplayedAccount:
             "cost": sum(lot.cost for lot in holding.lots),
         }
 
-    def _position(self, place: tuple[str, str], position: _Position) -> Row:
+    def _position(self, place: tuple[str, str], position: Position) -> Row:
         row: dict[str, Any] = {**vars(position)}
         for side in ("BUY", "SELL"):
             orders = [
@@ -331,35 +359,3 @@ class ReplayedAccount:
             row[f"open_{side.lower()}"] = sum(order.shares() for order in orders)
             row[f"reserved_{side.lower()}"] = sum(order.cash() for order in orders)
         return row
-
-
-def _take_lots(holding: _Holding, quantity: int, value: int, trade_date: str) -> int:
-    """First in, first out, behind the oldest shares, which are those pledged, and none bought after
-    the sale's trade date; a part of a lot takes its part of the cost, half a paisa up. Returns what
-    of the value must settle before it can be spent."""
-    sold = shared = blocked = 0
-    holding.lots.sort(key=lambda lot: (lot.trade_date, lot.lot))
-    pledged = holding.pledged
-    for lot in holding.lots:
-        kept = min(pledged, lot.quantity)
-        pledged -= kept
-        taken = min(quantity - sold, lot.quantity - kept)
-        if taken and lot.trade_date <= trade_date:
-            cost = _half_up(lot.cost * taken, lot.quantity)
-            lot.cost -= cost
-            lot.quantity -= taken
-            sold += taken
-            part = _half_up(value * sold, quantity) - shared
-            shared += part
-            if lot.settles_on <= trade_date:
-                blocked += -(-part * KEPT_PERCENT // 100)
-            else:
-                blocked += part if lot.trade_date < trade_date else max(0, part - cost)
-    if sold < quantity:
-        raise ReplayFault("more was sold than was held")
-    holding.lots = [lot for lot in holding.lots if lot.quantity]
-    return blocked
-
-
-def _half_up(part: int, whole: int) -> int:
-    return (part * 2 + whole) // (whole * 2)

@@ -66,6 +66,19 @@ class ReplayedDues:
             due.intraday -= lost
         return []
 
+    def undo(self, gone: Due) -> None:
+        """Proceeds that were added and don't come. What of them was used already can't go again;
+        what is blocked of a day goes as it came, profits of intraday trades apart."""
+        due = self._days.get(gone.settles_on)
+        if due is None or gone.unsettled <= 0:
+            return
+        less = min(gone.unsettled, due.unsettled)
+        blocked = max(
+            min(gone.blocked, due.blocked - due.intraday), due.blocked - due.unsettled + less
+        )
+        due.unsettled, due.blocked = due.unsettled - less, due.blocked - blocked
+        due.intraday = min(due.intraday, due.blocked)
+
     def follow(self, added: Sequence[Due], cash: int, unsettled: int, blocked: int) -> None:
         """Adds, and takes away what the cash does not cover. Whether the day of what is added was
         still to come, the event's sums say. Raises ReplayFault when they say neither."""

@@ -28,6 +28,10 @@ class OrderFacts(msgspec.Struct):
     price: int | None
     limit_price: int
     parent_order_id: int | None
+    group_id: int | None
+    leg: str | None
+    stance: str | None
+    exits: list[dict[str, Any]] | None
     trigger_price: int | None
     trigger_above: bool | None
     releases_at: int | None
@@ -54,8 +58,10 @@ class OrderFacts(msgspec.Struct):
     version: int
 
     def keeps_nothing(self) -> bool:
-        """A GTT, while it waits."""
-        return self.validity == "GTT" and self.status == "TRIGGER_PENDING"
+        """A GTT, while it waits, and of two exits that wait together all but the one that keeps for
+        both."""
+        alone = self.validity != "GTT" and self.stance in {None, "LEADS"}
+        return self.status == "TRIGGER_PENDING" and not alone
 
     def shares(self) -> int:
         """What is still to be filled, of the larger of what it is and is asked to become."""
@@ -65,6 +71,8 @@ class OrderFacts(msgspec.Struct):
 
     def cash(self) -> int:
         """What that needs, rounded up: the dearer of what it is and is asked to become."""
+        if self.keeps_nothing():
+            return 0
         now = _up(self.reserved * (self.quantity - self.filled_quantity), self.quantity)
         if self.pending_quantity is None or self.pending_quantity <= self.filled_quantity:
             return now

@@ -22,9 +22,11 @@ from pg8000.exceptions import DatabaseError
 from infra.command import anchor_log
 from infra.command.archives import check_archives
 from infra.command.book_checks import BOOK_CHECKS
+from infra.command.bust_checks import BUST_CHECKS
 from infra.command.checks import Check
 from infra.command.day_checks import DAY_CHECKS
 from infra.command.event_log import Anchored, End, Walk, walk_log
+from infra.command.exit_checks import EXIT_CHECKS
 from infra.command.ledger_checks import LEDGER_CHECKS
 from infra.command.order_checks import ORDER_CHECKS
 from infra.command.payment_checks import PAYMENT_CHECKS
@@ -33,7 +35,8 @@ from infra.command.report import Report
 
 SLOTS = 64
 CHECKS: Final[tuple[Check, ...]] = (
-    *POSTING_CHECKS, *LEDGER_CHECKS, *ORDER_CHECKS, *BOOK_CHECKS, *PAYMENT_CHECKS, *DAY_CHECKS,
+    *POSTING_CHECKS, *LEDGER_CHECKS, *ORDER_CHECKS, *EXIT_CHECKS, *BUST_CHECKS, *BOOK_CHECKS,
+    *PAYMENT_CHECKS, *DAY_CHECKS,
 )  # fmt: skip
 #: SQLSTATE class of values that a question can't work with.
 _DATA_EXCEPTION = "22"

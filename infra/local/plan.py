@@ -24,6 +24,9 @@ API_PORT, STREAM_PORT = 7400, 7401
 EXECUTION_PARTITIONS, ORDER_SESSIONS, FEED_SESSIONS = 4, 2, 2
 _ORDER_SESSIONS = [f"OUTCRY-O{number + 1}" for number in range(ORDER_SESSIONS)]
 _MARKET_SEED = 1
+#: With a standby the venue must notice within its 2.4 heartbeats that a gateway is stopped, so that
+#: the standby is at work in five seconds.
+_STANDBY_HEARTBEAT = 1
 _REGION = "ap-south-1"
 
 #: What a process of the stack keeps of its starter's environment: nothing of Outcry's.
@@ -55,6 +58,7 @@ class Options:
     api_port: int = API_PORT
     stream_port: int = STREAM_PORT
     fix_tls: bool = False
+    standbys: bool = False
     log_level: str = "INFO"
 
 
@@ -265,11 +269,12 @@ class _Processes:
         partitions = {"EXECUTION_PARTITIONS": str(EXECUTION_PARTITIONS)}
         gateway = {
             "VENUE_ORDERS": f"{LOOPBACK}:{self.venue.orders}",
-            "FIX_STATE": str(self.home.path / "gateway"),
             "FIX_LOG": str(self.home.fix_log),
             "DROP_COPY": "true",
             **clock,
         }
+        if self.options.standbys:
+            gateway |= {"FIX_HEARTBEAT": str(_STANDBY_HEARTBEAT)}
         if self.options.fix_tls:
             gateway |= {
                 "FIX_SESSIONS": ",".join(f"{name}:FIX.4.4:tls" for name in _ORDER_SESSIONS),
@@ -292,17 +297,27 @@ class _Processes:
         }
         return [
             self._part("ingest", "edge.ingest.main", edge | ingest),
-            self._part(
-                "gateway", "edge.gateway.main", edge | streams | sessions | partitions | gateway
-            ),
-            self._part("relay", "edge.relay.main", edge | streams | sessions),
+            *self._leased("gateway", edge | streams | sessions | partitions | gateway),
+            *self._leased("relay", edge | streams | sessions),
             self._part("fanout", "edge.fanout.main", edge | secrets | clock | fanout),
-            self._part("triggers", "edge.triggers.main", edge | streams | clock | partitions),
+            *self._leased("triggers", edge | streams | clock | partitions),
             self._part(
                 "ledger", "infra.local.consumer", app | streams | secrets | clock | partitions
             ),
             self._part("api", "infra.local.gateway.main", app | secrets | clock | api),
         ]
+
+    def _leased(self, name: str, variables: Mapping[str, str]) -> list[Part]:
+        """A process whose work is held by a lease, and its standby when one was asked for. A FIX
+        engine's files are its own: another's that was stopped may still write to them."""
+        places = [name, f"{name}-standby"] if self.options.standbys else [name]
+        parts: list[Part] = []
+        for place in places:
+            own = {**variables, "INSTANCE": place}
+            if name == "gateway":
+                own["FIX_STATE"] = str(self.home.path / place)
+            parts.append(self._part(place, f"edge.{name}.main", own))
+        return parts
 
     def _part(self, name: str, module: str, variables: Mapping[str, str]) -> Part:
         health = self.ports.take()

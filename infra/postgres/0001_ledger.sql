@@ -68,7 +68,12 @@ CREATE TABLE ledger.orders (
   releases_at      timestamptz,               -- the time that it waits for
   released_seq     bigint,                    -- the event that handed a waiting order to the venue
   expires_at       timestamptz,               -- when what is left of it ends; null: the venue ends it
-  parent_order_id  bigint,                    -- of a GTC order placed again: the first of them
+  parent_order_id  bigint,                    -- of a GTC order placed again: the first of them; of an
+                                              -- exit: the entry whose fill it is for
+  group_id         bigint,                    -- of two exits that wait together: the first stop's number
+  leg              text,                      -- which of them it is
+  stance           text,                      -- of a leg: see 0021_linked_exits.sql
+  exits            jsonb,                     -- of an entry: the legs that its fills bring to life
   reserved         bigint NOT NULL,           -- for the whole quantity, charges included
   charge_rates     bigint[] NOT NULL,         -- per 10^9, heads as in ledger.charge_head; [8] caps
                                               -- the brokerage of the order, in paise (0: no cap)
@@ -99,7 +104,8 @@ CREATE TABLE ledger.orders (
   CONSTRAINT orders_sane CHECK (quantity > 0 AND reserved >= 0 AND side IN ('BUY', 'SELL')
     AND type IN ('MARKET', 'LIMIT', 'STOP', 'STOP_LIMIT') AND product IN ('CNC', 'MIS')
     AND validity IN ('DAY', 'IOC', 'TTL', 'GTC', 'GTT') AND pending_change IN ('MODIFY', 'CANCEL')
-    AND (status <> 'TRIGGER_PENDING' OR expires_at IS NOT NULL))
+    AND (status <> 'TRIGGER_PENDING' OR expires_at IS NOT NULL) AND leg IN ('STOP', 'TARGET')
+    AND stance IN ('LEADS', 'FOLLOWS', 'STANDS_BY') AND (leg IS NULL) = (group_id IS NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX orders_by_user ON ledger.orders (user_id, order_id DESC);
 -- What is at the venue or on its way there; in front, what waits for the venue's answer.
@@ -152,7 +158,26 @@ CREATE TABLE ledger.execution (
 );
 CREATE INDEX execution_by_order ON ledger.execution (order_id);
 
-CREATE INDEX execution_by_day ON ledger.execution (trade_date, user_id) WHERE exec_type = 'F';
+CREATE INDEX execution_by_day ON ledger.execution (trade_date, user_id)
+  WHERE exec_type IN ('F', 'G');
+
+CREATE TABLE ledger.trade_bust (              -- which trade an event took back, and by which report
+  user_id    bigint NOT NULL,
+  seq        bigint NOT NULL,                 -- of the event FILL_BUSTED
+  venue      smallint NOT NULL,
+  trade_date date NOT NULL,
+  exec_id    text NOT NULL,                   -- of the trade
+  order_id   bigint NOT NULL,
+  by_exec_id text NOT NULL,                   -- of the report that said so
+  PRIMARY KEY (user_id, seq),
+  UNIQUE (venue, trade_date, exec_id)
+);
+CREATE INDEX trade_bust_by_report ON ledger.trade_bust (order_id, by_exec_id);
+
+CREATE VIEW ledger.trade AS                   -- the trades that stand
+  SELECT x.* FROM ledger.execution x WHERE x.exec_type IN ('F', 'G')
+    AND NOT EXISTS (SELECT FROM ledger.trade_bust b WHERE b.venue = x.venue
+      AND b.trade_date = x.trade_date AND b.exec_id = x.exec_id);
 
 CREATE TABLE ledger.holding (                 -- delivery; what can be sold: quantity - open_sell - pledged
   user_id   bigint NOT NULL,
@@ -187,7 +212,7 @@ CREATE TABLE ledger.lot_sale (                -- what a sale took from which lot
   symbol     text NOT NULL,
   acquired   date NOT NULL,
   trade_date date NOT NULL,
-  quantity   bigint NOT NULL CHECK (quantity > 0),
+  quantity   bigint NOT NULL CHECK (quantity <> 0),  -- below 0: a sale taken back
   cost       bigint NOT NULL,
   proceeds   bigint NOT NULL,                 -- before charges
   PRIMARY KEY (user_id, seq, lot)
@@ -310,6 +335,13 @@ INSERT INTO ledger.order_transition VALUES
   ('CANCELLED', 'PARTLY_FILLED', 'CANCELLED'), ('CANCELLED', 'FULLY_FILLED', 'FILLED'),
   ('EXPIRED', 'PARTLY_FILLED', 'EXPIRED'), ('EXPIRED', 'FULLY_FILLED', 'FILLED'),
   ('PARTIALLY_FILLED', 'REPLACED_DOWN', 'FILLED'),
+  ('PARTIALLY_FILLED', 'LEFT_UNFILLED', 'OPEN'), ('FILLED', 'LEFT_UNFILLED', 'OPEN'),
+  ('PARTIALLY_FILLED', 'LEFT_PARTLY_FILLED', 'PARTIALLY_FILLED'),
+  ('FILLED', 'LEFT_PARTLY_FILLED', 'PARTIALLY_FILLED'),
+  ('PARTIALLY_FILLED', 'LEFT_FILLED', 'FILLED'), ('FILLED', 'LEFT_FILLED', 'FILLED'),
+  ('CANCELLED', 'LEFT_FILLED', 'FILLED'), ('EXPIRED', 'LEFT_FILLED', 'FILLED'),
+  ('PARTIALLY_FILLED', 'LEFT_ENDED', 'CANCELLED'), ('FILLED', 'LEFT_ENDED', 'CANCELLED'),
+  ('CANCELLED', 'LEFT_ENDED', 'CANCELLED'), ('EXPIRED', 'LEFT_ENDED', 'EXPIRED'),
   ('TRIGGER_PENDING', 'RELEASED', 'PENDING'), ('TRIGGER_PENDING', 'DENIED', 'DENIED'),
   ('TRIGGER_PENDING', 'MODIFIED', 'TRIGGER_PENDING'), ('TRIGGER_PENDING', 'CANCELLED', 'CANCELLED'),
   ('TRIGGER_PENDING', 'EXPIRED', 'EXPIRED');
@@ -330,4 +362,6 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.executi
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.lot_sale
   FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.job_entry
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.trade_bust
   FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();

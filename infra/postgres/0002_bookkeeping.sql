@@ -200,9 +200,11 @@ $$;
 CREATE FUNCTION ledger.never_sent(o ledger.orders) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (o.trigger_price IS NOT NULL OR o.releases_at IS NOT NULL) AND o.released_seq IS NULL
 $$;
--- A GTT only promises to try: while it waits it keeps nothing.
+-- A GTT only promises to try: while it waits it keeps nothing. Of two exits that wait together one
+-- keeps for both.
 CREATE FUNCTION ledger.keeps(o ledger.orders) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT ledger.is_working(o.status) AND NOT (o.status = 'TRIGGER_PENDING' AND o.validity = 'GTT')
+  SELECT ledger.is_working(o.status) AND NOT (o.status = 'TRIGGER_PENDING'
+    AND (o.validity = 'GTT' OR coalesce(o.stance <> 'LEADS', false)))
 $$;
 CREATE FUNCTION ledger.part_of(reserved bigint, rest bigint, whole bigint)
 RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -318,6 +320,7 @@ CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql ST
     'venue_order_id', o.venue_order_id, 'symbol', o.symbol, 'side', o.side, 'type', o.type,
     'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
     'limit_price', o.limit_price, 'parent_order_id', o.parent_order_id,
+    'group_id', o.group_id, 'leg', o.leg, 'stance', o.stance, 'exits', o.exits,
     'trigger_price', o.trigger_price, 'trigger_above', o.trigger_above,
     'releases_at', ledger.micros(o.releases_at), 'expires_at', ledger.micros(o.expires_at),
     'product', o.product, 'validity', o.validity,

@@ -142,8 +142,9 @@ BEGIN
 END $$;
 
 -- Places one order of a locked account, or (p_write false) says what placing it would answer and writes
--- nothing. Returns the account after it, which the caller keeps (ledger.keep_account), and (p_later) the
--- order, its event and its command, which the caller writes too (ledger.write_placed).
+-- nothing. Returns the account after it, which the caller keeps (ledger.keep_account), and with p_later
+-- the order, its event and its command, which the caller then writes (ledger.write_placed). Not for an
+-- order with terms, which may leave more than one event.
 -- p_terms: what it waits for and when it ends (ledger.with_terms), null for an order that goes at once.
 -- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED, or RATE_LIMITED
 -- (then rules is the limit, and nothing is kept).
@@ -157,7 +158,7 @@ DECLARE b ledger.orders; j record; v_rules jsonb; v_held bigint := 0; v_reached 
 BEGIN
   account := a;
   IF p_write AND a.class <> 'TEST' AND NOT ledger.is_brokers_own(o.client_order_id) THEN
-    v_reached := ledger.rate_reached(a, p_trade_date);
+    v_reached := ledger.rate_reached(a, p_trade_date, p_now);
     IF v_reached IS NOT NULL THEN
       SELECT f.* INTO outcome, order_facts, rules, available, largest
         FROM ledger.limited_answer(o.user_id, o.client_order_id, o.fingerprint, v_reached) f;
@@ -189,6 +190,7 @@ BEGIN
   END IF;
   o.order_id := ledger.new_order_id(o.user_id);
   o.placed_seq := a.seq + 1;
+  IF o.leg IS NOT NULL THEN o.group_id := o.order_id; END IF;
   IF NOT p_later THEN
     INSERT INTO ledger.orders SELECT (o).* ON CONFLICT (user_id, client_order_id) DO NOTHING;
     IF NOT FOUND THEN  -- the key was used: its first answer stands, whatever the rules say by now
@@ -215,6 +217,10 @@ BEGIN
       || array_to_json(o.charge_rates)::text, o.symbol, command, p_later);
   account := v_logged.account;
   IF p_later THEN placed := o; event := v_logged.event; END IF;
+  IF o.leg IS NOT NULL AND o.status <> 'DENIED' THEN
+    account := ledger.place_leg(account, ledger.leg_of(o, p_terms::jsonb -> 'target', o.quantity),
+      'EXITS_TOGETHER', o.order_id, p_now);
+  END IF;
   available := account.cash - account.held - account.blocked;
 END $$;
 
@@ -246,14 +252,6 @@ BEGIN
   largest := p.largest;
   RETURN NEXT;
 END $$;
-
-CREATE FUNCTION ledger.first_answer(o ledger.orders, p_fingerprint bytea)
-RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
-LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN o.fingerprint = p_fingerprint THEN 'REPLAY' ELSE 'KEY_REUSED' END,
-    (e.body::json -> 'order')::text, coalesce(o.rules, '[]')::text, NULL::bigint, NULL::bigint
-  FROM ledger.ledger_event e WHERE e.user_id = o.user_id AND e.seq = o.placed_seq
-$$;
 
 -- An order that is asked to become another: cancelled (p_quantity null) or replaced. One that waits is
 -- nobody else's and becomes it at once; a cancel behind a change in flight waits for its answer.
@@ -332,7 +330,7 @@ BEGIN
     WHEN v_cancel AND (b.pending_change = 'CANCEL' OR ledger.cancel_waits(b)) THEN 'REPEATED'
     WHEN NOT ledger.is_working(b.status) THEN 'NOT_WORKING'
     WHEN b.pending_change IS NOT NULL AND NOT v_cancel THEN 'IN_FLIGHT'
-    WHEN p_version IS NOT NULL AND p_version <> b.version THEN 'VERSION_MOVED'
+    WHEN p_version <> b.version OR b.leg IS NOT NULL AND p_quantity <> b.quantity THEN 'VERSION_MOVED'
     WHEN NOT v_cancel AND p_quantity <= b.filled_quantity THEN 'BELOW_FILLED' ELSE 'ACCEPTED' END;
   IF outcome NOT IN ('REPEATED', 'ACCEPTED') THEN
     RETURN NEXT;
@@ -350,7 +348,8 @@ BEGIN
       outcome := 'DENIED';
       o := b;
     ELSIF b.status = 'TRIGGER_PENDING' THEN
-      order_facts := ledger.order_facts(ledger.change_waiting(a, b, o, v_cancel, p_now))::text;
+      order_facts := ledger.order_facts(ledger.change_waiting(a, b, o, v_cancel,
+        p_today, p_now))::text;
       RETURN NEXT;
       RETURN;
     END IF;
@@ -368,5 +367,6 @@ BEGIN
     '"order":' || order_facts || ',"change_key":' || to_json(v_id || p_asked)::text
       || CASE outcome WHEN 'DENIED' THEN ',"rules":' || rules ELSE '' END,
     o.symbol, CASE WHEN o.request > b.request THEN ledger.order_command(o) END);
+  IF v_cancel AND outcome = 'ACCEPTED' THEN PERFORM ledger.cancel_siblings(o, p_today, p_now); END IF;
   RETURN NEXT;
 END $$;

@@ -44,35 +44,6 @@ BEGIN
   RETURN c;
 END $$;
 
--- What of a fill is delivered: bought shares are a lot, sold ones leave the lots that they are taken from.
--- p_gain: the cash that this part moves; of a sale's, what is not usable before it settles is due.
--- `facts`: members of the event's body, each with a comma before it.
-CREATE FUNCTION ledger.deliver_fill(a ledger.account, o ledger.orders, p_quantity bigint,
-    p_value bigint, p_gain bigint, p_seq bigint, p_trade_date date, p_settles_on date, p_today date,
-    OUT account ledger.account, OUT facts text)
-LANGUAGE plpgsql AS $$
-DECLARE t record; v_lots json;
-BEGIN
-  account := a;
-  IF o.side = 'BUY' THEN
-    INSERT INTO ledger.holding AS h VALUES (o.user_id, o.symbol, p_quantity, 0, 0, p_value)
-      ON CONFLICT (user_id, symbol) DO UPDATE
-      SET quantity = h.quantity + p_quantity, cost = h.cost + p_value;
-    INSERT INTO ledger.holding_lot VALUES (o.user_id, o.symbol, p_seq, p_trade_date, p_settles_on,
-      p_quantity, p_value);
-    v_lots := json_build_array(json_build_object('lot', p_seq, 'trade_date', p_trade_date,
-      'settles_on', p_settles_on, 'quantity', p_quantity, 'cost', p_value));
-  ELSE
-    t := ledger.take_lots(o.user_id, o.symbol, p_quantity, p_value, p_seq, p_trade_date);
-    v_lots := t.taken;
-    IF p_settles_on > p_today AND p_gain > 0 THEN  -- a late fill has settled by now
-      account := ledger.add_due(account, p_settles_on, p_gain, least(t.blocked, p_gain), 0);
-    END IF;
-  END IF;
-  facts := ',"lots":' || v_lots::text || ',"holding":'
-    || ledger.holding_facts(o.user_id, o.symbol, p_today)::text;
-END $$;
-
 -- An order after a fill, with its charges on all it has traded.
 CREATE FUNCTION ledger.with_fill(o ledger.orders, p_quantity bigint, p_value bigint, p_next text,
     p_now timestamptz)
@@ -93,7 +64,7 @@ END $$;
 -- there and moves what it realised. A fill is a fact and is booked whatever the account holds.
 CREATE FUNCTION ledger.book_fill(a ledger.account, b ledger.orders, p_exec_id text, p_quantity bigint,
     p_price bigint, p_trade_date date, p_settles_on date, p_next text, p_transacted timestamptz,
-    p_today date, p_now timestamptz)
+    p_today date, p_now timestamptz, p_exec_type text)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   v_value bigint := (p_quantity * p_price + 50) / 100;
@@ -146,7 +117,7 @@ BEGIN
       (4, 'client:position', 'INR', v_moved - v_value),
       (5, 'house:clearing', 'INR', v_value - v_moved)
     ) x (line, name, asset, amount) WHERE x.amount <> 0;
-  INSERT INTO ledger.execution VALUES (1, p_trade_date, p_exec_id, o.user_id, o.order_id, 'F',
+  INSERT INTO ledger.execution VALUES (1, p_trade_date, p_exec_id, o.user_id, o.order_id, p_exec_type,
     p_quantity, p_price, v_value, v_charged, p_settles_on, v_seq, p_transacted);
   INSERT INTO ledger.contract_note_due VALUES (p_trade_date, o.user_id) ON CONFLICT DO NOTHING;
   UPDATE ledger.orders x SET filled_quantity = o.filled_quantity, traded_value = o.traded_value,
@@ -165,18 +136,6 @@ BEGIN
   o.pending_quantity := NULL;
   o.pending_price := NULL;
   o.pending_reserved := NULL;
-  RETURN o;
-END $$;
-
--- An order cancelled by the change whose key is the first, with the reason where it was the broker who
--- asked (functions/orders/square_off.py).
-CREATE FUNCTION ledger.with_cancel_reason(o ledger.orders) RETURNS ledger.orders
-LANGUAGE plpgsql IMMUTABLE AS $$
-BEGIN
-  IF starts_with(o.change_keys[1], 'cancel SQ-') THEN
-    o.reason_code := 'SQUARED_OFF';
-    o.reason := 'cancelled by the end-of-day square-off';
-  END IF;
   RETURN o;
 END $$;
 
@@ -238,8 +197,9 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
     WHEN p_exec_type = 'F' AND o.filled_quantity + p_quantity >= o.quantity THEN 'FULLY_FILLED'
     WHEN p_exec_type = 'F' THEN 'PARTLY_FILLED'
-    WHEN p_exec_type = '0' THEN CASE WHEN o.venue_order_id IS NULL THEN 'ACKNOWLEDGED' END
-    -- An ending told twice (once as the answer to our question) says nothing new.
+    -- A refused change may have named the venue's number before; an ending told twice is nothing new.
+    WHEN p_exec_type = '0' THEN CASE WHEN 'PENDING' = o.status OR o.venue_order_id IS NULL
+      THEN 'ACKNOWLEDGED' END
     WHEN p_exec_type = '4' THEN CASE WHEN o.status <> 'CANCELLED' THEN 'CANCELLED' END
     WHEN p_exec_type = 'C' THEN CASE WHEN o.status <> 'EXPIRED' THEN 'EXPIRED' END
     -- 103=6: the venue has this ClOrdID already. It refuses the copy; the order itself lives on.
@@ -260,26 +220,25 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Why a report can't be taken at its word, or NULL: what is wrong with it before the order's life
--- is looked at. A correction or a bust (G, H) moves money in a way nothing here books.
+-- is looked at. What is wrong with a correction or a bust, ledger.amendment_fault says.
 CREATE FUNCTION ledger.fault_of(o ledger.orders, p_exec_type text, p_quantity bigint, p_price bigint)
 RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
-    WHEN p_exec_type NOT IN ('0', '4', '5', '6', '8', '9', 'A', 'C', 'E', 'F', 'I')
+    WHEN p_exec_type NOT IN ('0', '4', '5', '6', '8', '9', 'A', 'C', 'E', 'F', 'G', 'H', 'I')
       THEN 'UNKNOWN_EXEC_TYPE ' || p_exec_type
     WHEN ledger.never_sent(o) THEN 'NEVER_SENT'
-    WHEN p_exec_type = 'F' AND (p_quantity <= 0 OR p_price <= 0) THEN 'EMPTY_FILL'
+    WHEN p_exec_type IN ('F', 'G') AND (p_quantity <= 0 OR p_price <= 0) THEN 'EMPTY_FILL'
     WHEN p_exec_type = 'F' AND p_quantity > o.quantity - o.filled_quantity
       THEN 'FILLED_MORE_THAN_ORDERED'
     -- 10^17 paise: no price of this world, and what 64 bits can still be added to.
-    WHEN p_exec_type = 'F' AND p_quantity::numeric * p_price > 10 ^ 19 THEN 'IMPOSSIBLE_PRICE' END
+    WHEN p_exec_type IN ('F', 'G') AND p_quantity::numeric * p_price > 10 ^ 19 THEN 'IMPOSSIBLE_PRICE' END
 $$;
 
--- Judges a report of an account that is locked: APPLIED (and then what happened, to which state),
--- DUPLICATE, NOTHING (says nothing new), or PARKED with why.
+-- Judges a report of a locked account: APPLIED (with what happened, to which state), DUPLICATE, NOTHING or PARKED.
 CREATE FUNCTION ledger.judge_execution(p_user bigint, p_order bigint, p_request integer,
     p_exec_id text, p_exec_type text, p_ord_status text, p_quantity bigint, p_price bigint,
-    p_cumulative bigint, p_trade_date date, p_reject_code integer, OUT verdict text, OUT why text,
-    OUT o ledger.orders, OUT happening text, OUT next text)
+    p_cumulative bigint, p_trade_date date, p_reject_code integer, p_exec_ref text, p_today date,
+    OUT verdict text, OUT why text, OUT o ledger.orders, OUT happening text, OUT next text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE x ledger.execution;
 BEGIN
@@ -300,7 +259,7 @@ BEGIN
       WHERE e.venue = 1 AND e.trade_date = p_trade_date AND e.exec_id = p_exec_id;
     IF FOUND THEN
       IF (x.order_id, x.exec_type) = (p_order, p_exec_type)
-          AND (p_exec_type <> 'F' OR (x.quantity, x.price) = (p_quantity, p_price)) THEN
+          AND (p_exec_type NOT IN ('F', 'G') OR (x.quantity, x.price) = (p_quantity, p_price)) THEN
         verdict := 'DUPLICATE';
       ELSE
         why := 'EXEC_ID_REUSED';
@@ -309,9 +268,16 @@ BEGIN
     END IF;
   END IF;
   why := ledger.fault_of(o, p_exec_type, p_quantity, p_price);
+  IF why IS NULL AND p_exec_type IN ('G', 'H') THEN
+    why := ledger.amendment_fault(o, p_trade_date, p_exec_ref, p_today);
+    x := ledger.amended_trade(p_order, p_trade_date, p_exec_ref);
+    happening := ledger.left_by(o, o.filled_quantity - x.quantity
+      + CASE p_exec_type WHEN 'G' THEN p_quantity ELSE 0 END, p_ord_status);
+  ELSE
+    happening := ledger.happening_of(o, p_exec_type, p_ord_status, p_quantity, p_cumulative, p_request,
+      p_reject_code);
+  END IF;
   IF why IS NOT NULL THEN RETURN; END IF;
-  happening := ledger.happening_of(o, p_exec_type, p_ord_status, p_quantity, p_cumulative, p_request,
-    p_reject_code);
   IF happening IS NULL THEN
     verdict := 'NOTHING';
     RETURN;
@@ -330,7 +296,7 @@ CREATE FUNCTION ledger.apply_execution(p_session text, p_position bigint, p_user
     p_order bigint, p_request integer, p_exec_id text, p_exec_type text, p_ord_status text,
     p_venue_order_id text, p_quantity bigint, p_price bigint, p_cumulative bigint,
     p_trade_date date, p_settles_on date, p_transacted timestamptz, p_reject_code integer, p_code text,
-    p_text text, p_report text, p_today date, p_now timestamptz)
+    p_text text, p_report text, p_today date, p_now timestamptz, p_exec_ref text)
 RETURNS TABLE (outcome text, why text, seq bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; o ledger.orders; j record; v_seq bigint;
@@ -344,7 +310,7 @@ BEGIN
   IF EXISTS (SELECT FROM ledger.account y WHERE y.user_id = p_user) THEN
     a := ledger.lock_account(p_user, p_today, p_now);
     j := ledger.judge_execution(p_user, p_order, p_request, p_exec_id, p_exec_type, p_ord_status,
-      p_quantity, p_price, p_cumulative, p_trade_date, p_reject_code);
+      p_quantity, p_price, p_cumulative, p_trade_date, p_reject_code, p_exec_ref, p_today);
   ELSE
     SELECT 'PARKED' AS verdict, 'UNKNOWN_ACCOUNT' AS why INTO j;
   END IF;
@@ -361,7 +327,10 @@ BEGIN
   o.venue_order_id := coalesce(o.venue_order_id, nullif(p_venue_order_id, 'NONE'));
   IF p_exec_type = 'F' THEN
     v_seq := ledger.book_fill(a, o, p_exec_id, p_quantity, p_price, p_trade_date, p_settles_on,
-      j.next, p_transacted, p_today, p_now);
+      j.next, p_transacted, p_today, p_now, 'F');
+  ELSIF p_exec_type IN ('G', 'H') THEN
+    v_seq := ledger.book_amendment(a, o, p_exec_type, p_exec_id, p_exec_ref, p_quantity, p_price,
+      p_trade_date, p_settles_on, j.next, p_text, p_transacted, p_today, p_now);
   ELSE
     v_seq := ledger.book_change(a, o, j.happening, j.next, p_request, p_code, p_text,
       CASE WHEN p_exec_type IN ('I', '9') THEN '' ELSE ',"execution":' || json_build_object(
@@ -371,6 +340,9 @@ BEGIN
       INSERT INTO ledger.execution VALUES (1, p_trade_date, p_exec_id, p_user, p_order, p_exec_type,
         0, 0, 0, 0, p_settles_on, v_seq, p_transacted);
     END IF;
+  END IF;
+  IF o.leg IS NOT NULL OR o.exits IS NOT NULL THEN
+    PERFORM ledger.follow_exits(j.o, p_today, p_now);
   END IF;
   RETURN QUERY SELECT 'APPLIED'::text, NULL::text, v_seq;
 END $$;

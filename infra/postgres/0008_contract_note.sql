@@ -34,7 +34,9 @@ LANGUAGE sql STABLE AS $$
   SELECT array_agg(coalesce(b.amount, 0) ORDER BY h.head) FROM ledger.charge_head h LEFT JOIN (
     SELECT p.account, sum(p.amount)::bigint AS amount FROM (
         SELECT e.seq FROM ledger.execution e
-          WHERE e.user_id = p_user AND e.trade_date = p_trade_date AND e.exec_type = 'F'
+          WHERE e.user_id = p_user AND e.trade_date = p_trade_date AND e.exec_type IN ('F', 'G')
+        UNION ALL SELECT u.seq FROM ledger.trade_bust u
+          WHERE u.user_id = p_user AND u.trade_date = p_trade_date
         UNION ALL
         SELECT n.seq FROM ledger.contract_note n
           WHERE n.user_id = p_user AND n.trade_date = p_trade_date) x
@@ -54,8 +56,8 @@ DECLARE a ledger.account; n ledger.contract_note; v_through bigint; v_booked big
   v_differences bigint[] := '{0,0,0,0,0,0,0}'; m record;
 BEGIN
   a := ledger.lock_account(p_user, p_today, p_now);
-  SELECT max(e.seq) INTO v_through FROM ledger.execution e
-    WHERE e.user_id = p_user AND e.trade_date = p_trade_date AND e.exec_type = 'F';
+  SELECT max(e.seq) INTO v_through FROM ledger.trade e
+    WHERE e.user_id = p_user AND e.trade_date = p_trade_date;
   IF v_through IS DISTINCT FROM p_through THEN
     RETURN QUERY SELECT 'STALE'::text, 0, 0::bigint;
     RETURN;
@@ -96,8 +98,8 @@ BEGIN
           AND j.day = p_trade_date AND j.user_id = p_user AND j.instrument = s.symbol)
       GROUP BY s.symbol
       HAVING (SELECT sum(CASE o.side WHEN 'SELL' THEN e.quantity ELSE -e.quantity END)
-        FROM ledger.execution e JOIN ledger.orders o USING (order_id) WHERE e.user_id = p_user
-          AND e.trade_date = p_trade_date AND e.exec_type = 'F' AND o.symbol = s.symbol) > 0
+        FROM ledger.trade e JOIN ledger.orders o USING (order_id) WHERE e.user_id = p_user
+          AND e.trade_date = p_trade_date AND o.symbol = s.symbol) > 0
       ORDER BY s.symbol LOOP
     SELECT * INTO m FROM ledger.move_cash(a, 'DP_CHARGED', NULL, 0, p_now,
       '"depository":' || json_build_object('symbol', v_symbol, 'trade_date', p_trade_date,

@@ -1,13 +1,7 @@
--- What the edge may ask for: the checkpoint of its FIX sessions and the orders nobody answered.
+-- What the edge may ask for: the orders nobody answered, and those that the venue should have. What
+-- it writes is in 0024_leases.sql.
 
-CREATE FUNCTION ledger.move_checkpoint(p_session text, p_applied_through bigint) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  INSERT INTO ledger.fix_checkpoint AS c VALUES (p_session, p_applied_through)
-    ON CONFLICT (session) DO UPDATE
-    SET applied_through = greatest(c.applied_through, excluded.applied_through)
-    RETURNING applied_through
-$$;
-
+-- Of positions at or below the checkpoint alone, which nobody asks for again.
 CREATE FUNCTION ledger.forget_applied(p_session text, p_applied_through bigint) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   DELETE FROM ledger.fix_applied WHERE session = p_session AND position <= p_applied_through
@@ -73,9 +67,8 @@ GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.set_pledge
   ledger.park_execution, ledger.park_unreadable,
   ledger.holding_facts, ledger.position_facts, ledger.position_hold, ledger.part_of,
   ledger.order_facts, ledger.cancel_waits,
-  ledger.account_on, ledger.first_answer, ledger.micros TO outcry_app;
+  ledger.account_on, ledger.micros TO outcry_app;
 GRANT SELECT ON ledger.outbox, ledger.ledger_event, ledger.fix_applied, ledger.fix_checkpoint,
   ledger.orders, ledger.execution, ledger.holding, ledger.holding_lot TO outcry_edge;
-GRANT DELETE ON ledger.outbox TO outcry_edge;
-GRANT EXECUTE ON FUNCTION ledger.move_checkpoint, ledger.forget_applied,
-  ledger.stale_orders, ledger.working_orders, ledger.orders_named TO outcry_edge;
+GRANT EXECUTE ON FUNCTION ledger.forget_applied, ledger.stale_orders, ledger.working_orders,
+  ledger.orders_named TO outcry_edge;

@@ -29,9 +29,9 @@ END $$;
 -- Many orders in one round trip and one commit: a JSON array of objects with the columns of an order,
 -- and its terms, verdict and open_orders_max. Accounts are locked in order, so that two batches can't wait
 -- for each other; each order is judged by itself, behind those before it in the batch. All are written at
--- once, at the end or before an order whose judgement counts orders; an account is written once, as the
--- last of its orders left it. Raises OC208, and nothing is done, when a client's id was used before: ask
--- of each order by itself.
+-- once, at the end or before an order that has terms or whose judgement counts orders; an account is
+-- written once, as the last of its orders left it. Raises OC208, and nothing is done, when a client's id
+-- was used before: ask for each order by itself.
 CREATE FUNCTION ledger.place_orders(p_orders text, p_trade_date date, p_now timestamptz)
 RETURNS TABLE (place integer, outcome text, order_facts text, rules text, available bigint,
   largest bigint)
@@ -56,8 +56,8 @@ BEGIN
       v_orders := '{}'; v_events := '{}'; v_commands := '{}';
     END IF;
     p := ledger.place_one(a, r.wanted, r.terms, r.verdict, r.open_orders_max, p_trade_date, p_now,
-      true, true);
-    IF (p.account).seq > a.seq THEN
+      true, r.terms IS NULL);
+    IF r.terms IS NULL AND (p.account).seq > a.seq THEN
       v_orders := v_orders || p.placed; v_events := v_events || p.event;
       v_commands := v_commands || p.command;
     END IF;

@@ -81,6 +81,35 @@ BEGIN
   taken := array_to_json(v_taken);
 END $$;
 
+-- What of a fill is delivered: bought shares are a lot, sold ones leave the lots that they are taken from.
+-- p_gain: the cash that this part moves; of a sale's, what is not usable before it settles is due.
+-- `facts`: members of the event's body, each with a comma before it.
+CREATE FUNCTION ledger.deliver_fill(a ledger.account, o ledger.orders, p_quantity bigint,
+    p_value bigint, p_gain bigint, p_seq bigint, p_trade_date date, p_settles_on date, p_today date,
+    OUT account ledger.account, OUT facts text)
+LANGUAGE plpgsql AS $$
+DECLARE t record; v_lots json;
+BEGIN
+  account := a;
+  IF o.side = 'BUY' THEN
+    INSERT INTO ledger.holding AS h VALUES (o.user_id, o.symbol, p_quantity, 0, 0, p_value)
+      ON CONFLICT (user_id, symbol) DO UPDATE
+      SET quantity = h.quantity + p_quantity, cost = h.cost + p_value;
+    INSERT INTO ledger.holding_lot VALUES (o.user_id, o.symbol, p_seq, p_trade_date, p_settles_on,
+      p_quantity, p_value);
+    v_lots := json_build_array(json_build_object('lot', p_seq, 'trade_date', p_trade_date,
+      'settles_on', p_settles_on, 'quantity', p_quantity, 'cost', p_value));
+  ELSE
+    t := ledger.take_lots(o.user_id, o.symbol, p_quantity, p_value, p_seq, p_trade_date);
+    v_lots := t.taken;
+    IF p_settles_on > p_today AND p_gain > 0 THEN  -- a late fill has settled by now
+      account := ledger.add_due(account, p_settles_on, p_gain, least(t.blocked, p_gain), 0);
+    END IF;
+  END IF;
+  facts := ',"lots":' || v_lots::text || ',"holding":'
+    || ledger.holding_facts(o.user_id, o.symbol, p_today)::text;
+END $$;
+
 -- What a sale of a trade date can be delivered from: shares bought by then, behind those pledged,
 -- which are the oldest. Counted from the younger ones, of which there are few.
 CREATE FUNCTION ledger.deliverable(p_user bigint, p_symbol text, p_trade_date date) RETURNS bigint

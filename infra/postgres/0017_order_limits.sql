@@ -60,17 +60,19 @@ LANGUAGE sql STABLE AS $$
   LIMIT 1
 $$;
 
--- Whether the broker placed it for the client: squared off, or placed again for another session. Such
+-- Whether the broker placed it for the client: squared off, placed again, or an exit beside another. Such
 -- orders are neither limited nor counted.
 CREATE FUNCTION ledger.is_brokers_own(p_client_order_id text) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
   SELECT p_client_order_id LIKE 'SQ-%' OR p_client_order_id LIKE 'GTC-%'
+    OR p_client_order_id LIKE 'LEG:%'
 $$;
 
 -- Null while the account may place one more order now, else the limit it has reached and when the
--- oldest order that counts no longer does, in milliseconds. Time is the wall clock's, a day the trade
--- date's. Each order leaves an event: below a day's number of events no day needs to be counted.
-CREATE FUNCTION ledger.rate_reached(a ledger.account, p_today date) RETURNS json
+-- oldest order that counts no longer does, in milliseconds. Seconds and minutes are the wall clock's, a
+-- day is India's by the business clock, whichever session its orders are for. Each order leaves an
+-- event: below a day's number of events no day needs to be counted.
+CREATE FUNCTION ledger.rate_reached(a ledger.account, p_today date, p_now timestamptz) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 DECLARE r record; v_now bigint := (extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1767225600000;
   v_second bigint; v_minute bigint; v_day bigint := 0;
@@ -82,7 +84,8 @@ BEGIN
       AND NOT ledger.is_brokers_own(x.client_order_id);
   IF a.seq >= r.per_day THEN
     SELECT count(*) INTO v_day FROM ledger.orders x WHERE x.user_id = a.user_id
-      AND x.order_id >= (v_now - 86400000) << 22 AND x.trade_date = p_today
+      AND x.order_id >= (v_now - 86400000) << 22 AND x.created_at
+        >= date_trunc('day', p_now AT TIME ZONE 'Asia/Kolkata') AT TIME ZONE 'Asia/Kolkata'
       AND NOT ledger.is_brokers_own(x.client_order_id);
   END IF;
   RETURN CASE
@@ -101,6 +104,15 @@ RETURNS bigint LANGUAGE sql STABLE AS $$
   SELECT greatest(1, (x.order_id >> 22) + p_window - p_now) FROM ledger.orders x
     WHERE x.user_id = p_user AND NOT ledger.is_brokers_own(x.client_order_id)
     ORDER BY x.order_id DESC OFFSET p_count - 1 LIMIT 1
+$$;
+
+-- What the first order under a client's id was answered.
+CREATE FUNCTION ledger.first_answer(o ledger.orders, p_fingerprint bytea)
+RETURNS TABLE (outcome text, order_facts text, rules text, available bigint, largest bigint)
+LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN o.fingerprint = p_fingerprint THEN 'REPLAY' ELSE 'KEY_REUSED' END,
+    (e.body::json -> 'order')::text, coalesce(o.rules, '[]')::text, NULL::bigint, NULL::bigint
+  FROM ledger.ledger_event e WHERE e.user_id = o.user_id AND e.seq = o.placed_seq
 $$;
 
 -- The answer to an order above the rate: that of the first time for a key that was used, and else
@@ -173,4 +185,5 @@ BEGIN
   END LOOP;
 END $$;
 
-GRANT EXECUTE ON FUNCTION ledger.register_algo, ledger.rates_of, ledger.cancel_all TO outcry_app;
+GRANT EXECUTE ON FUNCTION ledger.first_answer, ledger.register_algo, ledger.rates_of,
+  ledger.cancel_all TO outcry_app;

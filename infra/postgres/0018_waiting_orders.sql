@@ -23,7 +23,8 @@ CREATE INDEX orders_to_renew ON ledger.orders (user_id, order_id)
 
 -- A new order with its terms: trigger_price, releases_at (it waits for one of them), expires_at, the
 -- trade_date that it is for, when that isn't today, and the order that it continues. trigger_above:
--- whether prices reach it from below.
+-- whether prices reach it from below. A stop with a target is one of two legs and keeps for both;
+-- exits: what an entry's fills bring to life.
 CREATE FUNCTION ledger.with_terms(o ledger.orders, p_terms json) RETURNS ledger.orders
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -33,27 +34,41 @@ BEGIN
   o.expires_at := (p_terms ->> 'expires_at')::timestamptz;
   o.parent_order_id := (p_terms ->> 'parent_order_id')::bigint;
   o.trade_date := coalesce((p_terms ->> 'trade_date')::date, o.trade_date);
+  o.exits := nullif((p_terms -> 'exits')::jsonb, 'null');
+  IF json_typeof(p_terms -> 'target') = 'object' THEN
+    o.leg := 'STOP';
+    o.stance := 'LEADS';
+  END IF;
   IF ledger.never_sent(o) THEN o.status := 'TRIGGER_PENDING'; END IF;
   RETURN o;
 END $$;
 
--- What a new order's terms may break by what other orders wait: an account has so many GTTs at most.
+-- What a new order's terms may break by what the account has: so many GTTs at most, two legs being
+-- one, and exits of no more than is open to be exited.
 CREATE FUNCTION ledger.terms_rules(o ledger.orders, p_terms json) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
-DECLARE v_most integer := (p_terms ->> 'gtt_max')::integer; v_there integer;
+DECLARE v_most integer := (p_terms ->> 'gtt_max')::integer; v_there integer; v_open bigint;
 BEGIN
+  IF o.leg IS NOT NULL AND o.product = 'MIS' THEN
+    v_open := greatest(0, ledger.open_to_exit(o));
+    IF o.quantity > v_open THEN
+      RETURN jsonb_build_array(ledger.rule('NOTHING_TO_EXIT', 'more than the position has open',
+        o.quantity::text, v_open::text, v_open));
+    END IF;
+  END IF;
   IF v_most IS NULL THEN RETURN '[]'; END IF;
-  SELECT count(*) INTO v_there FROM ledger.orders x WHERE x.user_id = o.user_id
+  SELECT count(DISTINCT coalesce(x.group_id, x.order_id)) INTO v_there FROM ledger.orders x WHERE x.user_id = o.user_id
     AND x.validity = 'GTT' AND x.status = 'TRIGGER_PENDING';
   IF v_there < v_most THEN RETURN '[]'; END IF;
   RETURN jsonb_build_array(ledger.rule('TOO_MANY_GTT', 'cancel one first', (v_there + 1)::text,
     v_most::text, 0));
 END $$;
 
--- Whether what it waits for has come: a trade at the trigger or beyond, or the time.
+-- Whether what it waits for has come: a trade at the trigger or beyond, or the time. Never to a leg
+-- whose sibling is at the venue.
 CREATE FUNCTION ledger.is_due(o ledger.orders, p_price bigint, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN o.trigger_price IS NULL THEN o.releases_at <= p_now
+  SELECT CASE WHEN o.stance = 'STANDS_BY' THEN false WHEN o.trigger_price IS NULL THEN o.releases_at <= p_now
     WHEN o.trigger_above THEN p_price >= o.trigger_price
     ELSE p_price <= o.trigger_price END
 $$;
@@ -72,7 +87,7 @@ BEGIN
   UPDATE ledger.orders x SET status = o.status, quantity = o.quantity, price = o.price,
     limit_price = o.limit_price, trigger_price = o.trigger_price, reserved = o.reserved,
     expires_at = o.expires_at, released_seq = o.released_seq, trade_date = o.trade_date,
-    charge_rates = o.charge_rates, change_keys = o.change_keys, change_seqs = o.change_seqs,
+    charge_rates = o.charge_rates, stance = o.stance, change_keys = o.change_keys, change_seqs = o.change_seqs,
     reason_code = o.reason_code, reason = o.reason, rules = o.rules, updated_at = o.updated_at,
     version = o.version, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
   a := ledger.append_event(a, p_kind, o.order_id, 0, ledger.rehold(b, o), 0, p_now,
@@ -91,7 +106,7 @@ CREATE FUNCTION ledger.release_order(p_user bigint, p_order bigint, p_version in
     p_context text, p_today date, p_now timestamptz)
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE a ledger.account; b ledger.orders; o ledger.orders; v_rules jsonb;
+DECLARE a ledger.account; b ledger.orders; h ledger.orders; o ledger.orders; v_rules jsonb;
   v_more text := ',"trigger":' || p_trigger || ',"context":' || p_context || ',"charge_rates":'
     || array_to_json(p_charge_rates)::text;
 BEGIN
@@ -103,23 +118,31 @@ BEGIN
       NULL::text, '[]'::text;
     RETURN;
   END IF;
-  o := b;
+  h := b;
+  IF b.leg IS NOT NULL THEN h.stance := 'LEADS'; END IF;  -- what its sibling keeps is for both
+  o := h;
   o.status := 'PENDING';
   o.limit_price := p_limit_price;
   o.reserved := p_reserved;
   o.charge_rates := p_charge_rates;
   IF o.product = 'CNC' THEN o.trade_date := p_today; END IF;  -- an intraday one lives on its day
-  v_rules := p_verdict::jsonb || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);
+  v_rules := p_verdict::jsonb || ledger.exit_rules(h);
+  IF b.leg IS NOT NULL AND v_rules = '[]' THEN
+    o := ledger.resized_leg(o, least(o.quantity, ledger.open_to_exit(h) + ledger.shares_of(h)));
+  END IF;
+  v_rules := v_rules || (SELECT j.rules FROM ledger.judge(a, h, o, 0) j);
   IF v_rules <> '[]' THEN
     o := b;
     o.rules := v_rules;
     o.reason_code := v_rules -> 0 ->> 'code';
     o.reason := v_rules -> 0 ->> 'message';
     o := ledger.book_waiting(a, b, o, 'DENIED', 'ORDER_RELEASE_DENIED', v_more, NULL, p_now);
+    IF b.leg IS NOT NULL THEN PERFORM ledger.follow_leg(b, o, p_today, p_now); END IF;
   ELSE
+    IF b.leg IS NOT NULL THEN a := ledger.stand_by(o, p_now); END IF;
     o.released_seq := a.seq + 1;
-    -- The end of a DAY order is the venue's from now on.
-    IF o.validity NOT IN ('TTL', 'GTC') THEN o.expires_at := NULL; END IF;
+    -- The end of a DAY order is the venue's from now on; a leg may have to wait again.
+    IF o.validity NOT IN ('TTL', 'GTC') AND o.leg IS NULL THEN o.expires_at := NULL; END IF;
     o := ledger.book_waiting(a, b, o, 'RELEASED', 'ORDER_RELEASED', v_more, ledger.order_command(o),
       p_now);
   END IF;
@@ -139,20 +162,38 @@ BEGIN
   o := b;
   o.reason_code := 'NOT_TRIGGERED';
   o.reason := 'what it waited for did not come in time';
-  PERFORM ledger.book_waiting(a, b, o, 'EXPIRED', 'ORDER_EXPIRED', '', NULL, p_now);
+  o := ledger.book_waiting(a, b, o, 'EXPIRED', 'ORDER_EXPIRED', '', NULL, p_now);
+  IF o.leg IS NOT NULL THEN PERFORM ledger.follow_leg(b, o, p_today, p_now); END IF;
   RETURN true;
+END $$;
+
+-- An order cancelled by the change whose key is the first, with the reason where it was the broker who
+-- asked (functions/orders/square_off.py), or who cancelled it with another.
+CREATE FUNCTION ledger.with_cancel_reason(o ledger.orders) RETURNS ledger.orders
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF starts_with(o.change_keys[1], 'cancel SQ-') THEN
+    o.reason_code := 'SQUARED_OFF';
+    o.reason := 'cancelled by the end-of-day square-off';
+  ELSIF starts_with(o.change_keys[1], 'cancel leg:') THEN
+    o.reason_code := 'SIBLING_CANCELLED';
+    o.reason := 'the exit that it waited with was cancelled';
+  END IF;
+  RETURN o;
 END $$;
 
 -- request_change of an order that waits: done at once, nobody else has to agree. n is the order as it
 -- is to be, with the request's key. Returns it as it then is.
 CREATE FUNCTION ledger.change_waiting(a ledger.account, b ledger.orders, n ledger.orders,
-    p_cancel boolean, p_now timestamptz)
+    p_cancel boolean, p_today date, p_now timestamptz)
 RETURNS ledger.orders LANGUAGE plpgsql AS $$
-DECLARE v_more text := ',"change_key":' || to_json(n.change_keys[1])::text;
+DECLARE o ledger.orders; v_more text := ',"change_key":' || to_json(n.change_keys[1])::text;
 BEGIN
   IF p_cancel THEN
-    RETURN ledger.book_waiting(a, b, ledger.with_cancel_reason(n), 'CANCELLED', 'ORDER_CANCELLED',
+    o := ledger.book_waiting(a, b, ledger.with_cancel_reason(n), 'CANCELLED', 'ORDER_CANCELLED',
       v_more, NULL, p_now);
+    PERFORM ledger.cancel_siblings(o, p_today, p_now);
+    RETURN o;
   END IF;
   RETURN ledger.book_waiting(a, b, n, 'MODIFIED', 'ORDER_MODIFIED', v_more, NULL, p_now);
 END $$;

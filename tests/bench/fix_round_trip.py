@@ -1,10 +1,15 @@
-"""`fix_round_trip`: orders a second through one FIX session, each answered before it counts.
+"""`fix_round_trip`: orders a second through one FIX session, each answered before it counts; and
+how long an answer takes at RATE orders a second.
 
-Ours: command in the durable stream -> gateway process -> venue -> gateway -> acknowledgement in the
-executions stream. Baseline: a bare QuickFIX initiator in one process that sends the same order
-and counts the same answers, with no streams and no ledger. Both keep WINDOW orders in flight
-against the same venue, in the same run, one after the other. The venue is one Python process and
-is part of both figures.
+The first is a closed loop. Ours: command in the durable stream -> gateway process -> venue ->
+gateway -> acknowledgement in the executions stream. Baseline: a bare QuickFIX initiator in one
+process that sends the same order and counts the same answers, with no streams and no ledger. Both
+keep WINDOW orders in flight against the same venue, in the same run, one after the other. The venue
+is one Python process and is part of both figures.
+
+The second is an open loop: each order has its moment in a schedule made before, whatever the
+answers do, and its time counts from that moment (corrected for coordinated omission by
+construction) until its acknowledgement is read from the stream.
 """
 
 import contextlib
@@ -18,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import quickfix
+from hdrh.histogram import HdrHistogram
 
 from edge.gateway.session import engine_settings
 from edge.gateway.venue_sessions import VENUE, order_sessions
@@ -39,7 +45,10 @@ from tests.support.paper_ledger import PaperLedger
 from tests.support.valkey import valkey_server
 
 WINDOW = 200
+#: Orders a second of the open loop.
+RATE = 1_000
 PARTITIONS = 4
+SETTLE_SECONDS = 10.0
 READY_SECONDS = 30.0
 SYMBOL = "RELIANCE"
 SESSIONS = 2
@@ -47,17 +56,18 @@ SESSIONS = 2
 
 def run(seconds: float) -> dict[str, Any]:
     """Round trips per second and session, ours and QuickFIX's alone."""
-    half = max(1.0, seconds / 2)
+    third = max(1.0, seconds / 3)
     with _venue() as (folder, port):
-        alone = _quickfix_alone(folder / "alone", port, half)
+        alone = _quickfix_alone(folder / "alone", port, third)
     with _venue() as (folder, port):
-        ours = _through_the_gateway(folder, port, half)
+        ours, paced = _through_the_gateway(folder, port, third)
     return {
         "name": "fix_round_trip",
         "figure": ours,
         "unit": "round trips/s/session",
         "baselines": [{"name": "QuickFIX alone", "figure": alone}],
         "in_flight": WINDOW,
+        **paced,
     }
 
 
@@ -89,7 +99,10 @@ def _order(number: int) -> NewOrder:
     )
 
 
-def _through_the_gateway(folder: Path, port: int, seconds: float) -> float:
+def _through_the_gateway(
+    folder: Path, port: int, seconds: float
+) -> tuple[float, dict[str, object]]:
+    """Round trips a second, and the times at RATE."""
     with valkey_server(durable=True) as server:
         gateway = GatewayProcess(folder, server.url, port, free_ports(1)[0])
         ledger = PaperLedger(gateway.ledger)
@@ -100,29 +113,80 @@ def _through_the_gateway(folder: Path, port: int, seconds: float) -> float:
                 if time.monotonic() > deadline:
                     raise RuntimeError((folder / "gateway.log").read_text())
                 time.sleep(0.05)
-            return _drive_streams(server.url, ledger, seconds)
+            desk = _Desk(server.url, ledger)
+            return desk.as_fast_as_answered(seconds), desk.on_schedule(seconds)
         finally:
             gateway.kill()
 
 
-def _drive_streams(url: str, ledger: PaperLedger, seconds: float) -> float:
-    writer, reader = ValkeyStreams(url), ValkeyStreams(url)
-    names = [executions_stream(number) for number in range(PARTITIONS)]
-    stream = orders_stream(session_of_symbol(SYMBOL, SESSIONS))
-    sent = answered = 0
-    began = time.monotonic()
-    while (elapsed := time.monotonic() - began) < seconds:
-        room = WINDOW - (sent - answered)
-        if room > 0:
-            orders = [_order(sent + n + 1) for n in range(room)]
-            writer.append(stream, [Record(str(o.user_id), encode_command(o)) for o in orders])
-            sent += room
-        for name, entries in reader.read(names, "bench", "me", 500, 20):
-            reports = [decode_execution(e.data) for e in entries]
-            answered += sum(report.exec_type == "0" for report in reports)
-            ledger.mark_applied(reports)
-            reader.acknowledge(name, "bench", [e.id for e in entries])
-    return answered / elapsed
+class _Desk:
+    """Puts orders into one session's stream and reads their acknowledgements."""
+
+    def __init__(self, url: str, ledger: PaperLedger) -> None:
+        self._writer, self._reader = ValkeyStreams(url), ValkeyStreams(url)
+        self._ledger = ledger
+        self._names = [executions_stream(number) for number in range(PARTITIONS)]
+        self._stream = orders_stream(session_of_symbol(SYMBOL, SESSIONS))
+        self._sent = 0
+
+    def as_fast_as_answered(self, seconds: float) -> float:
+        """Answers a second while WINDOW orders are in flight. None is left when it returns."""
+        before, answered = self._sent, 0
+        began = time.monotonic()
+        while (elapsed := time.monotonic() - began) < seconds:
+            room = WINDOW - (self._sent - before - answered)
+            if room > 0:
+                self._send(room)
+            answered += len(self._acknowledged())
+        rate = answered / elapsed
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while answered < self._sent - before and time.monotonic() < deadline:
+            answered += len(self._acknowledged())
+        return rate
+
+    def on_schedule(self, seconds: float) -> dict[str, object]:
+        """The times from an order's moment to its answer, in milliseconds, at RATE."""
+        first, count = self._sent + 1, int(RATE * seconds)
+        started = time.monotonic() + 0.2
+        sender = threading.Thread(target=self._keep_to_schedule, args=(started, count))
+        sender.start()
+        taken = HdrHistogram(1, 60_000_000, 3)
+        deadline = started + seconds + SETTLE_SECONDS
+        while taken.get_total_count() < count and time.monotonic() < deadline:
+            for number in self._acknowledged():
+                due = started + (number - first) / RATE
+                taken.record_value(max(1, int((time.monotonic() - due) * 1_000_000)))
+        sender.join()
+        return {
+            f"p{name}_ms_at_{RATE}_per_s": round(taken.get_value_at_percentile(at) / 1_000, 1)
+            for name, at in (("50", 50), ("99", 99), ("99_9", 99.9))
+        } | {"paced_orders": count, "paced_unanswered": count - taken.get_total_count()}
+
+    def _keep_to_schedule(self, started: float, count: int) -> None:
+        left = 0
+        while left < count:
+            due = min(count, int((time.monotonic() - started) * RATE) + 1)
+            if due > left:
+                self._send(due - left)
+                left = due
+            else:
+                time.sleep(max(0.0, started + left / RATE - time.monotonic()))
+
+    def _send(self, count: int) -> None:
+        orders = [_order(self._sent + n + 1) for n in range(count)]
+        self._sent += count
+        records = [Record(str(order.user_id), encode_command(order)) for order in orders]
+        self._writer.append(self._stream, records)
+
+    def _acknowledged(self) -> list[int]:
+        """The numbers of the orders whose acknowledgement came, each once."""
+        found: list[int] = []
+        for name, entries in self._reader.read(self._names, "bench", "me", 500, 20):
+            reports = [decode_execution(entry.data) for entry in entries]
+            found += [report.order_id >> 22 for report in reports if report.exec_type == "0"]
+            self._ledger.mark_applied(reports)
+            self._reader.acknowledge(name, "bench", [entry.id for entry in entries])
+        return found
 
 
 @functools.cache
@@ -172,7 +236,7 @@ def _quickfix_alone(folder: Path, port: int, seconds: float) -> float:
     return counting.answered / elapsed
 
 
-class _Counting(quickfix.Application):
+class _Counting(quickfix.Application):  # type: ignore[misc]
     """Counts acknowledgements, and lets as many orders follow."""
 
     def __init__(self) -> None:

@@ -138,7 +138,7 @@ def _percentile(waits: list[float], percent: float) -> float:
     histogram = HdrHistogram(1, 60_000_000, 3)
     for wait in waits:
         histogram.record_value(max(1, int(wait * 1000)))
-    return round(histogram.get_value_at_percentile(percent) / 1000, 1)
+    return float(round(histogram.get_value_at_percentile(percent) / 1000, 1))
 
 
 def _tokens(stack: Stack) -> list[str]:

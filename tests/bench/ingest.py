@@ -19,6 +19,7 @@ import psutil
 import redis.asyncio
 import uvloop
 
+from edge.ingest.announced import Announced
 from edge.ingest.book import Book
 from edge.ingest.entries import parse_incremental
 from edge.ingest.feed import Feed
@@ -85,8 +86,9 @@ def _venue(listener: socket.socket, data: bytes) -> None:
 def _shipped(url: str, port: int, taken: "Synchronized[int]") -> None:
     async def take_forever() -> None:
         book = Book({}, 0)
-        publisher = Publisher(book, QuoteWriter(url), wall_now)
-        feed = Feed("OUTCRY-M1", ("127.0.0.1", port), ["S0"], book, wall_now)
+        announced = Announced({})
+        publisher = Publisher(book, announced, QuoteWriter(url), wall_now)
+        feed = Feed("OUTCRY-M1", ("127.0.0.1", port), ["S0"], book, announced, wall_now)
         tasks = [asyncio.create_task(publisher.run()), asyncio.create_task(feed.run())]
         while not any(task.done() for task in tasks):
             await asyncio.sleep(0.05)
@@ -127,7 +129,7 @@ def _measure(target: Callable[..., None], url: str, port: int, seconds: float) -
         time.sleep(seconds)
         got, ended = taken.value - had, measured.cpu_times()
         used = ended.user + ended.system - began.user - began.system
-        return got / max(used, 0.01)
+        return float(got / max(used, 0.01))
     finally:
         process.kill()
         process.join(10)

@@ -124,7 +124,7 @@ def _closing(socket: ClientConnection) -> ConnectionClosed:
     """What the server closed with; whatever it says before is let go."""
     try:
         while True:
-            socket.recv(timeout=30)
+            socket.recv(timeout=120)
     except ConnectionClosed as closed:
         return closed
 

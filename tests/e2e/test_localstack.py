@@ -20,7 +20,7 @@ from tests.support.trader import Trader, eventually
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("artifacts")]
 SYMBOL = "RELIANCE"
 # A Kinesis mapping of LocalStack takes about a second a record; the machine may be busy.
-APPLIED_SECONDS = 60
+APPLIED_SECONDS = 180
 
 
 class Deployed:
@@ -37,7 +37,7 @@ class Deployed:
 
     def call(self, path: str, token: str | None) -> httpx.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.get(self.address + path, headers=headers, timeout=30)
+        return httpx.get(self.address + path, headers=headers, timeout=60)
 
     def resting_order(self) -> Any:
         """An order of the first user that the venue took and nobody sells into."""
@@ -67,7 +67,7 @@ def test_an_order_placed_there_is_in_the_same_ledger(deployed: Deployed) -> None
     here = httpx.get(
         f"{deployed.stack.api}/v1/orders/{order['order_id']}",
         headers=dict(deployed.first.http.headers),
-        timeout=30,
+        timeout=60,
     )
     assert here.json()["status"] == "OPEN"
     events = deployed.first.get("/v1/ledger", limit=100)["items"]

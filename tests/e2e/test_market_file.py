@@ -28,7 +28,7 @@ def _below(trader: Trader, symbol: str) -> str:
 def _shown(trader: Trader, symbol: str, **facts: str) -> None:
     """Waits until the instrument is shown so."""
     eventually(
-        lambda: trader.get(f"/v1/instruments/{symbol}"), lambda i: facts.items() <= i.items(), 30
+        lambda: trader.get(f"/v1/instruments/{symbol}"), lambda i: facts.items() <= i.items(), 120
     )
 
 
@@ -42,9 +42,10 @@ def test_what_the_exchange_does_by_itself_is_seen_and_all_books_agree(
         quote = eventually(
             lambda: trader.get("/v1/quotes", symbols="ITC")["items"][0],
             lambda q: Decimal(q["change_percent"]) < -4,
-            20,
+            120,
         )
         assert Decimal(quote["change_percent"]) > -6
+        _shown(trader, "TCS", phase="HALTED")
         halted = trader.place(symbol="TCS", side="BUY", quantity=1, price="3000")
         refused = trader.wait_for(halted.json()["order_id"], FINAL)
         assert (halted.status_code, refused["status"]) == (422, "DENIED")
@@ -66,10 +67,15 @@ def test_what_the_exchange_does_by_itself_is_seen_and_all_books_agree(
         _shown(trader, "SBIN", band_low=f"{low}.00", band_high=f"{high}.00")
         outside = trader.place(symbol="SBIN", side="BUY", quantity=1, price=_below(trader, "SBIN"))
         assert [rule["code"] for rule in outside.json()["rules"]] == ["PRICE_OUTSIDE_BAND"]
-        lifted = httpx.post(
-            f"{stack.status()['exchange']}/control", json={"do": "lift", "symbol": "TCS"}
-        )
-        assert lifted.status_code == httpx.codes.OK, lifted.text
+        with trader.stream() as stream:
+            stream.send(action="ping", id=1)
+            stream.until(lambda message: message["type"] == "pong")  # it is signed in
+            lifted = httpx.post(
+                f"{stack.status()['exchange']}/control", json={"do": "lift", "symbol": "TCS"}
+            )
+            assert lifted.status_code == httpx.codes.OK, lifted.text
+            told = stream.until(lambda message: message.get("symbol") == "TCS")
+            assert (told["type"], told["phase"]) == ("market", "REOPENING")
         _shown(trader, "TCS", phase="REOPENING")  # its call auction takes orders
         assert trader.place(symbol="TCS", side="BUY", quantity=1, price="3000").status_code == 202
         reconciled = stack.outcry("reconcile")

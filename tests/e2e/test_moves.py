@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("own stacks")
 
 TRADERS = 3
 ORDERS = 40
-SETTLE_SECONDS = 60
+SETTLE_SECONDS = 120
 NEW_SHARD = 2
 
 
@@ -51,7 +51,6 @@ def settled(trader: Trader) -> bool:
     return all(order["status"] in ends for order in trader.every_order())
 
 
-@pytest.mark.timeout(240)
 def test_slots_move_to_an_added_shard_while_orders_flow(stack: Stack) -> None:
     traders = [stack.new_trader() for _ in range(TRADERS)]
     slots = sorted({int(t.get("/v1/profile")["user_id"]) & 63 for t in traders})

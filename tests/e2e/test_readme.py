@@ -30,7 +30,6 @@ def test_the_readme_shows_the_commands_that_have_tests_of_their_own() -> None:
     assert set(BLOCKS) >= OWN_TESTS
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "block", [b for b in BLOCKS if b not in OWN_TESTS], ids=lambda block: block.split("\n")[0][:40]
 )
@@ -43,7 +42,6 @@ def test_a_block_of_the_readme_works(stack: Stack, block: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.xdist_group("artifacts")  # one at a time may fill `build`
 def test_the_functions_are_built_as_the_readme_says() -> None:
     done = subprocess.run(
@@ -52,7 +50,6 @@ def test_the_functions_are_built_as_the_readme_says() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.xdist_group("own stacks")
 def test_make_run_starts_everything_says_so_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     environment = {**os.environ, "OUTCRY_HOME": str(tmp_path / "home")}
@@ -63,11 +60,11 @@ def test_make_run_starts_everything_says_so_and_ctrl_c_leaves_nothing(tmp_path: 
             cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
-    eventually(output.read_text, lambda text: "Outcry is running" in text, 120)
+    eventually(output.read_text, lambda text: "Outcry is running" in text, 400)
     parts = psutil.Process(process.pid).children(recursive=True)
     assert len(parts) > 11
     os.killpg(process.pid, signal.SIGINT)
-    process.wait(60)
-    gone, alive = psutil.wait_procs(parts, timeout=30)
+    process.wait(180)
+    gone, alive = psutil.wait_procs(parts, timeout=120)
     assert not alive
     assert len(gone) == len(parts)

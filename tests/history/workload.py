@@ -30,7 +30,7 @@ DAYS = (date(2026, 7, 10), date(2026, 7, 13), date(2026, 7, 14))
 """A Friday and the two settlement days behind it."""
 FUNDS = 250_000_00
 SHARES = 500
-THREADS_SECONDS = 30.0
+THREADS_SECONDS = 300.0
 PROCESSES_SECONDS = 500.0
 """Processes whose parent forgot them end by themselves."""
 
@@ -117,7 +117,7 @@ class Processes:
     def kill(self, name: str) -> None:
         """SIGKILL in the middle of whatever it does, and a new life."""
         self._running[name].kill()
-        self._running[name].wait(10)
+        self._running[name].wait(60)
         self.killed[name.split("-")[0]] += 1
         self._begin(name)
 
@@ -134,7 +134,7 @@ class Processes:
     def close(self) -> None:
         for process in self._running.values():
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
     def _begin(self, name: str) -> None:
         self._lives[name] += 1

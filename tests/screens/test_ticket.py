@@ -121,3 +121,18 @@ async def test_a_malformed_field_is_named_at_its_place(desk: Desk) -> None:
         lines = text_of(pilot).splitlines()
 
     assert any("Quantity" in line and "at most" in line for line in lines)
+
+
+async def test_a_stop_asks_for_its_trigger_and_names_no_price(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("s", "3", "shift+tab", "right", "right", "tab", "tab", *"2900", "enter")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await settle(pilot, lambda: "STOP · DAY · CNC" in text_of(pilot))
+        assert "₹2,900.00" in text_of(pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(desk.broker.placed))
+
+    (body,) = desk.broker.placed
+    assert body["trigger_price"] == "2900"
+    assert "price" not in body

@@ -19,7 +19,7 @@ from infra.local.children import die_with_parent
 from infra.local.ports import LOOPBACK, free_ports
 
 TOKEN = "a-token-of-the-tests"
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 class BankProcess:
@@ -60,8 +60,9 @@ class BankProcess:
         """Asks it to end; gives its exit code."""
         return self._stop(signal.SIGTERM)
 
-    def client(self, answer_seconds: float = 2.0, rest_seconds: float = 0.0) -> HttpBank:
-        """The adapter, as the functions have it, but for its rest."""
+    def client(self, answer_seconds: float = 60.0, rest_seconds: float = 0.0) -> HttpBank:
+        """The adapter as the functions have it, but for its rest and its patience: a bank that is
+        not told to be silent answers, however busy the machine is."""
         return HttpBank(self.url, TOKEN, answer_seconds=answer_seconds, rest_seconds=rest_seconds)
 
     def behave(self, behaviour: str, times: int | None = None, seconds: float = 1.0) -> None:
@@ -77,7 +78,7 @@ class BankProcess:
         self, method: str, path: str, body: object = None, token: str = TOKEN
     ) -> tuple[int, Any]:
         """Status and JSON of one request. Raises OSError, http.client.HTTPException."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5)
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=60)
         try:
             text = body if isinstance(body, str) else json.dumps(body)
             connection.request(method, path, text, {"Authorization": f"Bearer {token}"})

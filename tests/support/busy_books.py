@@ -25,6 +25,7 @@ from infra.local.postgres import APPLICATION
 from tests.support.contract_notes import write_note_of
 from tests.support.eventually import wait_until
 from tests.support.ledger import ACME, LAKH, NOON, RUPEE, TODAY, Trader, price
+from tests.support.linked_exits import bracket, pair
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 from tests.support.waiting import gtt, modify_stop, release, stopped
 
@@ -75,7 +76,7 @@ def anchor_everything(shards: Shards, folder: Path) -> None:
     secrets = FileSecrets(folder / "secrets")
     make_keys(secrets)
     for number, shard in enumerate(shards.databases):
-        wait_until(lambda shard=shard: bool(shard.run(_QUIET)[0][0]), seconds=30)  # type: ignore[misc]
+        wait_until(lambda shard=shard: bool(shard.run(_QUIET)[0][0]))  # type: ignore[misc]
         anchor_shard(shard, FileObjects(folder / "objects"), anchor_key(secrets), number, NOON)
 
 
@@ -240,13 +241,17 @@ def _pay(trader: Trader) -> None:
 
 
 def _wait(trader: Trader) -> None:
-    """A stop that was released and filled, one that was changed and waits on, GTTs that wait."""
+    """A stop that was released and filled, one that was changed and waits on, GTTs that wait; exits
+    that wait together, one of which is at the venue, and those of an entry."""
     order = stopped(trader, Side.BUY, 10, 105)
     release(trader, order, 106)
     trader.fill(order, 10, 106)
     modify_stop(trader, stopped(trader, Side.SELL, 4, 95), 5, 94)
     gtt(trader, Side.BUY, 3, 90, 91)
     gtt(trader, Side.SELL, 300, 110, 109)
+    pair(trader, Side.SELL, 2, stop=95, target=105)
+    release(trader, pair(trader, Side.SELL, 2, stop=95, target=105)[0], 94)
+    trader.fill(bracket(trader, Side.BUY, 5, 100, stop=95, target=105), 3)
 
 
 def _note(trader: Trader) -> None:

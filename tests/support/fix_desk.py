@@ -1,8 +1,6 @@
 """A venue, streams, the order gateway and a paper ledger, each of which can be killed."""
 
 import itertools
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import redis
@@ -14,16 +12,10 @@ from infra.exchange.bands import Band
 from infra.exchange.instruments import read_listing
 from infra.local.ports import free_ports
 from tests.integration.exchange.venue_process import VenueProcess
+from tests.support.eventually import wait_until
 from tests.support.gateway_process import GatewayProcess
 from tests.support.paper_ledger import PaperApplier, PaperLedger, command_stream
 from tests.support.valkey import ValkeyUnderTest
-
-
-def until(condition: Callable[[], bool], seconds: float = 45.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.02)
 
 
 class Desk:
@@ -44,7 +36,7 @@ class Desk:
     def open(self) -> None:
         self.venue.start()
         self.gateway.start()
-        until(self.gateway.ready)
+        wait_until(self.gateway.ready)
 
     def close(self) -> None:
         self.gateway.kill()
@@ -78,10 +70,10 @@ class Desk:
         self._writer.append(command_stream(command), [record])
 
     def routes(self) -> list[bool]:
-        """Which order sessions the functions are told to be up; none when they are told nothing."""
+        """Which order sessions are said to be open; none when nothing is said."""
         with redis.Redis.from_url(self.streams.url) as client:
             told = client.get(ROUTES_KEY)
-        return [] if told is None else [route.up for route in decode_routes(told).routes]
+        return [] if told is None else [route.open for route in decode_routes(told).routes]
 
     def exec_types(self, order: NewOrder) -> list[str]:
         """What was reported of an order, in turn."""

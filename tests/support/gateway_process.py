@@ -35,6 +35,7 @@ class GatewayProcess:
             "OUTCRY_FIX_STATE": str(self.fix_state),
             "OUTCRY_FIX_LOG": str(folder / "fix-log"),
             "OUTCRY_HEALTH": self._health,
+            "OUTCRY_INSTANCE": "gateway.1",
             **{f"OUTCRY_{name}": value for name, value in settings.items()},
         }
 
@@ -53,14 +54,14 @@ class GatewayProcess:
 
     def ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://{self._health}/health", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{self._health}/health", timeout=60) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
     def metrics(self) -> dict[str, float]:
         """What /metrics tells, by name and labels."""
-        with urllib.request.urlopen(f"http://{self._health}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self._health}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
         samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
@@ -71,17 +72,21 @@ class GatewayProcess:
             self.process.wait()
 
     def stop(self) -> int:
-        """SIGTERM; its exit code. Raises TimeoutExpired after 5 s."""
+        """SIGTERM; its exit code. Raises TimeoutExpired after a minute."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(5)
+        return self.process.wait(60)
 
 
 def main() -> int:
     settings = GatewaySettings.from_environment()
     configure_logging("gateway", settings.log_level)
     path = Path(settings.postgres_urls[0])
-    return run(settings, Ledger(*[lambda: PaperLedger(path)] * 3))
+
+    def opened(fence: int) -> PaperLedger:
+        return PaperLedger(path, fence)
+
+    return run(settings, Ledger(lambda: PaperLedger(path), opened, opened, opened))
 
 
 if __name__ == "__main__":

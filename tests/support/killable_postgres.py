@@ -15,7 +15,7 @@ from infra.local.migrations import migrate
 from infra.local.ports import free_ports
 from infra.local.postgres import OWNER, PostgresServer
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 class KillablePostgres:

@@ -147,9 +147,13 @@ class Trader:
         order = self.order(order_id)
         judgement = verdict(Side(order.side), quantity, rupees, product=Product(order.product))
         return changing.request_modify(
-            self.shards, self.user_id, order_id, f"m{next(self._requests)}", None, self.today,
+            self.shards, self.user_id, order_id, self.request_id(), None, self.today,
             self.now, changing.Asked(quantity), quantity, judgement,
         )  # fmt: skip
+
+    def request_id(self) -> str:
+        """A change's, used once."""
+        return f"m{next(self._requests)}"
 
     def report(self, order_id: int, exec_type: str, **changes: object) -> ExecutionReport:
         """What the venue would say; `changes` replaces fields."""

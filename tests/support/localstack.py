@@ -16,7 +16,7 @@ from infra.local.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "ap-south-1"
-START_SECONDS = 180.0  # the first start installs it
+START_SECONDS = 400.0  # the first start installs it
 DEPLOY_SECONDS = 900.0  # fourteen functions, on a machine that runs the rest of the suite beside it
 
 
@@ -72,7 +72,7 @@ def own_localstack(folder: Path) -> Iterator[LocalStack]:
         for one in family:  # it does not stop all of its functions itself
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.terminate()
-        _, left = psutil.wait_procs(family, timeout=30)
+        _, left = psutil.wait_procs(family, timeout=120)
         for one in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()

@@ -138,7 +138,8 @@ class Order:
             case "F":
                 return "FILL"
             case "0":
-                return None if self.acknowledged else "ACKNOWLEDGED"
+                known = self.acknowledged and self.status != "PENDING"
+                return None if known else "ACKNOWLEDGED"
             case "4":
                 return None if self.status == "CANCELLED" else "CANCELLED"
             case "C":

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from functions.shared.clock import micros
-from functions.shared.domain.errors import Retryable
+from functions.shared.domain.errors import Fenced, Retryable
 from functions.shared.stores.fill_copies import Fill, OpenCopy
 from functions.shared.stores.fix_checkpoint import StaleOrder
 from functions.shared.stores.streams import ValkeyStreams
@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS copy (exec_id TEXT PRIMARY KEY, report TEXT, state TE
 CREATE TABLE IF NOT EXISTS compared (only_one INTEGER PRIMARY KEY, through TEXT);
 CREATE TABLE IF NOT EXISTS told (order_id INTEGER PRIMARY KEY, user_id INTEGER, command TEXT,
   placed REAL, status TEXT, version INTEGER, request INTEGER);
+CREATE TABLE IF NOT EXISTS lease (name TEXT PRIMARY KEY, holder TEXT, fence INTEGER, until REAL);
+CREATE TABLE IF NOT EXISTS numbering (session TEXT PRIMARY KEY, number INTEGER);
 CREATE TABLE IF NOT EXISTS difference (session TEXT, kind TEXT, subject TEXT, settled INTEGER,
   PRIMARY KEY (session, kind, subject));
 """
@@ -47,16 +49,62 @@ _STATUSES = {"0": "OPEN", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELLE
 
 
 class PaperLedger:
-    """Implements stores.fix_checkpoint.Checkpoint, stores.venue_review.VenueReview and
-    stores.fill_copies.FillCopies. Each thread and process opens its own."""
+    """Implements stores.leases.Leases, stores.fix_checkpoint.Checkpoint,
+    stores.venue_review.VenueReview and stores.fill_copies.FillCopies. Each thread and process opens
+    its own; the checkpoint alone looks at the fence."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fence: int = 0) -> None:
+        self._fence = fence
         self._database = sqlite3.connect(
-            path, timeout=10, isolation_level=None, check_same_thread=False
+            path, timeout=60, isolation_level=None, check_same_thread=False
         )
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.executescript(_SCHEMA)
+
+    def take(self, names: Sequence[str], holder: str, seconds: float) -> int | None:
+        self._database.execute("BEGIN IMMEDIATE")
+        held = self._leases(names)
+        free = all(other == holder or until < time.time() for other, _, until in held)
+        fence = 1 + max((fence for _, fence, _ in held), default=0)
+        if free:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)",
+                [(name, holder, fence, time.time() + seconds) for name in names],
+            )
+        self._database.execute("COMMIT")
+        return fence if free else None
+
+    def renew(self, names: Sequence[str], fence: int, seconds: float) -> bool:
+        if any(other != fence for _, other, _ in self._leases(names)):
+            return False
+        self._until(names, fence, time.time() + seconds)
+        return True
+
+    def release(self, names: Sequence[str], fence: int) -> None:
+        self._until(names, fence, 0.0)
+
+    def _leases(self, names: Sequence[str]) -> list[tuple[str, int, float]]:
+        rows = self._database.execute("SELECT name, holder, fence, until FROM lease").fetchall()
+        return [(holder, fence, until) for name, holder, fence, until in rows if name in names]
+
+    def _until(self, names: Sequence[str], fence: int, until: float) -> None:
+        self._database.executemany(
+            "UPDATE lease SET until = ? WHERE name = ? AND fence = ?",
+            [(until, name, fence) for name in names],
+        )
+
+    def numbering(self, session: str) -> str:
+        row = self._database.execute(
+            "SELECT number FROM numbering WHERE session = ?", (session,)
+        ).fetchone()
+        return f"{session}#{row[0]}" if row else session
+
+    def begin_numbering(self, session: str) -> None:
+        self._database.execute(
+            "INSERT INTO numbering VALUES (?, 2) ON CONFLICT DO UPDATE SET number = number + 1",
+            (session,),
+        )
 
     def through(self, session: str) -> int:
         found = self._database.execute(
@@ -71,6 +119,9 @@ class PaperLedger:
         return [int(row[0]) for row in rows]
 
     def move(self, session: str, through: int) -> None:
+        lease = session.partition("#")[0]
+        if any(fence != self._fence for _, fence, _ in self._leases([lease])):
+            raise Fenced(lease)
         self._database.execute(
             "INSERT INTO checkpoint VALUES (?, ?) ON CONFLICT (session) "
             "DO UPDATE SET through = max(through, excluded.through)",
@@ -271,7 +322,7 @@ class PaperApplier:
 
     def close(self) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
     def _run(self) -> None:
         streams, ledger = ValkeyStreams(self._url), PaperLedger(self._path)

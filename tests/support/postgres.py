@@ -25,7 +25,7 @@ from infra.local.ports import LOOPBACK, free_ports
 from infra.local.postgres import APPLICATION, EDGE, OWNER, PostgresServer, connect, shard_names
 from infra.local.seed import seed_instruments
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 _SUPERUSER = "postgres"
 _FAST = ["--fsync=off", "--synchronous_commit=off", "--full_page_writes=off"]
 
@@ -88,7 +88,7 @@ def postgres() -> Iterator[PostgresUnderTest]:
             admin.close()
         finally:
             process.send_signal(server.death_signal)
-            process.wait(10)
+            process.wait(START_SECONDS)
 
 
 def _wait(server: PostgresServer, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -1,6 +1,7 @@
 """A process of ours by its module, with its settings, killed with the test."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import httpx
 from infra.local.children import die_with_parent
 from infra.local.ports import free_ports
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 
 
 class ProcessUnderTest:
@@ -23,7 +24,9 @@ class ProcessUnderTest:
         self._health = f"127.0.0.1:{free_ports(1)[0]}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith("OUTCRY_")}
         ours = {f"OUTCRY_{name}": value for name, value in settings.items()}
-        self._environment = {**kept, **ours, "OUTCRY_HEALTH": self._health}
+        self._environment = {
+            **kept, "OUTCRY_INSTANCE": f"{module}.1", **ours, "OUTCRY_HEALTH": self._health,
+        }  # fmt: skip
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -57,6 +60,22 @@ class ProcessUnderTest:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait_ended(self, seconds: float) -> int:
+        """Its exit code, once it ended of itself. Raises TimeoutExpired."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def metric_or(self, name: str, otherwise: float) -> float:
+        """A sample of its /metrics; `otherwise` while it has none, as a standby."""
+        try:
+            return self.metric(name)
+        except KeyError:
+            return otherwise
 
     def metric(self, name: str) -> float:
         """A sample of its /metrics by its full name."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import simplefix
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 
 
 class Connection:

@@ -3,11 +3,12 @@
 It shares no code with the product: httpx, a bare WebSocket, and its own arithmetic on decimals.
 """
 
+import contextlib
 import json
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Self
 
@@ -16,32 +17,58 @@ import pyotp
 from websockets.sync.client import ClientConnection, connect
 
 TOTP_SECONDS = 30
-BUSY_SECONDS = 60
+BUSY_SECONDS = 120
+#: A token lives for fifteen minutes; a slow machine's tests go on for longer.
+RENEW_SECONDS = 600
 FINAL = {"FILLED", "CANCELLED", "REJECTED", "DENIED", "EXPIRED"}
 
 
 class Trader:
-    """One signed-in user. A one-time code works once, so signing in again may wait for the next."""
+    """One signed-in user, who stays signed in. A one-time code works once, so signing in again may
+    wait for the next."""
 
     def __init__(self, api: str, stream: str, user: dict[str, str]) -> None:
         self.user = user
+        self._api = api
         self._stream = stream
-        self.http = httpx.Client(base_url=api, timeout=30)
+        hooks = {"request": [self._renew_in_time]}
+        self.http = httpx.Client(base_url=api, timeout=60, event_hooks=hooks)
         self.token = ""
+        self._refresh_token = ""
+        self._renew_at = float("inf")
+        self._renewing = threading.Lock()
 
     def sign_in(self) -> Self:
-        deadline = time.monotonic() + 2 * TOTP_SECONDS + 5
+        deadline = time.monotonic() + 2 * TOTP_SECONDS + BUSY_SECONDS
         while True:
             code = pyotp.TOTP(self.user["totp_secret"]).now()
             body = {**{k: self.user[k] for k in ("username", "password")}, "totp": code}
             answer = self.http.post("/v1/auth/login", json=body)
             if answer.status_code == httpx.codes.OK:
-                self.token = answer.json()["access_token"]
-                self.http.headers["Authorization"] = f"Bearer {self.token}"
+                self._begin(answer.json())
                 return self
             if time.monotonic() > deadline:
                 raise AssertionError(f"can't sign in: {answer.status_code} {answer.text}")
             time.sleep(1)
+
+    def _begin(self, tokens: Any) -> None:
+        self.token, self._refresh_token = tokens["access_token"], tokens["refresh_token"]
+        self.http.headers["Authorization"] = f"Bearer {self.token}"
+        self._renew_at = time.monotonic() + RENEW_SECONDS
+
+    def _renew_in_time(self, request: httpx.Request) -> None:
+        """Before a request with a token of its own that is old: gets the next one, and sends that.
+        An API that is away is asked for it before the next request."""
+        with self._renewing:
+            old = f"Bearer {self.token}"
+            if request.headers.get("Authorization") != old or time.monotonic() < self._renew_at:
+                return
+            body = {"refresh_token": self._refresh_token}
+            with contextlib.suppress(httpx.TransportError):
+                answer = httpx.post(f"{self._api}/v1/auth/refresh", json=body)
+                if answer.status_code == httpx.codes.OK:
+                    self._begin(answer.json())
+                    request.headers["Authorization"] = f"Bearer {self.token}"
 
     def get(self, path: str, **query: Any) -> Any:
         """The answer's JSON. A 503 is asked again when it says, as any client should."""
@@ -75,12 +102,12 @@ class Trader:
             if cursor is None:
                 return found
 
-    def wait_for(self, order_id: str, status: set[str], seconds: float = 20) -> Any:
+    def wait_for(self, order_id: str, status: set[str], seconds: float = BUSY_SECONDS) -> Any:
         return eventually(
             lambda: self.order(order_id), lambda order: order["status"] in status, seconds
         )
 
-    @contextmanager
+    @contextlib.contextmanager
     def stream(self) -> Iterator["Stream"]:
         headers = {"Authorization": f"Bearer {self.token}"}
         with connect(
@@ -101,7 +128,7 @@ class Stream:
     def send(self, **message: Any) -> None:
         self._socket.send(json.dumps(message))
 
-    def until(self, wanted: Callable[[Any], bool], seconds: float = 45) -> Any:
+    def until(self, wanted: Callable[[Any], bool], seconds: float = BUSY_SECONDS) -> Any:
         """The first object from now on that is wanted; all on the way are kept in `seen`."""
         deadline = time.monotonic() + seconds
         while True:

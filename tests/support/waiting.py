@@ -115,7 +115,7 @@ def modify_stop(trader: Trader, order_id: int, quantity: int, trigger: float) ->
     )
     verdict = judge_stop(intent, Product(order.product), ACME, LAST, LAST, OPEN)
     return changing.request_modify(
-        trader.shards, trader.user_id, order_id, f"m{order.version}", None, trader.today,
+        trader.shards, trader.user_id, order_id, trader.request_id(), None, trader.today,
         trader.now, changing.Asked(quantity, None, price(trigger)), quantity, verdict,
     )  # fmt: skip
 

@@ -72,6 +72,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it can still trade, and so be cancelled or modified."""
         return self.status in WORKING
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for a price, and the exchange has not heard of it."""
+        return self.status == "TRIGGER_PENDING" and self.trigger_price is not None
+
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of an order; `exec_id` is unique per trade date and venue."""

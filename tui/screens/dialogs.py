@@ -18,7 +18,7 @@ from tui.actions import CONFIRM, DIALOG, EVERYWHERE, IN_TABLES, TRADING, binding
 from tui.client.broker import Broker, RefusedError, UnreachableError
 from tui.client.models import Order, SearchHit
 from tui.state import formats
-from tui.state.ticket import Change, check_change
+from tui.state.ticket import MARKET_TYPES, Change, check_change
 
 SEARCH_PAUSE_S = 0.15
 
@@ -62,7 +62,7 @@ class ConfirmDialog(ModalScreen[bool]):
 
 
 class ModifyDialog(ModalScreen[Change | None]):
-    """New total quantity and price of a working order."""
+    """New total quantity and price of a working order, and the trigger of one that waits."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG)
 
@@ -88,9 +88,14 @@ class ModifyDialog(ModalScreen[Change | None]):
                     "" if order.price is None else str(order.price),
                     id="new-price",
                     compact=True,
-                    disabled=order.type != "LIMIT",
+                    disabled=order.type in MARKET_TYPES,
                 )
                 yield Static(classes="hint")
+            if order.is_waiting:
+                with Horizontal(classes="field"):
+                    yield Label("Trigger")
+                    yield Input(str(order.trigger_price), id="new-trigger", compact=True)
+                    yield Static(classes="hint")
             yield Static(id="modify-remark", markup=False)
             yield Static(
                 "[$footer-key-foreground]Enter[/] send the change    "
@@ -99,14 +104,15 @@ class ModifyDialog(ModalScreen[Change | None]):
             )
 
     def on_mount(self) -> None:
-        field = "#new-price" if self._order.type == "LIMIT" else "#new-quantity"
+        field = "#new-quantity" if self._order.type in MARKET_TYPES else "#new-price"
         self.query_one(field, Input).focus()
 
     @on(Input.Submitted)
     def _send(self) -> None:
         quantity = self.query_one("#new-quantity", Input).value
         price = self.query_one("#new-price", Input).value
-        change = check_change(self._order, quantity, price)
+        trigger = self.query_one("#new-trigger", Input).value if self._order.is_waiting else ""
+        change = check_change(self._order, quantity, price, trigger)
         if isinstance(change, Change):
             self.dismiss(change)
         else:

@@ -15,8 +15,11 @@ def order_review(
     value = preview.value if preview else None
     charges = preview.total_charges if preview else None
     after = preview.available_after if preview else None
+    waits = [("Trigger", formats.rupees(request.trigger_price))] if request.trigger_price else []
+    kind = request.type.replace("_", " ")
     rows = [
-        ("Order", f"{request.type} · {request.validity} · {request.product}"),
+        ("Order", f"{kind} · {request.validity} · {request.product}"),
+        *waits,
         ("Price", "market" if request.price is None else formats.rupees(request.price)),
         ("Last price", formats.rupees(ltp)),
         ("Value", formats.rupees(value)),

@@ -16,6 +16,11 @@ from tui.state import formats
 DIGITS_MAX = 18
 """The contract reads numbers of at most this many digits."""
 
+MARKET_TYPES = frozenset({"MARKET", "STOP"})
+"""They name no price: what they trade at is the market's."""
+STOP_TYPES = frozenset({"STOP", "STOP_LIMIT"})
+"""They wait with the broker until a trade reaches their trigger."""
+
 _WHOLE = re.compile(r"[0-9]+")
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 
@@ -29,13 +34,20 @@ class Draft:
     type: str = "LIMIT"
     quantity: str = ""
     price: str = ""
+    trigger_price: str = ""
     product: str = "CNC"
     validity: str = "DAY"
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is to wait with the broker for a price."""
+        return self.type in STOP_TYPES or self.validity == "GTT"
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """A well-formed order, not yet sent. `price` is None for MARKET."""
+    """A well-formed order, not yet sent. `price` is None for MARKET and STOP, `trigger_price` for
+    what doesn't wait."""
 
     symbol: str
     side: str
@@ -44,6 +56,7 @@ class OrderRequest:
     price: Decimal | None
     product: str
     validity: str
+    trigger_price: Decimal | None = None
 
     def body(self) -> dict[str, str | int | None]:
         """The request as `POST /v1/orders` reads it, without its client_order_id."""
@@ -57,13 +70,16 @@ class OrderRequest:
         }
         if self.price is not None:
             body["price"] = str(self.price)
+        if self.trigger_price is not None:
+            body["trigger_price"] = str(self.trigger_price)
         return body
 
 
 Errors = dict[str, str]
-"""A message by field: symbol, quantity, price, or "order" for what belongs to none."""
+"""A message by field of FIELDS, or "order" for what belongs to none."""
 
-_FIELDS = ("symbol", "quantity", "price")
+FIELDS = ("symbol", "quantity", "trigger_price", "price")
+"""What is typed, and may be wrong."""
 
 
 def check(draft: Draft) -> OrderRequest | Errors:
@@ -75,13 +91,16 @@ def check(draft: Draft) -> OrderRequest | Errors:
     quantity = read_quantity(draft.quantity)
     if isinstance(quantity, str):
         errors["quantity"] = quantity
-    price = None if draft.type == "MARKET" else read_price(draft.price)
+    price = None if draft.type in MARKET_TYPES else read_price(draft.price)
     if isinstance(price, str):
         errors["price"] = price
-    if errors or isinstance(quantity, str) or isinstance(price, str):
+    trigger = read_price(draft.trigger_price) if draft.waits else None
+    if isinstance(trigger, str):
+        errors["trigger_price"] = trigger
+    if errors or isinstance(quantity, str) or isinstance(price, str) or isinstance(trigger, str):
         return errors
     return OrderRequest(
-        symbol, draft.side, draft.type, quantity, price, draft.product, draft.validity
+        symbol, draft.side, draft.type, quantity, price, draft.product, draft.validity, trigger
     )
 
 
@@ -112,6 +131,7 @@ class Change:
 
     quantity: int | None
     price: Decimal | None
+    trigger_price: Decimal | None = None
 
     def body(self) -> dict[str, str | int]:
         """The changed fields as `PATCH /v1/orders/{order_id}` reads them."""
@@ -120,11 +140,16 @@ class Change:
             body["quantity"] = self.quantity
         if self.price is not None:
             body["price"] = str(self.price)
+        if self.trigger_price is not None:
+            body["trigger_price"] = str(self.trigger_price)
         return body
 
 
-def check_change(order: Order, quantity_text: str, price_text: str) -> Change | Errors:
-    """Read a modification: quantity is the order's new total, not what is left of it."""
+def check_change(
+    order: Order, quantity_text: str, price_text: str, trigger_text: str = ""
+) -> Change | Errors:
+    """Read a modification: quantity is the order's new total, not what is left of it. A trigger
+    can change while the order waits for it."""
     errors: Errors = {}
     quantity = read_quantity(quantity_text)
     if isinstance(quantity, str):
@@ -132,13 +157,18 @@ def check_change(order: Order, quantity_text: str, price_text: str) -> Change | 
     elif quantity < order.filled_quantity:
         filled = formats.quantity(order.filled_quantity)
         errors["quantity"] = f"{filled} are filled already"
-    price = read_price(price_text) if order.type == "LIMIT" else None
+    price = None if order.type in MARKET_TYPES else read_price(price_text)
     if isinstance(price, str):
         errors["price"] = price
-    if errors or isinstance(quantity, str) or isinstance(price, str):
+    trigger = read_price(trigger_text) if order.is_waiting else None
+    if isinstance(trigger, str):
+        errors["trigger_price"] = trigger
+    if errors or isinstance(quantity, str) or isinstance(price, str) or isinstance(trigger, str):
         return errors
     change = Change(
-        quantity if quantity != order.quantity else None, price if price != order.price else None
+        quantity if quantity != order.quantity else None,
+        price if price != order.price else None,
+        trigger if trigger != order.trigger_price else None,
     )
     if change == Change(None, None):
         return {"order": "Nothing is changed"}
@@ -159,7 +189,7 @@ def place_problem(problem: Problem) -> Errors:
     """Put a refusal of the broker at its fields, and its words beside the whole order."""
     errors = place_failures(problem.rules)
     for error in problem.errors:
-        if error.field in _FIELDS:
+        if error.field in FIELDS:
             errors.setdefault(error.field, error.message)
     if problem.code == "UNKNOWN_SYMBOL":
         errors["symbol"] = "not listed"
@@ -184,6 +214,8 @@ def _allowed(rule: RuleFailure) -> float:
 def _field(rule: RuleFailure) -> str:
     """A nearest price cures the price, a largest quantity the quantity; else the code names it."""
     code = rule.code.upper()
+    if code.startswith("TRIGGER"):
+        return "trigger_price"
     if rule.nearest is not None or "PRICE" in code or "TICK" in code:
         return "price"
     if rule.largest_quantity is not None or "QUANTITY" in code or "LOT" in code:
@@ -192,7 +224,7 @@ def _field(rule: RuleFailure) -> str:
 
 
 def _cure(rule: RuleFailure, field: str) -> str:
-    if field == "price" and rule.nearest is not None:
+    if field in ("price", "trigger_price") and rule.nearest is not None:
         return f"→ {formats.amount(rule.nearest)}"
     if field == "symbol":
         return "not tradable"

@@ -11,7 +11,7 @@ COLUMNS = (
     Column("Time", 8, is_numeric=False, widest=12),
     Column("Symbol", 10, is_numeric=False),
     Column("Side", 4, is_numeric=False),
-    Column("Type", 6, is_numeric=False, rank=3),
+    Column("Type", 6, is_numeric=False, rank=3, widest=10),
     Column("Filled/Qty", 11),
     Column("Price", 10),
     Column("Average", 10, rank=2),
@@ -87,7 +87,7 @@ def _row(order: Order, today: date | None) -> Row:
             _time_cell(order, today),
             Cell(order.symbol, plain),
             Cell(order.side, "up" if order.side == "BUY" else "down"),
-            Cell(order.type, "faint"),
+            Cell(order.type.replace("_", " "), "faint", order.type[:6].replace("_", " ")),
             Cell(filled, plain),
             Cell(price, plain),
             Cell(formats.amount(order.average_price), plain),
@@ -117,6 +117,9 @@ def _reason_cell(order: Order) -> Cell:
 def _explanation(order: Order, today: date | None) -> str:
     if order.reason is not None and (order.reason.message or order.reason.code):
         return order.reason.message or order.reason.code
+    if order.is_waiting:
+        trigger = formats.amount(order.trigger_price)
+        return f"#{order.order_id} · waits for {trigger} · m modify · c cancel"
     if order.is_working:
         return f"#{order.order_id} · m modify · c cancel"
     at = order.created_at

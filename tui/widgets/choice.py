@@ -14,7 +14,7 @@ _GROUND = {"BUY": "$success", "SELL": "$error"}
 
 
 class Choice(Widget, can_focus=True):
-    """Shows every option with the chosen one marked."""
+    """Shows the options with the chosen one marked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,space", "step(1)", "Next", show=False),
@@ -53,12 +53,29 @@ class Choice(Widget, can_focus=True):
     def render(self) -> Content:
         return Content.assemble(
             *(
-                (f" {option} ", f"$background on {_GROUND.get(option, '$primary')} bold")
+                (f" {_words(option)} ", f"$background on {_GROUND.get(option, '$primary')} bold")
                 if option == self.value
-                else (f" {option} ", "$faint")
-                for option in self.options
+                else (f" {_words(option)} ", "$faint")
+                for option in self._shown()
             )
         )
+
+    def on_resize(self) -> None:
+        self.refresh()
+
+    def _shown(self) -> tuple[str, ...]:
+        """Every option; where they have no room, the chosen one and as many behind it as fit."""
+        room = self.content_size.width
+        if not room or sum(map(_width, self.options)) <= room:
+            return self.options
+        first = self.options.index(self.value)
+        shown: tuple[str, ...] = ()
+        for option in (*self.options[first:], *self.options[:first]):
+            room -= _width(option)
+            if room < 0:
+                break
+            shown = (*shown, option)
+        return shown or (self.value,)
 
     def watch_value(self) -> None:
         self.post_message(self.Changed(self, self.value))
@@ -72,8 +89,17 @@ class Choice(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         start = 0
-        for option in self.options:
-            end = start + len(option) + 2
+        for option in self._shown():
+            end = start + _width(option)
             if start <= event.get_content_offset_capture(self).x < end:
                 self.value = option
             start = end
+
+
+def _words(option: str) -> str:
+    return option.replace("_", " ")
+
+
+def _width(option: str) -> int:
+    """The cells that it takes, one of air on either side."""
+    return len(option) + 2

@@ -17,12 +17,19 @@ from textual.widgets import Button, Input, Label, Static
 from tui.client.models import Preview
 from tui.messages import DraftChanged, OrderReviewed
 from tui.state import formats
-from tui.state.ticket import Draft, Errors, OrderRequest, check, in_words, place_failures
+from tui.state.ticket import (
+    FIELDS,
+    MARKET_TYPES,
+    Draft,
+    Errors,
+    OrderRequest,
+    check,
+    in_words,
+    place_failures,
+)
 from tui.widgets.choice import Choice
 from tui.widgets.fields import NumberField, SymbolField
 
-FIELDS = ("symbol", "quantity", "price")
-"""What is typed, and may be wrong."""
 BREAKDOWN_LINES = 6
 """From this height on the preview is a list; below it, two lines."""
 BELOW = "↓"
@@ -47,10 +54,11 @@ class Ticket(Vertical):
         self.border_title = f"Ticket · {self._mode} · CNC"
         yield _field("Symbol", SymbolField(id="symbol", compact=True, max_length=20))
         yield _field("Side", Choice("BUY", "SELL", name="side"))
-        yield _field("Type", Choice("LIMIT", "MARKET", name="type"))
+        yield _field("Type", Choice("LIMIT", "MARKET", "STOP", "STOP_LIMIT", name="type"))
         yield _field("Quantity", NumberField(id="quantity", compact=True, max_length=18))
+        yield _field("Trigger", NumberField(id="trigger_price", compact=True, max_length=18))
         yield _field("Price", NumberField(id="price", compact=True, max_length=18))
-        yield _field("Validity", Choice("DAY", "IOC", name="validity"))
+        yield _field("Validity", Choice("DAY", "IOC", "GTC", "GTT", name="validity"))
         yield Static(id="remark-order", markup=False)
         yield Static(id="preview")
         yield Button("Review", id="review", compact=True)
@@ -67,6 +75,7 @@ class Ticket(Vertical):
             type=self._chosen("type"),
             quantity=self._text("quantity"),
             price=self._text("price"),
+            trigger_price=self._text("trigger_price"),
             validity=self._chosen("validity"),
         )
 
@@ -177,7 +186,8 @@ class Ticket(Vertical):
     def _show(self) -> None:
         draft = self.draft
         errors = self._errors(draft)
-        self._input("price").disabled = draft.type == "MARKET"
+        self._input("price").disabled = draft.type in MARKET_TYPES
+        self.set_class(draft.waits, "-waits")
         for name in FIELDS:
             self._hint(name, errors.get(name, ""), draft)
         self.query_one("#remark-order", Static).update(self._remark(errors))
@@ -211,7 +221,7 @@ class Ticket(Vertical):
         """What stands beside a field that has nothing wrong."""
         if name == "symbol" and self._ltp is not None:
             return formats.amount(self._ltp)
-        if name == "price" and draft.type == "MARKET" and self._previewed is not None:
+        if name == "price" and draft.type in MARKET_TYPES and self._previewed is not None:
             worst = self._previewed[1].price
             bound = "at most" if draft.side == "BUY" else "at least"
             return "" if worst is None else f"{bound} {formats.amount(worst)}"
@@ -265,7 +275,7 @@ def _field(label: str, control: Input | Choice) -> Horizontal:
     hints = []
     if isinstance(control, Input):
         hints.append(Static(id=f"hint-{control.id}", classes="hint", markup=False))
-    return Horizontal(Label(label), control, *hints, classes="field")
+    return Horizontal(Label(label), control, *hints, classes=f"field {control.id}")
 
 
 def _aligned(name: str, figure: str, width: int) -> Content:

@@ -18,7 +18,7 @@ _APPLY = (
     "SELECT outcome, why, seq FROM ledger.apply_execution(:session, :position, :user_id,"
     " :order_id, :request, :exec_id, :exec_type, :ord_status, :venue_order_id, :quantity,"
     " :price, :cumulative, :trade_date, :settles_on, :transacted_at, :reject_code, :code, :text,"
-    " :report, :today, :now)"
+    " :report, :today, :now, :exec_ref)"
 )
 _PARK = (
     "SELECT ledger.park_execution(:session, :position, :user_id, :order_id, :why, :report, :now)"
@@ -80,6 +80,7 @@ def apply_execution(
         report=msgspec.json.encode(report).decode(),
         today=today,
         now=now,
+        exec_ref=report.exec_ref,
     )[0]
     return Applied(outcome, why, seq)
 

@@ -28,6 +28,8 @@ from functions.shared.domain.charges import charge_rates
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.gtt import judge_gtt
 from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.legs import ExitPrices
+from functions.shared.domain.linked_exits import Market, exits_of, target_leg
 from functions.shared.domain.orders import STOPS, OrderType, Product, Side, Validity, Variety
 from functions.shared.domain.pretrade import (
     Band,
@@ -39,7 +41,7 @@ from functions.shared.domain.pretrade import (
     order_limits,
 )
 from functions.shared.domain.sessions import Phase
-from functions.shared.domain.waiting import Terms, judge_stop, terms_of
+from functions.shared.domain.waiting import Terms, judge_stop, session_end, terms_of
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.wire.order_routes import Route
@@ -53,7 +55,8 @@ QUOTE_AGE_MS_MAX: Final = 60_000
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """A well-formed order as a client wrote it. `price` in ten-thousandths of a rupee."""
+    """A well-formed order as a client wrote it. Prices in ten-thousandths of a rupee; `target`: the
+    limit of the exit that waits with a stop or a GTT; `exits`: of an entry."""
 
     symbol: str
     intent: OrderIntent
@@ -61,13 +64,19 @@ class OrderRequest:
     validity: Validity
     validity_minutes: int | None = None
     variety: Variety = Variety.REGULAR
+    target: int | None = None
+    exits: ExitPrices | None = None
 
     def fingerprint(self) -> bytes:
         """sha256 of the request itself: nothing derived, so it is the same whenever it is sent."""
         intent = self.intent
-        parts = (self.symbol, intent.side, intent.type, intent.quantity, intent.price,
-                 intent.trigger_price, intent.disclosed, self.product, self.validity,
-                 self.validity_minutes, self.variety)  # fmt: skip
+        parts: tuple[object, ...] = (
+            self.symbol, intent.side, intent.type, intent.quantity, intent.price,
+            intent.trigger_price, intent.disclosed, self.product, self.validity,
+            self.validity_minutes, self.variety,
+        )  # fmt: skip
+        if self.target is not None or self.exits is not None:
+            parts = (*parts, self.target, self.exits)
         return hashlib.sha256(msgspec.json.encode(parts)).digest()
 
 
@@ -92,16 +101,18 @@ class PublicFacts:
         return replace(self, status=status, band=None, ahead=True)
 
     def require_route(self) -> None:
-        """Raises Refused 503 VENUE_UNAVAILABLE while the symbol's order session is down, or nobody
-        says that it is up: an order that can't leave now is not taken for some later time."""
-        if self.route is None or not self.route.up:
+        """Raises Refused 503 VENUE_UNAVAILABLE while the symbol's order session is down or not
+        answered, or nobody says that it is up: an order that can't leave now is not taken for some
+        later time."""
+        if self.route is None or not self.route.open:
             since = (
                 "" if self.route is None else f" since {from_micros(self.route.since):%H:%M:%S} UTC"
             )
+            trouble = "is not answered" if self.route and self.route.hung else "is down"
             raise Refused(
                 503, "VENUE_UNAVAILABLE",
-                f"the connection to {self.instrument.exchange} for {self.instrument.symbol} is down"
-                f"{since}; nothing was sent", retry_after_seconds=1,
+                f"the connection to {self.instrument.exchange} for {self.instrument.symbol}"
+                f" {trouble}{since}; nothing was sent", retry_after_seconds=1,
             )  # fmt: skip
 
     def judge(
@@ -116,6 +127,10 @@ class PublicFacts:
         return judge(
             intent, product, self.instrument, last, close, self.status, validity, self.band
         )
+
+    def market(self, price: int) -> Market:
+        """For exits of what is entered at that price, or of what is there at the last one."""
+        return Market(self.instrument, price, self._close(), self.status, self.band)
 
     def context(self, product: Product, side: Side) -> str:
         """JSON of the quote an order is judged on and the versions of the rules."""
@@ -198,7 +213,10 @@ def placement(
     today = facts.status.trade_date
     if request.variety is Variety.AMO:
         more = after_market_rules(facts.now, facts.hours)
-        terms: Terms | None = after_market_terms(facts.now, facts.hours, request.validity)
+        terms: Terms | None = after_market_terms(
+            facts.now, facts.hours, request.validity,
+            discloses=request.intent.disclosed is not None,
+        )  # fmt: skip
         facts = facts.of_session(next_session(facts.now, facts.hours))
     else:
         terms = terms_of(
@@ -206,6 +224,8 @@ def placement(
             facts.hours, facts.last_known(),
         )  # fmt: skip
     judgement = facts.judge(request.intent, request.product, request.validity)
+    terms, exit_rules = _with_exits(request, terms, facts)
+    more += [rule for rule in exit_rules if rule not in judgement.rules]
     if terms is None or not terms.waits:
         facts.require_route()
     return Placement(
@@ -223,3 +243,25 @@ def placement(
         now=facts.now,
         terms=terms,
     )
+
+
+def _with_exits(
+    request: OrderRequest, terms: Terms | None, facts: PublicFacts
+) -> tuple[Terms | None, list[Rule]]:
+    """The terms with the legs that wait beside the order or come after it, and what rules those
+    break. An entry's are judged by the price that it asks for."""
+    if request.target is not None and terms is not None and terms.expires_at is not None:
+        intent = request.intent
+        leg, rules = target_leg(
+            intent.side, intent.quantity, request.target, request.product, request.validity,
+            facts.market(facts.last_known()), terms.expires_at,
+        )  # fmt: skip
+        return replace(terms, target=leg), rules
+    if request.exits is not None:
+        entered = request.intent.price or facts.last_known()
+        end = session_end(facts.status.trade_date, facts.hours)
+        legs, rules = exits_of(
+            request.intent, request.exits, request.product, facts.market(entered), end
+        )
+        return Terms(None, None, exits=legs), rules
+    return terms, []

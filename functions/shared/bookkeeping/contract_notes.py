@@ -26,8 +26,8 @@ _DUE = (
 _TRADED = (
     "SELECT o.order_id, o.venue_order_id, ledger.micros(o.created_at), o.symbol, o.product, o.side,"
     " e.exec_id, ledger.micros(e.at), e.quantity, e.price, e.value, e.seq"
-    " FROM ledger.execution e JOIN ledger.orders o USING (order_id)"
-    " WHERE e.trade_date = :trade_date AND e.user_id = :user_id AND e.exec_type = 'F'"
+    " FROM ledger.trade e JOIN ledger.orders o USING (order_id)"
+    " WHERE e.trade_date = :trade_date AND e.user_id = :user_id"
     " ORDER BY o.order_id, e.seq"
 )
 _BOOK = (

@@ -22,6 +22,7 @@ from functions.shared.wire.events import (
     decode_position,
     decode_seen,
 )
+from functions.shared.wire.exits import ExitCause, decode_cause
 
 _ORDERS = (
     "SELECT ledger.order_facts(o)::text FROM ledger.orders o WHERE o.user_id = :user_id"
@@ -38,15 +39,24 @@ _ORDER = (
 )
 _HISTORY = (
     "SELECT seq, ledger.micros(at), kind, (body::jsonb -> 'order' ->> 'status'),"
-    " (body::jsonb ->> 'trigger')"
+    " (body::jsonb ->> 'trigger'), (body::jsonb ->> 'cause')"
     " FROM ledger.ledger_event WHERE user_id = :user_id AND ref = :order_id"
     " AND seq >= (SELECT placed_seq FROM ledger.orders WHERE order_id = :order_id) ORDER BY seq"
 )
-_FILLS = (
-    "SELECT (e.body::json -> 'fill')::text FROM ledger.execution x"
-    " JOIN ledger.ledger_event e USING (user_id, seq)"
-    " WHERE x.order_id = :order_id AND x.user_id = :user_id AND x.exec_type = 'F' ORDER BY x.seq"
+_LINKED = (
+    "SELECT ledger.order_facts(o)::text FROM ledger.orders o WHERE o.user_id = :user_id"
+    " AND (o.leg IS NOT NULL AND o.parent_order_id = :order_id OR o.order_id <> :order_id AND"
+    "  o.group_id = (SELECT x.group_id FROM ledger.orders x"
+    "   WHERE x.order_id = :order_id AND x.user_id = :user_id))"
+    " ORDER BY o.order_id DESC LIMIT :rows"
 )
+_FILLS = (
+    "SELECT (e.body::json -> 'fill')::text FROM ledger.trade x"
+    " JOIN ledger.ledger_event e USING (user_id, seq)"
+    " WHERE x.order_id = :order_id AND x.user_id = :user_id ORDER BY x.seq"
+)
+#: Exits shown beside an order.
+LINKED_MOST: Final = 100
 _FUNDS = (
     "SELECT a.cash, a.held, a.borrowed, a.unsettled, a.blocked, a.seq,"
     " (SELECT coalesce(sum(s.value), 0)::bigint FROM ledger.shortage s"
@@ -67,10 +77,10 @@ _POSITIONS = (
     "  coalesce(sum(x.value) FILTER (WHERE o.side = 'BUY'), 0)::bigint AS paid,"
     "  coalesce(sum(s.quantity) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS sold,"
     "  coalesce(sum(s.proceeds) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS got"
-    "  FROM ledger.execution x JOIN ledger.orders o USING (order_id)"
+    "  FROM ledger.trade x JOIN ledger.orders o USING (order_id)"
     "  CROSS JOIN LATERAL (SELECT sum(l.quantity) AS quantity, sum(l.proceeds) AS proceeds"
     "   FROM ledger.lot_sale l WHERE l.user_id = x.user_id AND l.seq = x.seq) s"
-    "  WHERE x.trade_date = :trade_date::date AND x.user_id = :user_id AND x.exec_type = 'F'"
+    "  WHERE x.trade_date = :trade_date::date AND x.user_id = :user_id"
     "   AND o.product = 'CNC' GROUP BY o.symbol),"
     " closed AS (SELECT t.*,"
     "  coalesce(round(t.paid * least(t.bought, t.sold) / nullif(t.bought::numeric, 0)), 0)::bigint"
@@ -127,13 +137,14 @@ class OrderQuery:
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
     """One step of an order's life; `at` in microseconds since 1970. `seen`: what released it, for
-    an order that waited."""
+    an order that waited; `cause`: what of its group changed it, for an exit."""
 
     seq: int
     at: int
     kind: str
     status: str | None
     seen: TriggerSeen | None = None
+    cause: ExitCause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +189,29 @@ def history(shards: Shards, user_id: int, order_id: int) -> list[HistoryRow]:
     """Every event of one order of this user, oldest first."""
     rows = shards.of_user(user_id).run(_HISTORY, user_id=user_id, order_id=order_id)
     return [
-        HistoryRow(seq, at, kind, status, None if seen is None else decode_seen(seen))
-        for seq, at, kind, status, seen in rows
+        HistoryRow(
+            seq,
+            at,
+            kind,
+            status,
+            None if seen is None else decode_seen(seen),
+            None if cause is None else decode_cause(cause),
+        )
+        for seq, at, kind, status, seen, cause in rows
     ]
 
 
+def linked(shards: Shards, user_id: int, order_id: int) -> list[OrderFacts]:
+    """The other exits of an order's group, and those of its fills: the latest LINKED_MOST, oldest
+    first."""
+    rows = shards.of_user(user_id).run(
+        _LINKED, user_id=user_id, order_id=order_id, rows=LINKED_MOST
+    )
+    return [decode_order(row[0]) for row in reversed(rows)]
+
+
 def fills(shards: Shards, user_id: int, order_id: int) -> list[FillFacts]:
-    """The executions of one order of this user, oldest first."""
+    """The trades of one order of this user that stand, oldest first."""
     rows = shards.of_user(user_id).run(_FILLS, user_id=user_id, order_id=order_id)
     return [decode_fill(row[0]) for row in rows]
 

@@ -21,24 +21,28 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class AfterMarketHours:
-    """A dated row: from when to when they are taken, and when they go to the exchange."""
+    """A dated row: from when to when they are taken, and when they go to the exchange: those that
+    an auction takes, and those that show a part of themselves."""
 
     valid_from: date
     hours: Hours
     taken_from: time
     taken_until: time
     released_at: time
+    open_at: time
     source: str
 
 
 AFTER_MARKET_HOURS: Final = (
     AfterMarketHours(
-        date(2023, 1, 1), "nse", time(16, 0), time(8, 58), time(9, 0), "a broker's help page"
+        date(2023, 1, 1), "nse", time(16, 0), time(8, 58), time(9, 0), time(9, 15),
+        "a broker's help page",
     ),
     AfterMarketHours(
-        date(2023, 1, 1), "always-open", time(23, 59), time(0, 0), time(0, 0), "the demo's clock"
+        date(2023, 1, 1), "always-open", time(23, 59), time(0, 0), time(0, 0), time(0, 0),
+        "the demo's clock",
     ),
-)
+)  # fmt: skip
 
 
 def after_market_rules(now: datetime, hours: Hours) -> list[Rule]:
@@ -53,10 +57,14 @@ def after_market_rules(now: datetime, hours: Hours) -> list[Rule]:
     return []
 
 
-def after_market_terms(now: datetime, hours: Hours, validity: Validity) -> Terms:
-    """When the order goes to the exchange, and when it ends."""
+def after_market_terms(
+    now: datetime, hours: Hours, validity: Validity, *, discloses: bool = False
+) -> Terms:
+    """When the order goes to the exchange, and when it ends. `discloses`: whether it shows a part
+    of itself, which no auction takes."""
     row, day = _row(now, hours), next_session(now, hours)
-    released = datetime.combine(day, row.released_at, INDIA).astimezone(UTC)
+    at = row.open_at if discloses else row.released_at
+    released = datetime.combine(day, at, INDIA).astimezone(UTC)
     ends = good_till if validity is Validity.GTC else session_end
     return Terms(None, ends(day, hours), released, day)
 

@@ -31,6 +31,10 @@ class Retryable(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Fenced(Exception):
+    """Another process has taken over what this one held: change nothing more, and end."""
+
+
 class PeerProtocolError(Exception):
     """The other side broke its protocol: close that session or connection, count it, go on."""
 

@@ -87,6 +87,10 @@ class Happening(StrEnum):
     RELEASED = "RELEASED"
     MODIFIED = "MODIFIED"
     DENIED = "DENIED"
+    LEFT_UNFILLED = "LEFT_UNFILLED"
+    LEFT_PARTLY_FILLED = "LEFT_PARTLY_FILLED"
+    LEFT_FILLED = "LEFT_FILLED"
+    LEFT_ENDED = "LEFT_ENDED"
 
 
 AT_VENUE: Final = frozenset({Status.PENDING, Status.OPEN, Status.PARTIALLY_FILLED})
@@ -128,6 +132,20 @@ TRANSITIONS: Final[dict[tuple[Status, Happening], Status]] = {
     (_S.EXPIRED, _H.FULLY_FILLED): _S.FILLED,
     # A replace down to what has been filled ends the order (appendix D, D.2).
     (_S.PARTIALLY_FILLED, _H.REPLACED_DOWN): _S.FILLED,
+    # A trade was taken back or corrected: what that leaves of the order (group J). The venue says
+    # whether a filled one is open again; one that was cancelled or has expired never is.
+    (_S.PARTIALLY_FILLED, _H.LEFT_UNFILLED): _S.OPEN,
+    (_S.FILLED, _H.LEFT_UNFILLED): _S.OPEN,
+    (_S.PARTIALLY_FILLED, _H.LEFT_PARTLY_FILLED): _S.PARTIALLY_FILLED,
+    (_S.FILLED, _H.LEFT_PARTLY_FILLED): _S.PARTIALLY_FILLED,
+    (_S.PARTIALLY_FILLED, _H.LEFT_FILLED): _S.FILLED,
+    (_S.FILLED, _H.LEFT_FILLED): _S.FILLED,
+    (_S.CANCELLED, _H.LEFT_FILLED): _S.FILLED,
+    (_S.EXPIRED, _H.LEFT_FILLED): _S.FILLED,
+    (_S.PARTIALLY_FILLED, _H.LEFT_ENDED): _S.CANCELLED,
+    (_S.FILLED, _H.LEFT_ENDED): _S.CANCELLED,
+    (_S.CANCELLED, _H.LEFT_ENDED): _S.CANCELLED,
+    (_S.EXPIRED, _H.LEFT_ENDED): _S.EXPIRED,
     # It waits for its trigger; the venue knows nothing of it.
     (_S.TRIGGER_PENDING, _H.RELEASED): _S.PENDING,
     (_S.TRIGGER_PENDING, _H.DENIED): _S.DENIED,  # judged again, and refused

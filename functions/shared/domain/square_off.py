@@ -5,7 +5,7 @@ run that is repeated places nothing twice. Clients can't use the prefix.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from functions.shared.domain.money import PAISE_PER_RUPEE
@@ -46,6 +46,7 @@ def attempt_key(day: date, token: int, number: int) -> str:
     return f"{RESERVED_PREFIX}{day:%Y%m%d}-{token}-{number}"
 
 
-def cancel_key(day: date, order_id: int) -> str:
-    """The request id of the cancel that makes room for an attempt."""
-    return f"{RESERVED_PREFIX}{day:%Y%m%d}-{order_id}"
+def cancel_key(at: datetime, order_id: int) -> str:
+    """The request id of the cancel that makes room for an attempt: one a minute (`at` in UTC), as
+    the venue may refuse one that it would take later."""
+    return f"{RESERVED_PREFIX}{at:%Y%m%d}-{order_id}-{at:%H%M}"

@@ -15,6 +15,7 @@ from typing import Final
 from functions.shared.domain.calendar import INDIA, Hours, MarketStatus
 from functions.shared.domain.gtt import gtt_rule
 from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.legs import Leg
 from functions.shared.domain.money import PRICE_UNITS_PER_RUPEE, format_price
 from functions.shared.domain.orders import STOPS, OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import Band, Judgement, OrderIntent, Rule, judge
@@ -30,15 +31,19 @@ class Terms:
     """What an order waits for (`trigger_price` in ten-thousandths of a rupee, or nothing), when
     what is left of it ends, the session it is for when that isn't today's, and the first of the
     orders that it continues. `trigger_above`: reached by prices at or above the trigger; `gtt_max`:
-    how many GTTs the account may have waiting."""
+    how many GTTs the account may have waiting. `expires_at` is None for an order that goes at once
+    and ends with its day, `target`: of a stop, the exit that waits with it; `exits`: what an
+    entry's fills bring to life."""
 
     trigger_price: int | None
-    expires_at: datetime
+    expires_at: datetime | None
     releases_at: datetime | None = None
     trade_date: date | None = None
     parent_order_id: int | None = None
     trigger_above: bool | None = None
     gtt_max: int | None = None
+    target: Leg | None = None
+    exits: tuple[Leg, ...] | None = None
 
     @property
     def waits(self) -> bool:

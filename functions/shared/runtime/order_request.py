@@ -11,6 +11,7 @@ from pydantic.config import JsonDict
 
 from functions.shared.bookkeeping.checking import OrderRequest
 from functions.shared.domain.errors import Refused
+from functions.shared.domain.legs import ExitPrices
 from functions.shared.domain.orders import (
     PRICED,
     STOPS,
@@ -55,11 +56,43 @@ OfferedProduct = Annotated[Product, BeforeValidator(_offered)]
 Symbol = Annotated[str, Field(min_length=1, max_length=40)]
 
 
+class StopBody(Request):
+    """The exit that limits a loss: a market order, or with a `price` a limit order, once a trade is
+    at `trigger_price` or beyond."""
+
+    model_config = example({"trigger_price": "1450.00"})
+
+    trigger_price: OrderPrice
+    price: OrderPrice | None = None
+
+
+class TargetBody(Request):
+    """The exit that takes a gain: a limit order once a trade is at its `price` or beyond."""
+
+    model_config = example({"price": "1550.00"})
+
+    price: OrderPrice
+
+
+class ExitsBody(Request):
+    """How the shares of an entry are left again: by one of the two."""
+
+    model_config = example({"stop": {"trigger_price": "1450.00"}, "target": {"price": "1550.00"}})
+
+    stop: StopBody
+    target: TargetBody
+
+    def prices(self) -> ExitPrices:
+        return ExitPrices(self.stop.trigger_price, self.stop.price, self.target.price)
+
+
 class OrderBody(Request):
     """What to trade. `disclosed_quantity`: shares shown at a time. `price` in rupees, needed for a
     limit and refused for an order at the market; `trigger_price` the trade price that a STOP,
     STOP_LIMIT or GTT waits for; `validity_minutes` the life of a TTL order; `variety` AMO waits for
-    the next session's opening."""
+    the next session's opening. `target_price`, of a stop or a GTT: the limit of a second exit that
+    waits with it, of which one is to fill; `exits`, of a LIMIT or MARKET order for the day: the two
+    that come to life with its fills."""
 
     model_config = example({**ORDER_EXAMPLE})
 
@@ -74,6 +107,9 @@ class OrderBody(Request):
     trigger_price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
     validity_minutes: Annotated[LifeMinutes | None, Field(validate_default=True)] = None
     variety: Variety = Variety.REGULAR
+
+    target_price: OrderPrice | None = None
+    exits: ExitsBody | None = None
 
     @field_validator("price")
     @classmethod
@@ -129,11 +165,43 @@ class OrderBody(Request):
             raise ValueError("an AMO is a MARKET or LIMIT order, DAY or GTC")
         return variety
 
+    @field_validator("target_price")
+    @classmethod
+    def _is_an_exits(cls, target: int | None, body: ValidationInfo) -> int | None:
+        given = body.data
+        if target is None or not {"type", "side", "validity", "variety"} <= given.keys():
+            return target
+        waits = given["type"] in STOPS and given["validity"] is Validity.DAY
+        if not waits and given["validity"] is not Validity.GTT:
+            raise ValueError("is for a stop of the day or a GTT")
+        if given.get("product") is Product.CNC and given["side"] is Side.BUY:
+            raise ValueError("with CNC only a SELL leaves anything")
+        if given.get("disclosed_quantity") is not None:
+            raise ValueError("two exits that wait together show all of their quantity")
+        return target
+
+    @field_validator("exits")
+    @classmethod
+    def _follow_an_entry(cls, exits: ExitsBody | None, body: ValidationInfo) -> ExitsBody | None:
+        given = body.data
+        if exits is None or not {"type", "side", "validity", "variety"} <= given.keys():
+            return exits
+        if (
+            given["type"] not in {OrderType.LIMIT, OrderType.MARKET}
+            or given["validity"] not in {Validity.DAY, Validity.IOC}
+            or given["variety"] is not Variety.REGULAR
+        ):
+            raise ValueError("are for a LIMIT or MARKET order, DAY or IOC")
+        if given.get("product") is Product.CNC and given["side"] is Side.SELL:
+            raise ValueError("with CNC only a BUY enters anything")
+        return exits
+
     def order_request(self) -> OrderRequest:
         intent = OrderIntent(
             self.side, self.type, self.quantity, self.price, self.disclosed_quantity,
             self.trigger_price,
         )  # fmt: skip
         return OrderRequest(
-            self.symbol, intent, self.product, self.validity, self.validity_minutes, self.variety
-        )
+            self.symbol, intent, self.product, self.validity, self.validity_minutes, self.variety,
+            self.target_price, None if self.exits is None else self.exits.prices(),
+        )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from functions.shared.clock import from_micros
+from functions.shared.stores.leases import HOLD
 from functions.shared.stores.postgres import Shards
 from functions.shared.wire.executions import ExecutionReport
 
@@ -110,14 +111,18 @@ class FillCopies(Protocol):
     def compared_through(self) -> datetime | None: ...
 
     def move_compared(self, through: datetime) -> None:
-        """All booked before `through` were looked up; copies long before it are dropped."""
+        """All booked before `through` were looked up; copies long before it are dropped. Raises
+        Fenced when the session is another process's by now."""
 
 
 class LedgerFillCopies:
-    """In PostgreSQL, through the edge's role. For one thread."""
+    """In PostgreSQL, through the edge's role. For one thread; `fence` is of the lease of `session`,
+    which brings the copies. A copy and that it was found booked are facts, whoever tells them."""
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: Shards, session: str, fence: int) -> None:
         self._shards = shards
+        self._session = session
+        self._fence = fence
 
     def record(self, reports: Sequence[ExecutionReport]) -> None:
         rows = [
@@ -179,8 +184,10 @@ class LedgerFillCopies:
         return rows[0][0] if rows else None
 
     def move_compared(self, through: datetime) -> None:
-        self._shards.control.run(_MOVE, through=through)
-        self._shards.control.run(_FORGET, before=through - KEPT)
+        with self._shards.control.transaction() as control:
+            control.run(HOLD, lease=self._session, fence=self._fence)
+            control.run(_MOVE, through=through)
+            control.run(_FORGET, before=through - KEPT)
 
     def _mark(self, state: str, keys: Sequence[tuple[date, str]]) -> None:
         # An ExecID of ours begins with its trade date, so the pairs can't be mixed up.

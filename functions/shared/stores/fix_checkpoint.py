@@ -1,7 +1,8 @@
 """How far each FIX session's reports are applied in the ledger, and which orders wait unanswered.
 
-Invariant: the checkpoint of a session only grows, and every report at or below it is applied. The
-edge reads the ledger and moves its own checkpoint; it writes no money table.
+Invariant: the checkpoint of a numbering only grows, and every report at or below it is applied. The
+edge reads the ledger and moves its own checkpoint, as the holder of the session's lease; it writes
+no money table.
 """
 
 import time
@@ -11,13 +12,15 @@ from typing import Final, NamedTuple, Protocol
 
 from functions.shared.stores.postgres import Database, Shards
 
+_NUMBERING = "SELECT number FROM edge.numbering WHERE session = :session"
+_BEGIN = "SELECT edge.begin_numbering(:session, CAST(:fence AS bigint))"
 _THROUGH = "SELECT applied_through FROM ledger.fix_checkpoint WHERE session = :session"
 _APPLIED = """
 SELECT position FROM ledger.fix_applied
 WHERE session = :session AND position > CAST(:after AS bigint)
 ORDER BY position LIMIT 10000
 """
-_MOVE = "SELECT ledger.move_checkpoint(:session, CAST(:through AS bigint))"
+_MOVE = "SELECT edge.move_checkpoint(:session, CAST(:through AS bigint), CAST(:fence AS bigint))"
 _FORGET = "SELECT ledger.forget_applied(:session, CAST(:through AS bigint))"
 _STALE = """
 SELECT order_id, user_id, command, touched_at
@@ -39,15 +42,25 @@ class StaleOrder(NamedTuple):
 
 
 class Checkpoint(Protocol):
-    """What the order gateway asks of the ledger. Every method raises Retryable."""
+    """What the order gateway asks of the ledger. Every method raises Retryable, and what writes
+    raises Fenced when the session is another process's by now.
 
-    def through(self, session: str) -> int:
-        """The MsgSeqNum at or below which every report of the session is applied; 0 at first."""
+    A numbering is a session's positions since the venue last began its numbers anew, by name.
+    """
 
-    def applied(self, session: str, after: int) -> list[int]:
+    def numbering(self, session: str) -> str:
+        """The session's numbering of now; at first it bears the session's own name."""
+
+    def begin_numbering(self, session: str) -> None:
+        """The venue's numbers begin at 1 again, and mean other messages than before."""
+
+    def through(self, numbering: str) -> int:
+        """The MsgSeqNum at or below which every report is applied; 0 at first."""
+
+    def applied(self, numbering: str, after: int) -> list[int]:
         """Positions beyond `after` whose reports are applied, on all shards."""
 
-    def move(self, session: str, through: int) -> None:
+    def move(self, numbering: str, through: int) -> None:
         """Every report up to `through` is applied."""
 
     def stale_orders(self, older_than_seconds: float) -> list[StaleOrder]:
@@ -64,29 +77,41 @@ class _Round(NamedTuple):
 
 
 class LedgerCheckpoint:
-    """The checkpoint in PostgreSQL, through the edge's role. For one thread."""
+    """The checkpoint in PostgreSQL, through the edge's role. For one thread; `fence` is of the
+    sessions' leases."""
 
-    def __init__(self, shards: Shards, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, shards: Shards, fence: int, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._shards = shards
+        self._fence = fence
         self._monotonic = monotonic
         self._rounds: dict[Database, _Round] = {}
 
-    def through(self, session: str) -> int:
-        rows = self._shards.control.run(_THROUGH, session=session)
+    def numbering(self, session: str) -> str:
+        rows = self._shards.control.run(_NUMBERING, session=session)
+        return f"{session}#{rows[0][0]}" if rows else session
+
+    def begin_numbering(self, session: str) -> None:
+        self._shards.control.run(_BEGIN, session=session, fence=self._fence)
+
+    def through(self, numbering: str) -> int:
+        rows = self._shards.control.run(_THROUGH, session=numbering)
         return int(rows[0][0]) if rows else 0
 
-    def applied(self, session: str, after: int) -> list[int]:
+    def applied(self, numbering: str, after: int) -> list[int]:
         return [
             int(row[0])
             for database in self._shards.databases
-            for row in database.run(_APPLIED, session=session, after=after)
+            for row in database.run(_APPLIED, session=numbering, after=after)
         ]
 
-    def move(self, session: str, through: int) -> None:
-        # Moved first: the rows behind it may go only when nothing asks for them any more.
-        self._shards.control.run(_MOVE, session=session, through=through)
+    def move(self, numbering: str, through: int) -> None:
+        # Moved first, and refused to a stale holder: the rows behind it may go only when nothing
+        # asks for them any more.
+        self._shards.control.run(_MOVE, session=numbering, through=through, fence=self._fence)
         for database in self._shards.databases:
-            database.run(_FORGET, session=session, through=through)
+            database.run(_FORGET, session=numbering, through=through)
 
     def stale_orders(self, older_than_seconds: float) -> list[StaleOrder]:
         return [

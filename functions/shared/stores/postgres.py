@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
 
-from functions.shared.domain.errors import InvariantViolated, NotFound, Retryable
+from functions.shared.domain.errors import Fenced, InvariantViolated, NotFound, Retryable
 from functions.shared.domain.ids import slot_of_order, slot_of_user
 
 Row = list[Any]
@@ -38,6 +38,7 @@ _NEW_SHARD_SECONDS = 1.0
 _RETRYABLE = frozenset({"55P03", "57014", "40001", "40P01", "53300", "57P01", "57P02", "57P03"})
 _NO_SUCH_ACCOUNT = "OC404"
 _NOT_AT_HOME = "OC421"
+_FENCED = "OC423"
 _ANSWERED_BEFORE = "OC208"
 
 
@@ -92,7 +93,8 @@ class Database:
 
         A connection that turns out to be broken is replaced and the statement sent once more:
         every statement of ours can be asked twice. Raises Retryable when the server is away or a
-        timeout struck, NotFound for an account that doesn't exist, InvariantViolated for anything
+        timeout struck, NotFound for an account that doesn't exist, Fenced for a write under a lease
+        that another process took, InvariantViolated for anything
         the database holds to be impossible.
         """
         stale = self._connection is not None and not self._in_transaction
@@ -177,6 +179,8 @@ class Database:
             return Retryable(f"the ledger is busy: {message}")
         if code == _NOT_AT_HOME:
             return SlotAway(message)
+        if code == _FENCED:
+            return Fenced(message)
         if code == _NO_SUCH_ACCOUNT:
             return NotFound(message)
         if code == _ANSWERED_BEFORE:

@@ -18,7 +18,13 @@ from redis.backoff import NoBackoff
 from functions.shared.domain.errors import PeerProtocolError, Retryable
 from functions.shared.domain.sessions import Announcement
 from functions.shared.stores.valkey import Valkey, answering, open_valkey
-from functions.shared.wire.announcements import announcement_key, decode_announcement
+from functions.shared.wire.announcements import (
+    NEWS_CHANNEL,
+    MarketNews,
+    announcement_key,
+    decode_announcement,
+    encode_news,
+)
 from functions.shared.wire.order_routes import ROUTES_KEY, Route, decode_routes
 from functions.shared.wire.quotes import (
     Quote,
@@ -135,9 +141,10 @@ class QuoteWriter:
         batch: Mapping[int, Sequence[tuple[str, bytes]]],
         published_us: int,
         announced: Mapping[str, bytes] | None = None,
+        news: Sequence[MarketNews] = (),
     ) -> None:
         """Stores and publishes (symbol, record) pairs by partition; stores what was `announced`
-        by symbol.
+        by symbol, and publishes the `news` of it.
 
         Raises Retryable when Valkey did not take them; the caller sends later values instead.
         """
@@ -149,6 +156,8 @@ class QuoteWriter:
             pipeline.publish(quotes_channel(partition), payload)
         for symbol, value in (announced or {}).items():
             pipeline.set(announcement_key(symbol), value)
+        if news:
+            pipeline.publish(NEWS_CHANNEL, encode_news(news))
         try:
             await pipeline.execute()
         except (redis.RedisError, OSError, TimeoutError) as error:

@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from functions.shared.stores.leases import HOLD
 from functions.shared.stores.postgres import Shards
 from functions.shared.wire.commands import client_order_tag
 
@@ -84,7 +85,8 @@ class Difference(NamedTuple):
 
 
 class VenueReview(Protocol):
-    """What the gateway compares the venue's word with. Every method raises Retryable."""
+    """What the gateway compares the venue's word with. Every method raises Retryable; `note` raises
+    Fenced when the session is another process's by now."""
 
     def working_orders(self) -> list[LedgerOrder]:
         """Every order that is at the venue, or on its way there, by the ledger."""
@@ -103,10 +105,12 @@ class VenueReview(Protocol):
 
 
 class LedgerVenueReview:
-    """The review in PostgreSQL, through the edge's role. For one thread."""
+    """The review in PostgreSQL, through the edge's role. For one thread; `fence` is of the
+    sessions' leases."""
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: Shards, fence: int) -> None:
         self._shards = shards
+        self._fence = fence
 
     def working_orders(self) -> list[LedgerOrder]:
         found: list[LedgerOrder] = []
@@ -132,8 +136,10 @@ class LedgerVenueReview:
         self, session: str, kinds: Sequence[Kind], found: Sequence[Difference], now: datetime
     ) -> None:
         rows = msgspec.json.encode([d._asdict() for d in found]).decode()
-        self._shards.control.run(_NOTE, session=session, found=rows, now=now)
-        self._shards.control.run(_SETTLE, session=session, kinds=list(kinds), now=now)
+        with self._shards.control.transaction() as control:
+            control.run(HOLD, lease=session, fence=self._fence)
+            control.run(_NOTE, session=session, found=rows, now=now)
+            control.run(_SETTLE, session=session, kinds=list(kinds), now=now)
 
     def standing(self, session: str, kind: Kind) -> list[Difference]:
         rows = self._shards.control.run(_STANDING, session=session, kind=kind)

@@ -11,10 +11,12 @@ from functions.shared.clock import micros
 from functions.shared.stores.postgres import Database, Shards
 
 PAGE: Final = 5_000
+#: The stance of an exit whose sibling is at the venue: no price concerns it meanwhile.
+STANDS_BY: Final = "STANDS_BY"
 
 _PAGE = """
 SELECT order_id, user_id, version, symbol, trigger_above, status, trigger_price, releases_at,
-  expires_at, updated_at
+  expires_at, updated_at, stance
 FROM ledger.orders o
 WHERE expires_at IS NOT NULL
   AND status IN ('TRIGGER_PENDING', 'PENDING', 'OPEN', 'PARTIALLY_FILLED')
@@ -28,8 +30,9 @@ ORDER BY order_id LIMIT CAST(:rows AS integer)
 class WatchedOrder(NamedTuple):
     """An order as one version of it is watched: for a trade at `trigger` (ten-thousandths of a
     rupee) or beyond, `rising` or falling to it, or for the time `releases_at`; at the venue already
-    when neither. Then, for its end at `expires_at`. `changed_at`: since when it has been this
-    version. Times in microseconds since 1970, of business."""
+    when neither, or standing by for an exit that is. Then, for its end at `expires_at`.
+    `changed_at`: since when it has been this version. Times in microseconds since 1970, of
+    business."""
 
     order_id: int
     user_id: int
@@ -66,9 +69,9 @@ class WaitingOrders:
 def _watched(
     order_id: int, user_id: int, version: int, symbol: str, above: bool | None, status: str,
     trigger: int | None, releases_at: datetime | None, expires_at: datetime,
-    updated_at: datetime,
+    updated_at: datetime, stance: str | None,
 ) -> WatchedOrder:  # fmt: skip
-    waits = status == "TRIGGER_PENDING"
+    waits = stance != STANDS_BY and status == "TRIGGER_PENDING"
     return WatchedOrder(
         order_id,
         user_id,

@@ -3,7 +3,7 @@
 Invariant: an alert tells of something that stands in the ledger; it changes nothing by itself.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,20 +11,21 @@ from functions.shared.domain.money import format_price
 
 
 class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """An exit at the market that rests, unfilled, at its protected `price` in ten-thousandths of a
-    rupee, with so many shares `remaining`."""
+    """`price` in ten-thousandths of a rupee. EXIT_UNFILLED: an exit at the market that rests at its
+    protected price with so many shares `remaining`. TRADE_BUSTED, TRADE_CORRECTED: the venue took
+    back a trade of `quantity` shares at `price`, or says now what it was."""
 
-    code: Literal["EXIT_UNFILLED"]
+    code: Literal["EXIT_UNFILLED", "TRADE_BUSTED", "TRADE_CORRECTED"]
     order_id: int
     symbol: str
     side: str
-    remaining: int
+    remaining: int = 0
+    quantity: int = 0
     price: int
 
 
 def render_alert(alert: AlertFacts) -> dict[str, object]:
     """As clients see it; the caller adds `type` and `user_seq`."""
-    price = format_price(alert.price)
     return {
         "code": alert.code,
         "order_id": str(alert.order_id),
@@ -32,7 +33,23 @@ def render_alert(alert: AlertFacts) -> dict[str, object]:
         "exchange": "NSE",
         "side": alert.side,
         "remaining_quantity": alert.remaining,
-        "price": price,
-        "message": f"{alert.remaining} {alert.symbol} are not out yet: the order rests at {price},"
-        " the protected price; change its price or cancel it",
+        "quantity": alert.quantity,
+        "price": format_price(alert.price),
+        "message": _message(alert),
     }
+
+
+def _message(alert: AlertFacts) -> str:
+    price = format_price(alert.price)
+    if alert.code == "EXIT_UNFILLED":
+        return (
+            f"{alert.remaining} {alert.symbol} are not out yet: the order rests at {price},"
+            " the protected price; change its price or cancel it"
+        )
+    traded = f"{alert.quantity} {alert.symbol} {_TRADED[alert.side]} at {price}"
+    if alert.code == "TRADE_BUSTED":
+        return f"the exchange took back the trade of {traded}: money, shares and charges are back"
+    return f"the exchange corrected the trade of {traded}: it is booked anew"
+
+
+_TRADED: Final = {"BUY": "bought", "SELL": "sold"}

@@ -1,17 +1,19 @@
-"""What the venue announced of one security: ingest -> Valkey -> functions. JSON, version 1.
+"""What the venue announced: of one security, for whoever looks, ingest -> Valkey -> functions; and
+each change as it comes, ingest -> Valkey's channel -> fanout -> terminals. JSON, version 1.
 
 Invariant: the cached value is whole: the phase of the security's class, its own halt and its moved
 band stand in one record, so that no reader can see half of a change. Its key lies in the hash slot
 of the security's quote, so that one MGET reads both.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import msgspec
 
 from functions.shared.clock import from_micros, micros
 from functions.shared.domain.errors import PeerProtocolError
-from functions.shared.domain.sessions import Announcement, Phase
+from functions.shared.domain.sessions import Announcement, Phase, SecurityClass
 from functions.shared.wire.quotes import partition_of_symbol
 
 
@@ -28,6 +30,25 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     band_at: int | None
 
 
+class MarketNews(msgspec.Struct, frozen=True, kw_only=True):
+    """One change: of a class of securities (None: of all) or of one `symbol`, with its band in
+    ten-thousandths of a rupee. `at` is in microseconds since 1970 by the business clock."""
+
+    phase: Phase
+    at: int
+    security_class: SecurityClass | None = None
+    symbol: str | None = None
+    band: tuple[int, int] | None = None
+    text: str = ""
+
+
+NEWS_CHANNEL = "announced"
+NEWS_MOST = 256
+"""Changes in one publication; what is more goes out with the next."""
+
+_news: msgspec.json.Decoder[list[MarketNews]] = msgspec.json.Decoder(
+    Annotated[list[MarketNews], msgspec.Meta(max_length=NEWS_MOST)]
+)
 _decoder = msgspec.json.Decoder(_Record)
 _encoder = msgspec.json.Encoder()
 
@@ -58,3 +79,16 @@ def decode_announcement(symbol: str, value: bytes) -> Announcement:
         raise PeerProtocolError(f"what was announced of {symbol} names {read.symbol}")
     band_at = None if read.band_at is None else from_micros(read.band_at)
     return Announcement(read.phase, from_micros(read.at), read.halt, read.text, read.band, band_at)
+
+
+def encode_news(news: Sequence[MarketNews]) -> bytes:
+    """One publication of at most NEWS_MOST changes."""
+    return _encoder.encode(news)
+
+
+def decode_news(payload: bytes) -> list[MarketNews]:
+    """Raises PeerProtocolError for anything but a list of changes."""
+    try:
+        return _news.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise PeerProtocolError(f"news of the market: {error}") from error

@@ -18,13 +18,15 @@ from functions.shared.domain.money import (
 )
 from functions.shared.domain.orders import WORKING, Variety
 from functions.shared.wire.alerts import AlertFacts, render_alert
+from functions.shared.wire.exits import ExitFacts, render_exits
 
 
 class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     """An order's row. Prices in ten-thousandths of a rupee, `traded_value` in paise, times in
     microseconds since 1970. `trigger_price` and `releases_at`: what it waits for, or waited;
     `disclosed_quantity`: shares shown at a time; `cancel_waits`: a cancel goes out when the change
-    in flight is answered."""
+    in flight is answered. `group_id` and `leg`: of two exits that wait together, which pair and
+    which of the two; `exits`: the legs that an entry's fills bring to life."""
 
     order_id: int
     client_order_id: str
@@ -36,6 +38,9 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     disclosed_quantity: int | None = None
     price: int | None
     parent_order_id: int | None = None
+    group_id: int | None = None
+    leg: str | None = None
+    exits: list[ExitFacts] | None = None
     trigger_price: int | None = None
     releases_at: int | None = None
     expires_at: int | None = None
@@ -231,6 +236,9 @@ def render_order(order: OrderFacts) -> dict[str, object]:
         "order_id": str(order.order_id),
         "client_order_id": order.client_order_id,
         "parent_order_id": None if order.parent_order_id is None else str(order.parent_order_id),
+        "group_id": None if order.group_id is None else str(order.group_id),
+        "leg": order.leg,
+        "exits": None if order.exits is None else render_exits(order.exits),
         "venue_order_id": order.venue_order_id,
         "symbol": order.symbol,
         "exchange": "NSE",

@@ -21,6 +21,8 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True):
     `exec_type` is tag 150; `ord_status` tag 39; `request` the number in ClOrdID (0: the order);
     `position` the MsgSeqNum on `session`; `transacted_at` microseconds since 1970;
     `reject_code` tag 103 or 102; `trade_date` YYYY-MM-DD; `order_quantity` tag 38, `price` tag 44.
+    `exec_ref` (tag 19) is the trade that a bust (H) or a correction (G) is about, else empty; a
+    correction's `last_quantity` and `last_price` are what the trade is now.
     A 35=9 names neither instrument nor side nor quantities: there `symbol` and `exec_id` are empty,
     `side` None and the numbers 0; its `user_id` is 0 where the venue left out Account(1).
     """
@@ -47,6 +49,7 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True):
     transacted_at: Micros
     reject_code: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
     text: str = ""
+    exec_ref: str = ""
 
 
 _decoder = msgspec.msgpack.Decoder(ExecutionReport)

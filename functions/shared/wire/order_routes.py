@@ -15,12 +15,18 @@ ROUTES_KEY: Final = "order-routes"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One order session; `since` is when it came up or went down, microseconds since 1970 by the
-    wall clock."""
+    """One order session. `hung`: it is up, and what was sent on it is not answered; `since` is when
+    it became what it is, microseconds since 1970 by the wall clock."""
 
     name: str
     up: bool
     since: int
+    hung: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether an order that is sent now can be expected to be answered."""
+        return self.up and not self.hung
 
 
 class Routes(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,8 +44,6 @@ except Exception as error:
     print(json.dumps({"raised": str(error)}))
 """
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(scope="module")
 def python() -> Path:
@@ -119,15 +117,19 @@ def test_the_market_describes_the_api(built: dict[str, Function], python: Path) 
     assert "/v1/orders" in json.loads(answer["body"])["paths"]
 
 
-def test_an_execution_is_handed_back_while_the_ledger_is_away(
-    built: dict[str, Function], python: Path
+@pytest.mark.parametrize(
+    ("name", "handed_back"),
+    [("apply-execution", [{"itemIdentifier": SEQUENCE_NUMBER}]), ("act-on-triggers", [])],
+)
+def test_a_report_is_handed_back_while_the_ledger_is_away_and_a_trigger_asked_again(
+    built: dict[str, Function], python: Path, name: str, handed_back: list[dict[str, str]]
 ) -> None:
-    answer = answer_of(python, built["apply-execution"])
+    answer = answer_of(python, built[name])
 
-    assert answer == {"batchItemFailures": [{"itemIdentifier": SEQUENCE_NUMBER}]}
+    assert answer == {"batchItemFailures": handed_back}
 
 
-@pytest.mark.parametrize("name", ["settle", "square-off"])
+@pytest.mark.parametrize("name", ["settle", "square-off", "renew-orders"])
 def test_a_job_fails_aloud_while_the_ledger_is_away(
     built: dict[str, Function], python: Path, name: str
 ) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from functions.shared.wire.commands import CancelOrder, ReplaceOrder, session_of_symbol
-from tests.support.fix_desk import Desk, until
+from tests.support.eventually import wait_until
+from tests.support.fix_desk import Desk
 from tests.support.valkey import valkey_server
 
 #: One carried by each session, of two.
@@ -30,10 +31,10 @@ def test_orders_of_a_42_session_live_as_those_of_a_44_session_do(desk: Desk) -> 
     rests = desk.resting(IN_42)
     for order in (*taken, rests):
         desk.place(order)
-    until(lambda: {desk.ledger.statuses()[o.order_id] for o in taken} == {"2"})
-    until(lambda: desk.ledger.statuses()[rests.order_id] == "0")
+    wait_until(lambda: {desk.ledger.statuses()[o.order_id] for o in taken} == {"2"})
+    wait_until(lambda: desk.ledger.statuses()[rests.order_id] == "0")
     desk.tell(taken[1])  # told twice: answered by its state, in both versions
-    until(lambda: "I" in desk.exec_types(taken[1]))
+    wait_until(lambda: "I" in desk.exec_types(taken[1]))
     same = {"order_id": rests.order_id, "user_id": rests.user_id, "symbol": IN_42, "side": "BUY"}
     desk.tell(
         ReplaceOrder(
@@ -41,13 +42,13 @@ def test_orders_of_a_42_session_live_as_those_of_a_44_session_do(desk: Desk) -> 
             original=0,
         )
     )  # fmt: skip
-    until(lambda: desk.exec_types(rests) == ["0", "5"])
+    wait_until(lambda: desk.exec_types(rests) == ["0", "5"])
     lost = desk.resting(IN_42)
     desk.gateway.kill()
     desk.ledger.place(lost, status="0")
     desk.gateway.start()
-    until(lambda: desk.ledger.differences() == {("LOST_ORDER", str(lost.order_id))})
+    wait_until(lambda: desk.ledger.differences() == {("LOST_ORDER", str(lost.order_id))})
     desk.tell(CancelOrder(**same, quantity=7, request=2, original=1))
-    until(lambda: desk.exec_types(rests)[-1] == "4")
+    wait_until(lambda: desk.exec_types(rests)[-1] == "4")
     assert desk.settled()
     assert {o["session"] for o in desk.venue.get("/orders")["orders"]} == {"OUTCRY-O1", "OUTCRY-L1"}

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from functions.shared.wire.commands import CancelOrder, ReplaceOrder
-from tests.support.fix_desk import Desk, until
+from functions.shared.wire.commands import CancelOrder, ReplaceOrder, session_of_symbol
+from tests.support.eventually import wait_until
+from tests.support.fix_desk import Desk
 from tests.support.paper_ledger import PaperApplier
 from tests.support.valkey import valkey_server
 
@@ -33,15 +34,15 @@ def desk(shared_desk: Desk) -> Desk:
     """The desk as the last test left it: logged on, and every order answered."""
     if not shared_desk.gateway.running():
         shared_desk.gateway.start()
-    until(shared_desk.gateway.ready)
-    until(shared_desk.settled)
+    wait_until(shared_desk.gateway.ready)
+    wait_until(shared_desk.settled)
     return shared_desk
 
 
 def test_a_market_order_comes_back_acknowledged_and_filled_to_the_share(desk: Desk) -> None:
     order = desk.order("M&M")
     desk.place(order)
-    until(lambda: desk.ledger.statuses()[order.order_id] == "2")
+    wait_until(lambda: desk.ledger.statuses()[order.order_id] == "2")
     assert desk.exec_types(order)[0] == "0"
     fills = [f for f in desk.ledger.fills().values() if f[0] == order.order_id]
     assert sum(quantity for _, quantity, _ in fills) == 10
@@ -56,7 +57,7 @@ def test_a_market_order_comes_back_acknowledged_and_filled_to_the_share(desk: De
 
 def test_the_sessions_tell_their_numbers_and_how_far_away_the_venue_is(desk: Desk) -> None:
     desk.place(desk.order("INFY"))
-    until(desk.settled)
+    wait_until(desk.settled)
     session = '{session="OUTCRY-O1"}'
     kinds = [f'_count{{kind="{kind}",session="OUTCRY-O1"}}' for kind in ("order", "heartbeat")]
 
@@ -69,14 +70,14 @@ def test_the_sessions_tell_their_numbers_and_how_far_away_the_venue_is(desk: Des
         trips = [found.get(f"outcry_gateway_round_trip_seconds{kind}", 0) for kind in kinds]
         return applied + 1 == expected > 2 and sent > 2 and min(trips) >= 1
 
-    until(told)
+    wait_until(told)
     assert desk.gateway.metrics()[f"outcry_gateway_logged_on{session}"] == 1
 
 
 def test_a_resting_order_is_replaced_and_cancelled(desk: Desk) -> None:
     order = desk.order(type="LIMIT", validity="DAY", price=far_below(desk, "INFY"))
     desk.place(order)
-    until(lambda: desk.exec_types(order) == ["0"])
+    wait_until(lambda: desk.exec_types(order) == ["0"])
     same = {"order_id": order.order_id, "user_id": order.user_id, "symbol": "INFY", "side": "BUY"}
     desk.tell(
         ReplaceOrder(
@@ -89,12 +90,12 @@ def test_a_resting_order_is_replaced_and_cancelled(desk: Desk) -> None:
             original=0,
         )
     )
-    until(lambda: desk.exec_types(order) == ["0", "5"])
+    wait_until(lambda: desk.exec_types(order) == ["0", "5"])
     desk.tell(CancelOrder(**same, quantity=7, request=2, original=1))
-    until(lambda: desk.exec_types(order) == ["0", "5", "4"])
+    wait_until(lambda: desk.exec_types(order) == ["0", "5", "4"])
     assert [r.request for r in desk.applier.reports if r.order_id == order.order_id] == [0, 1, 2]
     desk.tell(CancelOrder(**same, quantity=7, request=3, original=2))
-    until(lambda: desk.exec_types(order) == ["0", "5", "4", "9"])
+    wait_until(lambda: desk.exec_types(order) == ["0", "5", "4", "9"])
     assert desk.applier.reports[-1].user_id == order.user_id
 
 
@@ -103,27 +104,27 @@ def test_a_command_told_twice_makes_one_order(desk: Desk) -> None:
     order = desk.order()
     desk.place(order)
     desk.tell(order)
-    until(lambda: "I" in desk.exec_types(order))
+    wait_until(lambda: "I" in desk.exec_types(order))
     assert desk.orders_at_venue() == before + 1
-    until(desk.settled)
+    wait_until(desk.settled)
 
 
 def test_a_gateway_that_lost_its_memory_takes_no_duplicate_for_a_rejection(desk: Desk) -> None:
     before = desk.orders_at_venue()
     order = desk.order()
     desk.place(order)
-    until(desk.settled)
+    wait_until(desk.settled)
     desk.gateway.kill()
     desk.gateway.start()
     desk.tell(order)
-    until(lambda: "I" in desk.exec_types(order))
+    wait_until(lambda: "I" in desk.exec_types(order))
     assert "8" not in desk.exec_types(order)
     assert desk.orders_at_venue() == before + 1
 
 
 def test_sigterm_logs_out_and_ends_with_code_0(desk: Desk) -> None:
     assert desk.gateway.stop() == 0
-    until(lambda: desk.venue.get("/health")["order_sessions"] == [])
+    wait_until(lambda: desk.venue.get("/health")["order_sessions"] == [])
 
 
 def storm(desk: Desk, count: int, middle: Callable[[], None]) -> None:
@@ -135,7 +136,7 @@ def storm(desk: Desk, count: int, middle: Callable[[], None]) -> None:
     middle()
     for order in orders[count // 2 :]:
         desk.place(order)
-    until(desk.settled, 60)
+    wait_until(desk.settled)
     assert desk.orders_at_venue() == before + count
 
 
@@ -160,10 +161,10 @@ def test_while_the_venue_is_away_its_sessions_are_down_and_a_cancel_waits_for_it
 ) -> None:
     order = desk.resting()
     desk.place(order)
-    until(lambda: desk.exec_types(order) == ["0"])
+    wait_until(lambda: desk.exec_types(order) == ["0"])
     assert desk.routes() == [True, True]
     desk.venue.kill()
-    until(lambda: desk.routes() == [False, False])
+    wait_until(lambda: desk.routes() == [False, False])
     desk.tell(
         CancelOrder(
             order_id=order.order_id, user_id=order.user_id, symbol="INFY", side="BUY",
@@ -171,10 +172,25 @@ def test_while_the_venue_is_away_its_sessions_are_down_and_a_cancel_waits_for_it
         )
     )  # fmt: skip
     desk.venue.start()
-    until(lambda: desk.routes() == [True, True])
-    until(lambda: desk.exec_types(order)[-1] == "4")
+    wait_until(lambda: desk.routes() == [True, True])
+    wait_until(lambda: desk.exec_types(order)[-1] == "4")
     desk.gateway.kill()
-    until(lambda: desk.routes() == [])  # nobody vouches for them any more
+    wait_until(lambda: desk.routes() == [])  # nobody vouches for them any more
+
+
+def test_a_venue_that_answers_no_order_is_closed_to_new_ones_until_it_does(desk: Desk) -> None:
+    assert desk.venue.process is not None
+    order = desk.resting()
+    number = session_of_symbol(order.symbol, 2)
+    wait_until(lambda: desk.routes() == [True, True])
+    desk.venue.process.send_signal(signal.SIGSTOP)
+    try:
+        desk.place(order)
+        wait_until(lambda: desk.routes() == [n != number for n in range(2)])
+    finally:
+        desk.venue.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: desk.routes() == [True, True])
+    wait_until(desk.settled)
 
 
 def test_a_gateway_whose_fix_store_is_lost_goes_on_from_the_checkpoint(desk: Desk) -> None:
@@ -202,18 +218,18 @@ def test_reports_that_nobody_applies_are_asked_for_again(desk: Desk) -> None:
     order = desk.order()
     desk.place(order)
     with redis.Redis.from_url(desk.streams.url) as client:
-        until(lambda: any(client.xlen(f"executions.{n}") for n in range(4)))
+        wait_until(lambda: any(client.xlen(f"executions.{n}") for n in range(4)))
         # The ledger's worker is gone, and the reports it had not applied go with the streams.
         client.flushall()
     desk.applier = PaperApplier(desk.streams.url, desk.gateway.ledger)
-    until(lambda: desk.ledger.statuses()[order.order_id] == "2")
-    until(desk.settled)
+    wait_until(lambda: desk.ledger.statuses()[order.order_id] == "2")
+    wait_until(desk.settled)
 
 
 def far_below(desk: Desk, symbol: str) -> int:
     probe = desk.order(symbol, quantity=1)
     desk.place(probe)
-    until(desk.settled)
+    wait_until(desk.settled)
     fills = [price for order, _, price in desk.ledger.fills().values() if order == probe.order_id]
     price = fills[0]
     return price * 95 // 100 // 1000 * 1000

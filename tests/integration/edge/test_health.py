@@ -35,7 +35,7 @@ def server(judgement: Judgement) -> Iterator[HealthServer]:
 
 def ask(server: HealthServer, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://{server.address}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{server.address}{path}", timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -3,14 +3,19 @@
 import itertools
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.integration.exchange.venue_process import write_clock
-from tests.support.fix_desk import Desk, until
+from tests.support.eventually import wait_until
+from tests.support.fix_desk import Desk
 from tests.support.valkey import valkey_server
+
+#: The venue's clock begins here.
+FIRST = datetime(2026, 11, 23, 6)
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ def test_lost_unknown_and_unequal_orders_are_noted_and_an_unsent_one_is_sent_onc
     equal, unknown, unequal = (desk.resting() for _ in range(3))
     for order in (equal, unknown, unequal):
         desk.place(order)
-    until(lambda: set(desk.ledger.statuses().values()) == {"0"})
+    wait_until(lambda: set(desk.ledger.statuses().values()) == {"0"})
     desk.gateway.kill()
     lost, unsent = desk.resting(), desk.resting()
     desk.ledger.place(lost, status="0")  # acknowledged, says the ledger
@@ -39,13 +44,13 @@ def test_lost_unknown_and_unequal_orders_are_noted_and_an_unsent_one_is_sent_onc
     desk.ledger.forget(unequal)
     desk.ledger.place(msgspec.structs.replace(unequal, quantity=unequal.quantity + 1), status="0")
     desk.gateway.start()
-    until(lambda: len(desk.ledger.differences()) == 3)
+    wait_until(lambda: len(desk.ledger.differences()) == 3)
     assert desk.ledger.differences() == {
         ("LOST_ORDER", str(lost.order_id)),
         ("UNKNOWN_ORDER", str(unknown.order_id)),
         ("UNEQUAL_ORDER", str(unequal.order_id)),
     }
-    until(lambda: desk.ledger.statuses()[unsent.order_id] == "0")
+    wait_until(lambda: desk.ledger.statuses()[unsent.order_id] == "0")
     at_venue = [int(o["cl_ord_id"]) for o in desk.venue.get("/orders")["orders"]]
     assert sorted(at_venue) == sorted(o.order_id for o in (equal, unknown, unequal, unsent))
     figures = desk.gateway.metrics()
@@ -58,19 +63,19 @@ def test_a_lost_fill_comes_back_by_the_drop_copy_and_one_that_only_we_have_is_no
     lost, kept = desk.order(), desk.order()
     for order in (lost, kept):
         desk.place(order)
-    until(desk.settled)
+    wait_until(desk.settled)
     desk.gateway.kill()
     booked = desk.ledger.fills()
     desk.ledger.lose_fill(lost)
     (exec_id,) = (name for name, fill in booked.items() if fill[0] == kept.order_id)
     desk.ledger.invent_fill("2026-11-23-999", exec_id)
     desk.gateway.start()
-    until(desk.gateway.ready)
+    wait_until(desk.gateway.ready)
     desk.place(desk.resting())  # told to the copy too: all before it has been
-    minutes = itertools.count(10, 10)
+    times = (FIRST + timedelta(minutes=10 * n) for n in itertools.count(1))
 
     def compared(expected: set[tuple[str, str]]) -> bool:
-        write_clock(desk.venue.clock, f"2026-11-23T06:{next(minutes):02}:00Z")
+        write_clock(desk.venue.clock, f"{next(times):%Y-%m-%dT%H:%M:%SZ}")
         deadline = time.monotonic() + 2
         while desk.ledger.differences() != expected:
             if time.monotonic() > deadline:
@@ -79,5 +84,5 @@ def test_a_lost_fill_comes_back_by_the_drop_copy_and_one_that_only_we_have_is_no
         return True
 
     alone = ("UNKNOWN_FILL", "2026-11-23/2026-11-23-999")
-    until(lambda: compared({alone}))
+    wait_until(lambda: compared({alone}))
     assert desk.ledger.fills() == booked | {"2026-11-23-999": booked[exec_id]}

@@ -1,8 +1,7 @@
 """The relay on the real ledger, streams and channels; and the edge's own statements."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -16,11 +15,13 @@ from edge.relay.metrics import RelayMetrics
 from functions.shared.stores import fix_checkpoint
 from functions.shared.stores.channels import OUTBOX_HINT, Channels
 from functions.shared.stores.fix_checkpoint import LedgerCheckpoint
+from functions.shared.stores.leases import RELAY, LedgerLeases
 from functions.shared.stores.outbox import Outbox
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import ValkeyStreams
 from functions.shared.wire.events import LEDGER_EVENTS_STREAM, decode_event
 from infra.local.postgres import APPLICATION
+from tests.support.eventually import WAIT_SECONDS, wait_until
 from tests.support.ledger import LAKH, Trader
 from tests.support.postgres import ShardsUnderTest
 from tests.support.valkey import ValkeyUnderTest, valkey_server
@@ -32,13 +33,6 @@ USER = 5
 def valkey() -> Iterator[ValkeyUnderTest]:
     with valkey_server(durable=True) as server:
         yield server
-
-
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.005)
 
 
 def record_event(databases: ShardsUnderTest, seq: int, command: str | None = None) -> None:
@@ -67,10 +61,12 @@ def record_event(databases: ShardsUnderTest, seq: int, command: str | None = Non
 @contextmanager
 def relaying(urls: list[str], valkey: ValkeyUnderTest) -> Iterator[Drain]:
     shards, stop = Shards(urls, "relay"), threading.Event()
+    fence = LedgerLeases(shards.control).take([RELAY], "test", 60)
+    assert fence is not None
     channels = Channels(valkey.url)
     drain = Drain(
         0,
-        Outbox(shards.control),
+        Outbox(shards.control, lambda: fence),
         ValkeyStreams(valkey.url),
         channels,
         2,
@@ -85,7 +81,7 @@ def relaying(urls: list[str], valkey: ValkeyUnderTest) -> Iterator[Drain]:
     finally:
         stop.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(WAIT_SECONDS)
         shards.close()
 
 
@@ -98,16 +94,17 @@ def test_what_is_committed_reaches_stream_and_channel_and_leaves_the_outbox(
         record_event(databases, 1, '{"kind": "new"}')
         record_event(databases, 2)
         with relaying(edge_urls, valkey) as drain:
-            until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 2)
+            wait_until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 2)
             assert client.xlen("orders.0") + client.xlen("orders.1") == 1
-            until(lambda: drain.state()[0])
+            wait_until(lambda: drain.state()[0])
             record_event(databases, 3)
             client.publish(OUTBOX_HINT, "0")
-            until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 3)
+            wait_until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 3)
         entries = client.xrange(LEDGER_EVENTS_STREAM)
         assert [decode_event(fields[b"d"]).user_seq for _, fields in entries] == [1, 2, 3]
-        pushed = [m["data"] for m in iter(lambda: listening.get_message(timeout=0.2), None)]
-        assert [decode_event(d).user_seq for d in pushed if isinstance(d, bytes)] == [1, 2, 3]
+        told = (listening.get_message(timeout=WAIT_SECONDS) for _ in range(4))
+        pushed = [m["data"] for m in told if m is not None and m["type"] == "message"]
+        assert [decode_event(data).user_seq for data in pushed] == [1, 2, 3]
     control = databases.superuser(0)
     assert control.run("SELECT count(*) FROM ledger.outbox") == [[0]]
     control.close()
@@ -121,7 +118,9 @@ def test_the_checkpoint_moves_forward_only_and_takes_its_applied_rows_along(
         connection.run("INSERT INTO ledger.fix_applied VALUES ('OUTCRY-O1', :p)", p=position)
         connection.close()
     shards = Shards(edge_urls, "gateway")
-    checkpoint = LedgerCheckpoint(shards)
+    fence = LedgerLeases(shards.control).take(["OUTCRY-O1"], "test", 60)
+    assert fence is not None
+    checkpoint = LedgerCheckpoint(shards, fence)
     assert checkpoint.through("OUTCRY-O1") == 0
     assert sorted(checkpoint.applied("OUTCRY-O1", 0)) == [1, 2, 4]
     checkpoint.move("OUTCRY-O1", 2)
@@ -143,7 +142,7 @@ def test_unanswered_orders_are_read_in_rounds_so_that_none_hides_another(
     first.told(orders[0], "0")
     first.cancel(orders[0])  # its change waits for an answer, since later than the others
     waiting = [*orders[1:], orders[0]]
-    checkpoint = LedgerCheckpoint(edge)
+    checkpoint = LedgerCheckpoint(edge, 0)
 
     def page() -> list[int]:
         return [order.order_id for order in checkpoint.stale_orders(0.0)]

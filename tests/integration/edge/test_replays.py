@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.ports import free_ports
-from tests.support.fix_desk import until
+from tests.support.eventually import wait_until
 from tests.support.gateway_process import GatewayProcess
 from tests.support.paper_ledger import PaperApplier, PaperLedger
 from tests.support.scripted_venue import Connection, ScriptedVenue
@@ -26,6 +26,59 @@ def fill(number: int) -> dict[int, str]:
     """The report that bears a MsgSeqNum, as an ExecutionReport's body."""
     body = {tag: text for tag, text in REPORT.items() if tag not in {34, 35, 58}}
     return body | {17: f"20260710-{number}"}
+
+
+def test_a_venue_that_begins_its_numbers_anew_is_asked_for_all_of_them(
+    tmp_path: Path, streams: ValkeyUnderTest
+) -> None:
+    venue = ScriptedVenue(broker="OUTCRY-O1")
+    gateway = GatewayProcess(
+        tmp_path, streams.url, venue.port, free_ports(1)[0], ORDER_SESSIONS="1"
+    )
+    ledger = PaperLedger(gateway.ledger)
+    applier = PaperApplier(streams.url, gateway.ledger)
+    gateway.start()
+    try:
+        first = venue.accept()
+        first.wait_for("A")
+        first.send("A", 1, LOGON)
+        tell(first, 2, 5)
+        wait_until(lambda: ledger.through("OUTCRY-O1") == 5)
+        first.close()
+
+        # Its store is lost: the logon's number is one that the engine has had, and ends on.
+        lost = venue.accept()
+        lost.wait_for("A")
+        lost.send("A", 1, LOGON)
+        lost.wait_for("5")
+        lost.close()
+        again = venue.accept()
+        again.wait_for("A")
+        again.send("A", 1, LOGON)
+        tell(again, 2, 4)
+        wait_until(lambda: ledger.through("OUTCRY-O1#2") == 4)
+        again.close()
+
+        # It says so itself (ResetSeqNumFlag): the engine follows, and we ask from the first.
+        said = venue.accept()
+        said.wait_for("A")
+        said.send("A", 1, {**LOGON, 141: "Y"})
+        said.wait_for("5")
+        said.send("5", 2, {})
+        said.close()
+        then = venue.accept()
+        then.wait_for("A")
+        then.send("A", 3, LOGON)
+        assert then.wait_for("2")[7] == "1"
+        then.send("4", 1, {123: "Y", 36: "3"}, again=True)
+        tell(then, 4, 4)
+        wait_until(lambda: ledger.through("OUTCRY-O1#3") == 4)
+        assert len(ledger.fills()) == 4
+        assert ledger.through("OUTCRY-O1") == 5
+    finally:
+        gateway.kill()
+        applier.close()
+        venue.close()
 
 
 def tell(connection: Connection, first: int, last: int) -> None:
@@ -50,7 +103,7 @@ def test_a_logout_in_the_middle_of_a_replay_loses_no_report(
         first.wait_for("A")
         first.send("A", 1, LOGON)
         tell(first, 2, 3)
-        until(lambda: ledger.through("OUTCRY-O1") == 3)
+        wait_until(lambda: ledger.through("OUTCRY-O1") == 3)
         first.close()
 
         second = venue.accept()
@@ -69,7 +122,7 @@ def test_a_logout_in_the_middle_of_a_replay_loses_no_report(
         assert asked <= 6
         tell(third, asked, 10)
         third.send("4", 11, {123: "Y", 36: "14"}, again=True)
-        until(lambda: ledger.through("OUTCRY-O1") >= 13)
+        wait_until(lambda: ledger.through("OUTCRY-O1") >= 13)
         assert len(ledger.fills()) == 9
     finally:
         gateway.kill()

@@ -9,7 +9,8 @@ import pytest
 
 from infra.local.fix_certificates import BROKER, VENUE, make_fix_certificates
 from infra.local.ports import free_ports
-from tests.support.fix_desk import Desk, until
+from tests.support.eventually import wait_until
+from tests.support.fix_desk import Desk
 from tests.support.valkey import valkey_server
 
 TLS_SESSIONS = "OUTCRY-O2,OUTCRY-L1,OUTCRY-D1"
@@ -39,13 +40,13 @@ def test_orders_go_over_tls_beside_a_plain_session_and_strangers_are_refused(
             desk.open()
             for symbol in ("INFY", "SBIN"):  # one carried by each session
                 desk.place(desk.order(symbol))
-            until(lambda: set(desk.ledger.statuses().values()) == {"2"})
-            until(lambda: "OUTCRY-D1" in desk.venue.get("/health")["order_sessions"])
+            wait_until(lambda: set(desk.ledger.statuses().values()) == {"2"})
+            wait_until(lambda: "OUTCRY-D1" in desk.venue.get("/health")["order_sessions"])
             desk.venue.kill()
             desk.venue.start()
-            until(lambda: desk.routes() == [True, True])
+            wait_until(lambda: desk.routes() == [True, True])
             desk.place(desk.order("SBIN"))
-            until(desk.settled)
+            wait_until(desk.settled)
             for stranger in (None, tmp_path / "other" / BROKER):
                 with pytest.raises((ssl.SSLError, ConnectionError)):
                     talk(port, tmp_path / "tls" / BROKER / "ca.pem", stranger)
@@ -55,8 +56,8 @@ def test_orders_go_over_tls_beside_a_plain_session_and_strangers_are_refused(
             log = tmp_path / "gateway.log"
             before = log.stat().st_size
             desk.gateway.start()
-            until(lambda: b"Certificate Verification: Error" in log.read_bytes()[before:])
-            until(lambda: desk.routes() == [True, False])
+            wait_until(lambda: b"Certificate Verification: Error" in log.read_bytes()[before:])
+            wait_until(lambda: desk.routes() == [True, False])
         finally:
             desk.close()
 

@@ -29,14 +29,13 @@ from functions.shared.wire.trigger_commands import (
 )
 from infra.command import verify_ledger
 from infra.local.postgres import APPLICATION, EDGE, OWNER
-from tests.support.eventually import wait_until
+from tests.support.eventually import WAIT_SECONDS, wait_until
 from tests.support.ledger import ACME, LAKH, NOON, Trader, price
 from tests.support.postgres import ShardsUnderTest
 from tests.support.processes import ProcessUnderTest
 from tests.support.valkey import ValkeyUnderTest, valkey_server
 from tests.support.waiting import gtt, modify_stop, release, stopped
 
-WAIT_SECONDS = 60.0
 _RELEASES = (
     "SELECT ref, count(*) FROM ledger.ledger_event WHERE user_id = :u"
     " AND kind = 'ORDER_RELEASED' GROUP BY ref"
@@ -170,7 +169,7 @@ def test_every_stop_goes_once_however_often_its_watcher_is_killed(
     def done() -> bool:
         return sum(len(released(trader)) for trader in traders) == len(stops)
 
-    wait_until(done, WAIT_SECONDS)
+    wait_until(done)
     assert dict.fromkeys(stops, 1) == {**released(traders[0]), **released(traders[1])}
     shards.close()
     assert verify_ledger.run(databases.urls(OWNER)).problems == []
@@ -189,14 +188,14 @@ def test_what_is_placed_changed_or_cancelled_while_it_runs_is_watched_as_it_is(
     bought = stopped(trader, Side.BUY, 1, 106)
     trader.cancel(cancelled)
     modify_stop(trader, moved, 2, 90)
-    wait_until(lambda: triggers.metric("outcry_triggers_watched") == 3, WAIT_SECONDS)
+    wait_until(lambda: triggers.metric("outcry_triggers_watched") == 3)
     market.trade(94)
     market.trade(107)
-    wait_until(lambda: set(released(trader)) == {kept, bought}, WAIT_SECONDS)
+    wait_until(lambda: set(released(trader)) == {kept, bought})
     assert [command.order_id for command in worker.asked] == [kept, bought]
     assert worker.asked[0].tick is not None
     assert worker.asked[0].tick.price == price(94)
-    wait_until(lambda: triggers.metric("outcry_triggers_watched") == 1, WAIT_SECONDS)
+    wait_until(lambda: triggers.metric("outcry_triggers_watched") == 1)
     assert triggers.metric("outcry_triggers_unanswered") == 0
     shards.close()
 
@@ -209,7 +208,7 @@ def test_a_price_that_came_and_went_while_nobody_watched_fires_what_waited_for_i
     shards = Shards(databases.urls(APPLICATION), "test")
     trader = Trader(shards, 5, LAKH)
     order = stopped(trader, Side.BUY, 1, 110)
-    wait_until(lambda: triggers.metric("outcry_triggers_watched") == 1, WAIT_SECONDS)
+    wait_until(lambda: triggers.metric("outcry_triggers_watched") == 1)
     market.trade(100)
     with open_valkey(valkey.url) as client:
 
@@ -217,12 +216,12 @@ def test_a_price_that_came_and_went_while_nobody_watched_fires_what_waited_for_i
             seen = read_seen(client)
             return seen is not None and ACME.symbol in seen.ranges
 
-        wait_until(kept, WAIT_SECONDS)
+        wait_until(kept)
     triggers.kill()
     market.trade(111)
     market.trade(100)
     triggers.start()
-    wait_until(lambda: released(trader) == {order: 1}, WAIT_SECONDS)
+    wait_until(lambda: released(trader) == {order: 1})
     shards.close()
 
 

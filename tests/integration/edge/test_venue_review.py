@@ -7,6 +7,7 @@ import pytest
 from functions.shared.clock import micros
 from functions.shared.stores import venue_review
 from functions.shared.stores.fill_copies import LedgerFillCopies
+from functions.shared.stores.leases import LedgerLeases
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.venue_review import Difference, LedgerVenueReview
 from infra.command import reconcile
@@ -15,6 +16,12 @@ from tests.support.ledger import LAKH, Trader
 from tests.support.postgres import ShardsUnderTest
 
 NOON = datetime(2026, 7, 10, 6, 30, tzinfo=UTC)
+
+
+def hold(shards: Shards) -> int:
+    fence = LedgerLeases(shards.control).take(["OUTCRY-O1"], "test", 60)
+    assert fence is not None
+    return fence
 
 
 def test_every_working_order_of_all_shards_is_read_page_by_page(
@@ -28,7 +35,7 @@ def test_every_working_order_of_all_shards_is_read_page_by_page(
     first.told(orders[0], "4")
     first.cancel(orders[1])
     elsewhere = second.buy(1)
-    review = LedgerVenueReview(edge_shards)
+    review = LedgerVenueReview(edge_shards, 0)
     found = {o.order_id: o for o in review.working_orders()}
     assert found.keys() == {*orders[1:], elsewhere}
     at_rest, changing = found[orders[2]], found[orders[1]]
@@ -42,7 +49,7 @@ def test_every_working_order_of_all_shards_is_read_page_by_page(
 def test_a_difference_stands_until_it_is_found_gone_and_reconcile_tells_of_it(
     databases: ShardsUnderTest, edge_shards: Shards
 ) -> None:
-    review, owner = LedgerVenueReview(edge_shards), databases.urls(OWNER)[0]
+    review, owner = LedgerVenueReview(edge_shards, hold(edge_shards)), databases.urls(OWNER)[0]
     lost = Difference("LOST_ORDER", "42", "OPEN: ...", "")
     fill = Difference("MISSING_FILL", "2026-07-10/X1", "", "bought")
     review.note("OUTCRY-O1", ["LOST_ORDER", "UNKNOWN_ORDER"], [lost], NOON)
@@ -62,7 +69,7 @@ def test_copies_are_kept_until_they_are_found_booked_on_whichever_shard(
     first, second = Trader(shards, 5, LAKH), Trader(shards, 63, LAKH)
     told = [trader.report(trader.buy(1), "F", last_quantity=1, last_price=1_000_000)
             for trader in (first, second, first)]  # fmt: skip
-    copies = LedgerFillCopies(edge_shards)
+    copies = LedgerFillCopies(edge_shards, "OUTCRY-O1", hold(edge_shards))
     copies.record(told)
     copies.record(told[:1])
     for trader, report in zip((first, second), told, strict=False):
@@ -82,7 +89,10 @@ def test_copies_are_kept_until_they_are_found_booked_on_whichever_shard(
 def test_booked_fills_of_a_span_are_looked_up_among_the_copies(
     shards: Shards, edge_shards: Shards
 ) -> None:
-    trader, copies = Trader(shards, 5, LAKH), LedgerFillCopies(edge_shards)
+    trader, copies = (
+        Trader(shards, 5, LAKH),
+        LedgerFillCopies(edge_shards, "OUTCRY-O1", hold(edge_shards)),
+    )
     reports = [
         trader.report(trader.buy(1), "F", last_quantity=1, last_price=1_000_000,
                       transacted_at=micros(NOON + timedelta(minutes=minute)))

@@ -82,7 +82,7 @@ def main(folder: Path, port: int, name: str, expect: int) -> None:
             message.getHeader().setField(97, "Y")
         fix.Session.sendToTarget(message, session_id)
     session.logout("bye")
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 60
     while session.isLoggedOn() and time.monotonic() < deadline:
         time.sleep(0.02)
 

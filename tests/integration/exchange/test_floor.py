@@ -13,6 +13,7 @@ from tests.integration.exchange.venue_process import (
     until,
     write_clock,
 )
+from tests.support.eventually import WAIT_SECONDS
 
 #: 09:01, 09:11 and 10:00 in India on a trading day.
 PRE_OPEN, MATCHED, MORNING = (
@@ -49,7 +50,7 @@ def test_phases_and_halts_are_announced_and_a_phase_can_be_asked_for(
 
 def _notice(broker: Broker, tag: int, value: str) -> dict[int, str]:
     while True:
-        notice = broker.notices.get(timeout=30)
+        notice = broker.notices.get(timeout=WAIT_SECONDS)
         if notice.get(tag) == value:
             return notice
 
@@ -69,7 +70,7 @@ def test_an_auction_that_a_kill_fell_into_is_matched_once_after_the_restart(
         write_clock(venue.clock, MATCHED, hours="nse")
         venue.start()
         broker.logon()
-        fills = [broker.next_of(name, "F", 20) for name in ("buy", "sell")]
+        fills = [broker.next_of(name, "F") for name in ("buy", "sell")]
         assert {fill[39] for fill in fills} == {"2"}
         assert all(fill[60].startswith("20261123-03:3") for fill in fills)
         venue.kill()
@@ -147,7 +148,7 @@ def test_a_delayed_session_gets_its_reports_late_and_after_a_kill_as_possible_re
     assert broker.messages.empty()
     venue.kill()
     venue.start()
-    late = broker.next_of("1", "F", 20)
+    late = broker.next_of("1", "F")
     assert (late[97], late[39]) == ("Y", "2")
     broker.stop()
 
@@ -160,6 +161,6 @@ def test_a_market_file_is_played_and_a_wrong_one_is_refused_with_its_line(tmp_pa
         assert not venue.get("/health")["open"]
     file.write_text('{"at": "+1s", "do": "dance"}\n')
     wrong = VenueProcess(tmp_path / "wrong").spawn({"market": str(file)})
-    _, message = wrong.communicate(timeout=60)
+    _, message = wrong.communicate(timeout=WAIT_SECONDS)
     assert wrong.returncode == 1
     assert "market.jsonl, line 1: 'do' is one of" in message

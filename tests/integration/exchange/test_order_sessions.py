@@ -13,6 +13,7 @@ from tests.integration.exchange.venue_process import (
     until,
     write_clock,
 )
+from tests.support.eventually import WAIT_SECONDS
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_a_message_the_dialect_does_not_have_is_refused_and_the_session_goes_on(
     broker.send("Y", t262="1")
     assert broker.next()[35] == "j"
     broker.limit("1", "1", 10, "1300.00", t40="9")
-    reject = broker.rejects.get(timeout=30)
+    reject = broker.rejects.get(timeout=WAIT_SECONDS)
     assert reject[371] == "40"
     broker.limit("2", "1", 10, "1300.00")
     assert broker.next_of("2", "0")[39] == "0"
@@ -119,7 +120,7 @@ def test_reports_that_may_not_have_left_are_sent_again_as_possible_resends(tmp_p
         journal.write_text("".join(kept))
 
         venue.start()
-        again = broker.next_of("1", "F", timeout_s=20)
+        again = broker.next_of("1", "F")
         assert (again[97], again[17]) == ("Y", fill[17])
         broker.stop()
 
@@ -160,7 +161,7 @@ def test_a_port_in_use_a_bad_folder_and_a_missing_clock_are_one_message_and_stat
     ]
     try:
         for options, process in zip(wrong, others, strict=True):
-            _, message = process.communicate(timeout=100)
+            _, message = process.communicate(timeout=WAIT_SECONDS)
             assert process.returncode == 1, options
             assert message.startswith("exchange: ")
             assert message.count("\n") == 1

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.ports import free_ports
+from tests.support.eventually import WAIT_SECONDS
 
 ROOT = Path(__file__).parents[3]
 
@@ -63,7 +64,7 @@ class VenueProcess:
 
     def start(self) -> "VenueProcess":
         self.process = self.spawn({})
-        until(lambda: self.get("/health")["state"] == "ready", 60.0)  # a busy machine starts slowly
+        until(lambda: self.get("/health")["state"] == "ready")
         return self
 
     def kill(self) -> None:
@@ -75,12 +76,12 @@ class VenueProcess:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=WAIT_SECONDS)
         return int(self.process.returncode)
 
     def get(self, path: str) -> Any:
         address = f"http://127.0.0.1:{self.health_port}{path}"
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        with urllib.request.urlopen(address, timeout=WAIT_SECONDS) as answer:
             return json.load(answer)
 
     def control(self, **action: object) -> tuple[int, Any]:
@@ -91,13 +92,13 @@ class VenueProcess:
             {"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
 
-def until(check: Any, timeout_s: float = 30.0) -> Any:
+def until(check: Any, timeout_s: float = WAIT_SECONDS) -> Any:
     """Wait for a condition of another process; what it last said is in the failure."""
     deadline = time.monotonic() + timeout_s
     last: object = None
@@ -150,15 +151,15 @@ class Broker:
                 self.rejects.put(message)
 
     def logon(self) -> "Broker":
-        until(lambda: self.logged_on, 20)
+        until(lambda: self.logged_on)
         return self
 
     def stop(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(timeout=30)
-        self._listener.join(timeout=30)
+        self._process.wait(timeout=WAIT_SECONDS)
+        self._listener.join(timeout=WAIT_SECONDS)
         self._process.stdout.close()
 
     def send(self, msg_type: str, *, poss_resend: bool = False, **fields: str) -> None:
@@ -187,11 +188,13 @@ class Broker:
         fields |= {"t38": str(quantity), "t44": price, "t59": "0"}
         self.send("D", poss_resend=poss_resend, **(fields | more))
 
-    def next(self, timeout_s: float = 30.0) -> dict[int, str]:
+    def next(self, timeout_s: float = WAIT_SECONDS) -> dict[int, str]:
         """Return the next application message."""
         return self.messages.get(timeout=timeout_s)
 
-    def next_of(self, cl_ord_id: str, exec_type: str, timeout_s: float = 30.0) -> dict[int, str]:
+    def next_of(
+        self, cl_ord_id: str, exec_type: str, timeout_s: float = WAIT_SECONDS
+    ) -> dict[int, str]:
         """Return the next report of one order and kind, passing over others."""
         deadline = time.monotonic() + timeout_s
         while True:

@@ -72,7 +72,7 @@ def anchor_now(
     shard: Database, objects: FileObjects, key: AnchorKey, number: int, now: datetime
 ) -> int:
     """Anchors once nothing of the server's own (an analyze, say) holds the anchor back."""
-    wait_until(lambda: bool(shard.run(_QUIET)[0][0]), seconds=30)
+    wait_until(lambda: bool(shard.run(_QUIET)[0][0]))
     return anchor.anchor_shard(shard, objects, key, number, now)
 
 
@@ -282,7 +282,7 @@ def test_a_shard_in_contradiction_holds_up_no_other(
     clock = SimpleNamespace(now=lambda: NOON)
     stores = SimpleNamespace(shards=shards, objects=objects, secrets=secrets, clock=clock)
     monkeypatch.setattr(composition, "stores", lambda: stores)
-    wait_until(lambda: bool(shards.databases[1].run(_QUIET)[0][0]), seconds=30)
+    wait_until(lambda: bool(shards.databases[1].run(_QUIET)[0][0]))
 
     with pytest.raises(InvariantViolated, match=r"shard-0/0000000001/heads can't be read"):
         anchor.lambda_handler({}, None)

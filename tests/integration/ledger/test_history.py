@@ -14,6 +14,7 @@ import pytest
 from infra.command import verify_ledger
 from infra.local.postgres import APPLICATION, OWNER, connect, shard_names
 from tests.history import workload
+from tests.support.eventually import WAIT_SECONDS
 from tests.support.killable_postgres import KillablePostgres, killable_postgres
 
 STRIKES = ("worker",) * 5 + ("server",) * 2 + ("backend",) * 2
@@ -26,7 +27,6 @@ def seed() -> int:
     return int(os.environ.get("HISTORY_SEED") or random.randrange(2**32))
 
 
-@pytest.mark.timeout(600)
 def test_a_history_with_kills_is_explained_by_the_books(tmp_path: Path, seed: int) -> None:
     print(f"HISTORY_SEED={seed}")
     rng = random.Random(seed)
@@ -38,7 +38,7 @@ def test_a_history_with_kills_is_explained_by_the_books(tmp_path: Path, seed: in
         try:
             workers.start()
             strike(rng, postgres, workers, tmp_path)
-            workers.join(60)
+            workers.join(WAIT_SECONDS)
         finally:
             workers.close()
         judgement = workload.judge(tmp_path, owner_urls)
@@ -49,7 +49,6 @@ def test_a_history_with_kills_is_explained_by_the_books(tmp_path: Path, seed: in
     assert judgement.calls["info"] > 0, "nothing was in doubt: the kills hit nobody"
 
 
-@pytest.mark.timeout(120)
 def test_answers_given_before_the_disk_has_them_are_caught(tmp_path: Path) -> None:
     """The checker's teeth for what no edit of a function shows: commits that a kill takes back."""
     with killable_postgres() as postgres, ThreadPoolExecutor(1) as pool:
@@ -101,7 +100,7 @@ def answered(folder: Path) -> int:
     return sum(path.read_bytes().count(b'"type":"ok"') for path in folder.glob("*.jsonl"))
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be in time"

@@ -13,11 +13,13 @@ from typing import TypeVar
 
 from functions.shared.domain.errors import Retryable
 from functions.shared.domain.orders import Side
+from functions.shared.stores.leases import RELAY, LedgerLeases
 from functions.shared.stores.outbox import Outbox
 from functions.shared.stores.postgres import Shards
 from infra.command import slot_move, verify_ledger
 from infra.local.postgres import APPLICATION, EDGE, OWNER, connect
 from tests.integration.ledger.test_slots import an_added_shard
+from tests.support.eventually import WAIT_SECONDS, wait_until
 from tests.support.ledger import LAKH, Trader
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 
@@ -26,7 +28,9 @@ SLOTS = (3, 7, 40, 50)
 MOVED, NEW_SHARD = SLOTS[:3], 2
 USERS_A_SLOT = 4
 STEPS = ("copied", "fenced", "arrived", "left", "opened", "told")
-RETRY_SECONDS = 60.0
+RETRY_SECONDS = WAIT_SECONDS
+ORDERS_FIRST, ORDERS_LEAST = 30, 100
+"""Placed before anything moves, and at least in all."""
 T = TypeVar("T")
 
 
@@ -55,6 +59,10 @@ class Load:
         self._threads = [threading.Thread(target=self._guard, args=(body,)) for body in bodies]
         for thread in self._threads:
             thread.start()
+
+    def go_on(self, orders: int) -> None:
+        """Until so many have been placed, or somebody failed."""
+        wait_until(lambda: len(self.orders) >= orders or bool(self._failures))
 
     def finish(self) -> None:
         self._stop.set()
@@ -100,7 +108,9 @@ class Load:
 
     def _relay(self, shard: int) -> None:
         shards = Shards(self._books.urls(EDGE), "relay")
-        outbox = Outbox(shards.database(shard))
+        fence = LedgerLeases(shards.database(shard)).take([RELAY], "test", RETRY_SECONDS * 10)
+        assert fence is not None
+        outbox = Outbox(shards.database(shard), lambda: fence)
         while True:
             rows = outbox.read(500)
             if not rows and self._stop.is_set():
@@ -117,7 +127,7 @@ def run_move(urls: list[str], slot: int, step: str | None) -> int | None:
     processes.set_forkserver_preload([__name__])
     process = processes.Process(target=move_and_die, args=(urls, slot, step))
     process.start()
-    process.join(30)
+    process.join(WAIT_SECONDS)
     return process.exitcode
 
 
@@ -127,12 +137,12 @@ def test_orders_flow_through_moves_that_are_killed_behind_every_step(
     with fresh_databases(postgres) as two, an_added_shard(two) as books:
         load = Load(books)
         try:
-            time.sleep(1.0)
+            load.go_on(ORDERS_FIRST)
             for step in STEPS:
                 assert run_move(books.urls(OWNER), MOVED[0], step) == -signal.SIGKILL, step
             for slot in MOVED:
                 assert run_move(books.urls(OWNER), slot, None) == 0
-            time.sleep(0.5)
+            load.go_on(max(ORDERS_LEAST, len(load.orders) + ORDERS_FIRST))
         finally:
             load.finish()
         assert verify_ledger.run(books.urls(OWNER)).problems == []
@@ -154,4 +164,4 @@ def check_every_order_once(books: ShardsUnderTest, load: Load) -> None:
             assert (shard == NEW_SHARD) == (user_id & 63 in MOVED)
             found[user_id, key].append(order_id)
     assert {key: [order_id] for key, order_id in load.orders.items()} == found
-    assert len(load.orders) > 100
+    assert len(load.orders) >= ORDERS_LEAST

@@ -15,6 +15,7 @@ from functions.shared.domain.orders import Product, Side
 from functions.shared.stores.postgres import Shards
 from infra.local.postgres import APPLICATION
 from tests.integration.ledger.conftest import NewTrader
+from tests.support.eventually import WAIT_SECONDS
 from tests.support.ledger import RUPEE, TODAY, Trader, verdict
 from tests.support.postgres import ShardsUnderTest
 
@@ -201,7 +202,7 @@ def at_once(databases: ShardsUnderTest, wanted: Sequence[Placement]) -> list[Pla
         shards = Shards(databases.urls(APPLICATION), "test-thread")
         try:
             shards.of_user(mine[0].user_id).run("SELECT 1")
-            barrier.wait(30)
+            barrier.wait(WAIT_SECONDS)
             answers.extend(_until_answered(lambda p=p: placing.place(shards, p)) for p in mine)
         finally:
             shards.close()
@@ -213,13 +214,13 @@ def at_once(databases: ShardsUnderTest, wanted: Sequence[Placement]) -> list[Pla
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(WAIT_SECONDS)
     assert len(answers) == len(wanted)
     return answers
 
 
 def _until_answered(ask: Callable[[], Placed]) -> Placed:
-    for _ in range(20):
+    for _ in range(200):
         try:
             return ask()
         except Retryable:

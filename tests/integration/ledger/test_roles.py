@@ -40,13 +40,15 @@ CALLS = {
         "market.record_day_prices",
     },
     EDGE: {
-        "ledger.at_home", "ledger.forget_applied", "ledger.move_checkpoint",
+        "edge.begin_numbering", "edge.hold_lease", "edge.move_checkpoint", "edge.release_leases",
+        "edge.renew_leases", "edge.take_leases", "edge.take_out",
+        "ledger.at_home", "ledger.forget_applied",
         "ledger.orders_named", "ledger.stale_orders", "ledger.working_orders",
     },
 }  # fmt: skip
 _CALLABLE = """
 SELECT DISTINCT n.nspname || '.' || p.proname FROM pg_proc p JOIN pg_namespace n
-  ON n.oid = p.pronamespace WHERE n.nspname IN ('ledger', 'identity', 'market')
+  ON n.oid = p.pronamespace WHERE n.nspname IN ('ledger', 'identity', 'market', 'edge')
   AND has_function_privilege(:role, p.oid, 'EXECUTE')
 """
 _UNREAD = """
@@ -54,7 +56,7 @@ SELECT relname FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND rel
   AND NOT has_table_privilege('outcry_app', oid, 'SELECT')
 """
 FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry", "contract_note")
-REFUSED, APPEND_ONLY = "42501", "OC409"
+REFUSED, APPEND_ONLY, FENCED = "42501", "OC409", "OC423"
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +135,7 @@ def test_not_even_the_owner_edits_an_anchor(a_traders_books: ShardsUnderTest, sq
         "ledger.append_event(NULL::ledger.account, 'X', 0, 0, 0, 0, now(), '', NULL, NULL)",
         "ledger.lock_account(1, '2026-07-10', now())",
         "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, NULL, '', NULL, NULL, NULL)",
-        "ledger.move_checkpoint('x', 1)",
+        "edge.move_checkpoint('x', 1, 1)",
         "ledger.retry_payment(1, now())",
         "ledger.forget_applied('x', 1)",
     ],
@@ -159,5 +161,10 @@ def test_the_edge_moves_no_money(a_traders_books: ShardsUnderTest, call: str) ->
     assert code_of(a_traders_books, EDGE, f"SELECT {call}") == REFUSED
 
 
-def test_the_edge_takes_rows_out_of_the_outbox(a_traders_books: ShardsUnderTest) -> None:
-    assert code_of(a_traders_books, EDGE, "DELETE FROM ledger.outbox") == ""
+def test_the_edge_takes_rows_out_of_the_outbox_under_its_lease(
+    a_traders_books: ShardsUnderTest,
+) -> None:
+    assert code_of(a_traders_books, EDGE, "DELETE FROM ledger.outbox") == REFUSED
+    assert code_of(a_traders_books, EDGE, "SELECT edge.take_out('{1}', 0)") == FENCED
+    take = "edge.take_leases('{relay}', 'test', '1 minute')"
+    assert code_of(a_traders_books, EDGE, f"SELECT edge.take_out('{{1}}', {take})") == ""

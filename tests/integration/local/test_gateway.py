@@ -13,6 +13,7 @@ import pytest_asyncio
 from infra.local.gateway.app import BODY_MOST, Gateway
 from infra.local.gateway.pool import WAITING_MOST, Pool
 from infra.local.gateway.template import read_template
+from tests.support.eventually import until
 
 # One event loop and one pool for the module: a pool takes a second to start.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,10 +33,17 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       Handler: gateway_under_test.echo
-      Timeout: 1
+      Timeout: 29
       Events:
         Echo: {Type: Api, Properties: {Method: POST, Path: "/echo/{name}"}}
         Open: {Type: Api, Properties: {Method: POST, Path: /open, Auth: {Authorizer: NONE}}}
+  Brief:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: gateway_under_test.echo
+      Timeout: 1
+      Events:
+        Brief: {Type: Api, Properties: {Method: POST, Path: /brief, Auth: {Authorizer: NONE}}}
 """
 
 FUNCTIONS = """
@@ -68,6 +76,10 @@ def echo(event, context):
         raise ValueError("no")
     if order.get("do") == "nonsense":
         return "nonsense"
+    if "meet" in order:  # until as many have come here
+        open(os.path.join(order["meet"], str(os.getpid())), "w").close()
+        while len(os.listdir(order["meet"])) < order["count"]:
+            time.sleep(0.005)
     time.sleep(order.get("sleep", 0))
     seen = Current.event
     user = (seen["requestContext"]["authorizer"] or {}).get("user")
@@ -147,22 +159,27 @@ async def test_a_function_that_fails_is_a_502_and_the_next_request_is_served(
 async def test_a_function_over_its_time_is_killed_and_answers_nobody_else(
     client: httpx.AsyncClient,
 ) -> None:
-    late = await client.post("/open", json={"sleep": 5})
+    late = await client.post("/brief", json={"sleep": 60})
     assert late.status_code == 502
     answers = await asyncio.gather(*(client.post("/open", json={"n": n}) for n in range(10)))
     assert [f'"n":{n}' in a.json()["body"] for n, a in enumerate(answers)] == [True] * 10
 
 
 async def test_past_the_bound_of_waiting_requests_the_next_is_turned_away(
-    client: httpx.AsyncClient,
+    client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    count = 2 + WAITING_MOST + 5
-    answers = await asyncio.gather(
-        *(client.post("/open", json={"sleep": 0.01}) for _ in range(count))
-    )
-    refused = [answer for answer in answers if answer.status_code == 503]
-    assert len(refused) == 5
+    # Both workers stay where they are until a third file lets them go on.
+    held = {"meet": str(tmp_path), "count": 3}
+    asked = [
+        asyncio.create_task(client.post("/open", json=held)) for _ in range(2 + WAITING_MOST + 5)
+    ]
+    await until(lambda: sum(task.done() for task in asked) == 5)
+    refused = [task.result() for task in asked if task.done()]
+    assert [answer.status_code for answer in refused] == [503] * 5
     assert refused[0].headers["retry-after"] == "1"
+    (tmp_path / "go on").touch()
+    answers = await asyncio.gather(*asked)
+    assert sum(answer.status_code == 200 for answer in answers) == 2 + WAITING_MOST
 
 
 async def test_a_body_past_the_limit_is_a_413(client: httpx.AsyncClient) -> None:
@@ -170,8 +187,11 @@ async def test_a_body_past_the_limit_is_a_413(client: httpx.AsyncClient) -> None
     assert answer.status_code == 413
 
 
-async def test_invocations_run_in_processes_of_their_own(client: httpx.AsyncClient) -> None:
-    answers = await asyncio.gather(*(client.post("/open", json={"sleep": 0.05}) for _ in range(4)))
+async def test_invocations_run_in_processes_of_their_own(
+    client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    meeting = {"meet": str(tmp_path), "count": 2}
+    answers = await asyncio.gather(*(client.post("/open", json=meeting) for _ in range(2)))
     pids = {answer.json()["pid"] for answer in answers}
     assert len(pids) == 2
     assert os.getpid() not in pids

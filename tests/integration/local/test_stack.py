@@ -11,12 +11,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
+from tests.support.eventually import WAIT_SECONDS
 from tests.support.stack import Stack, own_stack
+from tests.support.trader import eventually
 
 PARTS = {
     *("postgres", "valkey", "streams", "mail", "exchange", "bank"),
@@ -36,16 +39,17 @@ def own() -> Iterator[Stack]:
         yield started
 
 
-def gone(processes: list[psutil.Process], seconds: float = 30) -> bool:
+def gone(processes: list[psutil.Process], seconds: float = WAIT_SECONDS) -> bool:
     """Whether every one of them ends in time."""
     return not psutil.wait_procs(processes, seconds)[1]
 
 
 def test_status_names_every_part_with_a_process_of_its_own(stack: Stack) -> None:
-    told = stack.status()
+    told = eventually(
+        stack.status, lambda now: all(p["state"] == "ready" for p in now["parts"]), WAIT_SECONDS
+    )
     assert {part["name"] for part in told["parts"]} == PARTS
     assert len({part["pid"] for part in told["parts"]}) == len(PARTS)
-    assert all(part["state"] == "ready" for part in told["parts"])
     assert all(url.startswith("postgresql://outcry_owner:") for url in told["stores"]["postgres"])
     assert httpx.get(f"{told['api']}/health").json() == {"status": "ok", "stream": told["stream"]}
 
@@ -76,8 +80,7 @@ def test_a_second_up_and_a_reset_are_refused_while_it_runs(stack: Stack) -> None
 
 
 def test_doctor_finds_nothing_wrong(stack: Stack) -> None:
-    done = stack.outcry("doctor")
-    assert done.returncode == 0, done.stdout
+    eventually(lambda: stack.outcry("doctor"), lambda done: done.returncode == 0, WAIT_SECONDS)
 
 
 def test_logs_are_printed_by_part_and_an_unknown_part_is_wrong_usage(stack: Stack) -> None:
@@ -93,13 +96,16 @@ def test_logs_are_printed_by_part_and_an_unknown_part_is_wrong_usage(stack: Stac
 def test_a_killed_part_comes_back_and_is_counted(own: Stack) -> None:
     (relay,) = (part for part in own.status()["parts"] if part["name"] == "relay")
     os.kill(relay["pid"], signal.SIGKILL)
-    deadline = time.monotonic() + 30
-    while True:
-        (now,) = (part for part in own.status()["parts"] if part["name"] == "relay")
-        if now["state"] == "ready" and now["pid"] != relay["pid"]:
-            break
-        assert time.monotonic() < deadline, now
-        time.sleep(0.1)
+
+    def another() -> Any:
+        (found,) = (part for part in own.status()["parts"] if part["name"] == "relay")
+        return found
+
+    now = eventually(
+        another,
+        lambda part: part["state"] == "ready" and part["pid"] != relay["pid"],
+        WAIT_SECONDS,
+    )
     assert now["restarts"] == relay["restarts"] + 1
 
 
@@ -168,7 +174,7 @@ class Terminal:
             )
         self.shown = b""
 
-    def until(self, wanted: Callable[[bytes], bool], seconds: float = 90) -> None:
+    def until(self, wanted: Callable[[bytes], bool], seconds: float = 2 * WAIT_SECONDS) -> None:
         deadline = time.monotonic() + seconds
         while not wanted(self.shown):
             assert time.monotonic() < deadline, self.shown[-2000:]

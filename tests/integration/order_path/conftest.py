@@ -104,7 +104,7 @@ def opened_stores(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[Or
     with fresh_databases(postgres) as databases, valkey_server() as server:
         shards = Shards(databases.urls(APPLICATION), "test")
         valkey = open_valkey(server.url)
-        yield OrderStores(shards, valkey, bank.client(answer_seconds=1.5))
+        yield OrderStores(shards, valkey, bank.client())
         valkey.close()
         shards.close()
 

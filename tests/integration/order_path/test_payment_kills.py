@@ -30,6 +30,7 @@ from infra.local.postgres import APPLICATION, OWNER
 from tests.integration.order_path.conftest import OrderStores
 from tests.support.api_events import Answer, api_event, call
 from tests.support.bank import TOKEN, BankProcess, bank_process
+from tests.support.eventually import WAIT_SECONDS
 from tests.support.killable_postgres import KillablePostgres, killable_postgres
 from tests.support.ledger import LAKH, NOON
 
@@ -54,7 +55,7 @@ class Parts:
     def stores(self) -> OrderStores:
         """A process's own; there is no Valkey, which only ever hurries the relay."""
         shards = Shards(self.postgres.server.urls(APPLICATION), "test")
-        return OrderStores(shards, open_valkey(NOWHERE), self.bank.client(answer_seconds=0.5))
+        return OrderStores(shards, open_valkey(NOWHERE), self.bank.client())
 
     def restart(self, target: str) -> None:
         if target == "postgres":
@@ -161,7 +162,7 @@ def kill_between(parts: Parts, user_id: int, direction: Direction, target: str, 
         return struck
     finally:
         ours.close()
-        worker.join(30)
+        worker.join(WAIT_SECONDS)
         assert worker.exitcode in {0, -signal.SIGKILL}
         if struck:
             parts.restart(target)

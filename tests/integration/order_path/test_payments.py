@@ -1,7 +1,6 @@
 """Deposits and withdrawals as a client meets them, whatever the bank does, and their job."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from infra.bank.behaviour import AMOUNTS
 from tests.integration.order_path.conftest import Client, OrderStores
 from tests.support.api_events import Answer
 from tests.support.bank import BankProcess
+from tests.support.eventually import wait_until
 
 
 class Patient:
@@ -39,13 +39,6 @@ def well_behaved(bank: BankProcess, stores: OrderStores) -> Iterator[None]:
     pay.lambda_handler({}, Patient())
     yield
     bank.behave("normal")
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def deposit(client: Client, amount: str = "250.50", client_id: str = "p") -> Answer:
@@ -137,7 +130,7 @@ def test_a_payout_the_bank_decides_later_ends_by_the_job(
     bank.behave("normal", seconds=0.2)
     answer = withdraw(client, amount).body
     assert answer["status"] == "PENDING"
-    eventually(lambda: bank.payments()[answer["payment_id"]]["status"] != "PENDING")
+    wait_until(lambda: bank.payments()[answer["payment_id"]]["status"] != "PENDING")
     run_job(stores)
     assert first_payment(client)["status"] == ends
     assert cash(client) == left

@@ -10,6 +10,7 @@ from functions.orders import act_on_triggers
 from functions.shared.clock import micros
 from functions.shared.domain.errors import Retryable
 from functions.shared.domain.sessions import Announcement, Phase
+from functions.shared.stores.postgres import Shards
 from functions.shared.wire.announcements import announcement_key, encode_announcement
 from functions.shared.wire.trigger_commands import (
     ExpireOrder,
@@ -129,10 +130,29 @@ def test_what_can_not_be_done_now_is_left_for_the_next_time(
     assert work(command) == []  # a price of five minutes ago is none
     with monkeypatch.context() as patched:
         patched.setattr(act_on_triggers, "load_facts", _away)
-        assert work(command, command) == ["0"]
+        assert work(command, command) == []  # it is asked again anyway
     assert shown(client, order)["status"] == "TRIGGER_PENDING"
     stores.quote("RELIANCE", 1551)
     assert work(command) == []
+    assert shown(client, order)["status"] == "PENDING"
+
+
+def test_a_shard_that_is_away_keeps_nobody_elses_order_waiting(
+    client: Client, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = client.order("a", **STOP).body
+    stores.quote("RELIANCE", 1551)
+    elsewhere = client.user_id ^ 32  # of the other half of the slots
+    found = act_on_triggers.reading.order
+
+    def order_of(shards: Shards, user_id: int, order_id: int) -> Any:
+        if user_id == elsewhere:
+            raise Retryable("its shard is away")
+        return found(shards, user_id, order_id)
+
+    monkeypatch.setattr(act_on_triggers.reading, "order", order_of)
+    theirs = ReleaseOrder(user_id=elsewhere, order_id=77, version=1, tick=None, seen_at=1)
+    assert work(theirs, release(client, order, 1551)) == []
     assert shown(client, order)["status"] == "PENDING"
 
 

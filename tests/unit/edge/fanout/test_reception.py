@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from edge.fanout.actions import BadMessage, parse_action
 from edge.fanout.frames import array_frame, text_frame
 from edge.fanout.reception import Limits
-from functions.shared.domain.errors import Refused
+from functions.shared.domain.errors import PeerProtocolError, Refused
+from functions.shared.domain.sessions import Phase, SecurityClass
+from functions.shared.wire.announcements import MarketNews, decode_news, encode_news
 from tests.support.fanout import WALL, Floor, principal, quote, read_frames
 
 BAD = {
@@ -101,6 +103,30 @@ def test_a_subscription_is_confirmed_then_shown_then_kept_up() -> None:
     floor.hub.take([quote("M&M", 5)])
     floor.tick()
     assert link.said() == []
+
+
+def test_news_of_the_market_reach_everybody_who_signed_in_in_one_message() -> None:
+    floor = Floor()
+    _, link = floor.sign_in()
+    _, stranger = floor.connect(token=None)
+    at, other = 1_784_000_000_123_000, SecurityClass.OTHER
+    news = [
+        MarketNews(phase=Phase.CLOSING, at=at, security_class=other),
+        MarketNews(
+            phase=Phase.HALTED, at=at, symbol="M&M", band=(9_000, 11_500), text="news pending"
+        ),
+    ]
+    floor.reception.market(decode_news(encode_news(news)))
+    assert link.said() == [
+        {"type": "market", "phase": "CLOSING", "security_class": "OTHER", "symbol": None,
+         "band": None, "reason": None, "timestamp": 1_784_000_000_123},
+        {"type": "market", "phase": "HALTED", "security_class": None, "symbol": "M&M",
+         "band": {"low": "0.90", "high": "1.15"}, "reason": "news pending",
+         "timestamp": 1_784_000_000_123},
+    ]  # fmt: skip
+    assert stranger.said() == []
+    with pytest.raises(PeerProtocolError):
+        decode_news(encode_news(news * 200))
 
 
 def test_a_ping_is_answered_with_its_id() -> None:

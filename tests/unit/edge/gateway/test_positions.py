@@ -22,7 +22,7 @@ def test_it_stops_before_a_report_that_is_not_applied() -> None:
 
 def test_a_gap_fill_settles_all_it_covers_even_where_it_overlaps() -> None:
     positions = Positions()
-    positions.restart(10, 0.0)
+    positions.restart("O1", 10, 0.0)
     positions.settle(8, 20)
     positions.settle(15, 18)
     positions.advance([], 0.0)
@@ -33,18 +33,19 @@ def test_a_restart_forgets_what_lies_beyond() -> None:
     positions = Positions()
     positions.publish([1, 2], 0.0)
     positions.settle(3, 3)
-    positions.restart(0, 0.0)
+    positions.restart("O1", 0, 0.0)
     assert positions.outstanding == 0
     assert not positions.advance([], 0.0)
 
 
 def test_it_stalls_only_when_reports_wait_and_nothing_moves_and_grows_patient() -> None:
     positions = Positions()
+    positions.restart("O1", 0, 0.0)
     assert not positions.stalled(100.0)
     positions.publish([1], 100.0)
     assert not positions.stalled(100.0 + STALL_SECONDS)
     assert positions.stalled(100.1 + STALL_SECONDS)
-    positions.restart(0, 106.0)
+    positions.restart("O1", 0, 106.0)
     positions.publish([1], 106.0)
     assert not positions.stalled(106.1 + STALL_SECONDS)
     assert positions.stalled(106.1 + 2 * STALL_SECONDS)

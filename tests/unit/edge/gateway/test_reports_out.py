@@ -12,7 +12,7 @@ from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
 from edge.gateway.reports_out import REFUSED_STREAM, ReportsOut
-from edge.gateway.round_trips import RoundTrips
+from edge.gateway.round_trips import HUNG_SECONDS, RoundTrips
 from edge.gateway.sweep import STALE_SECONDS, Sweep
 from edge.gateway.translate import Fields
 from edge.gateway.venue_sessions import VenueSession
@@ -98,6 +98,8 @@ class Setting:
         self.review = Review()
         self.engine, self.streams, self.ledger = Engine(), Streams(), Ledger()
         self.positions = [Positions(), Positions()]
+        for name, positions in zip(NAMES, self.positions, strict=True):
+            positions.restart(name, 0, 0.0)
         self.down: list[int] = []
         self.now = 0.0
         metrics = GatewayMetrics(CollectorRegistry())
@@ -197,6 +199,8 @@ def test_an_order_the_venue_does_not_know_is_sent_again_as_possibly_sent() -> No
     setting.ledger.stale = [stale(order())]
     assert setting.sweep.sweep_once() == 1
     unknown = {35: "8", 34: "5", 150: "I", 39: "8", 103: "5", 11: str(order().order_id)}
+    setting.hear(unknown | {34: "4", 43: "Y"})  # told before the order may have been sent
+    assert len(setting.engine.sent) == 1
     setting.hear(unknown)
     assert [(m[35], m.get(97)) for m in setting.engine.sent] == [("H", None), ("D", "Y")]
     assert setting.streams.appended == []
@@ -280,3 +284,22 @@ def test_a_test_request_is_timed_to_the_heartbeat_that_names_it() -> None:
     setting.hear({35: "0", 34: "2", 112: "another"}, administrative=True)
     setting.hear({35: "0", 34: "3", 112: asked[112]}, administrative=True)
     assert timed(setting, "heartbeat") == (1, 0.5)
+
+
+def test_a_session_is_hung_while_a_command_on_it_waits_too_long_for_any_answer() -> None:
+    setting = Setting()
+    command = order()
+    setting.outbound.send_command(command)
+    assert setting.trips.hung() == set()
+    setting.now = HUNG_SECONDS
+    assert setting.trips.hung() == {0}
+    setting.hear(REPORT | {11: str(command.order_id), 150: "I", 39: "8", 103: "5"})
+    assert setting.trips.hung() == set()
+
+
+def test_what_could_not_be_sent_is_waited_for_by_nobody() -> None:
+    setting = Setting()
+    setting.engine.on = False
+    setting.outbound.send_command(order())
+    setting.now = HUNG_SECONDS
+    assert setting.trips.hung() == set()

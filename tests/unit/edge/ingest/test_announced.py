@@ -108,3 +108,22 @@ def test_a_record_that_cannot_be_read_is_refused(value: bytes) -> None:
 def test_a_record_of_another_security_is_refused() -> None:
     with pytest.raises(PeerProtocolError):
         decode_announcement("XYZ", encode_announcement("M&M", Announcement(Phase.OPEN, SINCE)))
+
+
+def test_each_change_is_news_once_and_again_when_it_may_be_lost() -> None:
+    announced = Announced(CLASSES)
+    announced.phase(phase(VenuePhase.CONTINUOUS))
+    announced.security(parse_security(halted()))
+    news = announced.take_news()
+    assert [(each.security_class, each.symbol, each.phase) for each in news] == [
+        ("CLOSING_AUCTION", None, Phase.OPEN), ("OTHER", None, Phase.OPEN),
+        (None, "M&M", Phase.HALTED),
+    ]  # fmt: skip
+    announced.phase(phase(VenuePhase.CONTINUOUS))
+    announced.security(parse_security(halted()))
+    assert announced.take_news() == []
+    announced.mark_all()
+    assert announced.take_news() == news
+    announced.begin(CLASSES)
+    announced.settle("M&M")
+    assert [(each.symbol, each.phase) for each in announced.take_news()] == [("M&M", Phase.OPEN)]

@@ -54,7 +54,7 @@ def command(number: int) -> ExpireOrder:
 def test_each_goes_to_its_users_partition_and_a_failed_batch_is_tried_again() -> None:
     stop, registry = threading.Event(), CollectorRegistry()
     streams = Recorded(failing=2, expected=9, stop=stop)
-    handing = Asking(streams, 4, TriggerMetrics(registry), wall_us=lambda: 1_000_000)
+    handing = Asking(streams, 4, TriggerMetrics(registry), lambda: True, wall_us=lambda: 1_000_000)
     handing.put([command(number) for number in range(1, 10)])
     handing.run(stop)
     for stream, orders in streams.appended.items():
@@ -68,6 +68,6 @@ def test_what_finds_the_queue_full_is_dropped_and_counted(monkeypatch: pytest.Mo
     monkeypatch.setattr(asking, "QUEUE_MOST", 2)
     registry = CollectorRegistry()
     streams = Recorded(0, 2, threading.Event())
-    handing = Asking(streams, 4, TriggerMetrics(registry))
+    handing = Asking(streams, 4, TriggerMetrics(registry), lambda: True)
     handing.put([command(number) for number in range(5)])
     assert registry.get_sample_value("outcry_triggers_dropped_total") == 3

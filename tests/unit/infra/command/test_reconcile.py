@@ -4,7 +4,7 @@ import pytest
 
 from infra.command.reconcile import Book, Fill, Order, compare
 
-ORDERS = {7: Order(1, "ACME", "BUY", 10, 4, "PARTIALLY_FILLED")}
+ORDERS = {7: Order(1, "ACME", "BUY", 10, 1_000_500, 4, "PARTIALLY_FILLED")}
 FILLS = {("20260710", "E1"): Fill(7, 1, 4, 1_000_000)}
 
 
@@ -26,6 +26,8 @@ def test_books_that_agree_have_no_differences() -> None:
         ({"orders": {}}, {}, "order 7: PARTIALLY_FILLED in the ledger, unknown to the venue"),
         ({"orders": {7: ORDERS[7]._replace(status="CANCELLED")}}, {},
          "order 7: status PARTIALLY_FILLED in the ledger, CANCELLED at the venue"),
+        ({"orders": {7: ORDERS[7]._replace(price=1_000_000)}}, {},
+         "order 7: price 1000500 in the ledger, 1000000 at the venue"),
         ({"orders": {7: ORDERS[7]._replace(filled=5)}}, {},
          "order 7: filled 4 in the ledger, 5 at the venue"),
         ({}, {"fills": {}}, "fill E1 of 20260710: not booked"),

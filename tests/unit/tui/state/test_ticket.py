@@ -1,3 +1,4 @@
+import dataclasses
 from decimal import Decimal
 
 import pytest
@@ -39,6 +40,35 @@ def test_a_market_order_carries_no_price() -> None:
 
     assert isinstance(request, OrderRequest)
     assert "price" not in request.body()
+
+
+@pytest.mark.parametrize(
+    ("kind", "validity", "price"),
+    [("STOP", "DAY", None), ("STOP_LIMIT", "DAY", "99.00"), ("LIMIT", "GTT", "99.00")],
+)
+def test_an_order_that_waits_carries_its_trigger(
+    kind: str, validity: str, price: str | None
+) -> None:
+    draft = Draft("TCS", "SELL", kind, "1", price or "", "100.00", validity=validity)
+    request = check(draft)
+
+    assert isinstance(request, OrderRequest)
+    assert request.body()["trigger_price"] == "100.00"
+    assert request.body().get("price") == price
+    assert check(dataclasses.replace(draft, trigger_price="")) == {"trigger_price": "Enter a price"}
+
+
+def test_what_is_wrong_with_a_trigger_stands_at_the_trigger() -> None:
+    rule = RuleFailure(code="TRIGGER_OFF_TICK", nearest=Decimal("100.05"))
+
+    assert place_failures([rule]) == {"trigger_price": "→ 100.05"}
+
+
+def test_the_trigger_of_an_order_that_waits_can_change() -> None:
+    waits = order(status="TRIGGER_PENDING", type="STOP", price=None, trigger_price=Decimal(90))
+
+    assert check_change(waits, "10", "", "91.00") == Change(None, None, Decimal("91.00"))
+    assert check_change(waits, "10", "", "") == {"trigger_price": "Enter a price"}
 
 
 def test_every_missing_field_is_named_at_once() -> None:

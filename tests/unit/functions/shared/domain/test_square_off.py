@@ -1,6 +1,6 @@
 """The broker's own orders: their names and what they cost."""
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ def test_two_attempts_never_share_a_name(one: tuple[int, int], other: tuple[int,
 
 def test_names_follow_from_the_day_the_instrument_and_the_number() -> None:
     assert attempt_key(DAY, 1004, 2) == "SQ-20260710-1004-2"
-    assert cancel_key(DAY, 77) == "SQ-20260710-77"
+    assert cancel_key(datetime(2026, 7, 10, 9, 51, 7), 77) == "SQ-20260710-77-0951"
 
 
 def test_an_order_costs_fifty_rupees_and_tax() -> None:

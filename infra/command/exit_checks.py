@@ -1,0 +1,53 @@
+"""Exits that wait together: one at the venue at most, one that keeps, both for the same rest."""
+
+from typing import Final
+
+from infra.command.checks import ORDERS, Check, rows_of
+
+_WORKING = "status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')"
+_IN_GROUP = f"group_id IS NOT NULL AND {_WORKING}"
+
+# Beside a leg at the venue the other stands by, for what that one has left; of two that wait one
+# leads and one follows, and one alone leads. What is being cancelled, because a dead leg filled
+# after all, may be for more than its sibling until the venue has answered.
+_GROUPS = Check(
+    "linked exits",
+    rows_of("orders", _IN_GROUP),
+    f"""
+SELECT format('user %s group %s: its legs are %s, for %s', user_id, group_id, stances, rests)
+FROM (SELECT user_id, group_id, array_agg(stance ORDER BY stance) AS stances,
+    array_agg(quantity - filled_quantity ORDER BY stance) AS rests,
+    count(*) FILTER (WHERE status <> 'TRIGGER_PENDING') AS at_venue,
+    array_agg(stance ORDER BY stance) FILTER (WHERE status = 'TRIGGER_PENDING') AS waiting,
+    array_agg(leg ORDER BY leg) AS legs,
+    count(DISTINCT quantity - filled_quantity) AS different,
+    coalesce(bool_or(pending_change = 'CANCEL'), false) AS ending
+  FROM {ORDERS} t WHERE {_IN_GROUP} GROUP BY user_id, group_id) g
+WHERE at_venue > 1 OR legs NOT IN ('{{STOP}}', '{{TARGET}}', '{{STOP,TARGET}}')
+  OR (CASE at_venue WHEN 0 THEN waiting IN ('{{LEADS}}', '{{FOLLOWS,LEADS}}')
+    ELSE waiting IS NULL OR waiting = '{{STANDS_BY}}' END) IS NOT TRUE
+  OR (different > 1 AND NOT ending)
+ORDER BY user_id, group_id
+""",
+)
+
+# What an entry's exits have filled and may still fill is no more than it filled itself.
+_EXITS_OF_ENTRIES = Check(
+    "exits of entries",
+    rows_of("orders", f"leg IS NOT NULL AND parent_order_id IS NOT NULL AND {_WORKING}"),
+    f"""
+SELECT format('order %s: filled %s, its exits have filled %s and wait for %s', e.order_id,
+  e.filled_quantity, sum(g.filled), sum(g.rest))
+FROM {ORDERS} e JOIN (SELECT user_id, parent_order_id, group_id, sum(filled_quantity) AS filled,
+    coalesce(max(quantity - filled_quantity) FILTER (WHERE {_WORKING}), 0) AS rest,
+    coalesce(bool_or({_WORKING} AND pending_change = 'CANCEL'), false) AS ending
+  FROM {ORDERS} t WHERE leg IS NOT NULL AND parent_order_id IS NOT NULL
+  GROUP BY user_id, parent_order_id, group_id) g
+  ON g.user_id = e.user_id AND g.parent_order_id = e.order_id
+GROUP BY e.order_id, e.filled_quantity
+HAVING sum(g.rest) > greatest(0, e.filled_quantity - sum(g.filled)) AND NOT bool_or(g.ending)
+ORDER BY e.order_id
+""",
+)
+
+EXIT_CHECKS: Final = (_GROUPS, _EXITS_OF_ENTRIES)
