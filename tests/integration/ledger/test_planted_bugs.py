@@ -36,7 +36,7 @@ class Bug:
     before: str = ""
 
 
-SLOW = {"log_event": (("  a.at := greatest", "  PERFORM pg_sleep(0.001);\n  a.at := greatest"),)}
+SLOW = {"chain_event": (("  a.at := greatest", "  PERFORM pg_sleep(0.001);\n  a.at := greatest"),)}
 
 BUGS = {
     "the row lock dropped": Bug(
@@ -98,7 +98,7 @@ BUGS = {
     ),
     "an event that leaves no outbox row": Bug(
         {
-            "log_event": (
+            "chain_event": (
                 ("VALUES ((a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command)",
                  ("SELECT (a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command"
                   " WHERE p_kind <> 'ORDER_CANCELLED'")),
