@@ -165,19 +165,15 @@ BEGIN
       RETURN;
     END IF;
   END IF;
-  o.trade_date := p_trade_date; o.charges := '{0,0,0,0,0,0,0}';
-  o.filled_quantity := 0; o.traded_value := 0; o.request := 0; o.accepted_request := 0;
-  o.created_at := p_now; o.updated_at := p_now; o.version := 1;
-  o.touched_at := clock_timestamp();
-  b := o;
-  b.status := 'DENIED';
-  o.status := 'PENDING';
+  o.trade_date := p_trade_date; o.charges := '{0,0,0,0,0,0,0}'; o.filled_quantity := 0;
+  o.traded_value := 0; o.request := 0; o.accepted_request := 0; o.version := 1;
+  o.created_at := p_now; o.updated_at := p_now; o.touched_at := clock_timestamp();
+  b := o; b.status := 'DENIED'; o.status := 'PENDING';
   IF p_terms IS NOT NULL THEN o := ledger.with_terms(o, p_terms::json); END IF;
   j := ledger.judge(a, b, o, p_open_orders_max);
   v_rules := p_verdict::jsonb || j.rules;
   IF p_terms IS NOT NULL THEN v_rules := v_rules || ledger.terms_rules(o, p_terms::json); END IF;
-  outcome := 'ACCEPTED';
-  largest := j.largest;
+  outcome := 'ACCEPTED'; largest := j.largest;
   IF v_rules <> '[]' THEN
     outcome := 'DENIED';
     o.status := 'DENIED'; o.rules := v_rules;
@@ -188,8 +184,7 @@ BEGIN
     available := a.cash - a.held - a.blocked;
     RETURN;
   END IF;
-  o.order_id := ledger.new_order_id(o.user_id);
-  o.placed_seq := a.seq + 1;
+  o.order_id := ledger.new_order_id(o.user_id); o.placed_seq := a.seq + 1;
   IF o.leg IS NOT NULL THEN o.group_id := o.order_id; END IF;
   IF NOT p_later THEN
     INSERT INTO ledger.orders SELECT (o).* ON CONFLICT (user_id, client_order_id) DO NOTHING;
