@@ -29,11 +29,12 @@ class PlanReason(AnswerModel):
 class SliceAnswer(AnswerModel):
     """A slice of a plan: what it was to trade, and its order once it has one. `quantity` is what
     the order was placed for, with what others left over; `due_at` is null where the slice before
-    decides."""
+    decides. `expected_volume`: what the market trades until the next slice, by a VWAP's curve."""
 
     number: Annotated[int, Field(examples=[1])]
     due_at: TimeText | None
     planned_quantity: Annotated[int, Field(examples=[20])]
+    expected_volume: Annotated[int | None, Field(examples=[None])]
     state: SliceState
     quantity: Annotated[int | None, Field(examples=[20])]
     filled_quantity: Annotated[int, Field(examples=[0])]
@@ -43,7 +44,8 @@ class SliceAnswer(AnswerModel):
 
 class PlanAnswer(AnswerModel):
     """An order in slices. It holds nothing itself: each slice is an order of its own, with the
-    plan's number as `parent_order_id`, and is judged, reserved and charged as it is placed."""
+    plan's number as `parent_order_id`, and is judged, reserved and charged as it is placed.
+    `volume_curve`: where a VWAP has the day's expected volume from."""
 
     plan_id: IdText
     client_id: ClientIdText
@@ -55,6 +57,7 @@ class PlanAnswer(AnswerModel):
     quantity: Annotated[int, Field(examples=[100])]
     price: PriceText | None
     participation_percent: Annotated[int | None, Field(examples=[None])]
+    volume_curve: Annotated[str | None, Field(examples=[None])]
     trade_date: DayText
     starts_at: TimeText
     ends_at: TimeText

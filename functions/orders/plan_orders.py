@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from itertools import pairwise
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -22,7 +23,8 @@ from functions.shared.domain.plan_rules import Window, plan_rules
 from functions.shared.domain.plans import PLANS_MAX, PlanKind, PlanState
 from functions.shared.domain.pretrade import OrderIntent, Rule
 from functions.shared.domain.sessions import Phase
-from functions.shared.domain.slicing import equal_parts, slice_times
+from functions.shared.domain.slicing import apportion, equal_parts, slice_times
+from functions.shared.domain.volume_curve import VolumeCurve
 from functions.shared.domain.waiting import session_end
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
@@ -33,8 +35,8 @@ from functions.shared.wire.plans import PlannedSlice, render_plan_in_full
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """A well-formed plan as a client wrote it. `parts`: the legs of an iceberg; `starts_at` None is
-    now, `interval` between the starts of two slices. `price` in ten-thousandths of a rupee."""
+    """A well-formed plan as a client wrote it. `participation` in per cent; `starts_at` None is
+    now, `interval` between the starts of two slices; `price` in ten-thousandths of a rupee."""
 
     client_id: str
     kind: PlanKind
@@ -44,6 +46,7 @@ class PlanRequest:
     quantity: int
     price: int | None
     legs: int | None
+    participation: int | None
     starts_at: datetime | None
     ends_at: datetime | None
     interval: timedelta | None
@@ -59,7 +62,12 @@ def open_plan(stores: Stores, user_id: int, request: PlanRequest) -> Response[st
     if known is not None:
         return _answer(stores, PlanOf(user_id, known), HTTPStatus.OK)
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, request.symbol)
-    wanted = _judged(request, facts)
+    curve = None
+    if request.kind is PlanKind.VWAP:
+        curve = planning.volume_curve(
+            stores.shards, user_id, facts.instrument.symbol, facts.hours, facts.status.trade_date
+        )
+    wanted = _judged(request, facts, curve)
     today = facts.status.trade_date
     outcome, plan_id = planning.open_plan(stores.shards, user_id, wanted, today, facts.now)
     if outcome == "TOO_MANY":
@@ -104,7 +112,7 @@ def refusal(rules: Sequence[Rule]) -> Refused:
     )  # fmt: skip
 
 
-def _judged(request: PlanRequest, facts: PublicFacts) -> NewPlan:
+def _judged(request: PlanRequest, facts: PublicFacts, curve: VolumeCurve | None) -> NewPlan:
     """The plan with its slices. Raises Refused with every rule that it breaks."""
     starts_at = request.starts_at or facts.now
     day_ends = session_end(facts.status.trade_date, facts.hours)
@@ -114,7 +122,7 @@ def _judged(request: PlanRequest, facts: PublicFacts) -> NewPlan:
     rules = plan_rules(
         window, request.quantity, lot, product, facts.now, facts.status.trade_date, facts.hours
     )
-    slices = [] if rules else _slices(request, window, lot)
+    slices = [] if rules else _slices(request, window, lot, curve)
     largest = max((each.planned for each in slices), default=lot)
     if starts_at > facts.now:  # its session is what counts, and each slice is judged in it
         facts = replace(facts, status=replace(facts.status, phase=Phase.OPEN))
@@ -131,7 +139,8 @@ def _judged(request: PlanRequest, facts: PublicFacts) -> NewPlan:
         product=product,
         quantity=request.quantity,
         price=request.price,
-        participation=None,
+        participation=request.participation,
+        curve=None if curve is None else curve.name,
         trade_date=facts.status.trade_date,
         starts_at=starts_at,
         ends_at=ends_at,
@@ -140,7 +149,10 @@ def _judged(request: PlanRequest, facts: PublicFacts) -> NewPlan:
     )
 
 
-def _slices(request: PlanRequest, window: Window, lot: int) -> list[PlannedSlice]:
+def _slices(
+    request: PlanRequest, window: Window, lot: int, curve: VolumeCurve | None
+) -> list[PlannedSlice]:
+    """Raises Refused 503 NO_RULES when the curve expects nothing of the whole window."""
     if request.kind is PlanKind.ICEBERG:
         parts = equal_parts(request.quantity, window.count, lot)
         return [PlannedSlice(due_at=None, planned=part) for part in parts]
@@ -148,9 +160,15 @@ def _slices(request: PlanRequest, window: Window, lot: int) -> list[PlannedSlice
         raise InvariantViolated("a timed plan without an interval")
     times = slice_times(window.starts_at, window.ends_at, request.interval)
     parts = equal_parts(request.quantity, len(times), lot)
+    volumes: list[int | None] = [None] * len(times)
+    if curve is not None:
+        weights = [curve.expected(*both) for both in pairwise([*times, window.ends_at])]
+        if not sum(weights):
+            raise Refused(503, "NO_RULES", "no volume is expected in that window")
+        parts, volumes = apportion(request.quantity, weights, lot), [*weights]
     return [
-        PlannedSlice(due_at=at.isoformat(), planned=part)
-        for at, part in zip(times, parts, strict=True)
+        PlannedSlice(due_at=at.isoformat(), planned=part, expected=volume)
+        for at, part, volume in zip(times, parts, volumes, strict=True)
     ]
 
 

@@ -12,7 +12,7 @@ from pydantic.config import JsonDict
 
 from functions.orders.plan_orders import PlanRequest
 from functions.shared.domain.orders import Product, Side
-from functions.shared.domain.plans import LEGS_MAX, LEGS_MIN, PlanKind
+from functions.shared.domain.plans import LEGS_MAX, LEGS_MIN, PARTICIPATION_MAX, PlanKind
 from functions.shared.runtime.fields import Instant, Integer, Request, example
 from functions.shared.runtime.order_request import OfferedProduct, OrderPrice, Quantity, Symbol
 
@@ -26,8 +26,10 @@ PLAN_EXAMPLE: Final[JsonDict] = {
 class NewPlanBody(Request):
     """What to trade, in slices. ICEBERG: so many `legs`, the next once the one before is filled.
     TWAP: a slice at the start of each interval of `interval_minutes` from `starts_at` (now, when
-    left out) to `ends_at`; what one doesn't trade is carried to the next. `price` in rupees is the
-    worst that a slice may trade at; left out, each is protected as a market order is."""
+    left out) to `ends_at`; what one doesn't trade is carried to the next. VWAP: by the same window,
+    slices as large as the volume that the market is expected to trade, corrected by what it has
+    traded, and `participation_percent` of it at most. `price` in rupees is the worst that a slice
+    may trade at; left out, each is protected as a market order is."""
 
     model_config = example(PLAN_EXAMPLE)
 
@@ -42,6 +44,7 @@ class NewPlanBody(Request):
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     interval_minutes: Annotated[Integer, Field(gt=0, le=_MINUTES_MAX)] | None = None
+    participation_percent: Annotated[Integer, Field(gt=0, le=PARTICIPATION_MAX)] | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -62,6 +65,12 @@ class NewPlanBody(Request):
             raise ValueError(f"a {self.kind} has no legs")
         return self
 
+    @model_validator(mode="after")
+    def _goes_by_volume(self) -> Self:
+        if (self.kind is PlanKind.VWAP) != (self.participation_percent is not None):
+            raise ValueError("a VWAP, and nothing else, needs its participation_percent")
+        return self
+
     def plan_request(self) -> PlanRequest:
         minutes = self.interval_minutes
         return PlanRequest(
@@ -73,6 +82,7 @@ class NewPlanBody(Request):
             quantity=self.quantity,
             price=self.price,
             legs=self.legs,
+            participation=self.participation_percent,
             starts_at=self.starts_at,
             ends_at=self.ends_at,
             interval=None if minutes is None else timedelta(minutes=minutes),

@@ -21,7 +21,7 @@ FROM {_PLAN} p FULL JOIN (SELECT DISTINCT ON (e.user_id, e.ref) e.user_id, e.ref
 WHERE l.facts IS DISTINCT FROM jsonb_build_object('plan_id', p.plan_id, 'client_id', p.client_id,
   'kind', p.kind, 'symbol', p.symbol, 'side', p.side, 'product', p.product,
   'quantity', p.quantity, 'price', p.price, 'participation', p.participation,
-  'trade_date', p.trade_date,
+  'curve', p.curve, 'trade_date', p.trade_date,
   'starts_at', (extract(epoch FROM p.starts_at) * 1000000)::bigint,
   'ends_at', (extract(epoch FROM p.ends_at) * 1000000)::bigint,
   'state', p.state, 'reason_code', p.reason_code, 'reason', p.reason,
@@ -55,13 +55,14 @@ _SLICES = Check(
     f"""
 SELECT format('plan %s slice %s: is %s of %s, order %s; its events say %s of %s, order %s',
   plan_id, number, s.state, s.quantity, s.order_id, e.state, e.quantity, e.order_id)
-FROM (SELECT user_id, plan_id, number, state, quantity, order_id, market_volume, planned,
+FROM (SELECT user_id, plan_id, number, state, quantity, order_id, market_volume, planned, expected,
     (extract(epoch FROM due_at) * 1000000)::bigint AS due_at FROM {_SLICE} t) s
-FULL JOIN (SELECT o.user_id, o.plan_id, o.number, o.planned, o.due_at, p.quantity, p.order_id,
-    p.market_volume, CASE WHEN p.order_id IS NOT NULL THEN 'PLACED'
+FULL JOIN (SELECT o.user_id, o.plan_id, o.number, o.planned, o.expected, o.due_at, p.quantity,
+    p.order_id, p.market_volume, CASE WHEN p.order_id IS NOT NULL THEN 'PLACED'
       WHEN x.last_placed > o.number OR x.ended THEN 'SKIPPED' ELSE 'WAITING' END AS state
   FROM (SELECT t.user_id, t.ref AS plan_id, s.ordinality AS number,
-      (s.value ->> 'planned')::bigint AS planned, (s.value ->> 'due_at')::bigint AS due_at
+      (s.value ->> 'planned')::bigint AS planned, (s.value ->> 'expected')::bigint AS expected,
+      (s.value ->> 'due_at')::bigint AS due_at
     FROM {EVENT} t, jsonb_array_elements(t.body::jsonb -> 'slices') WITH ORDINALITY s
     WHERE t.kind = 'PLAN_OPENED') o
   LEFT JOIN (SELECT t.user_id, t.ref AS plan_id, (told ->> 'number')::integer AS number,
@@ -73,8 +74,9 @@ FULL JOIN (SELECT o.user_id, o.plan_id, o.number, o.planned, o.due_at, p.quantit
       max((body::jsonb #>> '{{slice,number}}')::integer) AS last_placed
     FROM {EVENT} t WHERE {_TELLS_OF_A_PLAN} GROUP BY user_id, ref) x USING (user_id, plan_id)) e
   USING (user_id, plan_id, number)
-WHERE (s.state, s.quantity, s.order_id, s.market_volume, s.planned, s.due_at)
-  IS DISTINCT FROM (e.state, e.quantity, e.order_id, e.market_volume, e.planned, e.due_at)
+WHERE (s.state, s.quantity, s.order_id, s.market_volume, s.planned, s.expected, s.due_at)
+  IS DISTINCT FROM
+  (e.state, e.quantity, e.order_id, e.market_volume, e.planned, e.expected, e.due_at)
 ORDER BY plan_id, number
 """,
 )

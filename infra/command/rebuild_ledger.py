@@ -83,7 +83,7 @@ _TABLES = {
         ("plan_id",),
         _same(
             "client_id", "fingerprint", "kind", "symbol", "side", "product", "quantity", "price",
-            "participation", "state", "reason_code", "reason", "opened_seq", "version",
+            "participation", "curve", "state", "reason_code", "reason", "opened_seq", "version",
         )
         | {"trade_date": "trade_date::text"}
         | {
@@ -94,7 +94,7 @@ _TABLES = {
     ),
     "plan_slice": _Table(
         ("plan_id", "number"),
-        _same("planned", "state", "quantity", "order_id", "market_volume")
+        _same("planned", "expected", "state", "quantity", "order_id", "market_volume")
         | {"due_at": _micros("due_at")},
         f"plan_id IN (SELECT p.plan_id FROM ledger.plan p WHERE p.{_OPEN_PLAN})",
     ),

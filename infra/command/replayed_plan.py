@@ -22,6 +22,7 @@ class PlanFacts(msgspec.Struct):
     quantity: int
     price: int | None
     participation: int | None
+    curve: str | None
     trade_date: str
     starts_at: int
     ends_at: int
@@ -38,6 +39,7 @@ class SliceFacts(msgspec.Struct):
 
     due_at: int | None
     planned: int
+    expected: int | None
 
 
 class PlacedSlice(msgspec.Struct):
@@ -79,6 +81,7 @@ class ReplayedPlan:
             rows[number] = {
                 "due_at": each.due_at,
                 "planned": each.planned,
+                "expected": each.expected,
                 "state": waits if placed is None else "PLACED",
                 "quantity": None if placed is None else placed.quantity,
                 "order_id": None if placed is None else placed.order_id,

@@ -21,6 +21,7 @@ CREATE TABLE ledger.plan (
   quantity      bigint NOT NULL,
   price         bigint,                       -- the worst that a slice may trade at; null: protected
   participation integer,                      -- of the market's volume at most, in per cent
+  curve         text,                         -- which curve of volume it goes by
   trade_date    date NOT NULL,                -- it lives on that day
   starts_at     timestamptz NOT NULL,
   ends_at       timestamptz NOT NULL,
@@ -46,6 +47,7 @@ CREATE TABLE ledger.plan_slice (
   number        integer NOT NULL,
   due_at        timestamptz,                  -- null: once the one before is filled
   planned       bigint NOT NULL,
+  expected      bigint,                       -- what the market trades until the next, by the curve
   state         text NOT NULL,
   quantity      bigint,                       -- of the order: with what others left, or missed
   order_id      bigint,
@@ -54,6 +56,28 @@ CREATE TABLE ledger.plan_slice (
   CONSTRAINT plan_slice_sane CHECK (planned >= 0 AND state IN ('WAITING', 'PLACED', 'SKIPPED')
     AND (state <> 'PLACED' OR order_id IS NOT NULL))
 );
+-- How much of a symbol is traded in which part of a day, on the average of the twenty days before
+-- valid_from; '*': of whatever has no row of its own. In buckets from `begins` on, India's time.
+CREATE TABLE ledger.volume_curve (
+  symbol     text NOT NULL,
+  hours      text NOT NULL,
+  valid_from date NOT NULL,
+  begins     time NOT NULL,
+  minutes    integer NOT NULL CHECK (minutes > 0),
+  volumes    bigint[] NOT NULL,
+  source     text NOT NULL,
+  PRIMARY KEY (symbol, hours, valid_from)
+);
+-- The paper market has no history to average: its curves are assumed, and say so. By NSE's hours a U,
+-- three times as much at the open and the close as at noon: 1 + 2 x^2, x from -1 to 1 over the session.
+INSERT INTO ledger.volume_curve
+  SELECT '*', 'nse', DATE '2023-01-01', TIME '09:15', 15,
+    array_agg((8000 * (1 + 2 * power((i - 12) / 12.0, 2)))::bigint ORDER BY i),
+    'assumed for the paper market: a U-shape, not observed' FROM generate_series(0, 24) i
+  UNION ALL SELECT '*', 'always-open', DATE '2023-01-01', TIME '00:00', 15,
+    array_fill(8000::bigint, ARRAY[96]),
+    'assumed for the paper market: as much at any hour, not observed';
+
 CREATE INDEX orders_of_plans ON ledger.orders (parent_order_id) WHERE client_order_id LIKE 'PL-%';
 
 -- Which slice of its plan an order is.
@@ -64,7 +88,8 @@ $$;
 CREATE FUNCTION ledger.plan_facts(p ledger.plan) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('plan_id', p.plan_id, 'client_id', p.client_id, 'kind', p.kind,
     'symbol', p.symbol, 'side', p.side, 'product', p.product, 'quantity', p.quantity,
-    'price', p.price, 'participation', p.participation, 'trade_date', p.trade_date,
+    'price', p.price, 'participation', p.participation, 'curve', p.curve,
+    'trade_date', p.trade_date,
     'starts_at', ledger.micros(p.starts_at), 'ends_at', ledger.micros(p.ends_at),
     'state', p.state, 'reason_code', p.reason_code, 'reason', p.reason,
     'created_at', ledger.micros(p.created_at), 'updated_at', ledger.micros(p.updated_at),
@@ -74,7 +99,7 @@ $$;
 -- A plan's slices as they stand, each with its order, whether that was noted yet or not.
 CREATE FUNCTION ledger.plan_slices(p ledger.plan) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_agg(json_build_object('number', s.number, 'due_at', ledger.micros(s.due_at),
-    'planned', s.planned, 'state', s.state, 'quantity', s.quantity,
+    'planned', s.planned, 'expected', s.expected, 'state', s.state, 'quantity', s.quantity,
     'market_volume', s.market_volume, 'noted', s.order_id IS NOT NULL,
     'order', CASE WHEN o.order_id IS NOT NULL THEN json_build_object('order_id', o.order_id,
       'status', o.status, 'quantity', o.quantity, 'filled_quantity', o.filled_quantity,
@@ -87,7 +112,7 @@ CREATE FUNCTION ledger.plan_slices(p ledger.plan) RETURNS json LANGUAGE sql STAB
 $$;
 
 -- Opens a plan. p_plan: a JSON object with the columns that the client decides; p_slices: a JSON array
--- of {due_at, planned}. outcome: OPENED, REPLAY, KEY_REUSED, or TOO_MANY: the account has so many open.
+-- of {due_at, planned, expected}. outcome: OPENED, REPLAY, KEY_REUSED, or TOO_MANY: the account has so many open.
 CREATE FUNCTION ledger.open_plan(p_user bigint, p_plan text, p_slices text, p_fingerprint bytea,
     p_plans_max integer, p_today date, p_now timestamptz)
 RETURNS TABLE (outcome text, plan_number bigint)
@@ -111,14 +136,14 @@ BEGIN
   p.user_id := p_user; p.fingerprint := p_fingerprint; p.state := 'ACTIVE';
   p.opened_seq := a.seq + 1; p.created_at := p_now; p.updated_at := p_now; p.version := 1;
   INSERT INTO ledger.plan SELECT (p).*;
-  INSERT INTO ledger.plan_slice (user_id, plan_id, number, due_at, planned, state)
+  INSERT INTO ledger.plan_slice (user_id, plan_id, number, due_at, planned, expected, state)
     SELECT p_user, p.plan_id, s.ordinality, (s.value ->> 'due_at')::timestamptz,
-      (s.value ->> 'planned')::bigint, 'WAITING'
+      (s.value ->> 'planned')::bigint, (s.value ->> 'expected')::bigint, 'WAITING'
     FROM jsonb_array_elements(p_slices::jsonb) WITH ORDINALITY s;
   a := ledger.append_event(a, 'PLAN_OPENED', p.plan_id, 0, 0, 0, p_now,
     '"plan":' || ledger.plan_facts(p)::text || ',"fingerprint":"' || encode(p_fingerprint, 'hex')
       || '","slices":' || (SELECT json_agg(json_build_object('due_at', ledger.micros(s.due_at),
-        'planned', s.planned) ORDER BY s.number) FROM ledger.plan_slice s
+        'planned', s.planned, 'expected', s.expected) ORDER BY s.number) FROM ledger.plan_slice s
         WHERE s.plan_id = p.plan_id)::text, p.symbol, NULL);
   RETURN QUERY SELECT 'OPENED'::text, p.plan_id;
 END $$;

@@ -35,7 +35,11 @@ def open_timed(
 ) -> PlanOf:
     """Eight shares in three slices, ten minutes each."""
     slices = tuple(
-        PlannedSlice(due_at=(trader.now + _MINUTES * number).isoformat(), planned=part)
+        PlannedSlice(
+            due_at=(trader.now + _MINUTES * number).isoformat(),
+            planned=part,
+            expected=VOLUME if kind is PlanKind.VWAP else None,
+        )
         for number, part in enumerate(equal_parts(8, SLICES, 1))
     )
     return _open(trader, kind, side, product, None, slices)
@@ -55,6 +59,7 @@ def _open(
         quantity=sum(each.planned for each in slices),
         price=limit,
         participation=10 if kind is PlanKind.VWAP else None,
+        curve="assumed" if kind is PlanKind.VWAP else None,
         trade_date=trader.today,
         starts_at=trader.now,
         ends_at=trader.now + _MINUTES * len(slices),

@@ -104,7 +104,10 @@ def _step(stores: PlanStores, visit: _Visit) -> bool:
         return False
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, visit.plan.symbol)
     trading = facts.status.phase is Phase.OPEN
-    step = next_step(visit.plan, facts.now, facts.instrument.lot, trading=trading)
+    step = next_step(
+        visit.plan, facts.now, facts.instrument.lot, trading=trading,
+        volume=None if facts.quote is None else facts.quote.volume,
+    )  # fmt: skip
     if not isinstance(step, Place):
         return False
     placed = place(shards, _placement(visit, step, facts))

@@ -12,9 +12,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from functions.shared.domain.errors import Conflict, NotFound
+from functions.shared.domain.calendar import Hours
+from functions.shared.domain.errors import Conflict, NotFound, Refused
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.plans import PLANS_MAX, SLICE_PREFIX, End, PlanKind, PlanState
+from functions.shared.domain.volume_curve import VolumeCurve
 from functions.shared.stores.postgres import Database, Shards
 from functions.shared.wire.plans import (
     PlanFacts,
@@ -47,6 +49,11 @@ _WORKED = (
     " AND plan_id > :after AND EXISTS (SELECT FROM ledger.slot s"
     " WHERE s.slot = (user_id & 63)::smallint AND s.state = 'HERE') ORDER BY plan_id LIMIT :rows"
 )
+_CURVE = (
+    "SELECT begins, minutes, volumes, source, valid_from FROM ledger.volume_curve"
+    " WHERE symbol IN (:symbol, '*') AND hours = :hours AND valid_from <= :day"
+    " ORDER BY symbol = '*', valid_from DESC LIMIT 1"
+)
 _OF_ORDERS = (
     "SELECT DISTINCT user_id, parent_order_id FROM ledger.orders"
     f" WHERE order_id = ANY(:orders::bigint[]) AND client_order_id LIKE '{SLICE_PREFIX}%'"
@@ -78,6 +85,7 @@ class NewPlan:
     quantity: int
     price: int | None
     participation: int | None
+    curve: str | None
     trade_date: date
     starts_at: datetime
     ends_at: datetime
@@ -87,7 +95,7 @@ class NewPlan:
     def as_json(self) -> str:
         """The columns that the client decides."""
         columns = ("client_id", "kind", "symbol", "side", "product", "quantity", "price",
-                   "participation", "trade_date", "starts_at", "ends_at")  # fmt: skip
+                   "participation", "curve", "trade_date", "starts_at", "ends_at")  # fmt: skip
         return msgspec.json.encode({name: getattr(self, name) for name in columns}).decode()
 
 
@@ -156,6 +164,15 @@ def views(
         state=None if state is None else state.value,
     )  # fmt: skip
     return [PlanView(decode_plan(plan), decode_slices(slices)) for plan, slices in found]
+
+
+def volume_curve(shards: Shards, user_id: int, symbol: str, hours: Hours, on: date) -> VolumeCurve:
+    """The symbol's own curve in force on a day, else that of all. Raises Refused 503 NO_RULES when
+    there is neither."""
+    rows = shards.of_user(user_id).run(_CURVE, symbol=symbol, hours=hours, day=on)
+    if not rows:
+        raise Refused(503, "NO_RULES", f"no volume curve of {symbol} on {on}")
+    return VolumeCurve(*rows[0])
 
 
 def note(

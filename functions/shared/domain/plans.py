@@ -14,13 +14,15 @@ from enum import StrEnum
 from typing import Final
 
 from functions.shared.domain.orders import WORKING, Side, Status
-from functions.shared.domain.slicing import timed_quantity
+from functions.shared.domain.slicing import timed_quantity, volume_quantity
 
 #: Of the client order ids of a plan's orders; clients can't use it (0022_sliced_orders.sql has it).
 SLICE_PREFIX: Final = "PL-"
 LEGS_MIN: Final = 2
 LEGS_MAX: Final = 50
 SLICES_MAX: Final = 200
+#: Of the market's volume, in per cent.
+PARTICIPATION_MAX: Final = 50
 #: Plans that one account may have open.
 PLANS_MAX: Final = 20
 #: The ledger's own refusals of a plan's order: they are about the plan, not about the account.
@@ -78,7 +80,8 @@ class SliceOrder:
 @dataclass(frozen=True, slots=True)
 class Slice:
     """`due_at` is None where the slice before decides. `order`: what was placed for it, whether
-    that is `noted` in its row or not; `market_volume`: the symbol's of the day, as it was noted."""
+    that is `noted` in its row or not; `market_volume`: the symbol's of the day, as it was noted;
+    `expected`: what the market trades until the next slice, by the curve of a VWAP."""
 
     number: int
     due_at: datetime | None
@@ -87,6 +90,7 @@ class Slice:
     order: SliceOrder | None = None
     noted: bool = False
     market_volume: int | None = None
+    expected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +174,12 @@ def cancel_key(plan_id: int) -> str:
     return f"plan:{plan_id}"
 
 
-def next_step(plan: Plan, now: datetime, lot: int, *, trading: bool) -> Step | None:
+def next_step(
+    plan: Plan, now: datetime, lot: int, *, trading: bool, volume: int | None = None
+) -> Step | None:
     """The one thing to do now, None when there is only to wait. `trading`: continuous trading is
-    open in the symbol: in a halt or an auction nothing is placed, and cancels pass."""
+    open in the symbol: in a halt or an auction nothing is placed, and cancels pass. `volume`: what
+    the symbol has traded today, None when nobody knows."""
     if plan.state not in OPEN_PLANS:
         return None
     for each in plan.slices:
@@ -190,7 +197,7 @@ def next_step(plan: Plan, now: datetime, lot: int, *, trading: bool) -> Step | N
             return ended
     if not trading or now < plan.starts_at:
         return None
-    return _next_leg(plan) if plan.kind is PlanKind.ICEBERG else _due_slice(plan, now, lot)
+    return _next_leg(plan) if plan.kind is PlanKind.ICEBERG else _due_slice(plan, now, lot, volume)
 
 
 def _end(plan: Plan) -> End:
@@ -236,14 +243,35 @@ def _next_is_due(plan: Plan, now: datetime) -> bool:
     return _due(plan, now) is not None
 
 
-def _due_slice(plan: Plan, now: datetime, lot: int) -> Place | None:
+def _due_slice(plan: Plan, now: datetime, lot: int, volume: int | None) -> Place | None:
     due = _due(plan, now)
     if due is None:
         return None
+    if plan.kind is PlanKind.VWAP:
+        quantity = _by_volume(plan, due, lot, volume)
+    else:
+        quantity = _by_time(plan, due, lot)
+    return Place(due.number, quantity) if quantity else None
+
+
+def _by_time(plan: Plan, due: Slice, lot: int) -> int:
     ahead = [each.planned for each in plan.slices if each.number > due.number]
     latest = plan.latest
     unfilled = 0
     if latest is not None and latest.order is not None:
         unfilled = latest.order.quantity - latest.order.filled
-    quantity = timed_quantity(plan.left, due.planned, ahead, unfilled, lot)
-    return Place(due.number, quantity) if quantity else None
+    return timed_quantity(plan.left, due.planned, ahead, unfilled, lot)
+
+
+def _by_volume(plan: Plan, due: Slice, lot: int, volume: int | None) -> int:
+    """The market's volume is counted from the first slice on; unknown, it is the curve's."""
+    first = next((each for each in plan.slices if each.order is not None), None)
+    traded = 0
+    if first is not None and first.market_volume is not None and volume is not None:
+        traded = max(0, volume - first.market_volume)
+    elif first is not None:
+        traded = sum(s.expected for s in plan.slices if first.number <= s.number < due.number)
+    ahead = sum(each.expected for each in plan.slices if each.number > due.number)
+    return volume_quantity(
+        plan.quantity, plan.filled, traded, due.expected, ahead, plan.participation or 100, lot
+    )

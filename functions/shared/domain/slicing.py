@@ -48,3 +48,18 @@ def timed_quantity(left: int, planned: int, ahead: Sequence[int], unfilled: int,
     share = equal_parts(missed, 1 + len(ahead), lot)[0]
     wanted = planned + unfilled + share if ahead else left
     return max(0, min(wanted, left)) // lot * lot
+
+
+def volume_quantity(
+    quantity: int, filled: int, traded: int, expected: int, ahead: int, participation: int, lot: int
+) -> int:
+    """What a slice should trade that goes by the market's volume. `traded`: what the market has
+    traded since the plan began; `expected` until the next slice and `ahead` from there to the end
+    of the window, by the curve. The target is the plan's quantity times the share of the window's
+    volume that will have passed by the next slice, with what has been traded in the place of what
+    the curve expected of it. No more than `participation` per cent of that volume is ever traded;
+    what such a cap leaves at the end stays left."""
+    passed = traded + expected
+    target = quantity * passed // (passed + ahead) if ahead and passed else quantity
+    most = passed * participation // 100
+    return max(0, min(target, most, quantity) - filled) // lot * lot

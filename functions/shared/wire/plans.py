@@ -19,7 +19,7 @@ from functions.shared.domain.plans import Plan, PlanKind, PlanState, Slice, Slic
 
 class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A plan's row. `price` in ten-thousandths of a rupee, times in microseconds since 1970;
-    `participation` in per cent."""
+    `participation` in per cent; `curve`: which curve of volume it goes by, if any."""
 
     plan_id: int
     client_id: str
@@ -30,6 +30,7 @@ class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     price: int | None
     participation: int | None
+    curve: str | None
     trade_date: str
     starts_at: int
     ends_at: int
@@ -56,11 +57,13 @@ class SliceOrderFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SliceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A slice's row with its order; `noted` says whether the row names it."""
+    """A slice's row with its order; `noted` says whether the row names it; `expected`: what the
+    market trades until the next slice, by the curve."""
 
     number: int
     due_at: int | None
     planned: int
+    expected: int | None
     state: SliceState
     quantity: int | None
     market_volume: int | None
@@ -73,6 +76,7 @@ class PlannedSlice(msgspec.Struct, frozen=True, kw_only=True):
 
     due_at: str | None
     planned: int
+    expected: int | None = None
 
 
 _plan_decoder = msgspec.json.Decoder(PlanFacts)
@@ -110,6 +114,7 @@ def _slice_of(facts: SliceFacts) -> Slice:
         number=facts.number,
         due_at=None if facts.due_at is None else from_micros(facts.due_at),
         planned=facts.planned,
+        expected=facts.expected or 0,
         state=facts.state,
         order=None
         if order is None
@@ -143,6 +148,7 @@ def render_plan(plan: PlanFacts) -> dict[str, object]:
         "quantity": plan.quantity,
         "price": None if plan.price is None else format_price(plan.price),
         "participation_percent": plan.participation,
+        "volume_curve": plan.curve,
         "trade_date": plan.trade_date,
         "starts_at": format_time(plan.starts_at),
         "ends_at": format_time(plan.ends_at),
@@ -177,6 +183,7 @@ def _render_slice(each: SliceFacts) -> dict[str, object]:
         "number": each.number,
         "due_at": None if each.due_at is None else format_time(each.due_at),
         "planned_quantity": each.planned,
+        "expected_volume": each.expected,
         "state": state,
         "quantity": None if order is None else order.quantity,
         "filled_quantity": 0 if order is None else order.filled_quantity,

@@ -15,7 +15,7 @@ MONEY_TABLES = (
     "deposit", "payment", "payment_transition", "parked_execution", "fix_applied",
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
-    "algo_registration", "plan", "plan_slice",
+    "algo_registration", "plan", "plan_slice", "volume_curve",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {

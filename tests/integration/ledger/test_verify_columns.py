@@ -32,7 +32,7 @@ KINDS: Final = {
     "orders": "status, side, product, pending_change, reason_code, released_seq > 0",
     "payment": "direction, state",
     "plan": "kind, state",
-    "plan_slice": "state, due_at IS NULL, market_volume IS NULL",
+    "plan_slice": "state, due_at IS NULL, market_volume IS NULL, expected IS NULL",
     "position": "sign(net), open_buy > 0, open_sell > 0",
     "posting": "account, asset = 'INR'",
     "settlement_due": "user_id, settles_on",
@@ -48,6 +48,7 @@ RULES: Final = {
     "payment_transition": "the life of a payment, as released",
     "proceeds_rule": "the exchange's rule, by day",
     "shortage_rule": "the exchange's rule, by day",
+    "volume_curve": "averages of the market's, by day",
 }
 NO_MONEY: Final = {
     "migration": "which files have made the tables",

@@ -27,7 +27,6 @@ TWAP: dict[str, Any] = {
     "kind": "TWAP", "symbol": "RELIANCE", "side": "BUY", "quantity": 10,
     "starts_at": "2026-07-10T06:30:00Z", "ends_at": "2026-07-10T07:00:00Z", "interval_minutes": 10,
 }  # fmt: skip
-LEG = {"order_quantity": 4}
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +255,22 @@ def test_a_twap_places_a_slice_an_interval_and_carries_what_is_left(
     assert plan["reason"] == {"code": "WINDOW_OVER", "message": "3 are left as its time is over"}
 
 
+def test_a_vwap_follows_the_curve_and_the_market_and_says_what_curve(
+    client: Client, stores: OrderStores
+) -> None:
+    desk = Desk(client, stores, **TWAP | {"kind": "VWAP", "participation_percent": 20}, legs=None,
+                price=None)  # fmt: skip
+    plan = desk.see()
+    assert plan["volume_curve"].startswith("assumed for the paper market: a U-shape, not observed")
+    expected = parts(plan, "expected_volume")
+    assert (sum(expected), sum(parts(plan, "planned_quantity"))) == (16_110, 10)
+    assert [order["quantity"] for order in desk.orders()] == [3]
+    desk.ended("0")
+    desk.fill(3)
+    desk.minute(10)  # the market has traded nothing: a share of what is expected still
+    assert [order["quantity"] for order in desk.orders()] == [3, 2]
+
+
 def test_what_nobody_came_for_is_spread_over_the_slices_that_are_left(
     client: Client, stores: OrderStores
 ) -> None:
@@ -296,7 +311,8 @@ def test_a_plan_that_can_not_be_is_refused_with_every_rule_and_its_id_is_free(
     [
         {**ICEBERG, "legs": None}, {**ICEBERG, "legs": 51}, {**ICEBERG, "interval_minutes": 1},
         {**TWAP, "legs": 3}, {**TWAP, "ends_at": None}, {**TWAP, "interval_minutes": 0},
-        {**TWAP, "client_id": "p q"}, {**TWAP, "quantity": 0},
+        {**TWAP, "client_id": "p q"}, {**TWAP, "quantity": 0}, {**TWAP, "kind": "VWAP"},
+        {**TWAP, "participation_percent": 10},
     ],
 )  # fmt: skip
 def test_a_body_that_makes_no_sense_is_malformed(client: Client, body: dict[str, Any]) -> None:

@@ -36,10 +36,10 @@ def plan_of(kind: PlanKind, quantity: int, parts: int, lot: int = 1) -> Plan:
         times = [*slice_times(NOON, ends, 10 * MINUTE)]
     planned = equal_parts(quantity, parts, lot)
     slices = (
-        Slice(number, at, part, SliceState.WAITING)
+        Slice(number, at, part, SliceState.WAITING, expected=part * 20)
         for number, (at, part) in enumerate(zip(times, planned, strict=True), start=1)
     )
-    return Plan(7, kind, "ACME", Side.BUY, quantity, None, None, NOON, ends, PlanState.ACTIVE,
+    return Plan(7, kind, "ACME", Side.BUY, quantity, None, 50, NOON, ends, PlanState.ACTIVE,
                 tuple(slices))  # fmt: skip
 
 
@@ -138,6 +138,21 @@ def test_what_a_slice_leaves_is_cancelled_and_carried_when_the_next_is_due() -> 
     desk.do(next_step(desk.plan, NOON + 10 * MINUTE, 1, trading=False))  # a cancel passes
     assert next_step(desk.plan, NOON + 10 * MINUTE, 1, trading=False) is None
     assert next_step(desk.plan, NOON + 10 * MINUTE, 1, trading=True) == Place(2, 17)
+
+
+def test_a_vwap_counts_the_market_from_its_first_slice_on() -> None:
+    desk = Desk(plan_of(PlanKind.VWAP, 40, 4))
+    step = next_step(desk.plan, NOON, 1, trading=True, volume=7_000)
+    assert step == Place(1, 10)
+    desk.do(step)
+    desk.change(1, market_volume=7_000)
+    desk.fill(10)
+    ten = NOON + 10 * MINUTE
+    assert next_step(desk.plan, ten, 1, trading=True, volume=7_200) == Place(2, 10)
+    assert next_step(desk.plan, ten, 1, trading=True, volume=None) == Place(2, 10)
+    assert next_step(desk.plan, ten, 1, trading=True, volume=7_800) == Place(
+        2, 18
+    )  # 1,000 of 1,400
 
 
 def test_a_cancel_on_its_way_is_not_asked_for_again() -> None:

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.shared.domain.slicing import apportion, equal_parts, slice_times, timed_quantity
+from functions.shared.domain.slicing import (
+    apportion,
+    equal_parts,
+    slice_times,
+    timed_quantity,
+    volume_quantity,
+)
 
 NOON = datetime(2026, 7, 10, 6, 30, tzinfo=UTC)
 LOTS = st.integers(1, 5_000)
@@ -82,3 +88,38 @@ def test_whatever_slices_trade_or_miss_the_last_one_is_what_is_left(
 def test_what_a_halt_missed_is_spread_over_the_rest_and_never_comes_at_once() -> None:
     planned = equal_parts(1_000, 10, 1)
     assert timed_quantity(1_000, planned[4], planned[5:], 0, 1) == 100 + 67  # 400 over six slices
+
+
+@given(
+    LOTS, LOT, st.integers(1, 50), st.lists(st.integers(0, 10**6), min_size=1, max_size=40),
+    st.data(),
+)  # fmt: skip
+def test_a_vwap_trades_whole_lots_up_to_its_target_and_its_share_of_the_market(
+    lots: int, lot: int, participation: int, curve: list[int], data: st.DataObject
+) -> None:
+    whole, filled, traded = lots * lot, 0, 0
+    for number, expected in enumerate(curve):
+        ahead = sum(curve[number + 1 :])
+        quantity = volume_quantity(whole, filled, traded, expected, ahead, participation, lot)
+        assert quantity % lot == 0
+        assert 0 <= quantity <= whole - filled
+        if quantity:
+            assert (filled + quantity) * 100 <= (traded + expected) * participation
+            passed = traded + expected
+            assert not ahead or (filled + quantity) * (passed + ahead) <= whole * passed
+        filled += data.draw(st.integers(0, quantity // lot)) * lot
+        traded += data.draw(st.integers(0, 2 * expected))
+
+
+def test_a_vwap_that_the_market_follows_trades_by_the_curve_to_the_last_share() -> None:
+    curve, filled, traded, slices = [300, 100, 200], 0, 0, []
+    for number, expected in enumerate(curve):
+        ahead = sum(curve[number + 1 :])
+        slices.append(volume_quantity(60, filled, traded, expected, ahead, 50, 1))
+        filled, traded = filled + slices[-1], traded + expected
+    assert slices == [30, 10, 20]
+
+
+def test_a_busier_market_than_expected_is_followed_and_a_thin_one_is_not_swamped() -> None:
+    assert volume_quantity(60, 30, 900, 100, 200, 50, 1) == 20  # 1,000 of 1,200 are over, not 4/6
+    assert volume_quantity(60, 0, 20, 100, 0, 10, 1) == 12  # the last slice, and 48 stay left
