@@ -27,6 +27,7 @@ class BustRules(WaitingRules):
         told = self.trader.report(number, "H" if corrected is None else "G", **changes)
         assert self.trader.apply(told).outcome == "APPLIED"
         assert self.trader.apply(told).outcome == "DUPLICATE"
-        self.busts.bust(name, word == "0", self.today)
+        again = 0 if corrected is None else trade.report.quantity
+        self.busts.bust(name, word == "0", self.today, again)
         if corrected is not None:
             self.busts.correct(trade, told.exec_id, price(corrected), self.today)

@@ -83,13 +83,14 @@ class Busts:
             return True
         return all(lot in self.account.lots[trade.order.symbol] for lot in trade.lots)
 
-    def bust(self, name: str, opens: bool, today: date) -> None:
-        """The venue takes a trade back, and says whether a filled order is open again."""
+    def bust(self, name: str, opens: bool, today: date, again: int = 0) -> None:
+        """The venue takes a trade back, and says whether a filled order is open again. `again`:
+        shares of it that a correction books behind this."""
         account, trade = self.account, self.trades.pop(name)
         account.settle(today)
         order, report = trade.order, trade.report
         held = account.held()
-        back = self._shrink(trade, opens)
+        back = self._shrink(trade, opens, again)
         sign = 1 if order.side == "BUY" else -1
         paid, realised = trade.value - trade.short_value, 0
         if trade.short:
@@ -103,17 +104,19 @@ class Busts:
         """What the trade is now, booked behind its bust; `exec_id` is the correction's."""
         self.report(trade.report._replace(exec_id=exec_id, price=at), today)
 
-    def _shrink(self, trade: Trade, opens: bool) -> int:
-        """The order without the trade. Returns the charges given back."""
+    def _shrink(self, trade: Trade, opens: bool, again: int) -> int:
+        """The order without the trade, in the state it is left in. Returns the charges given
+        back."""
         order = trade.order
         order.filled -= trade.report.quantity
         order.value -= trade.value
         whole = charges(order.product, order.side, order.value)
         back, order.charged = order.charged - whole, whole
-        if order.filled >= order.quantity:
+        left = order.filled + again
+        if left >= order.quantity:
             order.status = "FILLED"
         elif (order.working or order.status == "FILLED") and opens:
-            order.status = "PARTIALLY_FILLED" if order.filled else "OPEN"
+            order.status = "PARTIALLY_FILLED" if left else "OPEN"
         elif order.working or order.status == "FILLED":
             order.status, order.change, order.cancel_waits = "CANCELLED", None, False
         if order.working and not any(order is other for other in self.account.live):

@@ -364,13 +364,14 @@ class LedgerMachine(BustRules):
         return database.run(sql, u=self.trader.user_id, **parameters)
 
 
+@pytest.mark.timeout(600)
 def test_any_life_of_an_account_is_what_the_oracle_says(
     new_trader: NewTrader, ledger_databases: ShardsUnderTest
 ) -> None:
     run_state_machine_as_test(
         lambda: LedgerMachine(new_trader),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=45,
+            max_examples=35,
             stateful_step_count=60,
             deadline=None,
             suppress_health_check=list(HealthCheck),
