@@ -51,7 +51,8 @@ class Sweep:
         return sum(self._outbound.ask_status(command) for command in due)
 
     def answer_unknown(self, tag: str) -> None:
-        """The venue doesn't know this ClOrdID: the command goes out again."""
+        """The venue doesn't know this ClOrdID: the command goes out again, but no order behind its
+        cancel: the answer to that is decisive."""
         with self._lock:
             asked = self._asked.pop(tag, None)
         if asked is not None:

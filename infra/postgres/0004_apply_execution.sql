@@ -215,8 +215,12 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
     WHEN p_exec_type = '5' THEN CASE WHEN o.pending_change = 'MODIFY' AND o.request = p_request
       THEN CASE WHEN o.pending_quantity <= o.filled_quantity THEN 'REPLACED_DOWN'
                 ELSE 'REPLACED' END END
-    WHEN p_exec_type = '9' THEN CASE WHEN o.pending_change IS NOT NULL AND o.request = p_request
-      THEN 'CHANGE_REFUSED' END
+    -- 102=1: the venue has no such order. The cancel followed the order on its session, so an order
+    -- that the venue never spoke of did not arrive, and won't: what sends it again looks for its cancel.
+    WHEN p_exec_type = '9' THEN CASE WHEN o.request <> p_request THEN NULL
+      WHEN o.pending_change = 'CANCEL' AND p_reject_code = 1 AND o.status = 'PENDING'
+        AND o.venue_order_id IS NULL THEN 'CANCELLED'
+      WHEN o.pending_change IS NOT NULL THEN 'CHANGE_REFUSED' END
     -- An answer to our question: it may tell of an ending, never of fills we have yet to be told of.
     WHEN p_exec_type = 'I' AND ledger.is_working(o.status) AND p_cumulative = o.filled_quantity THEN
       CASE WHEN p_ord_status = '0' AND o.status = 'PENDING' THEN 'ACKNOWLEDGED'

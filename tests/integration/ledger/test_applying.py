@@ -229,6 +229,26 @@ def test_a_cancel_reject_that_names_no_account_finds_its_user(new_trader: NewTra
     assert trader.order(order).pending_change is None
 
 
+def test_a_cancel_of_an_order_that_the_venue_never_had_ends_the_order(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    lost, known = trader.buy(10), trader.buy(10)
+    trader.told(known, "0")
+    for order in (lost, known):
+        trader.cancel(order)
+        trader.told(order, "9", request=1, reject_code=1, venue_order_id="NONE")
+    assert (trader.order(lost).status, trader.order(known).status) == ("CANCELLED", "OPEN")
+    assert held(trader) == cost(10)
+    changed = trader.buy(10)
+    trader.modify(changed, 20, 100)
+    trader.cancel(changed)  # waits for the change's answer
+    trader.told(changed, "9", request=1, reject_code=1, venue_order_id="NONE")
+    assert trader.order(changed).pending_change == "CANCEL"
+    trader.told(changed, "9", request=2, reject_code=1, venue_order_id="NONE")
+    assert trader.order(changed).status == "CANCELLED"
+
+
 def test_a_replace_beyond_the_money_is_denied_and_changes_nothing(new_trader: NewTrader) -> None:
     trader = new_trader(funds=cost(10))
     order = trader.buy(10)

@@ -20,7 +20,7 @@ from functions.shared.domain.errors import Retryable
 from functions.shared.stores.fix_checkpoint import StaleOrder
 from functions.shared.stores.streams import Delivered, Record
 from functions.shared.stores.venue_review import Difference, LedgerOrder
-from functions.shared.wire.commands import NewOrder, encode_command
+from functions.shared.wire.commands import CancelOrder, NewOrder, encode_command
 from functions.shared.wire.executions import decode_execution
 from tests.unit.edge.gateway.test_translate import REPORT
 
@@ -204,6 +204,21 @@ def test_an_order_the_venue_does_not_know_is_sent_again_as_possibly_sent() -> No
     setting.hear(unknown)
     assert [(m[35], m.get(97)) for m in setting.engine.sent] == [("H", None), ("D", "Y")]
     assert setting.streams.appended == []
+
+
+def test_an_order_is_not_sent_again_behind_its_cancel() -> None:
+    setting = Setting()
+    setting.ledger.stale = [stale(order())]
+    setting.sweep.sweep_once()
+    cancel = CancelOrder(
+        order_id=order().order_id, user_id=1, symbol="INFY", side="BUY", quantity=1, request=1,
+        original=0,
+    )  # fmt: skip
+    assert setting.outbound.send_command(cancel)
+    setting.hear({35: "8", 34: "5", 150: "I", 39: "8", 103: "5", 11: str(order().order_id)})
+    assert [sent[35] for sent in setting.engine.sent] == ["H", "F"]
+    setting.outbound.send_command(order(3))
+    assert setting.engine.sent[-1][35] == "D"
 
 
 def test_a_question_is_not_repeated_before_its_answer_is_late() -> None:
