@@ -2,7 +2,8 @@
 
 Invariant: a command that may have been sent before goes out with PossResend and the same ClOrdID,
 so the venue can't take it for a second order. No order is sent behind its own cancel: the venue
-refuses the cancel of an order that it never had, and then the order has ended. Nothing is sent on a
+refuses the cancel of an order that it never had, and then the order has ended. Nor is one sent
+whose trade date is over, which the venue would take for an order of today. Nothing is sent on a
 session that is logged off.
 """
 
@@ -14,6 +15,8 @@ from typing import Protocol, TypeVar
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.round_trips import RoundTrips
 from edge.gateway.translate import Fields, command_fields, command_tag, status_fields
+from edge.runtime.log import logger
+from functions.shared.clock import trade_date
 from functions.shared.wire.commands import (
     CancelOrder,
     NewOrder,
@@ -56,9 +59,13 @@ class Outbound:
 
     def send_command(self, command: OrderCommand, *, possibly_sent: bool = False) -> bool:
         """False when the symbol's session is logged off; then nothing was sent. Nor is an order
-        whose cancel has left, and that is all there is to do about it."""
+        whose cancel has left, or whose day is over, and that is all there is to do about it here:
+        the ledger ends it on the venue's word."""
         tag = command_tag(command)
         session = session_of_symbol(command.symbol, len(self._engine.names))
+        if self.is_over(command):
+            logger(__name__).warning("of a day that is over: not sent", client_order_id=tag)
+            return True
         with self._lock:  # its cancel may be leaving on another thread
             if isinstance(command, NewOrder) and command.order_id in self._cancelled:
                 return True
@@ -75,6 +82,10 @@ class Outbound:
         counter = self._metrics.resent if again else self._metrics.commands
         counter.labels(self._engine.names[session]).inc()
         return True
+
+    def is_over(self, command: OrderCommand) -> bool:
+        """Whether it is a new order of an earlier day, by the business clock."""
+        return isinstance(command, NewOrder) and command.trade_date < trade_date(self._now())
 
     def ask_status(self, command: OrderCommand) -> bool:
         """Asks whether the venue knows the command's ClOrdID. False when logged off."""

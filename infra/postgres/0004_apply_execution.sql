@@ -199,7 +199,7 @@ $$;
 
 -- The happening a report claims, or NULL when it says nothing new.
 CREATE FUNCTION ledger.happening_of(o ledger.orders, p_exec_type text, p_ord_status text,
-    p_quantity bigint, p_cumulative bigint, p_request integer, p_reject_code integer)
+    p_quantity bigint, p_cumulative bigint, p_request integer, p_reject_code integer, p_today date)
 RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
     WHEN p_exec_type = 'F' AND o.filled_quantity + p_quantity >= o.quantity THEN 'FULLY_FILLED'
@@ -226,7 +226,10 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
       CASE WHEN p_ord_status = '0' AND o.status = 'PENDING' THEN 'ACKNOWLEDGED'
         WHEN p_ord_status = '4' THEN ledger.cancel_of(o)
         WHEN p_ord_status = 'C' THEN 'EXPIRED'
-        WHEN p_ord_status = '8' AND p_reject_code IS DISTINCT FROM 5 THEN 'REJECTED' END
+        WHEN p_ord_status = '8' AND p_reject_code IS DISTINCT FROM 5 THEN 'REJECTED'
+        -- 103=5: it has no such order. Until the day is over that may still be on its way.
+        WHEN p_ord_status = '8' AND p_request = 0 AND o.status = 'PENDING' AND o.trade_date < p_today
+          AND o.pending_change IS NULL AND o.venue_order_id IS NULL THEN 'EXPIRED' END
   END
 $$;
 
@@ -286,7 +289,7 @@ BEGIN
       + CASE p_exec_type WHEN 'G' THEN p_quantity ELSE 0 END, p_ord_status);
   ELSE
     happening := ledger.happening_of(o, p_exec_type, p_ord_status, p_quantity, p_cumulative, p_request,
-      p_reject_code);
+      p_reject_code, p_today);
   END IF;
   IF why IS NOT NULL THEN RETURN; END IF;
   IF happening IS NULL THEN

@@ -321,6 +321,23 @@ def test_a_status_of_an_unknown_order_rejects_nothing(new_trader: NewTrader) -> 
     assert trader.order(order).status == "PENDING"
 
 
+def test_an_order_that_never_reached_the_venue_ends_when_its_day_is_over(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    unknown = {"exec_id": "0", "ord_status": "8", "reject_code": 5, "venue_order_id": "NONE"}
+    lost, known, intraday = trader.buy(1), trader.buy(10), trader.buy(1, product=Product.MIS)
+    trader.told(known, "0")
+    trader.settle()
+    for order in (lost, known, intraday):
+        trader.told(order, "I", **unknown, text="unknown order")
+    ended = trader.order(lost)
+    assert (ended.status, ended.reason_code) == ("EXPIRED", "NEVER_AT_VENUE")
+    assert trader.order(intraday).status == "EXPIRED"
+    assert trader.order(known).status == "OPEN"
+    assert held(trader) == cost(10)
+
+
 def test_every_report_settles_its_session_position_once(new_trader: NewTrader) -> None:
     trader = new_trader()
     order = trader.buy(10)
