@@ -1,21 +1,34 @@
 """Everything that goes to the venue: commands, and questions about orders nobody answered.
 
 Invariant: a command that may have been sent before goes out with PossResend and the same ClOrdID,
-so the venue can't take it for a second order. Nothing is sent on a session that is logged off.
+so the venue can't take it for a second order. No order is sent behind its own cancel: the venue
+refuses the cancel of an order that it never had, and then the order has ended. Nor is one sent
+whose trade date is over, which the venue would take for an order of today. Nothing is sent on a
+session that is logged off.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.round_trips import RoundTrips
 from edge.gateway.translate import Fields, command_fields, command_tag, status_fields
-from functions.shared.wire.commands import OrderCommand, session_of_symbol
+from edge.runtime.log import logger
+from functions.shared.clock import trade_date
+from functions.shared.wire.commands import (
+    CancelOrder,
+    NewOrder,
+    OrderCommand,
+    session_of_symbol,
+)
 
-#: ClOrdIDs remembered as sent by this process; an older one is caught by the venue.
+#: ClOrdIDs, and orders with a cancel, remembered as sent by this process; an older ClOrdID is
+#: caught by the venue.
 SENT_MOST = 100_000
+
+_Key = TypeVar("_Key")
 
 
 class Engine(Protocol):
@@ -42,23 +55,37 @@ class Outbound:
         self._now = now
         self._lock = threading.Lock()
         self._sent: dict[str, None] = {}
+        self._cancelled: dict[int, None] = {}
 
     def send_command(self, command: OrderCommand, *, possibly_sent: bool = False) -> bool:
-        """False when the symbol's session is logged off; then nothing was sent."""
+        """False when the symbol's session is logged off; then nothing was sent. Nor is an order
+        whose cancel has left, or whose day is over, and that is all there is to do about it here:
+        the ledger ends it on the venue's word."""
         tag = command_tag(command)
-        with self._lock:
-            again = possibly_sent or tag in self._sent
         session = session_of_symbol(command.symbol, len(self._engine.names))
-        if not again:
-            self._round_trips.command_leaves(session, tag)
-        if not self._engine.send(session, command_fields(command, self._now(), again)):
+        if self.is_over(command):
+            logger(__name__).warning("of a day that is over: not sent", client_order_id=tag)
+            return True
+        with self._lock:  # its cancel may be leaving on another thread
+            if isinstance(command, NewOrder) and command.order_id in self._cancelled:
+                return True
+            again = possibly_sent or tag in self._sent
             if not again:
-                self._round_trips.command_stays(tag)
-            return False
-        self._remember(tag)
+                self._round_trips.command_leaves(session, tag)
+            if not self._engine.send(session, command_fields(command, self._now(), again)):
+                if not again:
+                    self._round_trips.command_stays(tag)
+                return False
+            _remember(self._sent, tag)
+            if isinstance(command, CancelOrder):
+                _remember(self._cancelled, command.order_id)
         counter = self._metrics.resent if again else self._metrics.commands
         counter.labels(self._engine.names[session]).inc()
         return True
+
+    def is_over(self, command: OrderCommand) -> bool:
+        """Whether it is a new order of an earlier day, by the business clock."""
+        return isinstance(command, NewOrder) and command.trade_date < trade_date(self._now())
 
     def ask_status(self, command: OrderCommand) -> bool:
         """Asks whether the venue knows the command's ClOrdID. False when logged off."""
@@ -72,8 +99,9 @@ class Outbound:
         self._metrics.status_requests.labels(self._engine.names[session]).inc()
         return True
 
-    def _remember(self, tag: str) -> None:
-        with self._lock:
-            self._sent[tag] = None
-            if len(self._sent) > SENT_MOST:
-                del self._sent[next(iter(self._sent))]
+
+def _remember(known: dict[_Key, None], key: _Key) -> None:
+    """As the latest of at most SENT_MOST."""
+    known[key] = None
+    if len(known) > SENT_MOST:
+        del known[next(iter(known))]

@@ -140,7 +140,9 @@ class ReportsOut:
         if translate.is_unknown_order(fields):
             if fields.get(43) == "Y":
                 return lambda: None  # told before: what was unknown then may have been sent since
-            return lambda: self._sweep.answer_unknown(fields.get(11, ""))
+            if self._sweep.is_over(tag := fields.get(11, "")):
+                return None
+            return lambda: self._sweep.answer_unknown(tag)
         if translate.says_nothing_new(fields):
             return lambda: None
         return None

@@ -2,7 +2,8 @@
 
 Invariant: a command is sent again only after the venue said it doesn't know the ClOrdID, and then
 with PossResend. This covers a command lost with the streams' server, one that fell between two
-connections, and one that the engine refused to replay.
+connections, and one that the engine refused to replay. An order whose day is over is not sent
+again: that the venue never had it is told to the ledger, which ends it.
 """
 
 import threading
@@ -51,12 +52,20 @@ class Sweep:
         return sum(self._outbound.ask_status(command) for command in due)
 
     def answer_unknown(self, tag: str) -> None:
-        """The venue doesn't know this ClOrdID: the command goes out again."""
+        """The venue doesn't know this ClOrdID: the command goes out again, but no order behind its
+        cancel: the answer to that is decisive."""
         with self._lock:
             asked = self._asked.pop(tag, None)
         if asked is not None:
             logger(__name__).warning("sent again", client_order_id=tag)
             self._outbound.send_command(asked[1], possibly_sent=True)
+
+    def is_over(self, tag: str) -> bool:
+        """Whether the question was about a new order of an earlier day: then its answer is the
+        ledger's."""
+        with self._lock:
+            asked = self._asked.get(tag)
+        return asked is not None and self._outbound.is_over(asked[1])
 
     def _due(self, stale: list[StaleOrder]) -> list[OrderCommand]:
         now = self._monotonic()

@@ -349,7 +349,7 @@ CREATE FUNCTION ledger.order_command(o ledger.orders) RETURNS text LANGUAGE sql 
     WHEN o.pending_change IS NULL THEN json_build_object('v', 1, 'order_id', o.order_id,
       'user_id', o.user_id, 'symbol', o.symbol, 'side', o.side, 'kind', 'new', 'type', 'LIMIT',
       'validity', v.validity, 'quantity', o.quantity, 'price', o.limit_price,
-      'disclosed', o.disclosed_quantity)
+      'disclosed', o.disclosed_quantity, 'trade_date', o.trade_date)
     WHEN o.pending_change = 'CANCEL' THEN json_build_object('v', 1, 'order_id', o.order_id,
       'user_id', o.user_id, 'symbol', o.symbol, 'side', o.side, 'kind', 'cancel',
       'quantity', o.quantity, 'request', o.request, 'original', o.accepted_request)

@@ -199,7 +199,7 @@ $$;
 
 -- The happening a report claims, or NULL when it says nothing new.
 CREATE FUNCTION ledger.happening_of(o ledger.orders, p_exec_type text, p_ord_status text,
-    p_quantity bigint, p_cumulative bigint, p_request integer, p_reject_code integer)
+    p_quantity bigint, p_cumulative bigint, p_request integer, p_reject_code integer, p_today date)
 RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
     WHEN p_exec_type = 'F' AND p_quantity >= o.quantity - o.filled_quantity THEN 'FULLY_FILLED'
@@ -215,14 +215,21 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
     WHEN p_exec_type = '5' THEN CASE WHEN o.pending_change = 'MODIFY' AND o.request = p_request
       THEN CASE WHEN o.pending_quantity <= o.filled_quantity THEN 'REPLACED_DOWN'
                 ELSE 'REPLACED' END END
-    WHEN p_exec_type = '9' THEN CASE WHEN o.pending_change IS NOT NULL AND o.request = p_request
-      THEN 'CHANGE_REFUSED' END
+    -- 102=1: the venue has no such order. The cancel followed the order on its session, so an order
+    -- that the venue never spoke of did not arrive, and won't: what sends it again looks for its cancel.
+    WHEN p_exec_type = '9' THEN CASE WHEN o.request <> p_request THEN NULL
+      WHEN o.pending_change = 'CANCEL' AND p_reject_code = 1 AND o.status = 'PENDING'
+        AND o.venue_order_id IS NULL THEN 'CANCELLED'
+      WHEN o.pending_change IS NOT NULL THEN 'CHANGE_REFUSED' END
     -- An answer to our question: it may tell of an ending, never of fills we have yet to be told of.
     WHEN p_exec_type = 'I' AND ledger.is_working(o.status) AND p_cumulative = o.filled_quantity THEN
       CASE WHEN p_ord_status = '0' AND o.status = 'PENDING' THEN 'ACKNOWLEDGED'
         WHEN p_ord_status = '4' THEN ledger.cancel_of(o)
         WHEN p_ord_status = 'C' THEN 'EXPIRED'
-        WHEN p_ord_status = '8' AND p_reject_code IS DISTINCT FROM 5 THEN 'REJECTED' END
+        WHEN p_ord_status = '8' AND p_reject_code IS DISTINCT FROM 5 THEN 'REJECTED'
+        -- 103=5: it has no such order. Until the day is over that may still be on its way.
+        WHEN p_ord_status = '8' AND p_request = 0 AND o.status = 'PENDING' AND o.trade_date < p_today
+          AND o.pending_change IS NULL AND o.venue_order_id IS NULL THEN 'EXPIRED' END
   END
 $$;
 
@@ -283,7 +290,7 @@ BEGIN
       + CASE p_exec_type WHEN 'G' THEN p_quantity ELSE 0 END, p_ord_status);
   ELSE
     happening := ledger.happening_of(o, p_exec_type, p_ord_status, p_quantity, p_cumulative, p_request,
-      p_reject_code);
+      p_reject_code, p_today);
   END IF;
   IF happening IS NULL THEN
     verdict := 'NOTHING';

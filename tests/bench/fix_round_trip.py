@@ -96,6 +96,7 @@ def _order(number: int) -> NewOrder:
         validity="DAY",
         quantity=1,
         price=_foot_of_the_band(),
+        trade_date=datetime.now(UTC).date(),
     )
 
 

@@ -129,6 +129,7 @@ class FiveStatements:
         command = msgspec.json.encode({
             "v": 1, "order_id": order, "user_id": user, "symbol": "INFY", "side": "BUY",
             "kind": "new", "type": "LIMIT", "validity": "DAY", "quantity": 1, "price": PRICE,
+            "trade_date": now.date(),
         })  # fmt: skip
         database.run(
             _ORDER, order=order, user=user, key=key, day=now.date(), price=PRICE,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import redis
 
+from functions.shared.clock import FileClock, trade_date
 from functions.shared.stores.streams import Record, ValkeyStreams
 from functions.shared.wire.commands import NewOrder, OrderCommand, encode_command
 from functions.shared.wire.order_routes import ROUTES_KEY, decode_routes
@@ -51,6 +52,7 @@ class Desk:
             "validity": "IOC",
             "quantity": 10,
             "price": None,
+            "trade_date": trade_date(FileClock(self.venue.clock).now()),
         }
         facts |= terms
         return NewOrder(order_id=number << 22, user_id=number % 5 + 1, symbol=symbol, **facts)

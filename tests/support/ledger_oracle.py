@@ -3,7 +3,7 @@
 One account in plain integers and exact fractions, written from the rules and not from the program:
 nothing of `functions` is imported. Where the ledger keeps running totals, the oracle keeps the
 orders, lots and days themselves and adds them up when asked, so that a mistake in one way of
-keeping the books is not repeated. Every change appends the events that the ledger must write.
+keeping the books is not repeated here. Every change appends the events that it must leave.
 
 Money in paise, prices in ten-thousandths of a rupee, days as dates.
 """
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What the venue says of an order: `exec_type` is FIX tag 150, or "9" for a refused change."""
+    """What the venue says of an order: tag 150, "9" for a change refused, of an `unknown` one."""
 
     order: int
     exec_id: str
@@ -49,6 +49,7 @@ class Report(NamedTuple):
     price: int
     trade_date: date
     settles_on: date
+    unknown: bool = False
 
 
 @dataclass
@@ -241,7 +242,7 @@ class Account:
         named = report.exec_type != "9"  # a refused change has no execution's number
         if named and key in self.reports:
             return self._parked() if self.reports[key] != report else "DUPLICATE"
-        happening = order.meaning(report.exec_type, report.request)
+        happening = order.meaning(report.exec_type, report.request, report.unknown)
         if happening is None:
             return "NOTHING"
         if not order.can(happening, report.quantity):

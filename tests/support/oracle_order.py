@@ -131,8 +131,9 @@ class Order:
         self.change = None
         self.requests -= 1
 
-    def meaning(self, exec_type: str, request: int) -> str | None:
-        """What a report says happened; None when it says nothing new."""
+    def meaning(self, exec_type: str, request: int, unknown: bool = False) -> str | None:
+        """What a report says happened; None when it says nothing new. `unknown`: it refuses a
+        change because the venue has no such order."""
         answers = self.change is not None and self.requests == request
         match exec_type:
             case "F":
@@ -150,7 +151,10 @@ class Order:
                 modifies = self.change is not None and self.change.kind == "MODIFY"
                 return "REPLACED" if answers and modifies else None
             case "9":
-                return "CHANGE_REFUSED" if answers else None
+                cancels = self.change is not None and self.change.kind == "CANCEL"
+                never_came = unknown and cancels and not self.acknowledged
+                ended = "CANCELLED" if never_came else "CHANGE_REFUSED"
+                return ended if answers else None
         raise ValueError(exec_type)
 
     def can(self, happening: str, quantity: int) -> bool:

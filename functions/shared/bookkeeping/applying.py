@@ -129,5 +129,7 @@ def _code_of(report: ExecutionReport) -> str | None:
         return _VENUE_CANCELS.get(report.text, "VENUE_CANCELLED")
     if report.reject_code is None:
         return None
+    if (report.exec_type, report.reject_code) == ("I", 5):
+        return "NEVER_AT_VENUE"
     table = _CHANGE_REJECTS if report.exec_type == "9" else _ORDER_REJECTS
     return table.get(report.reject_code, "VENUE_REJECTED")

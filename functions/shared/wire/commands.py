@@ -5,14 +5,15 @@ unchanged; ClOrdID is derived from it, so sending it again can't make a second o
 """
 
 import zlib
+from datetime import date
 from typing import Literal
 
 import msgspec
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="new"):
-    """Becomes FIX 35=D. `price` in ten-thousandths of a rupee; None for a market order;
-    `disclosed`: shares shown at a time, None for all of them."""
+    """Becomes FIX 35=D, on its trade date alone. `price` in ten-thousandths of a rupee; None for a
+    market order; `disclosed`: shares shown at a time, None for all of them."""
 
     v: Literal[1] = 1
     order_id: int
@@ -23,6 +24,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     validity: Literal["DAY", "IOC"]
     quantity: int
     price: int | None
+    trade_date: date
     disclosed: int | None = None
 
 

@@ -250,6 +250,26 @@ def test_a_cancel_reject_that_names_no_account_finds_its_user(new_trader: NewTra
     assert trader.order(order).pending_change is None
 
 
+def test_a_cancel_of_an_order_that_the_venue_never_had_ends_the_order(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    lost, known = trader.buy(10), trader.buy(10)
+    trader.told(known, "0")
+    for order in (lost, known):
+        trader.cancel(order)
+        trader.told(order, "9", request=1, reject_code=1, venue_order_id="NONE")
+    assert (trader.order(lost).status, trader.order(known).status) == ("CANCELLED", "OPEN")
+    assert held(trader) == cost(10)
+    changed = trader.buy(10)
+    trader.modify(changed, 20, 100)
+    trader.cancel(changed)  # waits for the change's answer
+    trader.told(changed, "9", request=1, reject_code=1, venue_order_id="NONE")
+    assert trader.order(changed).pending_change == "CANCEL"
+    trader.told(changed, "9", request=2, reject_code=1, venue_order_id="NONE")
+    assert trader.order(changed).status == "CANCELLED"
+
+
 def test_a_replace_beyond_the_money_is_denied_and_changes_nothing(new_trader: NewTrader) -> None:
     trader = new_trader(funds=cost(10))
     order = trader.buy(10)
@@ -320,6 +340,23 @@ def test_a_status_of_an_unknown_order_rejects_nothing(new_trader: NewTrader) -> 
     told = trader.told(order, "I", exec_id="0", ord_status="8", reject_code=5)
     assert told.outcome == "NOTHING"
     assert trader.order(order).status == "PENDING"
+
+
+def test_an_order_that_never_reached_the_venue_ends_when_its_day_is_over(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    unknown = {"exec_id": "0", "ord_status": "8", "reject_code": 5, "venue_order_id": "NONE"}
+    lost, known, intraday = trader.buy(1), trader.buy(10), trader.buy(1, product=Product.MIS)
+    trader.told(known, "0")
+    trader.settle()
+    for order in (lost, known, intraday):
+        trader.told(order, "I", **unknown, text="unknown order")
+    ended = trader.order(lost)
+    assert (ended.status, ended.reason_code) == ("EXPIRED", "NEVER_AT_VENUE")
+    assert trader.order(intraday).status == "EXPIRED"
+    assert trader.order(known).status == "OPEN"
+    assert held(trader) == cost(10)
 
 
 def test_every_report_settles_its_session_position_once(new_trader: NewTrader) -> None:

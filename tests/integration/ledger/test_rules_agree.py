@@ -112,7 +112,7 @@ def test_the_commands_of_the_database_are_what_the_gateway_reads(
     assert {symbol for _, symbol in found} == {"ACME"}
     common = {"order_id": order, "user_id": trader.user_id, "symbol": "ACME", "side": "BUY"}
     terms = {"type": "LIMIT", "validity": "DAY"}
-    assert new == NewOrder(**common, **terms, quantity=10, price=price(101))
+    assert new == NewOrder(**common, **terms, quantity=10, price=price(101), trade_date=TODAY)
     assert replace == ReplaceOrder(
         **common, **terms, quantity=20, price=price(102), request=1, original=0
     )

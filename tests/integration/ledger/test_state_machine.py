@@ -238,12 +238,12 @@ class LedgerMachine(BustRules):
                 self.trader.modify(number, quantity, rupees)
 
     @precondition(lambda self: any(o.change for o in self.oracle.orders.values()))
-    @rule(accepted=st.booleans())
-    def answer_change(self, accepted: bool) -> None:
+    @rule(accepted=st.booleans(), why=st.sampled_from([0, 1]))
+    def answer_change(self, accepted: bool, why: int) -> None:
         number, order = next((i, o) for i, o in self.oracle.orders.items() if o.change)
         assert order.change is not None
         if not accepted:
-            answer = self.tell(number, "9", request=order.requests, exec_id="", reject_code=0)
+            answer = self.tell(number, "9", request=order.requests, exec_id="", reject_code=why)
         else:
             exec_type = "4" if order.change.kind == "CANCEL" else "5"
             answer = self.tell(number, exec_type, request=order.requests)
@@ -318,7 +318,8 @@ class LedgerMachine(BustRules):
         told = self.trader.report(number, exec_type, **changes)
         traded = date.fromisoformat(told.trade_date)
         report = Report(number, told.exec_id, exec_type, told.request, told.last_quantity,
-                        told.last_price, traded, settlement_date(traded, "nse"))  # fmt: skip
+                        told.last_price, traded, settlement_date(traded, "nse"),
+                        told.reject_code == 1)  # fmt: skip
         outcome = self.trader.apply(told).outcome
         assert outcome == self.busts.report(report, self.today)
         self.told.append(told)

@@ -1,7 +1,7 @@
 """Reports reach the stream before they count; what the ledger need not see is settled."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -20,7 +20,7 @@ from functions.shared.domain.errors import Retryable
 from functions.shared.stores.fix_checkpoint import StaleOrder
 from functions.shared.stores.streams import Delivered, Record
 from functions.shared.stores.venue_review import Difference, LedgerOrder
-from functions.shared.wire.commands import NewOrder, encode_command
+from functions.shared.wire.commands import CancelOrder, NewOrder, encode_command
 from functions.shared.wire.executions import decode_execution
 from tests.unit.edge.gateway.test_translate import REPORT
 
@@ -134,7 +134,7 @@ class Setting:
         self.out.handle([Received(0, int(fields[34]), administrative, raw, self.now)])
 
 
-def order(number: int = 2) -> NewOrder:
+def order(number: int = 2, day: date = date(2026, 7, 10)) -> NewOrder:
     return NewOrder(
         order_id=number << 22,
         user_id=1,
@@ -144,6 +144,7 @@ def order(number: int = 2) -> NewOrder:
         validity="IOC",
         quantity=1,
         price=None,
+        trade_date=day,
     )
 
 
@@ -204,6 +205,38 @@ def test_an_order_the_venue_does_not_know_is_sent_again_as_possibly_sent() -> No
     setting.hear(unknown)
     assert [(m[35], m.get(97)) for m in setting.engine.sent] == [("H", None), ("D", "Y")]
     assert setting.streams.appended == []
+
+
+def test_an_order_is_not_sent_again_behind_its_cancel() -> None:
+    setting = Setting()
+    setting.ledger.stale = [stale(order())]
+    setting.sweep.sweep_once()
+    cancel = CancelOrder(
+        order_id=order().order_id, user_id=1, symbol="INFY", side="BUY", quantity=1, request=1,
+        original=0,
+    )  # fmt: skip
+    assert setting.outbound.send_command(cancel)
+    setting.hear({35: "8", 34: "5", 150: "I", 39: "8", 103: "5", 11: str(order().order_id)})
+    assert [sent[35] for sent in setting.engine.sent] == ["H", "F"]
+    setting.outbound.send_command(order(3))
+    assert setting.engine.sent[-1][35] == "D"
+
+
+def test_an_order_of_an_earlier_day_is_not_sent_and_the_ledger_hears_that_the_venue_lacks_it() -> (
+    None
+):
+    setting = Setting()
+    late = order(day=date(2026, 7, 9))
+    assert setting.outbound.send_command(late, possibly_sent=True)
+    setting.ledger.stale = [stale(late)]
+    setting.sweep.sweep_once()
+    unknown = {37: "NONE", 150: "I", 39: "8", 103: "5", 14: "0", 58: "unknown order"}
+    setting.hear(REPORT | {11: str(late.order_id)} | unknown)
+    assert [sent[35] for sent in setting.engine.sent] == ["H"]
+    ((_, (record,)),) = setting.streams.appended
+    told = decode_execution(record.data)
+    assert (told.order_id, told.request, told.exec_type) == (late.order_id, 0, "I")
+    assert (told.ord_status, told.reject_code) == ("8", 5)
 
 
 def test_a_question_is_not_repeated_before_its_answer_is_late() -> None:

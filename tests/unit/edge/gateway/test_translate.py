@@ -80,6 +80,7 @@ def test_an_order_keeps_every_term(
         validity=validity,
         quantity=quantity,
         price=price,
+        trade_date=NOW.date(),
     )
     fields = translate.command_fields(order, NOW)
     assert len(dict(fields)) == len(fields)
