@@ -30,7 +30,7 @@ class Told(NamedTuple):
 
     The fields are tags 150, 39, 14, 151, 32 and 31; `of` the number of our request in ClOrdID (0:
     the order); `quantity` tag 38; `code` tag 103 or 102; `name` and `about` letters for tags 17
-    and 19."""
+    and 19; `ours` is where our order stands where that isn't where the venue's does."""
 
     exec_type: str
     status: str
@@ -43,6 +43,7 @@ class Told(NamedTuple):
     code: int | None = None
     name: str = ""
     about: str = ""
+    ours: str = ""
 
 
 Step = Asked | Told
@@ -102,7 +103,9 @@ _CANCELS = (
         _CANCEL, Told("9", "A", 0, 0, of=1, code=2), _NEW, Told("F", "2", 100, 0, 100)),
         ("FILLED", 100, 100)),
     Scenario("B.1.f", "cancel of an order that the venue says it doesn't know, then does", (
-        _CANCEL, Told("9", "8", 0, 0, of=1, code=1), _NEW, Told("F", "2", 100, 0, 100)),
+        # It followed the order on its session, so that the order is over; its trade counts even so.
+        _CANCEL, Told("9", "8", 0, 0, of=1, code=1), _NEW._replace(ours="CANCELLED"),
+        Told("F", "2", 100, 0, 100, ours="FILLED")),
         ("FILLED", 100, 100)),
 )  # fmt: skip
 
