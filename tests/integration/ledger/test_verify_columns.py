@@ -29,7 +29,7 @@ KINDS: Final = {
     "job_entry": "job",
     "ledger_event": "kind",
     "lot_sale": "user_id",
-    "orders": "status, side, product, pending_change, reason_code, released_seq > 0",
+    "orders": "status, side, product, pending_change, reason_code, released_seq > 0, trail > 0",
     "payment": "direction, state",
     "plan": "kind, state",
     "plan_slice": "state, due_at IS NULL, market_volume IS NULL, expected IS NULL",
