@@ -43,4 +43,5 @@ def test_each_thing_that_is_lost_is_named_with_what_to_do(databases: ShardsUnder
         "have it cancelled",
     ):  # fmt: skip
         assert any(words in line for line in told), words
-    assert len(lines) == 6
+    assert f"unanswered  order {order} of user 2" in lines  # its answers are parked
+    assert len(lines) == 7
