@@ -1,8 +1,10 @@
 """What is watched, and what of it has come: prices and times in, commands out.
 
 Invariant: a version of an order is asked for once, and again each ASK_AGAIN_SECONDS until the
-ledger tells that it moved; the ledger alone decides what becomes of it. An older version never
-takes a newer one's place, so events may come late, twice and in any order.
+ledger tells that it moved; the ledger alone decides what becomes of it. A price that nobody acts
+on is asked about for a minute; its order is back on its ladder meanwhile, for the next price that
+reaches it. An older version never takes a newer one's place, so events may come late, twice and in
+any order.
 
 A quote is the last of some 20 ms. A new high or low of the day tells of trades in between, so a
 price reaches from there to the last one. What the watcher before this one had seen is recalled, so
@@ -15,6 +17,8 @@ way that its trigger is to follow. So whoever doesn't trail pays nothing for tho
 import heapq
 from collections.abc import Iterable
 from typing import Final, NamedTuple
+
+import msgspec
 
 from edge.triggers.ladder import Ladder
 from functions.shared.stores.seen_prices import DayRange, SeenPrices
@@ -31,11 +35,14 @@ from functions.shared.wire.trigger_commands import (
 ASK_AGAIN_SECONDS: Final = 5.0
 #: Commands asked again at a time; the others wait for their turn of the next second.
 ASK_AGAIN_MOST: Final = 1_000
+#: How often a price is asked about again: for as long as a shard may be away.
+PRICE_AGAIN_MOST: Final = 12
 
 
 class _Asked(NamedTuple):
     at: float
     command: TriggerCommand
+    again: int = 0
 
 
 class _Side(NamedTuple):
@@ -56,7 +63,7 @@ class TriggerBook:
         self._last: dict[str, PriceTick] = {}
         self._asked: dict[int, _Asked] = {}
         self._recalled: dict[str, DayRange] = {}
-        self._recalled_at = 0
+        self._acted: dict[str, DayRange] = {}
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -93,18 +100,24 @@ class TriggerBook:
 
     def recall(self, seen: SeenPrices) -> None:
         """What the watcher before this one had seen. Before the first price."""
-        self._recalled, self._recalled_at = dict(seen.ranges), seen.at
+        self._recalled = dict(seen.ranges)
+        self._acted = dict(seen.ranges)
 
-    def seen(self, business: int) -> SeenPrices | None:
-        """What is to be kept for the next watcher; None while what came of it is not all done."""
-        if self._asked:
-            return None
-        ranges = {
-            symbol: DayRange(tick.high, tick.low)
-            for symbol in self._sides
-            if (tick := self._last.get(symbol)) is not None
+    def seen(self, business: int) -> SeenPrices:
+        """What is to be kept for the next watcher. Of a symbol with a price that was asked about
+        and is not answered, what was kept before it."""
+        held = {
+            self._watched[asked.command.order_id].symbol
+            for asked in self._asked.values()
+            if isinstance(asked.command, ReleaseOrder) and asked.command.tick is not None
         }
-        return SeenPrices(at=business, ranges=ranges)
+        ranges = {symbol: self._acted[symbol] for symbol in held if symbol in self._acted}
+        for symbol in self._sides:
+            tick = self._last.get(symbol)
+            if tick is not None and symbol not in held:
+                ranges[symbol] = DayRange(tick.high, tick.low, business)
+        self._acted = ranges
+        return SeenPrices(ranges=ranges)
 
     def watch(self, order: WatchedOrder) -> None:
         """A new order, or a newer version of a known one. `reached` tells whether it has come."""
@@ -114,14 +127,9 @@ class TriggerBook:
                 return
             self.forget(order.order_id, order.version)
         self._watched[order.order_id] = order
-        if order.trigger is not None:
-            side = self._sides.get(order.symbol)
-            if side is None:
-                side = _Side(Ladder(rising=True), Ladder(rising=False))
-                self._sides[order.symbol] = side
-            side[not order.rising].add(order.trigger, order.order_id)
-            if order.ratchet is not None:
-                side[order.rising].add(order.ratchet, order.order_id)
+        self._wait(order)
+        if order.ratchet is not None:
+            self._side_of(order)[order.rising].add(order.ratchet, order.order_id)
         heapq.heappush(self._times, _time_of(order))
 
     def forget(self, order_id: int, version: int) -> None:
@@ -151,8 +159,8 @@ class TriggerBook:
             return []
         before: PriceTick | DayRange | None = known
         since = None
-        if known is None:
-            before, since = self._recalled.pop(symbol, None), self._recalled_at
+        if known is None and (recalled := self._recalled.pop(symbol, None)) is not None:
+            before, since = recalled, recalled.at
         top = bottom = tick.ltp
         if before is not None:
             if tick.high > before.high > 0:
@@ -192,15 +200,34 @@ class TriggerBook:
 
     def ask_again(self, now: float) -> list[TriggerCommand]:
         """What was asked for ASK_AGAIN_SECONDS ago or longer and is not answered."""
-        late: list[TriggerCommand] = []
+        late: list[_Asked] = []
         for asked in self._asked.values():  # in the order of asking
             if asked.at > now - ASK_AGAIN_SECONDS or len(late) == ASK_AGAIN_MOST:
                 break
-            late.append(asked.command)
-        for command in late:
-            del self._asked[command.order_id]
-            self._asked[command.order_id] = _Asked(now, command)
-        return late
+            late.append(asked)
+        return [again for asked in late if (again := self._repeat(asked, now)) is not None]
+
+    def _repeat(self, asked: _Asked, now: float) -> TriggerCommand | None:
+        command = asked.command
+        if isinstance(command, ReleaseOrder) and command.tick is not None:
+            if asked.again == 0:
+                self._wait(self._watched[command.order_id])
+            elif asked.again == PRICE_AGAIN_MOST:
+                del self._asked[command.order_id]
+                return None
+            command = msgspec.structs.replace(command, again=True)
+        return self._ask(command, now, asked.again + 1)
+
+    def _wait(self, order: WatchedOrder) -> None:
+        if order.trigger is not None:
+            self._side_of(order)[not order.rising].add(order.trigger, order.order_id)
+
+    def _side_of(self, order: WatchedOrder) -> _Side:
+        side = self._sides.get(order.symbol)
+        if side is None:
+            side = _Side(Ladder(rising=True), Ladder(rising=False))
+            self._sides[order.symbol] = side
+        return side
 
     def _reach(
         self, ladder: Ladder, price: int, tick: PriceTick, now: float, at: int, since: int | None
@@ -223,9 +250,9 @@ class TriggerBook:
             commands.append(self._ask(command, now))
         return commands
 
-    def _ask(self, command: TriggerCommand, now: float) -> TriggerCommand:
+    def _ask(self, command: TriggerCommand, now: float, again: int = 0) -> TriggerCommand:
         self._asked.pop(command.order_id, None)  # so that the latest is last
-        self._asked[command.order_id] = _Asked(now, command)
+        self._asked[command.order_id] = _Asked(now, command, again)
         return command
 
 

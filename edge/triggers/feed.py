@@ -134,7 +134,7 @@ def change_of(record: Delivered) -> Change | None:
         logger(__name__).error("an event can't be read", id=record.id, detail=str(error))
         return None
     order = event.body.order
-    if order is None or (order.expires_at is None and order.trigger_price is None):
+    if order is None or (order.expires_at, order.trigger_price, order.releases_at) == (None,) * 3:
         return None
     waits = order.status == "TRIGGER_PENDING"
     resting = order.status in _AT_VENUE and order.pending_change is None

@@ -225,8 +225,8 @@ class Triggers:
                 await self._keep_seen()
 
     async def _keep_seen(self) -> None:
-        seen = self._book.seen(micros(self._clock.now())) if self._loaded.is_set() else None
-        if seen is not None and self._lease.held():
+        if self._loaded.is_set() and self._lease.held():
+            seen = self._book.seen(micros(self._clock.now()))
             with contextlib.suppress(Retryable):  # the next second tries again
                 await asyncio.to_thread(keep_seen, self._valkey, seen)
 

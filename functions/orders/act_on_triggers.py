@@ -3,7 +3,8 @@
 Invariant: a command is only asked; the order is read, judged on what is true now, and moved by the
 ledger for the version that the command names. What can't be done now (no price, a halt, no way to
 the venue, a shard that doesn't answer) is left as it is: the edge asks again every few seconds
-while the order waits, so that no command is kept, and none keeps others back.
+while the order waits, so that no command is kept, and none keeps others back. A price counts on its
+own day; once its release was put off, only while the last price is at the trigger or beyond.
 """
 
 import base64
@@ -13,7 +14,7 @@ import msgspec
 
 from functions.shared.bookkeeping import changing, reading, releasing
 from functions.shared.bookkeeping.checking import load_facts
-from functions.shared.clock import from_micros
+from functions.shared.clock import from_micros, trade_date, wall_now
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, NotFound, Refused, Retryable
 from functions.shared.domain.orders import AT_VENUE, OrderType, Product, Side, Status
@@ -23,8 +24,10 @@ from functions.shared.domain.waiting import released_intent
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
+from functions.shared.stores.put_off import note_put_off, was_put_off
 from functions.shared.stores.wake import wake_relay
 from functions.shared.wire.events import OrderFacts, TriggerSeen
+from functions.shared.wire.quotes import Quote
 from functions.shared.wire.trigger_commands import (
     ReleaseOrder,
     Tick,
@@ -84,7 +87,7 @@ def act(stores: Stores, command: TriggerCommand) -> None:
         try:
             _release(stores, command, order)
         except Refused as refused:
-            _put_off(order, refused.code)
+            _put_off(stores, command, order, refused.code)
 
 
 def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
@@ -98,7 +101,10 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
         or kind not in TAKES[phase].types
         or (order.disclosed_quantity is not None and not TAKES[phase].immediate)
     ):
-        _put_off(order, phase)
+        _put_off(stores, command, order, phase)
+        return
+    if tick is not None and (why := _passed(stores, command, tick, order, facts.quote)):
+        logger().info("release put off", order_id=str(order.order_id), why=why)
         return
     outcome = releasing.release(
         stores.shards,
@@ -126,7 +132,32 @@ def _seen(tick: Tick | None, seen_at: int) -> TriggerSeen:
     )
 
 
-def _put_off(order: OrderFacts, why: str) -> None:
+def _passed(
+    stores: Stores, command: ReleaseOrder, tick: Tick, order: OrderFacts, quote: Quote | None
+) -> str | None:
+    """Why the tick doesn't count any more, None when it does. The exchange's time of a tick is
+    compared with the wall clock, as the age of a quote is. Raises Retryable."""
+    if trade_date(from_micros(tick.timestamp_ms * 1000)) != trade_date(wall_now()):
+        return "ANOTHER_DAYS_PRICE"
+    gone = command.again and not _is_reached(order, quote)
+    if gone and was_put_off(stores.valkey, order.order_id, order.version):
+        return "PRICE_WENT_BACK"
+    return None
+
+
+def _is_reached(order: OrderFacts, quote: Quote | None) -> bool:
+    """Whether the last price is at the trigger or beyond."""
+    if quote is None or not quote.ltp or order.trigger_price is None:
+        return False
+    if order.trigger_above:
+        return quote.ltp >= order.trigger_price
+    return quote.ltp <= order.trigger_price
+
+
+def _put_off(stores: Stores, command: ReleaseOrder, order: OrderFacts, why: str) -> None:
+    """Raises Retryable."""
+    if command.tick is not None:
+        note_put_off(stores.valkey, order.order_id, order.version)
     logger().info("release put off", order_id=str(order.order_id), why=why)
 
 

@@ -16,17 +16,18 @@ _KEY: Final = "triggers:seen"
 
 
 class DayRange(NamedTuple):
-    """A symbol's highest and lowest price of the day so far, in ten-thousandths of a rupee."""
+    """A symbol's highest and lowest price of the day so far, in ten-thousandths of a rupee, as of
+    the business time `at`, in microseconds since 1970."""
 
     high: int
     low: int
+    at: Micros
 
 
 class SeenPrices(msgspec.Struct, frozen=True, kw_only=True):
-    """By symbol, as of the business time `at`, in microseconds since 1970."""
+    """By symbol."""
 
     v: Literal[1] = 1
-    at: Micros
     ranges: Mapping[str, DayRange]
 
 

@@ -25,9 +25,10 @@ from functions.shared.wire.plans import PlanFacts, render_plan
 class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     """An order's row. Prices in ten-thousandths of a rupee, `traded_value` in paise, times in
     microseconds since 1970. `trigger_price` and `releases_at`: what it waits for, or waited;
-    `disclosed_quantity`: shares shown at a time; `cancel_waits`: a cancel goes out when the change
-    in flight is answered. `group_id` and `leg`: of two exits that wait together, which pair and
-    which of the two; `exits`: the legs that an entry's fills bring to life."""
+    `trigger_above`: prices reach the trigger from below; `disclosed_quantity`: shares shown at a
+    time; `cancel_waits`: a cancel goes out when the change in flight is answered. `group_id` and
+    `leg`: of two exits that wait together, which pair and which of the two; `exits`: the legs that
+    an entry's fills bring to life."""
 
     order_id: int
     client_order_id: str
@@ -44,6 +45,7 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     exits: list[ExitFacts] | None = None
     trail: int | None = None
     trigger_price: int | None = None
+    trigger_above: bool | None = None
     releases_at: int | None = None
     expires_at: int | None = None
     product: str

@@ -23,7 +23,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="release"):
-    """What the order waited for has come: the tick, or None for its time."""
+    """What the order waited for has come: the tick, or None for its time. `again`: it was asked
+    before, and was lost or put off."""
 
     v: Literal[1] = 1
     user_id: Count
@@ -31,6 +32,7 @@ class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", 
     version: Count
     tick: Tick | None
     seen_at: Micros
+    again: bool = False
 
 
 class TrailOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trail"):

@@ -1,13 +1,13 @@
 """Stops through the API and the worker of commands: what a client meets, and what fires them."""
 
 import base64
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from functions.orders import act_on_triggers
-from functions.shared.clock import micros
+from functions.shared.clock import micros, wall_now
 from functions.shared.domain.errors import Retryable
 from functions.shared.domain.sessions import Announcement, Phase
 from functions.shared.stores.postgres import Shards
@@ -25,11 +25,15 @@ from tests.support.ledger import NOON
 STOP: dict[str, Any] = {"type": "STOP", "price": ..., "trigger_price": "1550.00"}
 
 
-def release(client: Client, order: dict[str, Any], rupees: float) -> ReleaseOrder:
-    tick = Tick(price=round(rupees * 10_000), seq=9, timestamp_ms=5)
+def release(
+    client: Client, order: dict[str, Any], rupees: float, ticked: datetime | None = None,
+    again: bool = False,
+) -> ReleaseOrder:  # fmt: skip
+    at = micros(ticked or wall_now()) // 1000
+    tick = Tick(price=round(rupees * 10_000), seq=9, timestamp_ms=at)
     return ReleaseOrder(
         user_id=client.user_id, order_id=int(order["order_id"]), version=order["version"],
-        tick=tick, seen_at=micros(NOON),
+        tick=tick, seen_at=micros(NOON), again=again,
     )  # fmt: skip
 
 
@@ -71,13 +75,14 @@ def test_a_stop_waits_and_goes_when_its_trigger_is_reached(client: Client) -> No
     assert order["expires_at"] == "2026-07-10T10:00:00.000000Z"
     assert client.ask("GET", "/v1/funds").body["held"] == "1559.65"  # 0.5 % beyond, and charges
     command = release(client, order, 1551)
+    assert command.tick is not None
     assert work(b"?", command, command) == []
     after = shown(client, order)
     assert (after["status"], after["expires_at"]) == ("PENDING", None)
     assert [row["kind"] for row in after["history"]] == ["ORDER_PLACED", "ORDER_RELEASED"]
     assert after["history"][1]["trigger"] == {
         "why": "PRICE", "time": "2026-07-10T06:30:00.000000Z", "price": "1551.00", "quote_seq": 9,
-        "timestamp": 5,
+        "timestamp": command.tick.timestamp_ms,
     }  # fmt: skip
 
 
@@ -135,6 +140,25 @@ def test_what_can_not_be_done_now_is_left_for_the_next_time(
     stores.quote("RELIANCE", 1551)
     assert work(command) == []
     assert shown(client, order)["status"] == "PENDING"
+
+
+def test_a_price_that_could_not_be_acted_on_must_still_be_there_and_counts_on_its_own_day(
+    client: Client, stores: OrderStores
+) -> None:
+    lost, put_off = (client.order(key, **STOP).body for key in ("a", "b"))
+    stale = release(client, lost, 1551, ticked=wall_now() - timedelta(days=1))
+    assert work(stale) == []
+    assert shown(client, lost)["status"] == "TRIGGER_PENDING"
+    stores.route(up=False)
+    assert work(release(client, put_off, 1551)) == []
+    stores.route()
+    for order in (lost, put_off):  # the price is 1500 again
+        work(release(client, order, 1551, again=True))
+    assert shown(client, lost)["status"] == "PENDING"  # nobody had heard of it
+    assert shown(client, put_off)["status"] == "TRIGGER_PENDING"
+    stores.quote("RELIANCE", 1550)
+    work(release(client, put_off, 1551, again=True))
+    assert shown(client, put_off)["status"] == "PENDING"
 
 
 def test_a_shard_that_is_away_keeps_nobody_elses_order_waiting(

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.triggers.book import ASK_AGAIN_SECONDS, TriggerBook
+from edge.triggers.book import ASK_AGAIN_SECONDS, PRICE_AGAIN_MOST, TriggerBook
 from functions.shared.stores.waiting_orders import WatchedOrder, ratchet_of
 from functions.shared.wire.quotes import PriceTick
 from functions.shared.wire.trigger_commands import (
@@ -119,7 +119,6 @@ def test_a_high_made_while_nobody_watched_fires_those_who_waited_then_and_nobody
     before.load([order(1, trigger=20), order(2, rising=False, trigger=5)])
     before.trade(tick(1, 10, high=18, low=8), 0.0, 0)
     seen = before.seen(business=100)
-    assert seen is not None
     later = order(3, trigger=19, changed_at=101)  # placed after what was seen, maybe after the high
     after.load([order(1, trigger=20, changed_at=99), later, order(4, trigger=9, changed_at=101)])
     after.recall(seen)
@@ -130,10 +129,16 @@ def test_a_high_made_while_nobody_watched_fires_those_who_waited_then_and_nobody
 def test_what_is_not_answered_yet_is_not_said_to_be_seen() -> None:
     book = TriggerBook()
     book.load([order(1)])
-    book.trade(tick(1, 10), 0.0, 0)
-    assert book.seen(business=1) is None
+    book.trade(tick(1, 10, high=12, low=9), 0.0, 0)
+    assert book.seen(business=1).ranges == {}
+    book.trade(tick(1, 30, high=30, low=30, symbol="TCS"), 0.0, 0)
+    book.watch(order(2, "TCS", trigger=40))
+    assert book.seen(business=2).ranges == {"TCS": (30, 30, 2)}  # of the others it is
+    book.watch(order(3, trigger=15))
     book.forget(1, 2)
-    assert book.seen(business=2) is not None
+    assert book.seen(business=3).ranges == {"INFY": (12, 9, 3), "TCS": (30, 30, 3)}
+    book.trade(tick(2, 15, high=15, low=9), 0.0, 0)
+    assert book.seen(business=4).ranges["INFY"] == (12, 9, 3)  # as before the price that waits
 
 
 def test_an_old_quote_and_one_without_a_trade_reach_nothing() -> None:
@@ -156,6 +161,27 @@ def test_what_is_not_answered_is_asked_again_until_it_is() -> None:
     assert book.ask_again(100.0 + ASK_AGAIN_SECONDS) == []
     book.forget(2, 2)
     assert (book.unanswered, len(book), book.symbols) == (0, 0, [])
+
+
+def test_an_order_whose_price_nobody_acts_on_waits_for_the_next_one() -> None:
+    book, late = TriggerBook(), ASK_AGAIN_SECONDS
+    book.load([order(1), order(2, trigger=None, releases_at=5)])
+    book.due(5, 0.0, 0)
+    book.trade(tick(1, 10), 0.0, 0)
+    first = [c for c in book.ask_again(late) if c.order_id == 1]
+    assert [(c.again, c.tick.seq) for c in first] == [(True, 1)]
+    assert book.trade(tick(2, 9), late, 0) == []
+    [anew] = book.trade(tick(3, 11), late, 0)
+    assert (anew.again, anew.tick.seq) == (False, 3)
+    asked_of = [
+        {c.order_id for c in book.ask_again(late * (times + 2))}
+        for times in range(PRICE_AGAIN_MOST + 2)
+    ]
+    assert asked_of == [{1, 2}] * PRICE_AGAIN_MOST + [{2}] * 2  # the time has come for good
+    assert book.unanswered == 1
+    assert asked(book.trade(tick(4, 10), 0.0, 0)) == [(1, 1)]
+    book.forget(1, 2)
+    assert (book.unanswered, book.symbols) == (1, [])
 
 
 def test_a_changed_order_waits_anew_and_an_older_version_changes_nothing() -> None:
