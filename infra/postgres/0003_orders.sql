@@ -144,8 +144,8 @@ END $$;
 -- Places one order of a locked account, or (p_write false) says what placing it would answer and writes
 -- nothing. Returns the account after it, which the caller keeps (ledger.keep_account).
 -- p_terms: what it waits for and when it ends (ledger.with_terms), null for an order that goes at once.
--- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED, or RATE_LIMITED
--- (then rules is the limit, and nothing is kept).
+-- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED, RATE_LIMITED
+-- (then rules is the limit), or PUT_OFF, of a GTC order placed again; of the last two nothing is kept.
 CREATE FUNCTION ledger.place_one(a ledger.account, o ledger.orders, p_terms text, p_verdict text,
     p_open_orders_max integer, p_trade_date date, p_now timestamptz, p_write boolean,
     OUT account ledger.account, OUT outcome text, OUT order_facts text, OUT rules text,
@@ -183,6 +183,10 @@ BEGIN
   rules := v_rules::text;
   IF NOT p_write THEN
     available := a.cash - a.held - a.blocked;
+    RETURN;
+  END IF;
+  IF outcome = 'DENIED' AND o.client_order_id LIKE 'GTC-%' AND NOT ledger.ends_for_good(v_rules) THEN
+    outcome := 'PUT_OFF';
     RETURN;
   END IF;
   o.order_id := ledger.new_order_id(o.user_id);
