@@ -2,14 +2,15 @@
 
 The venue knows orders of a day. What it leaves of a GTC order is placed again as an order of its
 own, which names the first of them: for the next session while the market is closed, at once when
-its session has begun. Invariant: an order's continuation has a client order id that follows from
-it, so a repeated run places nothing twice; a client who cancels the one that lives ends it all.
+its session has begun. What a rule of the day refuses (a band, a halt, a review) is tried again in
+the next run; cash or shares that are not there end it. Invariant: an order's continuation has a
+client order id that follows from it, so a repeated run places nothing twice; a client who cancels
+the one that lives ends it all.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from functions.shared.bookkeeping.checking import OrderRequest, load_facts, placement
 from functions.shared.bookkeeping.placing import place
@@ -25,9 +26,6 @@ from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
 from functions.shared.runtime.scheduled import ScheduledRun
 from functions.shared.stores.postgres import Database
-
-#: An order that nobody came to for longer than that is left as it ended.
-LOOK_BACK: Final = timedelta(days=14)
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
@@ -51,15 +49,15 @@ class _Renewal:
         self.run.each("placed", self._left_over(database), self._place)
 
     def _left_over(self, database: Database) -> Iterator[LeftOver]:
-        since = self._status.trade_date - LOOK_BACK
-        page = left_over(database, since, self._now)
+        page = left_over(database, self._now)
         while page:
             yield from page
-            page = left_over(database, since, self._now, (page[-1].user_id, page[-1].order_id))
+            page = left_over(database, self._now, (page[-1].user_id, page[-1].order_id))
 
     def _place(self, left: LeftOver) -> bool:
-        """Whether it was placed now; between two sessions' times it waits for the next run. What
-        the ledger denies is stored under its id, and the order is not continued."""
+        """Whether it was placed now; between two sessions' times, and while a rule of the day is
+        against it, it waits for the next run. What the ledger denies is stored under its id, and
+        the order is not continued."""
         variety = self._variety(left)
         if variety is None:
             return False
@@ -67,7 +65,7 @@ class _Renewal:
             self._stores.instruments, self._stores.quotes, self._stores.clock, left.symbol
         )
         intent = OrderIntent(
-            Side(left.side), OrderType.LIMIT, left.quantity, left.price, left.disclosed
+            Side(left.side), OrderType.LIMIT, left.quantity, left.price, left.shown
         )
         request = OrderRequest(
             left.symbol, intent, Product.CNC, Validity.GTC, variety=variety

@@ -146,8 +146,8 @@ END $$;
 -- the order, its event and its command, which the caller then writes (ledger.write_placed). Not for an
 -- order with terms, which may leave more than one event.
 -- p_terms: what it waits for and when it ends (ledger.with_terms), null for an order that goes at once.
--- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED, or RATE_LIMITED
--- (then rules is the limit, and nothing is kept).
+-- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED, RATE_LIMITED
+-- (then rules is the limit), or PUT_OFF, of a GTC order placed again; of the last two nothing is kept.
 CREATE FUNCTION ledger.place_one(a ledger.account, o ledger.orders, p_terms text, p_verdict text,
     p_open_orders_max integer, p_trade_date date, p_now timestamptz, p_write boolean,
     p_later boolean, OUT account ledger.account, OUT outcome text, OUT order_facts text,
@@ -175,12 +175,13 @@ BEGIN
   IF p_terms IS NOT NULL THEN v_rules := v_rules || ledger.terms_rules(o, p_terms::json); END IF;
   outcome := 'ACCEPTED'; largest := j.largest;
   IF v_rules <> '[]' THEN
-    outcome := 'DENIED';
+    outcome := CASE WHEN o.client_order_id LIKE 'GTC-%' AND NOT ledger.ends_for_good(v_rules)
+      THEN 'PUT_OFF' ELSE 'DENIED' END;
     o.status := 'DENIED'; o.rules := v_rules;
     o.reason_code := v_rules -> 0 ->> 'code'; o.reason := v_rules -> 0 ->> 'message';
   END IF;
   rules := v_rules::text;
-  IF NOT p_write THEN
+  IF NOT p_write OR outcome = 'PUT_OFF' THEN
     available := a.cash - a.held - a.blocked;
     RETURN;
   END IF;
@@ -210,8 +211,7 @@ BEGIN
     p_now, '"order":' || order_facts || ',"context":' || o.context
       || ',"fingerprint":"' || encode(o.fingerprint, 'hex') || '","charge_rates":'
       || array_to_json(o.charge_rates)::text, o.symbol, command, p_later);
-  account := v_logged.account;
-  IF p_later THEN placed := o; event := v_logged.event; END IF;
+  account := v_logged.account; IF p_later THEN placed := o; event := v_logged.event; END IF;
   IF o.leg IS NOT NULL AND o.status <> 'DENIED' THEN
     account := ledger.place_leg(account, ledger.leg_of(o, p_terms::jsonb -> 'target', o.quantity),
       'EXITS_TOGETHER', o.order_id, p_now);

@@ -80,6 +80,13 @@ LANGUAGE sql IMMUTABLE AS $$
     ELSE p_price <= o.trigger_price END
 $$;
 
+-- Whether a GTC order ends by these rules: without the cash or the shares, or where it is not traded any
+-- more. The others are of their day (a band, a halt, a review, too many orders) and it outlives them.
+CREATE FUNCTION ledger.ends_for_good(p_rules jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT EXISTS (SELECT FROM jsonb_array_elements(p_rules) r
+    WHERE r ->> 'code' IN ('INSUFFICIENT_FUNDS', 'INSUFFICIENT_HOLDINGS', 'NOT_TRADABLE'))
+$$;
+
 -- Writes what became of a waiting order, and its event.
 CREATE FUNCTION ledger.book_waiting(a ledger.account, b ledger.orders, n ledger.orders,
     p_happening text, p_kind text, p_more text, p_command text, p_now timestamptz)
@@ -105,8 +112,8 @@ END $$;
 -- Hands a waiting order to the venue, judged again on what is true now. p_limit_price, p_reserved and
 -- p_charge_rates are what it is worth and costs on this day; p_price is the trade that reached its
 -- trigger (null for a time), p_trigger a JSON object of what was seen.
--- outcome: RELEASED, DENIED (it has ended, the rules say why), NOT_DUE, or NOT_WAITING: it isn't that
--- version any more, and then nothing is done.
+-- outcome: RELEASED, DENIED (it has ended, the rules say why), PUT_OFF (a GTC order that waits on: the
+-- rules are of their day), NOT_DUE, or NOT_WAITING: it isn't that version any more. Nothing is done then.
 CREATE FUNCTION ledger.release_order(p_user bigint, p_order bigint, p_version integer,
     p_price bigint, p_limit_price bigint, p_reserved bigint, p_charge_rates bigint[],
     p_verdict text, p_trigger text,
@@ -138,6 +145,10 @@ BEGIN
     o := ledger.resized_leg(o, least(o.quantity, ledger.open_to_exit(h) + ledger.shares_of(h)));
   END IF;
   v_rules := v_rules || (SELECT j.rules FROM ledger.judge(a, h, o, 0) j);
+  IF v_rules <> '[]' AND b.validity = 'GTC' AND NOT ledger.ends_for_good(v_rules) THEN
+    RETURN QUERY SELECT 'PUT_OFF'::text, NULL::text, v_rules::text;
+    RETURN;
+  END IF;
   IF v_rules <> '[]' THEN
     o := b;
     o.rules := v_rules;

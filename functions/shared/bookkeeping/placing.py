@@ -43,7 +43,7 @@ _RECALL = (
 )
 
 
-Outcome = Literal["ACCEPTED", "DENIED", "REPLAY", "KEY_REUSED", "RATE_LIMITED"]
+Outcome = Literal["ACCEPTED", "DENIED", "REPLAY", "KEY_REUSED", "RATE_LIMITED", "PUT_OFF"]
 
 
 @dataclass(frozen=True, slots=True)

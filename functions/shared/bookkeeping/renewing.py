@@ -22,7 +22,7 @@ _LEFT = (
     " o.quantity - o.filled_quantity, o.price, o.disclosed_quantity, o.trade_date, o.expires_at"
     " FROM ledger.orders o WHERE o.validity = 'GTC' AND (o.status = 'EXPIRED'"
     " OR o.status = 'CANCELLED' AND o.reason_code = 'VENUE_CANCELLED')"
-    " AND o.filled_quantity < o.quantity AND o.trade_date >= :since AND o.expires_at > :now"
+    " AND o.filled_quantity < o.quantity AND o.expires_at > :now"
     " AND NOT EXISTS (SELECT FROM ledger.orders s WHERE s.user_id = o.user_id"
     f" AND s.client_order_id = '{RENEWAL_PREFIX}' || o.order_id)"
     " AND (o.user_id, o.order_id) > (:user_id::bigint, :order_id::bigint)"
@@ -47,6 +47,11 @@ class LeftOver:
     expires_at: datetime
 
     @property
+    def shown(self) -> int | None:
+        """What of it is disclosed; None for all, which a rest that small is."""
+        return None if self.disclosed is None or self.disclosed >= self.quantity else self.disclosed
+
+    @property
     def key(self) -> str:
         """The client order id of the order that continues it."""
         return f"{RENEWAL_PREFIX}{self.order_id}"
@@ -56,10 +61,8 @@ class LeftOver:
 FIRST: Final = (0, 0)
 
 
-def left_over(
-    database: Database, since: date, now: datetime, after: tuple[int, int] = FIRST
-) -> list[LeftOver]:
-    """A page of the shard's, of sessions since that day, behind a (user, order)."""
+def left_over(database: Database, now: datetime, after: tuple[int, int] = FIRST) -> list[LeftOver]:
+    """A page of the shard's that have not come to their last day, behind a (user, order)."""
     user_id, order_id = after
-    rows = database.run(_LEFT, since=since, now=now, user_id=user_id, order_id=order_id, rows=PAGE)
+    rows = database.run(_LEFT, now=now, user_id=user_id, order_id=order_id, rows=PAGE)
     return [LeftOver(*row) for row in rows]

@@ -9,6 +9,8 @@ import pytest
 from functions.orders import act_on_triggers, renew
 from functions.shared.clock import micros
 from functions.shared.domain.calendar import INDIA
+from functions.shared.domain.sessions import Announcement, Phase
+from functions.shared.wire.announcements import announcement_key, encode_announcement
 from functions.shared.wire.trigger_commands import ReleaseOrder
 from tests.integration.order_path.conftest import Client, OrderStores, opened_stores
 from tests.support.bank import BankProcess
@@ -138,6 +140,62 @@ def test_one_that_the_account_can_not_carry_any_more_is_denied_once(
     denied = latest(client)
     assert (denied["status"], denied["parent_order_id"]) == ("DENIED", order["order_id"])
     assert denied["reason"]["code"] == "INSUFFICIENT_FUNDS"
+
+
+def release(stores: OrderStores, client: Client, order: Any) -> str:
+    """Its status when its time has come."""
+    command = ReleaseOrder(
+        user_id=client.user_id, order_id=int(order["order_id"]), version=1, tick=None,
+        seen_at=micros(NOON),
+    )  # fmt: skip
+    act_on_triggers.act(stores, command)  # type: ignore[arg-type]
+    return latest(client)["status"]
+
+
+def test_a_rule_of_the_day_ends_none_but_only_puts_it_off(
+    client: Client, stores: OrderStores
+) -> None:
+    first = client.order("a", **{**GTC, "quantity": 1, "price": "1360.00"}).body
+    venue(stores, client).told(int(first["order_id"]), "C")
+    stores.quote("RELIANCE", 1720)  # the next session's band does not reach down to it
+    renewed(stores, FRIDAY, "16:00")
+    assert latest(client)["order_id"] == first["order_id"]
+    stores.quote("RELIANCE", 1500)
+    renewed(stores, MONDAY, "16:00")
+    second = latest(client)
+    assert (second["client_order_id"], second["status"]) == (
+        f"GTC-{first['order_id']}", "TRIGGER_PENDING",
+    )  # fmt: skip
+    stores.clock.at = datetime.combine(TUESDAY, time(9, 0), INDIA).astimezone(UTC)
+    stores.quote("RELIANCE", 1720)
+    assert release(stores, client, second) == "TRIGGER_PENDING"
+    stores.quote("RELIANCE", 1500)
+    assert release(stores, client, second) == "PENDING"
+    venue(stores, client).told(int(second["order_id"]), "C")
+    at = datetime.combine(TUESDAY + timedelta(days=1), time(9, 15), INDIA)
+    halted = Announcement(Phase.OPEN, at.astimezone(UTC), Phase.HALTED, "news awaited")
+    stores.valkey.set(announcement_key("RELIANCE"), encode_announcement("RELIANCE", halted))
+    renewed(stores, at.date(), "09:16")
+    assert latest(client)["order_id"] == second["order_id"]
+    stores.valkey.delete(announcement_key("RELIANCE"))
+    renewed(stores, at.date(), "09:17")
+    assert (latest(client)["status"], latest(client)["parent_order_id"]) == (
+        "PENDING", first["order_id"],
+    )  # fmt: skip
+
+
+def test_a_rest_too_small_to_disclose_a_part_of_is_shown_whole(
+    client: Client, stores: OrderStores
+) -> None:
+    order = client.order("a", **{**GTC, "quantity": 20, "disclosed_quantity": 2}).body
+    trader = venue(stores, client)
+    trader.fill(int(order["order_id"]), 18, 1500)
+    trader.told(int(order["order_id"]), "C")
+    renewed(stores, FRIDAY, "16:00")
+    rest = latest(client)
+    assert (rest["status"], rest["quantity"], rest["disclosed_quantity"]) == (
+        "TRIGGER_PENDING", 2, None,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
