@@ -4,7 +4,6 @@ import pytest
 
 from functions.shared.domain.orders import AT_VENUE, FINAL, TRANSITIONS, WORKING, Happening, Status
 
-
 _LEFT = {h for h in Happening if h.startswith("LEFT_")}
 """What an amended trade leaves."""
 
