@@ -50,14 +50,17 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         except msgspec.MsgspecError as error:
             logger().error("command unreadable", sequence_number=sequence_number, why=str(error))
             continue
-        shard = stores.shards.number_of_user(command.user_id)
-        if shard in away:
-            continue
+        shard = None
         try:
+            shard = stores.shards.number_of_user(command.user_id)
+            if shard in away:
+                continue
             act(stores, command)
             touched.add(shard)
         except Retryable as error:
             logger().warning("command left", sequence_number=sequence_number, why=str(error))
+            if shard is None:  # nobody's can be found
+                break
             away.add(shard)
     for shard in touched:
         wake_relay(stores.valkey, shard)
