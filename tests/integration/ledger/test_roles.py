@@ -134,7 +134,7 @@ def test_not_even_the_owner_edits_an_anchor(a_traders_books: ShardsUnderTest, sq
     [
         "ledger.append_event(NULL::ledger.account, 'X', 0, 0, 0, 0, now(), '', NULL, NULL)",
         "ledger.lock_account(1, '2026-07-10', now())",
-        "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, NULL, '', NULL, NULL, NULL)",
+        "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, NULL, '', NULL, NULL, NULL, 'F')",
         "edge.move_checkpoint('x', 1, 1)",
         "ledger.retry_payment(1, now())",
         "ledger.forget_applied('x', 1)",
