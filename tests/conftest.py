@@ -1,9 +1,15 @@
 """Fixtures every test may ask for, and how the tests are dealt out to worker processes."""
 
 import os
+import sys
 
 import hypothesis
 import pytest
+
+# Processes of ours start by the hundred here. What the first one compiles, the others read, even
+# where the environment says that nobody writes it down: importing costs half as much.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # CI tries the same examples each time; a developer's machine goes on looking for new ones. No
 # deadline: a busy machine is not a failure.

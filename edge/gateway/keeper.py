@@ -42,6 +42,7 @@ class Keeper:
         self._monotonic = monotonic
         self._down = set(range(len(sessions.names)))
         self._trouble = ""
+        self.resumed = threading.Event()  # every session was resumed once
 
     def session_down(self, session: int) -> None:
         """The session is off and all its messages are handled."""
@@ -68,6 +69,7 @@ class Keeper:
                     return
             else:
                 self._trouble = ""
+                self.resumed.set()
                 backoff.reset()
                 stop.wait(EVERY_SECONDS)
 

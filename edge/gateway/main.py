@@ -50,6 +50,9 @@ from functions.shared.stores.streams import open_streams
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.stores.venue_review import LedgerVenueReview, VenueReview
 
+#: The engine connects at once what is resumed when it starts, and the others in its next second.
+RESUME_SECONDS = 1.0
+
 
 class GatewaySettings(Settings, frozen=True, kw_only=True):
     """What the order gateway reads at start."""
@@ -154,10 +157,11 @@ def _work(
         engines.append(copying)
         bodies.append(("drop-copy", drop_copy.run))
     states.append(keeper.state)
-    for engine in engines:
-        engine.start()
     for name, body in bodies:
         threads.start(name, partial(body, threads.stop))
+    keeper.resumed.wait(RESUME_SECONDS)
+    for engine in engines:
+        engine.start()
     threads.stop.wait()
     for engine in engines:
         engine.close()

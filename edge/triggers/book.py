@@ -9,6 +9,9 @@ any order.
 A quote is the last of some 20 ms. A new high or low of the day tells of trades in between, so a
 price reaches from there to the last one. What the watcher before this one had seen is recalled, so
 that a high or low made while nobody watched fires the orders that were waiting then.
+
+A trailing stop stands on both sides: where it fires, and where the price has gone so far the other
+way that its trigger is to follow. So whoever doesn't trail pays nothing for those who do.
 """
 
 import heapq
@@ -21,7 +24,13 @@ from edge.triggers.ladder import Ladder
 from functions.shared.stores.seen_prices import DayRange, SeenPrices
 from functions.shared.stores.waiting_orders import WatchedOrder
 from functions.shared.wire.quotes import PriceTick
-from functions.shared.wire.trigger_commands import ExpireOrder, ReleaseOrder, Tick, TriggerCommand
+from functions.shared.wire.trigger_commands import (
+    ExpireOrder,
+    ReleaseOrder,
+    Tick,
+    TrailOrder,
+    TriggerCommand,
+)
 
 ASK_AGAIN_SECONDS: Final = 5.0
 #: Commands asked again at a time; the others wait for their turn of the next second.
@@ -78,6 +87,9 @@ class TriggerBook:
             if order.trigger is not None:
                 place = triggers.setdefault((order.symbol, order.rising), [])
                 place.append((order.trigger, order.order_id))
+            if order.ratchet is not None:
+                place = triggers.setdefault((order.symbol, not order.rising), [])
+                place.append((order.ratchet, order.order_id))
         self._sides = {
             symbol: _Side(*(Ladder(rising=up, triggers=triggers.get((symbol, up), ()))
                             for up in (True, False)))
@@ -116,6 +128,8 @@ class TriggerBook:
             self.forget(order.order_id, order.version)
         self._watched[order.order_id] = order
         self._wait(order)
+        if order.ratchet is not None:
+            self._side_of(order)[order.rising].add(order.ratchet, order.order_id)
         heapq.heappush(self._times, _time_of(order))
 
     def forget(self, order_id: int, version: int) -> None:
@@ -128,6 +142,8 @@ class TriggerBook:
         side = self._sides.get(order.symbol)
         if order.trigger is not None and side is not None:
             side[not order.rising].remove(order.trigger, order_id)
+            if order.ratchet is not None:
+                side[order.rising].remove(order.ratchet, order_id)
             if not side.rising and not side.falling:
                 del self._sides[order.symbol]
 
@@ -203,13 +219,15 @@ class TriggerBook:
         return self._ask(command, now, asked.again + 1)
 
     def _wait(self, order: WatchedOrder) -> None:
-        if order.trigger is None:
-            return
+        if order.trigger is not None:
+            self._side_of(order)[not order.rising].add(order.trigger, order.order_id)
+
+    def _side_of(self, order: WatchedOrder) -> _Side:
         side = self._sides.get(order.symbol)
         if side is None:
             side = _Side(Ladder(rising=True), Ladder(rising=False))
             self._sides[order.symbol] = side
-        side[not order.rising].add(order.trigger, order.order_id)
+        return side
 
     def _reach(
         self, ladder: Ladder, price: int, tick: PriceTick, now: float, at: int, since: int | None
@@ -221,13 +239,15 @@ class TriggerBook:
         reached = [self._watched[order_id] for order_id in ladder.take(price)]
         commands: list[TriggerCommand] = []
         for order in reached:
-            trigger = order.trigger or 0
-            by_last = tick.ltp >= trigger if order.rising else tick.ltp <= trigger
+            fires = order.rising is ladder.rising
+            trigger = (order.trigger if fires else order.ratchet) or 0
+            by_last = tick.ltp >= trigger if ladder.rising else tick.ltp <= trigger
             if since is not None and order.changed_at > since and not by_last:
                 ladder.add(trigger, order.order_id)
                 continue
             seen = Tick(price=price, seq=tick.seq, timestamp_ms=tick.timestamp_ms)
-            commands.append(self._ask(_release(order, seen, at), now))
+            command = _release(order, seen, at) if fires else _trail(order, seen, at)
+            commands.append(self._ask(command, now))
         return commands
 
     def _ask(self, command: TriggerCommand, now: float, again: int = 0) -> TriggerCommand:
@@ -244,6 +264,12 @@ def _time_of(order: WatchedOrder) -> tuple[int, int, int]:
 
 def _release(order: WatchedOrder, tick: Tick | None, at: int) -> ReleaseOrder:
     return ReleaseOrder(
+        user_id=order.user_id, order_id=order.order_id, version=order.version, tick=tick, seen_at=at
+    )
+
+
+def _trail(order: WatchedOrder, tick: Tick, at: int) -> TrailOrder:
+    return TrailOrder(
         user_id=order.user_id, order_id=order.order_id, version=order.version, tick=tick, seen_at=at
     )
 

@@ -15,7 +15,7 @@ from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.streams import Delivered, Streams
-from functions.shared.stores.waiting_orders import STANDS_BY, WatchedOrder
+from functions.shared.stores.waiting_orders import STANDS_BY, WatchedOrder, ratchet_of
 from functions.shared.wire.events import LEDGER_EVENTS_STREAM
 
 GROUP: Final = "triggers"
@@ -52,6 +52,8 @@ class _Order(msgspec.Struct):
     pending_change: str | None
     updated_at: int
     stance: str | None = None
+    trail: int | None = None
+    trail_step: int | None = None
 
 
 class _Body(msgspec.Struct):
@@ -149,4 +151,7 @@ def change_of(record: Delivered) -> Change | None:
         order.releases_at if waits else None,
         order.expires_at,
         order.updated_at,
-    )
+        ratchet_of(
+            order.trigger_price, order.trail, order.trail_step, rising=bool(order.trigger_above)
+        ) if waits else None,
+    )  # fmt: skip

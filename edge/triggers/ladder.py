@@ -20,10 +20,10 @@ _TOP: Final = 1 << 62
 class Ladder:
     """Triggers by (price, order number). `rising`: reached by prices at or above them."""
 
-    __slots__ = ("_keys", "_rising", "next")
+    __slots__ = ("_keys", "next", "rising")
 
     def __init__(self, *, rising: bool, triggers: Iterable[tuple[int, int]] = ()) -> None:
-        self._rising = rising
+        self.rising = rising
         self._keys = sorted(self._key(trigger, order) for trigger, order in triggers)
         self._look()
 
@@ -43,7 +43,7 @@ class Ladder:
             self._look()
 
     def reached_by(self, price: int) -> bool:
-        return price >= self.next if self._rising else price <= self.next
+        return price >= self.next if self.rising else price <= self.next
 
     def take(self, price: int) -> list[int]:
         """The orders whose trigger the price reaches, in order; they are here no more."""
@@ -54,7 +54,7 @@ class Ladder:
         return [_MASK - (key & _MASK) for key in reversed(taken)]
 
     def _rank(self, price: int) -> int:
-        return _TOP - price if self._rising else price
+        return _TOP - price if self.rising else price
 
     def _key(self, trigger: int, order_id: int) -> int:
         return self._rank(trigger) << _BITS | (_MASK - order_id)
@@ -63,6 +63,6 @@ class Ladder:
         """The trigger that is reached next; without one, a price that none reaches."""
         if self._keys:
             rank = self._keys[-1] >> _BITS
-            self.next = _TOP - rank if self._rising else rank
+            self.next = _TOP - rank if self.rising else rank
         else:
-            self.next = _TOP if self._rising else -1
+            self.next = _TOP if self.rising else -1

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from functions.shared.wire.trigger_commands import ExpireOrder, TriggerCommand
+from functions.shared.wire.trigger_commands import ExpireOrder, TrailOrder, TriggerCommand
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
@@ -43,6 +43,8 @@ class TriggerMetrics:
         """A command is in the stream, so long after what it is about was seen."""
         if isinstance(command, ExpireOrder):
             why = "expiry"
+        elif isinstance(command, TrailOrder):
+            why = "trail"
         else:
             why = "time" if command.tick is None else "price"
         self._commands.labels(why).inc()

@@ -1,4 +1,5 @@
-"""The worker of the executions stream: each record is one report of the venue, applied once.
+"""The worker of the executions stream: each record is one report of the venue, applied once; a plan
+whose order ended by one is taken on.
 
 Invariant: a batch is worked in order. When the ledger can't answer, the batch stops there and the
 stream delivers the rest again; a record that can't be read, that contradicts its order's life, or
@@ -17,8 +18,10 @@ from functions.shared.bookkeeping.applying import (
     park_execution,
     park_unreadable,
 )
+from functions.shared.bookkeeping.plan_steps import advance
+from functions.shared.bookkeeping.planning import plans_of_orders
 from functions.shared.domain.calendar import market_status, settlement_date
-from functions.shared.domain.errors import InvariantViolated, Retryable
+from functions.shared.domain.errors import InvariantViolated, NotFound, Refused, Retryable
 from functions.shared.domain.ids import slot_of_order
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
@@ -35,22 +38,43 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Kinesis batch in, `batchItemFailures` out: the first record the ledger could not take."""
     stores = composition.stores()
     touched: set[int] = set()
+    ended: dict[int, list[int]] = {}
     failures: list[dict[str, str]] = []
     for record in event["Records"]:
         sequence_number = str(record["kinesis"]["sequenceNumber"])
         try:
-            touched.add(_apply(stores, record))
+            touched.add(_apply(stores, record, ended))
         except Retryable as error:
             logger().warning("execution deferred", sequence_number=sequence_number, why=str(error))
             failures.append({"itemIdentifier": sequence_number})
             break
     for shard in touched:
         wake_relay(stores.valkey, shard)
+    for shard, orders in ended.items():
+        _take_plans_on(stores, shard, orders)
     return {"batchItemFailures": failures}
 
 
-def _apply(stores: Stores, record: dict[str, Any]) -> int:
-    """Applies one record; returns the shard it was for."""
+def _take_plans_on(stores: Stores, shard: int, orders: list[int]) -> None:
+    """Places what follows these orders, which ended. It is no part of booking a report: whatever
+    keeps a plan from it, the schedule of each minute comes to the same plan."""
+    try:
+        plans = plans_of_orders(stores.shards.database(shard), orders)
+    except Retryable as error:
+        logger().warning("plans left to the schedule", shard=shard, why=str(error))
+        return
+    for plan in plans:
+        try:
+            advance(stores, plan)
+        except (Retryable, NotFound, Refused, InvariantViolated) as error:
+            logger().warning("plan left to the schedule", plan=str(plan), why=str(error))
+    if plans:
+        wake_relay(stores.valkey, shard)
+
+
+def _apply(stores: Stores, record: dict[str, Any], ended: dict[int, list[int]]) -> int:
+    """Applies one record; returns the shard it was for. Adds the order, by its shard, to those that
+    the report may have ended."""
     now = stores.clock.now()
     data = base64.b64decode(record["kinesis"]["data"])
     try:
@@ -73,7 +97,10 @@ def _apply(stores: Stores, record: dict[str, Any]) -> int:
             order_id=str(report.order_id),
             exec_id=report.exec_id,
         )
-    return stores.shards.home_of(slot_of_order(report.order_id))
+    shard = stores.shards.home_of(slot_of_order(report.order_id))
+    if applied.outcome == "APPLIED" and report.leaves_quantity == 0:
+        ended.setdefault(shard, []).append(report.order_id)
+    return shard
 
 
 def _apply_or_park(stores: Stores, report: ExecutionReport, now: datetime) -> Applied:

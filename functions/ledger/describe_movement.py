@@ -42,6 +42,16 @@ def _traded(line: StatementLine) -> str:
     )
 
 
+def _busted(line: StatementLine) -> str:
+    trade = _recorded(line, line.movement.bust)
+    verb = "bought" if trade.side == "BUY" else "sold"
+    return (
+        f"Trade of {trade.quantity} {trade.symbol} {verb} at {format_price(trade.price)} on"
+        f" {trade.trade_date} taken back by the exchange, charges returned"
+        f" {format_amount(trade.charges)}"
+    )
+
+
 def _delivered(line: StatementLine) -> str:
     symbol = _recorded(line, line.movement.holding).symbol
     lot = _recorded(line, line.movement.lots[0] if line.movement.lots else None)
@@ -107,6 +117,7 @@ def _recorded(line: StatementLine, fact: _Fact | None) -> _Fact:
 
 _TELLERS: Final[Mapping[str, Callable[[StatementLine], str]]] = {
     "FILL": _traded,
+    "FILL_BUSTED": _busted,
     "POSITION_DELIVERED": _delivered,
     "SHORT_DELIVERED": _short_delivered,
     "SHORT_VALUED": _short_valued,

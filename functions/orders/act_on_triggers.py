@@ -31,6 +31,7 @@ from functions.shared.wire.quotes import Quote
 from functions.shared.wire.trigger_commands import (
     ReleaseOrder,
     Tick,
+    TrailOrder,
     TriggerCommand,
     decode_trigger_command,
 )
@@ -74,11 +75,15 @@ def act(stores: Stores, command: TriggerCommand) -> None:
     over = order.expires_at is not None and from_micros(order.expires_at) <= now
     if over:
         _end(stores, command.user_id, order)
-    elif (
-        isinstance(command, ReleaseOrder)
-        and order.status == Status.TRIGGER_PENDING
-        and order.version == command.version
-    ):
+    elif order.status != Status.TRIGGER_PENDING or order.version != command.version:
+        return
+    elif isinstance(command, TrailOrder):
+        today = market_status(now, stores.clock.hours).trade_date
+        seen = _seen(command.tick, command.seen_at)
+        releasing.trail(
+            stores.shards, order, command.user_id, command.tick.price, seen, today, now
+        )  # fmt: skip
+    elif isinstance(command, ReleaseOrder):
         try:
             _release(stores, command, order)
         except Refused as refused:
@@ -101,19 +106,13 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
     if tick is not None and (why := _passed(stores, command, tick, order, facts.quote)):
         logger().info("release put off", order_id=str(order.order_id), why=why)
         return
-    seen = TriggerSeen(why="TIME", seen_at=command.seen_at)
-    if tick is not None:
-        seen = TriggerSeen(
-            why="PRICE", seen_at=command.seen_at, price=tick.price, seq=tick.seq,
-            timestamp_ms=tick.timestamp_ms,
-        )  # fmt: skip
     outcome = releasing.release(
         stores.shards,
         order,
         command.user_id,
         None if tick is None else tick.price,
         facts.judge(_intent_of(order), product),
-        seen,
+        _seen(tick, command.seen_at),
         facts.context(product, side),
         facts.status.trade_date,
         facts.now,
@@ -123,6 +122,14 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
             "release denied", order_id=str(order.order_id),
             codes=[rule["code"] for rule in outcome.rules],
         )  # fmt: skip
+
+
+def _seen(tick: Tick | None, seen_at: int) -> TriggerSeen:
+    if tick is None:
+        return TriggerSeen(why="TIME", seen_at=seen_at)
+    return TriggerSeen(
+        why="PRICE", seen_at=seen_at, price=tick.price, seq=tick.seq, timestamp_ms=tick.timestamp_ms
+    )
 
 
 def _passed(

@@ -72,6 +72,7 @@ class OrderAnswer(AnswerModel):
     price: PriceText | None
     variety: Variety
     trigger_price: Annotated[PriceText | None, Field(examples=[None])]
+    trail: Annotated[PriceText | None, Field(examples=[None])]
     product: Product
     validity: Validity
     releases_at: Annotated[TimeText | None, Field(examples=[None])]
@@ -140,7 +141,8 @@ class CauseAnswer(AnswerModel):
     """What made an exit change, and the order it happened to: its pair was placed
     (`EXITS_TOGETHER`), its entry filled (`ENTRY_FILLED`), its sibling went to the venue
     (`SIBLING_FIRED`), filled (`SIBLING_FILLED`), died there and waits again (`SIBLING_WAITS_AGAIN`)
-    or ended (`SIBLING_ENDED`); `WAITS_AGAIN`: it takes the place of one that died at the venue."""
+    or ended (`SIBLING_ENDED`); `WAITS_AGAIN`: it takes the place of one that died at the venue;
+    `TRAILED`: its trigger followed the price."""
 
     code: Annotated[str, Field(examples=["SIBLING_FILLED"])]
     order_id: IdText

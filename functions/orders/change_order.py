@@ -15,11 +15,12 @@ from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, Refused
 from functions.shared.domain.legs import LegName
 from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status, Validity
+from functions.shared.domain.plans import SLICE_PREFIX
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.stores.wake import wake_relay
-from functions.shared.wire.events import render_order
+from functions.shared.wire.events import OrderFacts, render_order
 
 
 def cancel_order(
@@ -48,25 +49,13 @@ def modify_order(
     `quantity` is the new total, `price` the new limit; what is None stays. Raises as
     `cancel_order`, and Refused 422 for a broken rule."""
     order, limit_price = reading.order(stores.shards, user_id, order_id)
-    if OrderType(order.type) not in PRICED and price is not None:
-        raise Refused(400, "INVALID_REQUEST", f"price: a {order.type} order has none")
-    waits = order.status == Status.TRIGGER_PENDING
-    if trigger_price is not None and not (waits and order.trigger_price is not None):
-        raise Refused(400, "INVALID_REQUEST", "trigger_price: the order waits for none")
-    if waits and order.validity == Validity.GTT:
-        raise Conflict("NOT_CHANGEABLE", "a GTT can't be changed; cancel it and place another")
-    target = order.leg == LegName.TARGET
-    if order.leg is not None and (quantity is not None or (target and trigger_price is not None)):
-        raise Conflict(
-            "NOT_CHANGEABLE",
-            "an exit that waits with another is for what is left of both, and a target waits for"
-            " its price; cancel them and place others",
-        )
+    _require_changeable(order, quantity, price, trigger_price)
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
     today = facts.status.trade_date  # what is due settles by it, whichever session it is for
+    waits = order.status == Status.TRIGGER_PENDING
     if order.releases_at is not None and waits:
         facts = facts.of_session(trade_date(from_micros(order.releases_at)))
-    if target and waits:
+    if waits and order.leg == LegName.TARGET:
         trigger_price = price
     if waits:
         intent = OrderIntent(
@@ -99,11 +88,37 @@ def modify_order(
     return respond(render_order(changed.order), HTTPStatus.ACCEPTED)
 
 
+def _require_changeable(
+    order: OrderFacts, quantity: int | None, price: int | None, trigger_price: int | None
+) -> None:
+    """Raises Refused 400 for a field that the order has not, Conflict for what can't be changed of
+    an order of its kind."""
+    if OrderType(order.type) not in PRICED and price is not None:
+        raise Refused(400, "INVALID_REQUEST", f"price: a {order.type} order has none")
+    if order.client_order_id.startswith(SLICE_PREFIX):
+        raise Conflict("NOT_CHANGEABLE", "a plan's order can't be changed; cancel it or the plan")
+    waits = order.status == Status.TRIGGER_PENDING
+    if trigger_price is not None and not (waits and order.trigger_price is not None):
+        raise Refused(400, "INVALID_REQUEST", "trigger_price: the order waits for none")
+    if waits and order.validity == Validity.GTT:
+        raise Conflict("NOT_CHANGEABLE", "a GTT can't be changed; cancel it and place another")
+    target = order.leg == LegName.TARGET
+    if order.leg is not None and (quantity is not None or (target and trigger_price is not None)):
+        raise Conflict(
+            "NOT_CHANGEABLE",
+            "an exit that waits with another is for what is left of both, and a target waits for"
+            " its price; cancel them and place others",
+        )
+    if order.trail is not None and trigger_price is not None:
+        raise Conflict("NOT_CHANGEABLE", "a trailing stop's trigger follows the price")
+
+
 def cancel_all(
     stores: Stores, user_id: int, request_id: str, symbol: str | None, side: Side | None
 ) -> Response[str]:
     """202 with the working orders, of that symbol and side if given, that are now being cancelled;
-    asked again by the same id, with the same orders. Raises Refused 404 UNKNOWN_SYMBOL."""
+    asked again by the same id, with the same orders. Plans end with them. Raises Refused 404
+    UNKNOWN_SYMBOL."""
     instrument = None if symbol is None else stores.instruments.get(symbol)
     if symbol is not None and instrument is None:
         raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed", symbol=symbol[:40])

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from pydantic import AfterValidator, Field, model_validator
 
-from functions.orders import change_order, place_order, read_orders
+from functions.orders import change_order, place_order, plan_orders, read_orders
 from functions.orders.answers import (
     CancelledOrders,
     OrderAnswer,
@@ -15,9 +15,12 @@ from functions.orders.answers import (
     OrderList,
     PlacedBasket,
 )
+from functions.orders.plan_answers import PlanAnswer, PlanList
+from functions.orders.plan_request import NewPlanBody
 from functions.shared.bookkeeping.reading import OrderQuery
 from functions.shared.domain.errors import NotFound
 from functions.shared.domain.orders import Side, Status
+from functions.shared.domain.plans import SLICE_PREFIX, PlanState
 from functions.shared.domain.square_off import RESERVED_PREFIX
 from functions.shared.domain.waiting import RENEWAL_PREFIX
 from functions.shared.runtime import composition
@@ -37,7 +40,7 @@ app = new_app("orders")
 
 
 def _not_reserved(value: str) -> str:
-    for prefix in (RESERVED_PREFIX, RENEWAL_PREFIX):
+    for prefix in (RESERVED_PREFIX, RENEWAL_PREFIX, SLICE_PREFIX):
         if value.startswith(prefix):
             raise ValueError(f"ids that begin with {prefix} are reserved")
     return value
@@ -52,7 +55,7 @@ LIMIT_MAX = 500
 
 class NewOrderBody(OrderBody):
     """An order with the id that makes it happen once, however often it is sent. Ids that begin
-    with SQ- or GTC- are the broker's own."""
+    with SQ-, GTC- or PL- are the broker's own."""
 
     model_config = example({"client_order_id": "my-first-order", **ORDER_EXAMPLE})
 
@@ -205,6 +208,52 @@ def place_basket(body: Annotated[BasketBody, Body()]) -> Response[str]:
     orders = [(order.client_order_id, order.order_request()) for order in body.orders]
     return place_order.place_basket(
         composition.stores(), principal(app).user_id, orders, request_id(app)
+    )
+
+
+@app.post(
+    "/v1/plans",
+    responses=described(
+        {202: PlanAnswer, 200: PlanAnswer},
+        {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
+         422: ["ORDER_REFUSED", "PRODUCT_NOT_OFFERED"], 503: _UNJUDGED},
+    ),
+)  # fmt: skip
+def open_plan(body: Annotated[NewPlanBody, Body()]) -> Response[str]:
+    """Trade a quantity in slices: an iceberg's legs or a TWAP's. 202 once, 200 for the same id and
+    body again."""
+    return plan_orders.open_plan(composition.stores(), principal(app).user_id, body.plan_request())
+
+
+@app.get("/v1/plans", responses=described({200: PlanList}))
+def list_plans(
+    state: Annotated[PlanState | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,19}$")] = None,
+) -> Response[str]:
+    """Your plans, newest first."""
+    before = None if cursor is None else min(int(cursor), ORDER_ID_MAX)
+    return plan_orders.list_plans(
+        composition.stores(), principal(app).user_id, limit, before, state
+    )
+
+
+@app.get("/v1/plans/<plan_id>", responses=described({200: PlanAnswer}, {404: ["NOT_FOUND"]}))
+def show_plan(plan_id: str) -> Response[str]:
+    """One plan with its slices, what they traded and what is left."""
+    return plan_orders.show_plan(
+        composition.stores(), principal(app).user_id, _order_number(plan_id)
+    )
+
+
+@app.delete(
+    "/v1/plans/<plan_id>",
+    responses=described({202: PlanAnswer}, {404: ["NOT_FOUND"], 409: ["ORDER_ENDED"]}),
+)
+def cancel_plan(plan_id: str) -> Response[str]:
+    """End a plan: nothing more is placed, and the order of its that works is cancelled."""
+    return plan_orders.cancel_plan(
+        composition.stores(), principal(app).user_id, _order_number(plan_id)
     )
 
 

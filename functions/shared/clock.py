@@ -120,3 +120,8 @@ def micros(moment: datetime) -> int:
 def from_micros(value: int) -> datetime:
     """The aware UTC moment of whole microseconds since 1970."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
+
+
+def format_time(value: int) -> str:
+    """Whole microseconds since 1970 as RFC 3339 in UTC with microseconds."""
+    return from_micros(value).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,8 +1,10 @@
-"""Exits that wait together: one at the venue at most, one that keeps, both for the same rest."""
+"""Exits that wait together: one at the venue at most, one that keeps, both for the same rest; and
+stops that follow the price: one way, by a trade, at their distance.
+"""
 
 from typing import Final
 
-from infra.command.checks import ORDERS, Check, rows_of
+from infra.command.checks import EVENT, ORDERS, Check, rows_of
 
 _WORKING = "status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')"
 _IN_GROUP = f"group_id IS NOT NULL AND {_WORKING}"
@@ -50,4 +52,28 @@ ORDER BY e.order_id
 """,
 )
 
-EXIT_CHECKS: Final = (_GROUPS, _EXITS_OF_ENTRIES)
+# A trigger moves to its distance from the trade, by a step or more, away from where it was.
+_TRAILED = "kind = 'ORDER_MODIFIED' AND body::jsonb #>> '{cause,code}' = 'TRAILED'"
+_TRAILS = Check(
+    "trailing stops",
+    rows_of("ledger_event", _TRAILED),
+    f"""
+SELECT format('order %s: seq %s moved its trigger from %s to %s by a trade at %s', ref, seq, before,
+  trigger, price)
+FROM (SELECT e.ref, e.seq, e.kind, e.body,
+    (e.body #>> '{{order,trigger_price}}')::bigint AS trigger,
+    (e.body #>> '{{order,trail}}')::bigint AS trail,
+    (e.body #>> '{{order,trail_step}}')::bigint AS step,
+    (e.body #>> '{{trigger,price}}')::bigint AS price,
+    CASE WHEN (e.body #>> '{{order,trigger_above}}')::boolean THEN -1 ELSE 1 END AS way,
+    lag((e.body #>> '{{order,trigger_price}}')::bigint)
+      OVER (PARTITION BY e.user_id, e.ref ORDER BY e.seq) AS before
+  FROM (SELECT user_id, seq, ref, kind, body::jsonb AS body FROM {EVENT} t
+    WHERE body::jsonb #>> '{{order,trail}}' IS NOT NULL) e) m
+WHERE {_TRAILED}
+  AND (price - way * trail = trigger AND way * (trigger - before) >= step) IS NOT TRUE
+ORDER BY ref, seq
+""",
+)
+
+EXIT_CHECKS: Final = (_GROUPS, _EXITS_OF_ENTRIES, _TRAILS)

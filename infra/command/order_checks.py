@@ -11,10 +11,12 @@ _ORDER_TOTALS = Check(
 SELECT format('order %s: filled %s worth %s, its executions %s worth %s', o.order_id,
   o.filled_quantity, o.traded_value, coalesce(sum(x.quantity), 0), coalesce(sum(x.value), 0))
 FROM {ORDERS} o LEFT JOIN {TRADE} x ON x.order_id = o.order_id
-GROUP BY o.order_id, o.filled_quantity, o.traded_value, o.quantity, o.status
+GROUP BY o.user_id, o.order_id, o.filled_quantity, o.traded_value, o.quantity, o.status
 HAVING o.filled_quantity <> coalesce(sum(x.quantity), 0)
   OR o.traded_value <> coalesce(sum(x.value), 0)
-  OR o.filled_quantity > o.quantity OR (o.status = 'FILLED') <> (o.filled_quantity = o.quantity)
+  OR (o.status = 'FILLED') <> (o.filled_quantity >= o.quantity)
+  OR o.filled_quantity > o.quantity AND NOT EXISTS (SELECT FROM {EVENT} e
+    WHERE e.user_id = o.user_id AND e.ref = o.order_id AND e.kind = 'ORDER_OVERFILLED')
 ORDER BY o.order_id
 """,
 )
@@ -79,6 +81,7 @@ WHERE l.facts IS DISTINCT FROM jsonb_build_object('order_id', o.order_id,
   'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
   'limit_price', o.limit_price, 'parent_order_id', o.parent_order_id,
   'group_id', o.group_id, 'leg', o.leg, 'stance', o.stance, 'exits', o.exits,
+  'trail', o.trail, 'trail_step', o.trail_step,
   'trigger_price', o.trigger_price, 'trigger_above', o.trigger_above,
   'releases_at', (extract(epoch FROM o.releases_at) * 1000000)::bigint,
   'expires_at', (extract(epoch FROM o.expires_at) * 1000000)::bigint,

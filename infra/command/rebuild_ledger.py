@@ -39,6 +39,8 @@ def _micros(column: str) -> str:
     return f"(extract(epoch FROM {column}) * 1000000)::bigint"
 
 
+_OPEN_PLAN = "state IN ('ACTIVE', 'CANCELLING')"
+
 # An account's `state` is set by people and is no event.
 _TABLES = {
     "account": _Table(
@@ -64,9 +66,9 @@ _TABLES = {
             "client_order_id", "fingerprint", "symbol", "side", "type", "product", "margin_rate",
             "validity", "quantity", "disclosed_quantity", "price", "limit_price", "trigger_price",
             "trigger_above", "released_seq", "parent_order_id", "group_id", "leg", "stance",
-            "exits", "reserved", "charge_rates", "charges", "status", "filled_quantity",
-            "traded_value", "pending_change", "pending_quantity", "pending_price",
-            "pending_reserved", "request", "accepted_request", "venue_order_id",
+            "exits", "trail", "trail_step", "reserved", "charge_rates", "charges", "status",
+            "filled_quantity", "traded_value", "pending_change", "pending_quantity",
+            "pending_price", "pending_reserved", "request", "accepted_request", "venue_order_id",
             "reason_code", "reason", "rules", "context", "placed_seq", "version",
         )
         | {"trade_date": "trade_date::text"}
@@ -75,6 +77,26 @@ _TABLES = {
             for column in ("releases_at", "expires_at", "created_at", "updated_at")
         },
         "status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')",
+    ),
+    # Those that have not ended: the others place nothing any more.
+    "plan": _Table(
+        ("plan_id",),
+        _same(
+            "client_id", "fingerprint", "kind", "symbol", "side", "product", "quantity", "price",
+            "participation", "curve", "state", "reason_code", "reason", "opened_seq", "version",
+        )
+        | {"trade_date": "trade_date::text"}
+        | {
+            column: _micros(column)
+            for column in ("starts_at", "ends_at", "created_at", "updated_at")
+        },
+        _OPEN_PLAN,
+    ),
+    "plan_slice": _Table(
+        ("plan_id", "number"),
+        _same("planned", "expected", "state", "quantity", "order_id", "market_volume")
+        | {"due_at": _micros("due_at")},
+        f"plan_id IN (SELECT p.plan_id FROM ledger.plan p WHERE p.{_OPEN_PLAN})",
     ),
     "position": _Table(
         ("symbol", "trade_date::text"),

@@ -45,15 +45,24 @@ FROM ledger.orders WHERE status <> 'DENIED'
   AND (coalesce(trigger_price::text, releases_at::text) IS NULL OR released_seq IS NOT NULL)
   AND {_AT_HOME}
 """
+# The trades that stand, each by its first report: so the venue names one that it has corrected.
 _FILLS = f"""
-SELECT to_char(trade_date, 'YYYYMMDD'), exec_id, order_id, user_id, quantity, price
-FROM ledger.execution WHERE exec_type = 'F' AND {_AT_HOME}
+WITH RECURSIVE told AS (
+  SELECT venue, trade_date, exec_id, exec_id AS first FROM ledger.execution WHERE exec_type = 'F'
+  UNION ALL SELECT b.venue, b.trade_date, b.by_exec_id, t.first
+    FROM told t JOIN ledger.trade_bust b USING (venue, trade_date, exec_id))
+SELECT to_char(x.trade_date, 'YYYYMMDD'), t.first, x.order_id, x.user_id, x.quantity, x.price
+FROM ledger.trade x JOIN told t USING (venue, trade_date, exec_id) WHERE {_AT_HOME}
 """
 # What the gateway found when it compared open orders and trades itself; shard 0 alone has it.
 _NOTED = """
 SELECT kind, subject, session, ledger_says, venue_says FROM venue.difference
 WHERE settled_at IS NULL ORDER BY kind, subject, session LIMIT 50
 """
+
+
+#: State of a trade that the venue took back.
+_BUSTED = "BUSTED"
 
 
 class Order(NamedTuple):
@@ -150,6 +159,8 @@ def read_venue(exchange_url: str) -> Book:
             problems.append(f"order {number}: the venue has it twice")
         orders[number] = order
     for row in _pages(exchange_url, "trades"):
+        if row["state"] == _BUSTED:
+            continue
         fills[row["trade_date"], row["exec_id"]] = Fill(
             _order_number(row["cl_ord_id"]), int(row["account"]), row["quantity"], row["price"]
         )

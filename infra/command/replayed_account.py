@@ -14,6 +14,7 @@ import msgspec
 from infra.command.event_log import End
 from infra.command.replayed_dues import Due, ReplayedDues, ReplayFault
 from infra.command.replayed_order import WORKING, OrderFacts, ReplayedOrder
+from infra.command.replayed_plan import PlacedSlice, PlanFacts, ReplayedPlans, SliceFacts
 from infra.command.replayed_shares import Booked, Holding, Lot, Position, half_up, take_lots
 
 NEVER = "infinity"
@@ -90,6 +91,9 @@ class _Body(msgspec.Struct, rename={"account_class": "class"}):
     delivery: _Delivery | None = None
     lots: list[Lot] = []
     settled: list[_Due] = []
+    plan: PlanFacts | None = None
+    slices: list[SliceFacts] = []
+    slice: PlacedSlice | None = None
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -103,6 +107,7 @@ class ReplayedAccount:
         self._class: str | None = None
         self._dues = ReplayedDues()
         self._orders: dict[int, ReplayedOrder] = {}
+        self._plans = ReplayedPlans()
         self._holdings: dict[str, Holding] = {}
         self._positions: dict[tuple[str, str], Position] = {}
         self._trades: dict[tuple[str, str], dict[int, tuple[str, int, int]]] = {}
@@ -118,6 +123,7 @@ class ReplayedAccount:
         self._class = body.account_class or self._class
         if body.order is not None and kind != "ORDER_DENIED":
             self._take_order(kind, body, body.order, end.seq)
+        self._take_plan(kind, body, end.seq)
         for settled in body.settled:
             self._dues.settle(Due(settled.settles_on, settled.unsettled, settled.blocked))
         before = self._dues.unsettled(), self._dues.blocked()
@@ -181,11 +187,17 @@ class ReplayedAccount:
                 for symbol, holding in self._holdings.items() for lot in holding.lots
             },
             "orders": {(number,): order.row() for number, order in self._orders.items()},
+            "plan": self._plans.rows(),
+            "plan_slice": self._plans.slice_rows(),
             "position": {
                 place: self._position(place, position)
                 for place, position in self._positions.items()
             },
         }  # fmt: skip
+
+    def _take_plan(self, kind: str, body: _Body, seq: int) -> None:
+        if body.plan is not None:
+            self._plans.take(kind, seq, body.plan, body.fingerprint, body.slices, body.slice)
 
     def _take_order(self, kind: str, body: _Body, order: OrderFacts, seq: int) -> None:
         if kind == "ORDER_PLACED":

@@ -32,6 +32,8 @@ class OrderFacts(msgspec.Struct):
     leg: str | None
     stance: str | None
     exits: list[dict[str, Any]] | None
+    trail: int | None
+    trail_step: int | None
     trigger_price: int | None
     trigger_above: bool | None
     releases_at: int | None

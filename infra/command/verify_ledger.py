@@ -30,13 +30,14 @@ from infra.command.exit_checks import EXIT_CHECKS
 from infra.command.ledger_checks import LEDGER_CHECKS
 from infra.command.order_checks import ORDER_CHECKS
 from infra.command.payment_checks import PAYMENT_CHECKS
+from infra.command.plan_checks import PLAN_CHECKS
 from infra.command.posting_checks import POSTING_CHECKS
 from infra.command.report import Report
 
 SLOTS = 64
 CHECKS: Final[tuple[Check, ...]] = (
     *POSTING_CHECKS, *LEDGER_CHECKS, *ORDER_CHECKS, *EXIT_CHECKS, *BUST_CHECKS, *BOOK_CHECKS,
-    *PAYMENT_CHECKS, *DAY_CHECKS,
+    *PAYMENT_CHECKS, *DAY_CHECKS, *PLAN_CHECKS,
 )  # fmt: skip
 #: SQLSTATE class of values that a question can't work with.
 _DATA_EXCEPTION = "22"

@@ -4,8 +4,9 @@ One JSON array a line, and one line a turn of the venue. Invariants: all that a 
 the file together or not at all, so an auction is never half matched after a kill; and it is there
 (a completed `write(2)`, so the kernel has it) before a report is handed to a FIX session, while a
 `sent` entry follows once the session's own store has the report. So on a restart every report
-without one may not have left, and is sent again with PossResend=Y and its first ExecID. There is no
-fsync: a killed process loses nothing, a machine that loses power may lose the last seconds.
+without one may not have left, and is sent again with PossResend=Y and its first ExecID; where the
+session's store is lost, so is every one of the latest trade date. There is no fsync: a killed
+process loses nothing, a machine that loses power may lose the last seconds.
 
 Entries: ["report", class, fields...], ["sent", session, count], ["received", session, MsgSeqNum],
 ["boot", n], ["market", trade date, {symbol: [previous close, open, high, low, last, volume]}],
@@ -46,6 +47,8 @@ class Recovered:
 
     register: Register = field(default_factory=Register)
     unsent: dict[str, deque[Report]] = field(default_factory=dict)
+    told: dict[str, deque[Report]] = field(default_factory=dict)
+    told_date: str = ""
     received: dict[str, int] = field(default_factory=dict)
     boot: int = 0
     market_date: str = ""
@@ -144,9 +147,8 @@ def _apply(recovered: Recovered, line: list[Any]) -> None:
             recovered.register.apply(report)
             recovered.unsent.setdefault(report.session, deque()).append(report)
         case ["sent", session, count]:
-            unsent = recovered.unsent[session]
             for _ in range(count):
-                unsent.popleft()
+                _tell(recovered, recovered.unsent[session].popleft())
         case ["received", session, sequence]:
             recovered.received[session] = sequence
         case ["boot", boot]:
@@ -157,6 +159,14 @@ def _apply(recovered: Recovered, line: list[Any]) -> None:
             recovered.floor = state
         case _:
             raise ValueError("a line of an unknown kind")
+
+
+def _tell(recovered: Recovered, report: Report) -> None:
+    """Its session's store has it; those of earlier trade dates are not asked for any more."""
+    if isinstance(report, ExecutionReport) and report.trade_date > recovered.told_date:
+        recovered.told.clear()
+        recovered.told_date = report.trade_date
+    recovered.told.setdefault(report.session, deque()).append(report)
 
 
 def _report(name: str, values: list[Any]) -> Report:

@@ -158,7 +158,7 @@ class Exchange:
         """Open the ports in the order in which they can be served."""
         self.venue.connect(self._orders, self._feed)
         self._orders.resume(self._journal.recovered.received)
-        self.venue.resend_unsent()
+        self.venue.resend_unsent(self._orders.without_a_past())
         self._health.start()
         self._matching.start()
         self._feed.start(LOOPBACK, self._settings.feed_port)

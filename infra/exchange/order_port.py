@@ -194,6 +194,14 @@ class OrderPort:
             session = fix.Session.lookupSession(self._sessions[broker])
             session.setNextTargetMsgSeqNum(min(session.getExpectedTargetNum(), through + 1))
 
+    def without_a_past(self) -> list[str]:
+        """The brokers whose session has sent nothing: they are new, or their store was lost."""
+        return [
+            name
+            for name, session_id in self._sessions.items()
+            if fix.Session.lookupSession(session_id).getExpectedSenderNum() == 1
+        ]
+
     def start(self) -> None:
         """Open the ports; PortError when one is in use."""
         for port, acceptor in self._acceptors:

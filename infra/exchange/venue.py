@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -138,8 +138,15 @@ class Venue:
         """Give the venue its sessions; call it once, before `run`."""
         self._orders, self._feed = orders, feed
 
-    def resend_unsent(self) -> None:
-        """Send again, with PossResend=Y, the reports that a kill may have kept from leaving."""
+    def resend_unsent(self, stores_lost: Iterable[str]) -> None:
+        """Send again, with PossResend=Y, the reports that a kill may have kept from leaving; all of
+        the trade date on a session whose store is lost, so that its numbers begin anew."""
+        recovered = self._journal.recovered
+        for session in stores_lost:
+            for report in recovered.told.get(session, ()):
+                self._orders.send(report, poss_resend=True)
+                self.figures.resent += 1
+        recovered.told.clear()
         for session, reports in self._journal.recovered.unsent.items():
             for report in reports:
                 self._orders.send(report, poss_resend=True)

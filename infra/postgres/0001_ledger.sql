@@ -69,10 +69,13 @@ CREATE TABLE ledger.orders (
   released_seq     bigint,                    -- the event that handed a waiting order to the venue
   expires_at       timestamptz,               -- when what is left of it ends; null: the venue ends it
   parent_order_id  bigint,                    -- of a GTC order placed again: the first of them; of an
-                                              -- exit: the entry whose fill it is for
+                                              -- exit: the entry whose fill it is for; of a
+                                              -- slice: its plan
   group_id         bigint,                    -- of two exits that wait together: the first stop's number
   leg              text,                      -- which of them it is
   stance           text,                      -- of a leg: see 0021_linked_exits.sql
+  trail            bigint,                    -- of a trailing stop: its distance from the best price
+  trail_step       bigint,                    -- how far its trigger moves at least
   exits            jsonb,                     -- of an entry: the legs that its fills bring to life
   reserved         bigint NOT NULL,           -- for the whole quantity, charges included
   charge_rates     bigint[] NOT NULL,         -- per 10^9, heads as in ledger.charge_head; [8] caps
@@ -105,7 +108,8 @@ CREATE TABLE ledger.orders (
     AND type IN ('MARKET', 'LIMIT', 'STOP', 'STOP_LIMIT') AND product IN ('CNC', 'MIS')
     AND validity IN ('DAY', 'IOC', 'TTL', 'GTC', 'GTT') AND pending_change IN ('MODIFY', 'CANCEL')
     AND (status <> 'TRIGGER_PENDING' OR expires_at IS NOT NULL) AND leg IN ('STOP', 'TARGET')
-    AND stance IN ('LEADS', 'FOLLOWS', 'STANDS_BY') AND (leg IS NULL) = (group_id IS NULL))
+    AND stance IN ('LEADS', 'FOLLOWS', 'STANDS_BY') AND (leg IS NULL) = (group_id IS NULL)
+    AND (trail IS NULL) = (trail_step IS NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX orders_by_user ON ledger.orders (user_id, order_id DESC);
 -- What is at the venue or on its way there; in front, what waits for the venue's answer.
@@ -336,6 +340,7 @@ INSERT INTO ledger.order_transition VALUES
   ('EXPIRED', 'ACKNOWLEDGED', 'EXPIRED'),
   ('CANCELLED', 'PARTLY_FILLED', 'CANCELLED'), ('CANCELLED', 'FULLY_FILLED', 'FILLED'),
   ('EXPIRED', 'PARTLY_FILLED', 'EXPIRED'), ('EXPIRED', 'FULLY_FILLED', 'FILLED'),
+  ('FILLED', 'FULLY_FILLED', 'FILLED'),
   ('PARTIALLY_FILLED', 'REPLACED_DOWN', 'FILLED'),
   ('PARTIALLY_FILLED', 'LEFT_UNFILLED', 'OPEN'), ('FILLED', 'LEFT_UNFILLED', 'OPEN'),
   ('PARTIALLY_FILLED', 'LEFT_PARTLY_FILLED', 'PARTIALLY_FILLED'),

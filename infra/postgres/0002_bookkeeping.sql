@@ -24,11 +24,13 @@ RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
     || convert_to(body, 'UTF8'))
 $$;
 
--- Writes one event and its outbox row, and returns the account after it, which is not written yet.
+-- Writes one event and its outbox row, or (p_later) returns the event for the caller to write; and the
+-- account after it, which is not written yet.
 -- p_body: members of a JSON object without its braces, or nothing.
-CREATE FUNCTION ledger.log_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
-    p_held bigint, p_borrowed bigint, p_at timestamptz, p_body text, p_symbol text, p_command text)
-RETURNS ledger.account LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger.chain_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
+    p_held bigint, p_borrowed bigint, p_at timestamptz, p_body text, p_symbol text, p_command text,
+    p_later boolean, OUT account ledger.account, OUT event ledger.ledger_event)
+LANGUAGE plpgsql AS $$
 DECLARE text_body text;
 BEGIN
   a.at := greatest(a.at, p_at);
@@ -41,12 +43,25 @@ BEGIN
     || ',"blocked":' || a.blocked || ',"seq":' || a.seq || '}}';
   a.head := ledger.event_hash(a.head, a.user_id, a.seq, a.at, p_kind, p_ref, p_cash, p_held,
     a.cash, a.held, a.borrowed, text_body);
+  account := a;
+  IF p_later THEN
+    event := ROW(a.user_id, a.seq, a.at, p_kind, p_ref, p_cash, p_held, a.cash, a.held, a.borrowed,
+      text_body, a.head, NULL);  -- xact: the table's own to say
+    RETURN;
+  END IF;
   INSERT INTO ledger.ledger_event VALUES (a.user_id, a.seq, a.at, p_kind, p_ref, p_cash, p_held,
     a.cash, a.held, a.borrowed, text_body, a.head);
   INSERT INTO ledger.outbox (part, user_id, seq, symbol, command)
     VALUES ((a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command);
-  RETURN a;
 END $$;
+
+-- Writes one event and its outbox row, and returns the account after it, which is not written yet.
+CREATE FUNCTION ledger.log_event(a ledger.account, p_kind text, p_ref bigint, p_cash bigint,
+    p_held bigint, p_borrowed bigint, p_at timestamptz, p_body text, p_symbol text, p_command text)
+RETURNS ledger.account LANGUAGE sql AS $$
+  SELECT (ledger.chain_event(a, p_kind, p_ref, p_cash, p_held, p_borrowed, p_at, p_body, p_symbol,
+    p_command, false)).account
+$$;
 
 -- Writes the account as its latest event left it.
 CREATE FUNCTION ledger.keep_account(a ledger.account) RETURNS ledger.account LANGUAGE plpgsql AS $$
@@ -306,6 +321,7 @@ CREATE FUNCTION ledger.order_facts(o ledger.orders) RETURNS json LANGUAGE sql ST
     'quantity', o.quantity, 'disclosed_quantity', o.disclosed_quantity, 'price', o.price,
     'limit_price', o.limit_price, 'parent_order_id', o.parent_order_id,
     'group_id', o.group_id, 'leg', o.leg, 'stance', o.stance, 'exits', o.exits,
+    'trail', o.trail, 'trail_step', o.trail_step,
     'trigger_price', o.trigger_price, 'trigger_above', o.trigger_above,
     'releases_at', ledger.micros(o.releases_at), 'expires_at', ledger.micros(o.expires_at),
     'product', o.product, 'validity', o.validity,

@@ -142,16 +142,19 @@ BEGIN
 END $$;
 
 -- Places one order of a locked account, or (p_write false) says what placing it would answer and writes
--- nothing. Returns the account after it, which the caller keeps (ledger.keep_account).
+-- nothing. Returns the account after it, which the caller keeps (ledger.keep_account), and with p_later
+-- the order, its event and its command, which the caller then writes (ledger.write_placed). Not for an
+-- order with terms, which may leave more than one event.
 -- p_terms: what it waits for and when it ends (ledger.with_terms), null for an order that goes at once.
 -- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED, RATE_LIMITED
 -- (then rules is the limit), or PUT_OFF, of a GTC order placed again; of the last two nothing is kept.
 CREATE FUNCTION ledger.place_one(a ledger.account, o ledger.orders, p_terms text, p_verdict text,
     p_open_orders_max integer, p_trade_date date, p_now timestamptz, p_write boolean,
-    OUT account ledger.account, OUT outcome text, OUT order_facts text, OUT rules text,
-    OUT available bigint, OUT largest bigint)
+    p_later boolean, OUT account ledger.account, OUT outcome text, OUT order_facts text,
+    OUT rules text, OUT available bigint, OUT largest bigint, OUT placed ledger.orders,
+    OUT event ledger.ledger_event, OUT command text)
 LANGUAGE plpgsql AS $$
-DECLARE b ledger.orders; j record; v_rules jsonb; v_held bigint := 0; v_reached json;
+DECLARE b ledger.orders; j record; v_rules jsonb; v_held bigint := 0; v_reached json; v_logged record;
 BEGIN
   account := a;
   IF p_write AND a.class <> 'TEST' AND NOT ledger.is_brokers_own(o.client_order_id) THEN
@@ -162,19 +165,15 @@ BEGIN
       RETURN;
     END IF;
   END IF;
-  o.trade_date := p_trade_date; o.charges := '{0,0,0,0,0,0,0}';
-  o.filled_quantity := 0; o.traded_value := 0; o.request := 0; o.accepted_request := 0;
-  o.created_at := p_now; o.updated_at := p_now; o.version := 1;
-  o.touched_at := clock_timestamp();
-  b := o;
-  b.status := 'DENIED';
-  o.status := 'PENDING';
+  o.trade_date := p_trade_date; o.charges := '{0,0,0,0,0,0,0}'; o.filled_quantity := 0;
+  o.traded_value := 0; o.request := 0; o.accepted_request := 0; o.version := 1;
+  o.created_at := p_now; o.updated_at := p_now; o.touched_at := clock_timestamp();
+  b := o; b.status := 'DENIED'; o.status := 'PENDING';
   IF p_terms IS NOT NULL THEN o := ledger.with_terms(o, p_terms::json); END IF;
   j := ledger.judge(a, b, o, p_open_orders_max);
   v_rules := p_verdict::jsonb || j.rules;
   IF p_terms IS NOT NULL THEN v_rules := v_rules || ledger.terms_rules(o, p_terms::json); END IF;
-  outcome := 'ACCEPTED';
-  largest := j.largest;
+  outcome := 'ACCEPTED'; largest := j.largest;
   IF v_rules <> '[]' THEN
     outcome := 'DENIED';
     o.status := 'DENIED'; o.rules := v_rules;
@@ -189,15 +188,16 @@ BEGIN
     outcome := 'PUT_OFF';
     RETURN;
   END IF;
-  o.order_id := ledger.new_order_id(o.user_id);
-  o.placed_seq := a.seq + 1;
+  o.order_id := ledger.new_order_id(o.user_id); o.placed_seq := a.seq + 1;
   IF o.leg IS NOT NULL THEN o.group_id := o.order_id; END IF;
-  INSERT INTO ledger.orders SELECT (o).* ON CONFLICT (user_id, client_order_id) DO NOTHING;
-  IF NOT FOUND THEN  -- the key was used: its first answer stands, whatever the rules say by now
-    SELECT f.* INTO outcome, order_facts, rules, available, largest FROM ledger.orders x,
-      LATERAL ledger.first_answer(x, o.fingerprint) f
-      WHERE x.user_id = o.user_id AND x.client_order_id = o.client_order_id;
-    RETURN;
+  IF NOT p_later THEN
+    INSERT INTO ledger.orders SELECT (o).* ON CONFLICT (user_id, client_order_id) DO NOTHING;
+    IF NOT FOUND THEN  -- the key was used: its first answer stands, whatever the rules say by now
+      SELECT f.* INTO outcome, order_facts, rules, available, largest FROM ledger.orders x,
+        LATERAL ledger.first_answer(x, o.fingerprint) f
+        WHERE x.user_id = o.user_id AND x.client_order_id = o.client_order_id;
+      RETURN;
+    END IF;
   END IF;
   order_facts := ledger.order_facts(o)::text;
   IF o.status <> 'DENIED' THEN
@@ -208,12 +208,14 @@ BEGIN
       v_held := ledger.rehold(b, o);
     END IF;
   END IF;
-  account := ledger.log_event(account,
+  IF o.status = 'PENDING' THEN command := ledger.order_command(o); END IF;
+  v_logged := ledger.chain_event(account,
     CASE o.status WHEN 'DENIED' THEN 'ORDER_DENIED' ELSE 'ORDER_PLACED' END, o.order_id, 0, v_held, 0,
     p_now, '"order":' || order_facts || ',"context":' || o.context
       || ',"fingerprint":"' || encode(o.fingerprint, 'hex') || '","charge_rates":'
-      || array_to_json(o.charge_rates)::text, o.symbol,
-    CASE o.status WHEN 'PENDING' THEN ledger.order_command(o) END);
+      || array_to_json(o.charge_rates)::text, o.symbol, command, p_later);
+  account := v_logged.account;
+  IF p_later THEN placed := o; event := v_logged.event; END IF;
   IF o.leg IS NOT NULL AND o.status <> 'DENIED' THEN
     account := ledger.place_leg(account, ledger.leg_of(o, p_terms::jsonb -> 'target', o.quantity),
       'EXITS_TOGETHER', o.order_id, p_now);
@@ -242,42 +244,12 @@ BEGIN
   ELSE
     a := ledger.account_on(p_user, p_trade_date);
   END IF;
-  p := ledger.place_one(a, o, p_terms, p_verdict, p_open_orders_max, p_trade_date, p_now, p_write);
+  p := ledger.place_one(a, o, p_terms, p_verdict, p_open_orders_max, p_trade_date, p_now, p_write,
+    false);
   IF (p.account).seq > a.seq THEN PERFORM ledger.keep_account(p.account); END IF;
   outcome := p.outcome; order_facts := p.order_facts; rules := p.rules; available := p.available;
   largest := p.largest;
   RETURN NEXT;
-END $$;
-
--- Many orders in one round trip and one commit: a JSON array of objects with the columns of an order,
--- and its terms, verdict and open_orders_max. Accounts are locked in order, so that two batches can't wait
--- for each other; each order is judged by itself, behind those before it in the batch; an account is
--- written once, as the last of its orders left it.
-CREATE FUNCTION ledger.place_orders(p_orders text, p_trade_date date, p_now timestamptz)
-RETURNS TABLE (place integer, outcome text, order_facts text, rules text, available bigint,
-  largest bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE r record; p record; a ledger.account; v_kept bigint;   -- the seq that `a` is written at
-BEGIN
-  FOR r IN SELECT x.ordinality, jsonb_populate_record(NULL::ledger.orders, x.value) AS wanted,
-      x.value ->> 'terms' AS terms, x.value ->> 'verdict' AS verdict,
-      (x.value ->> 'open_orders_max')::integer AS open_orders_max
-    FROM jsonb_array_elements(p_orders::jsonb) WITH ORDINALITY x
-    ORDER BY (x.value ->> 'user_id')::bigint, x.ordinality
-  LOOP
-    IF (r.wanted).user_id IS DISTINCT FROM a.user_id THEN
-      IF a.seq > v_kept THEN PERFORM ledger.keep_account(a); END IF;
-      a := ledger.lock_account((r.wanted).user_id, p_trade_date, p_now);
-      v_kept := a.seq;
-    END IF;
-    p := ledger.place_one(a, r.wanted, r.terms, r.verdict, r.open_orders_max, p_trade_date, p_now,
-      true);
-    a := p.account;
-    place := r.ordinality; outcome := p.outcome; order_facts := p.order_facts; rules := p.rules;
-    available := p.available; largest := p.largest;
-    RETURN NEXT;
-  END LOOP;
-  IF a.seq > v_kept THEN PERFORM ledger.keep_account(a); END IF;
 END $$;
 
 -- An order that is asked to become another: cancelled (p_quantity null) or replaced. One that waits is

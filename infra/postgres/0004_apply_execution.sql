@@ -202,7 +202,7 @@ CREATE FUNCTION ledger.happening_of(o ledger.orders, p_exec_type text, p_ord_sta
     p_quantity bigint, p_cumulative bigint, p_request integer, p_reject_code integer, p_today date)
 RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
-    WHEN p_exec_type = 'F' AND o.filled_quantity + p_quantity >= o.quantity THEN 'FULLY_FILLED'
+    WHEN p_exec_type = 'F' AND p_quantity >= o.quantity - o.filled_quantity THEN 'FULLY_FILLED'
     WHEN p_exec_type = 'F' THEN 'PARTLY_FILLED'
     -- A refused change may have named the venue's number before; an ending told twice is nothing new.
     WHEN p_exec_type = '0' THEN CASE WHEN 'PENDING' = o.status OR o.venue_order_id IS NULL
@@ -242,8 +242,6 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
       THEN 'UNKNOWN_EXEC_TYPE ' || p_exec_type
     WHEN ledger.never_sent(o) THEN 'NEVER_SENT'
     WHEN p_exec_type IN ('F', 'G') AND (p_quantity <= 0 OR p_price <= 0) THEN 'EMPTY_FILL'
-    WHEN p_exec_type = 'F' AND p_quantity > o.quantity - o.filled_quantity
-      THEN 'FILLED_MORE_THAN_ORDERED'
     -- 10^17 paise: no price of this world, and what 64 bits can still be added to.
     WHEN p_exec_type IN ('F', 'G') AND p_quantity::numeric * p_price > 10 ^ 19 THEN 'IMPOSSIBLE_PRICE' END
 $$;
@@ -284,6 +282,9 @@ BEGIN
   why := ledger.fault_of(o, p_exec_type, p_quantity, p_price);
   IF why IS NULL AND p_exec_type IN ('G', 'H') THEN
     why := ledger.amendment_fault(o, p_trade_date, p_exec_ref, p_today);
+  END IF;
+  IF why IS NOT NULL THEN RETURN; END IF;
+  IF p_exec_type IN ('G', 'H') THEN
     x := ledger.amended_trade(p_order, p_trade_date, p_exec_ref);
     happening := ledger.left_by(o, o.filled_quantity - x.quantity
       + CASE p_exec_type WHEN 'G' THEN p_quantity ELSE 0 END, p_ord_status);
@@ -291,7 +292,6 @@ BEGIN
     happening := ledger.happening_of(o, p_exec_type, p_ord_status, p_quantity, p_cumulative, p_request,
       p_reject_code, p_today);
   END IF;
-  IF why IS NOT NULL THEN RETURN; END IF;
   IF happening IS NULL THEN
     verdict := 'NOTHING';
     RETURN;
@@ -358,6 +358,7 @@ BEGIN
   IF o.leg IS NOT NULL OR o.exits IS NOT NULL THEN
     PERFORM ledger.follow_exits(j.o, p_today, p_now);
   END IF;
+  IF p_exec_type IN ('F', 'G') THEN PERFORM ledger.tell_overfill(p_user, p_order, p_now); END IF;
   RETURN QUERY SELECT 'APPLIED'::text, NULL::text, v_seq;
 END $$;
 

@@ -63,7 +63,7 @@ $$;
 -- The roles: the application reads and calls, the edge hands on and reads; neither writes a money table.
 GRANT USAGE ON SCHEMA ledger TO outcry_app, outcry_edge;
 GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.set_pledge,
-  ledger.place_order, ledger.place_orders, ledger.request_change, ledger.apply_execution,
+  ledger.place_order, ledger.request_change, ledger.apply_execution,
   ledger.park_execution, ledger.park_unreadable,
   ledger.holding_facts, ledger.position_facts, ledger.position_hold, ledger.part_of,
   ledger.order_facts, ledger.cancel_waits,

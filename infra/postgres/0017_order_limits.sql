@@ -174,6 +174,10 @@ BEGIN
     FROM ledger.orders o, unnest(o.change_keys) AS k (key)
     WHERE o.user_id = p_user AND starts_with(k.key, v_id) ORDER BY o.order_id;
   IF FOUND THEN RETURN; END IF;
+  -- What places orders by itself ends with them (0022_sliced_orders.sql).
+  PERFORM ledger.cancel_plan(p_user, x.plan_id, p_today, p_now) FROM ledger.plan x
+    WHERE x.user_id = p_user AND x.state = 'ACTIVE'
+      AND (p_symbol IS NULL OR x.symbol = p_symbol) AND (p_side IS NULL OR x.side = p_side);
   FOR r IN SELECT o.order_id FROM ledger.orders o
     WHERE o.user_id = p_user AND ledger.is_working(o.status)
       AND (p_symbol IS NULL OR o.symbol = p_symbol) AND (p_side IS NULL OR o.side = p_side)

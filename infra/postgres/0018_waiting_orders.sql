@@ -26,7 +26,7 @@ CREATE INDEX orders_to_renew ON ledger.orders (user_id, order_id)
 -- A new order with its terms: trigger_price, releases_at (it waits for one of them), expires_at, the
 -- trade_date that it is for, when that isn't today, and the order that it continues. trigger_above:
 -- whether prices reach it from below. A stop with a target is one of two legs and keeps for both;
--- exits: what an entry's fills bring to life.
+-- exits: what an entry's fills bring to life; trail, trail_step: 0021_linked_exits.sql.
 CREATE FUNCTION ledger.with_terms(o ledger.orders, p_terms json) RETURNS ledger.orders
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -36,6 +36,8 @@ BEGIN
   o.expires_at := (p_terms ->> 'expires_at')::timestamptz;
   o.parent_order_id := (p_terms ->> 'parent_order_id')::bigint;
   o.trade_date := coalesce((p_terms ->> 'trade_date')::date, o.trade_date);
+  o.trail := (p_terms ->> 'trail')::bigint;
+  o.trail_step := (p_terms ->> 'trail_step')::bigint;
   o.exits := nullif((p_terms -> 'exits')::jsonb, 'null');
   IF json_typeof(p_terms -> 'target') = 'object' THEN
     o.leg := 'STOP';
@@ -46,7 +48,8 @@ BEGIN
 END $$;
 
 -- What a new order's terms may break by what the account has: so many GTTs at most, two legs being
--- one, and exits of no more than is open to be exited.
+-- one, exits of no more than is open to be exited, and a plan's order one at a time
+-- (0022_sliced_orders.sql).
 CREATE FUNCTION ledger.terms_rules(o ledger.orders, p_terms json) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE v_most integer := (p_terms ->> 'gtt_max')::integer; v_there integer; v_open bigint;
@@ -58,8 +61,9 @@ BEGIN
         o.quantity::text, v_open::text, v_open));
     END IF;
   END IF;
-  IF v_most IS NULL THEN RETURN '[]'; END IF;
-  SELECT count(DISTINCT coalesce(x.group_id, x.order_id)) INTO v_there FROM ledger.orders x WHERE x.user_id = o.user_id
+  IF v_most IS NULL THEN RETURN ledger.plan_rules(o); END IF;
+  SELECT count(DISTINCT coalesce(x.group_id, x.order_id)) INTO v_there
+    FROM ledger.orders x WHERE x.user_id = o.user_id
     AND x.validity = 'GTT' AND x.status = 'TRIGGER_PENDING';
   IF v_there < v_most THEN RETURN '[]'; END IF;
   RETURN jsonb_build_array(ledger.rule('TOO_MANY_GTT', 'cancel one first', (v_there + 1)::text,
@@ -70,7 +74,8 @@ END $$;
 -- whose sibling is at the venue.
 CREATE FUNCTION ledger.is_due(o ledger.orders, p_price bigint, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN o.stance = 'STANDS_BY' THEN false WHEN o.trigger_price IS NULL THEN o.releases_at <= p_now
+  SELECT CASE WHEN o.stance = 'STANDS_BY' THEN false
+    WHEN o.trigger_price IS NULL THEN o.releases_at <= p_now
     WHEN o.trigger_above THEN p_price >= o.trigger_price
     ELSE p_price <= o.trigger_price END
 $$;
@@ -181,7 +186,7 @@ BEGIN
 END $$;
 
 -- An order cancelled by the change whose key is the first, with the reason where it was the broker who
--- asked (functions/orders/square_off.py), or who cancelled it with another.
+-- asked (functions/orders/square_off.py), who cancelled it with another, or its plan.
 CREATE FUNCTION ledger.with_cancel_reason(o ledger.orders) RETURNS ledger.orders
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
@@ -191,6 +196,9 @@ BEGIN
   ELSIF starts_with(o.change_keys[1], 'cancel leg:') THEN
     o.reason_code := 'SIBLING_CANCELLED';
     o.reason := 'the exit that it waited with was cancelled';
+  ELSIF starts_with(o.change_keys[1], 'cancel plan:') THEN  -- no id of a client's own has a colon
+    o.reason_code := 'CANCELLED_BY_PLAN';
+    o.reason := 'cancelled by the plan that placed it';
   END IF;
   RETURN o;
 END $$;

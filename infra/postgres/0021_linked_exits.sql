@@ -1,5 +1,5 @@
 -- Exits that wait together: a stop and a target of which one is to fill, and entries whose fills bring
--- such a pair to life.
+-- such a pair to life. And the stop that follows the price.
 --
 -- Invariants kept here, under the account's lock:
 --   * Of a group's two legs at most one is at the venue. One that waits LEADS (it keeps what either
@@ -14,6 +14,9 @@
 --   * No leg is for more than what is open to be exited as it goes to the venue.
 --   * What the venue filled beyond that (a fill of a leg that was said to be dead) is booked as a fact;
 --     what is at the venue then is cancelled, and waits again for what is left.
+--   * A trailing stop's trigger moves one way only, by a trade, to its distance from that trade, and by
+--     no less than its step: the best price is in the order's row to within a step, whoever dies, and
+--     an order has no more such events than the price has steps. It fires as every stop does.
 -- A leg's number tells nothing of its group; the group's is its first stop's.
 
 CREATE INDEX orders_linked ON ledger.orders (user_id, group_id) WHERE group_id IS NOT NULL;
@@ -255,3 +258,33 @@ BEGIN
     PERFORM ledger.grow_exits(n, n.filled_quantity - b.filled_quantity, p_now);
   END IF;
 END $$;
+
+-- The trigger of a trailing stop after a trade: that of before until the trade is a step better.
+CREATE FUNCTION ledger.trailed(o ledger.orders, p_price bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN o.trigger_above AND p_price + o.trail <= o.trigger_price - o.trail_step
+      THEN p_price + o.trail
+    WHEN NOT o.trigger_above AND p_price - o.trail >= o.trigger_price + o.trail_step
+      THEN p_price - o.trail
+    ELSE o.trigger_price END
+$$;
+
+-- Moves the trigger of a trailing stop that waits, as that version, by a trade (p_seen: the JSON object
+-- of what was seen). True when it moved now.
+CREATE FUNCTION ledger.trail_order(p_user bigint, p_order bigint, p_version integer, p_price bigint,
+    p_seen text, p_today date, p_now timestamptz)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE a ledger.account; b ledger.orders; n ledger.orders;
+BEGIN
+  a := ledger.lock_account(p_user, p_today, p_now);
+  SELECT * INTO b FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user
+    AND x.status = 'TRIGGER_PENDING' AND x.version = p_version AND x.trail IS NOT NULL;
+  n := b;
+  n.trigger_price := ledger.trailed(b, p_price);
+  IF b.order_id IS NULL OR n.trigger_price = b.trigger_price THEN RETURN false; END IF;
+  PERFORM ledger.book_waiting(a, b, n, 'MODIFIED', 'ORDER_MODIFIED',
+    ',"trigger":' || p_seen || ledger.cause('TRAILED', p_order), NULL, p_now);
+  RETURN true;
+END $$;
+
+GRANT EXECUTE ON FUNCTION ledger.trail_order TO outcry_app;

@@ -30,7 +30,8 @@ BEGIN
     FROM ledger.trade x JOIN ledger.orders o USING (user_id, order_id)
     JOIN ledger.ledger_event e USING (user_id, seq)
     WHERE x.user_id = p.user_id AND x.trade_date = p.trade_date AND o.symbol = p.symbol
-      AND x.seq <> p_seq AND (o.product = 'MIS' OR e.body::jsonb ? 'short') ORDER BY x.seq
+      AND x.seq <> p_seq AND (e.body::jsonb ? 'short'
+        OR o.product = 'MIS' AND o.trade_date = p.trade_date) ORDER BY x.seq
   LOOP
     p := (ledger.fill_position(p, t.side, t.quantity, t.value)).after;
   END LOOP;
@@ -255,4 +256,21 @@ BEGIN
     DELETE FROM ledger.contract_note_due d WHERE d.user_id = b.user_id AND d.trade_date = p_trade_date;
   END IF;
   RETURN m.event_seq;
+END $$;
+
+-- A venue has filled more of an order than was ordered: the trade is booked as every trade is, and the
+-- order and its owner are told by an event of its own. Nothing for an order that is not overfilled.
+CREATE FUNCTION ledger.tell_overfill(p_user bigint, p_order bigint, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE a ledger.account; o ledger.orders;
+BEGIN
+  UPDATE ledger.orders x SET reason_code = 'OVERFILLED', version = x.version + 1,
+    reason = format('the exchange filled %s more than was ordered', x.filled_quantity - x.quantity)
+    WHERE x.order_id = p_order AND x.filled_quantity > x.quantity RETURNING * INTO o;
+  IF NOT FOUND THEN RETURN; END IF;
+  SELECT * INTO STRICT a FROM ledger.account x WHERE x.user_id = p_user;
+  PERFORM ledger.append_event(a, 'ORDER_OVERFILLED', p_order, 0, 0, 0, p_now,
+    '"order":' || ledger.order_facts(o)::text || ',"alert":' || json_build_object(
+      'code', 'OVERFILLED', 'order_id', o.order_id, 'symbol', o.symbol, 'side', o.side,
+      'quantity', o.filled_quantity - o.quantity, 'price', o.limit_price)::text, o.symbol, NULL);
 END $$;

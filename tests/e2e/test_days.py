@@ -17,6 +17,8 @@ pytestmark = pytest.mark.xdist_group("own stacks")
 INDIA = ZoneInfo("Asia/Kolkata")
 #: A schedule looks at the clock five times a second; the job itself takes milliseconds.
 JOB_SECONDS = 120.0
+#: Until a part that was killed is back and has caught up.
+BACK_SECONDS = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +199,50 @@ def test_orders_live_as_long_as_they_were_told_to(stack: Stack, trader: Trader) 
     assert trader.order(gtt)["status"] == "CANCELLED"
     assert stack.outcry("ledger", "verify").returncode == 0
     assert stack.outcry("reconcile").returncode == 0
+
+
+def plan(trader: Trader, **terms: Any) -> str:
+    """The number of a plan of INFY at the market."""
+    body = {"client_id": terms["kind"], "symbol": "INFY", "side": "BUY", **terms}
+    answer = trader.http.post("/v1/plans", json=body)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["plan_id"])
+
+
+def plan_with(trader: Trader, number: str, **wanted: Any) -> Any:
+    """The plan once it shows that."""
+    return eventually(
+        lambda: trader.get(f"/v1/plans/{number}"),
+        lambda found: all(found[name] == value for name, value in wanted.items()),
+        BACK_SECONDS,
+    )
+
+
+@pytest.mark.timeout(400)
+def test_an_iceberg_goes_by_its_fills_and_a_twap_by_the_clock_though_the_booker_is_killed(
+    stack: Stack, trader: Trader
+) -> None:
+    to_time(stack, 12, 0)
+    iceberg = plan(trader, kind="ICEBERG", quantity=23, legs=10)
+    plan_with(trader, iceberg, state="COMPLETED", filled_quantity=23)
+    now = advance(stack, "0m")
+    ends = (now + timedelta(minutes=28)).isoformat()
+    twap = plan(trader, kind="TWAP", quantity=8, ends_at=ends, interval_minutes=10)
+    assert [s["planned_quantity"] for s in trader.get(f"/v1/plans/{twap}")["slices"]] == [3, 3, 2]
+    plan_with(trader, twap, filled_quantity=3)
+    stack.kill("ledger")
+    advance(stack, "10m")
+    plan_with(trader, twap, filled_quantity=6)
+    advance(stack, "10m")
+    done = plan_with(trader, twap, state="COMPLETED")
+    assert [each["quantity"] for each in done["slices"]] == [3, 3, 2]
+    orders = [o for o in trader.every_order() if o["parent_order_id"] in (iceberg, twap)]
+    assert sum(o["filled_quantity"] for o in orders) == 31
+    assert len(orders) == 13
+    for command in ("verify", "rebuild"):
+        verified = stack.outcry("ledger", command)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+    eventually(lambda: stack.outcry("reconcile"), lambda done: done.returncode == 0, BACK_SECONDS)
 
 
 def test_what_moved_is_anchored_within_the_minute(stack: Stack, trader: Trader) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.stack import own_stack
+from tests.support.stack import Stack, own_stack
 from tests.support.trader import FINAL, Trader, eventually
 
 # Beside the others that run a stack of their own: one of them at a time.
@@ -30,6 +30,18 @@ def _shown(trader: Trader, symbol: str, **facts: str) -> None:
     eventually(
         lambda: trader.get(f"/v1/instruments/{symbol}"), lambda i: facts.items() <= i.items(), 120
     )
+
+
+def _take_back(stack: Stack, trader: Trader, order_id: str) -> None:
+    """The exchange busts the order's one trade: the user is told, and every book has it undone."""
+    (fill,) = trader.order(order_id)["fills"]
+    busted = httpx.post(
+        f"{stack.status()['exchange']}/control", json={"do": "bust", "exec_id": fill["exec_id"]}
+    )
+    assert busted.status_code == httpx.codes.OK, busted.text
+    order = eventually(lambda: trader.order(order_id), lambda o: o["status"] == "CANCELLED", 30)
+    assert (order["reason"]["code"], order["fills"]) == ("TRADE_BUSTED", [])
+    assert order["history"][-1]["kind"] == "FILL_BUSTED"
 
 
 def test_what_the_exchange_does_by_itself_is_seen_and_all_books_agree(
@@ -67,6 +79,7 @@ def test_what_the_exchange_does_by_itself_is_seen_and_all_books_agree(
         _shown(trader, "SBIN", band_low=f"{low}.00", band_high=f"{high}.00")
         outside = trader.place(symbol="SBIN", side="BUY", quantity=1, price=_below(trader, "SBIN"))
         assert [rule["code"] for rule in outside.json()["rules"]] == ["PRICE_OUTSIDE_BAND"]
+        _take_back(stack, trader, traded.json()["order_id"])
         with trader.stream() as stream:
             stream.send(action="ping", id=1)
             stream.until(lambda message: message["type"] == "pong")  # it is signed in

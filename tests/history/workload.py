@@ -46,11 +46,11 @@ def enough(folder: Path) -> Path:
     return folder / "enough"
 
 
-def open_accounts(folder: Path, urls: Sequence[str], users: Sequence[int]) -> None:
+def open_accounts(folder: Path, urls: Sequence[str], users: Sequence[int], life: int = 1) -> None:
     """Every account with cash, and with shares bought the day before, by recorded calls."""
     set_day(folder, DAY_BEFORE)
     setting = Setting(folder, list(urls), list(users), 0)
-    client, venue = Client(setting, "opener", 0), Venue(setting, "opening", 0, [])
+    client, venue = Client(setting, f"opener.{life}", 0), Venue(setting, f"opening.{life}", 0, [])
     for user in users:
         accounts.open_account(client.shards, user, noon(DAY_BEFORE), AccountClass.TEST)
         client.pay_in(user, FUNDS, DAY_BEFORE)
@@ -64,15 +64,16 @@ def open_accounts(folder: Path, urls: Sequence[str], users: Sequence[int]) -> No
     set_day(folder, DAYS[0])
 
 
-def run_in_threads(folder: Path, urls: Sequence[str], steps: int, seed: int) -> None:
+def run_in_threads(folder: Path, urls: Sequence[str], steps: int, seed: int, life: int = 1) -> None:
     """Four clients and two venues on two accounts, over two settlement days, until the clients
-    have made so many steps together. Raises what any of them raised."""
-    users = [1, 2]
-    open_accounts(folder, urls, users)
+    have made so many steps together. Each life of the same books has two accounts of its own.
+    Raises what any of them raised."""
+    users = [2 * life - 1, 2 * life]
+    open_accounts(folder, urls, users, life)
     setting = Setting(folder, list(urls), users, time.monotonic() + THREADS_SECONDS)
-    clients = [Client(setting, f"client-{n}.1", seed) for n in range(4)]
+    clients = [Client(setting, f"client-{n}.{life}", seed) for n in range(4)]
     venues = [
-        Venue(Setting(folder, list(urls), [user], setting.until), f"venue-{user}.1", seed, [])
+        Venue(Setting(folder, list(urls), [user], setting.until), f"venue-{user}.{life}", seed, [])
         for user in users
     ]
     days = list(DAYS[1:])

@@ -30,7 +30,7 @@ class Told(NamedTuple):
 
     The fields are tags 150, 39, 14, 151, 32 and 31; `of` the number of our request in ClOrdID (0:
     the order); `quantity` tag 38; `code` tag 103 or 102; `name` and `about` letters for tags 17
-    and 19."""
+    and 19; `ours` is where our order stands where that isn't where the venue's does."""
 
     exec_type: str
     status: str
@@ -43,6 +43,7 @@ class Told(NamedTuple):
     code: int | None = None
     name: str = ""
     about: str = ""
+    ours: str = ""
 
 
 Step = Asked | Told
@@ -102,7 +103,9 @@ _CANCELS = (
         _CANCEL, Told("9", "A", 0, 0, of=1, code=2), _NEW, Told("F", "2", 100, 0, 100)),
         ("FILLED", 100, 100)),
     Scenario("B.1.f", "cancel of an order that the venue says it doesn't know, then does", (
-        _CANCEL, Told("9", "8", 0, 0, of=1, code=1), _NEW, Told("F", "2", 100, 0, 100)),
+        # It followed the order on its session, so that the order is over; its trade counts even so.
+        _CANCEL, Told("9", "8", 0, 0, of=1, code=1), _NEW._replace(ours="CANCELLED"),
+        Told("F", "2", 100, 0, 100, ours="FILLED")),
         ("FILLED", 100, 100)),
 )  # fmt: skip
 
@@ -206,4 +209,28 @@ _UNSOLICITED = (
         ("FILLED", 100, 100)),
 )  # fmt: skip
 
-SCENARIOS = (*_VANILLA, *_CANCELS, *_REPLACES, *_SEQUENCES, *_UNSOLICITED)
+_AMENDED = (
+    Scenario("J.1.a", "a filled order, then busts and corrections of its trades", (
+        _NEW, Told("F", "1", 10, 90, 10, name="C"), Told("F", "2", 100, 0, 90, 101, name="D"),
+        Told("H", "1", 90, 10, 0, name="E", about="C"),
+        Told("G", "1", 90, 10, 90, 100, name="F", about="D"), Told("F", "2", 100, 0, 10, 99),
+        Told("G", "2", 100, 0, 90, 98, name="H", about="F")),
+        ("FILLED", 100, 100)),
+    Scenario("J.1.a sold", "a filled sale, then busts and corrections of its trades", (
+        _NEW, Told("F", "1", 10, 90, 10, name="C"), Told("F", "2", 100, 0, 90, 101, name="D"),
+        Told("H", "1", 90, 10, 0, name="E", about="C"),
+        Told("G", "1", 85, 15, 85, 102, name="F", about="D"), Told("F", "2", 100, 0, 15, 99),
+        Told("G", "2", 100, 0, 85, 103, name="H", about="D")),
+        ("FILLED", 100, 100), "SELL"),
+    Scenario("J.1.a ended", "a bust of a filled order ends it, as our venue has it", (
+        _NEW, Told("F", "1", 10, 90, 10, name="C"), Told("F", "2", 100, 0, 90),
+        Told("H", "4", 90, 0, 0, name="E", about="C")),
+        ("CANCELLED", 100, 90)),
+    Scenario("J.1.b", "a cancelled order, then a bust and another fill", (
+        _NEW, Told("F", "1", 50, 50, 50, name="B"), _CANCEL, Told("6", "6", 50, 50, of=1),
+        Told("4", "4", 50, 0, of=1), Told("H", "4", 0, 0, 0, about="B"),
+        Told("F", "4", 40, 0, 40, 101)),
+        ("CANCELLED", 100, 40)),
+)  # fmt: skip
+
+SCENARIOS = (*_VANILLA, *_CANCELS, *_REPLACES, *_SEQUENCES, *_UNSOLICITED, *_AMENDED)

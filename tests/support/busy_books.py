@@ -14,6 +14,7 @@ from functions.shared.bookkeeping.settling import OpenPosition
 from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.payments import Direction, PaymentHappening
+from functions.shared.domain.plans import End, PlanKind, PlanState
 from functions.shared.domain.short_delivery import SHORTAGE_RATES
 from functions.shared.stores.objects import FileObjects
 from functions.shared.stores.postgres import Shards
@@ -25,12 +26,13 @@ from infra.local.postgres import APPLICATION
 from tests.support.contract_notes import write_note_of
 from tests.support.eventually import wait_until
 from tests.support.ledger import ACME, LAKH, NOON, RUPEE, TODAY, Trader, price
-from tests.support.linked_exits import bracket, pair
+from tests.support.linked_exits import bracket, pair, trail, trailing_stop
+from tests.support.plans import end_plan, open_iceberg, open_timed, place_slice, request_end
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 from tests.support.waiting import gtt, modify_stop, release, stopped
 
 INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER, OVERSELLER = 7, 9, 11, 13, 15, 17, 19
-LOSER, WAITER = 21, 23
+LOSER, WAITER, PLANNER, BUSTED = 21, 23, 25, 27
 """They live on shard 0."""
 HOMES_OF_SHARD_0 = dict.fromkeys(range(32), 0)
 _QUIET = """
@@ -62,8 +64,10 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
             _pay(Trader(shards, PAYER, LAKH))
             _fill_dearly(Trader(shards, BORROWER, LAKH))
             _wait(Trader(shards, WAITER, LAKH))
+            _slice(Trader(shards, PLANNER, LAKH))
             _oversell(Trader(shards, OVERSELLER, LAKH))
             _lose(Trader(shards, LOSER, 3_000 * RUPEE))
+            _take_back(Trader(shards, BUSTED, LAKH))
             anchor_everything(shards, folder)
         finally:
             shards.close()
@@ -166,6 +170,22 @@ def _change_minds(trader: Trader) -> None:
     set_pledge(trader.shards, trader.user_id, ACME.symbol, 2, trader.today, trader.now)
 
 
+def _take_back(trader: Trader) -> None:
+    """A purchase, a sale and an intraday trade that the venue takes back, and one it corrects."""
+    trader.own(5, 90)
+    for order, trade, status in (
+        (trader.buy(10), "BUST-1", "1"), (trader.sell(4), "BUST-2", "4"),
+        (trader.buy(3, product=Product.MIS), "BUST-3", "0"),
+    ):  # fmt: skip
+        trader.fill(order, 2, 99)
+        trader.fill(order, 1, 101, exec_id=trade)
+        trader.told(order, "H", exec_ref=trade, ord_status=status, exec_id=f"{trade}-H")
+    order = trader.buy(2)
+    trader.fill(order, 2, exec_id="BUST-4")
+    corrected = {"last_quantity": 2, "last_price": price(98), "exec_id": "BUST-4-G"}
+    trader.told(order, "G", exec_ref="BUST-4", ord_status="2", **corrected)
+
+
 def _fill_dearly(trader: Trader) -> None:
     """At a price far above the order's: what the account lacks is lent."""
     trader.fill(trader.buy(500), 500, 4_000)
@@ -242,7 +262,8 @@ def _pay(trader: Trader) -> None:
 
 def _wait(trader: Trader) -> None:
     """A stop that was released and filled, one that was changed and waits on, GTTs that wait; exits
-    that wait together, one of which is at the venue, and those of an entry."""
+    that wait together, one of which is at the venue, those of an entry, and a stop that followed
+    the price."""
     order = stopped(trader, Side.BUY, 10, 105)
     release(trader, order, 106)
     trader.fill(order, 10, 106)
@@ -252,6 +273,21 @@ def _wait(trader: Trader) -> None:
     pair(trader, Side.SELL, 2, stop=95, target=105)
     release(trader, pair(trader, Side.SELL, 2, stop=95, target=105)[0], 94)
     trader.fill(bracket(trader, Side.BUY, 5, 100, stop=95, target=105), 3)
+    trail(trader, trailing_stop(trader, Side.BUY, 1, 5), 99)
+
+
+def _slice(trader: Trader) -> None:
+    """Plans in every state: one whose order works, one missed in part, one over, others ended."""
+    open_iceberg(trader)
+    timed = open_timed(trader, PlanKind.VWAP, Side.BUY)
+    trader.fill(place_slice(trader, timed, 2, 3), 2)
+    over = open_timed(trader, PlanKind.TWAP, Side.SELL, Product.MIS)
+    trader.told(place_slice(trader, over, 1, 2), "C")
+    end_plan(trader, over, End(PlanState.EXPIRED, "WINDOW_OVER", "6 are left"))
+    cancelled = open_iceberg(trader, legs=2)
+    request_end(trader, cancelled)
+    end_plan(trader, cancelled, End(PlanState.CANCELLED))
+    request_end(trader, open_timed(trader, PlanKind.TWAP, Side.BUY))
 
 
 def _note(trader: Trader) -> None:

@@ -20,9 +20,8 @@ from tests.support.oracle_order import MARGIN, Order, Position, half_up
 UNDER_WAY_MOST = 20
 """Withdrawals that the bank has not answered yet."""
 USABLE_SAME_DAY = Fraction(80, 100)
-"""Of what settled shares were sold for: they are delivered early. The rest, and all of what shares
-bought the day before were sold for, must settle first. Shares bought and sold on one day: what they
-cost can be spent again, what they gained must settle."""
+"""Of what settled shares were sold for. The rest, and all of what shares bought the day before were
+sold for, must settle first; of shares bought and sold on one day, what they gained."""
 
 
 class Entry(NamedTuple):
@@ -253,6 +252,8 @@ class Account:
         held = self.held()
         if happening == "FILL":
             self._fill(report, order, today, held)
+            if order.filled > order.quantity:
+                self.note("ORDER_OVERFILLED", report.order)
         else:
             self.note(order.take(happening), report.order, held_before=held)
         return "APPLIED"

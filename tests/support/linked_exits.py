@@ -3,15 +3,16 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from functions.shared.bookkeeping import placing, reading
+from functions.shared.bookkeeping import placing, reading, releasing
 from functions.shared.bookkeeping.placing import Placed
+from functions.shared.clock import micros
 from functions.shared.domain.gtt import judge_gtt
 from functions.shared.domain.legs import ExitPrices
 from functions.shared.domain.linked_exits import Market, exits_of, target_leg
 from functions.shared.domain.orders import AT_VENUE, WORKING, OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.domain.waiting import Terms, terms_of
-from functions.shared.wire.events import OrderFacts
+from functions.shared.wire.events import OrderFacts, TriggerSeen
 from tests.support.ledger import ACME, OPEN, Trader, price
 from tests.support.waiting import LAST, stop_placement
 
@@ -78,6 +79,27 @@ def bracket(
     assert placed.outcome == "ACCEPTED", placed.rules
     assert placed.order is not None
     return placed.order.order_id
+
+
+def trailing_stop(trader: Trader, side: Side, quantity: int, trail: float) -> int:
+    """A stop that follows the price, placed at LAST, in steps of a tenth of its distance."""
+    trigger = 100 - trail if side is Side.SELL else 100 + trail
+    wanted = stop_placement(trader, side, quantity, trigger)
+    assert wanted.terms is not None
+    terms = replace(wanted.terms, trail=price(trail), trail_step=price(trail) // 10)
+    placed = placing.place(trader.shards, replace(wanted, terms=terms))
+    assert placed.outcome == "ACCEPTED", placed.rules
+    assert placed.order is not None
+    return placed.order.order_id
+
+
+def trail(trader: Trader, order_id: int, rupees: float) -> bool:
+    """What the worker does when it is told of a trade that a trailing stop is to follow."""
+    seen = TriggerSeen(why="PRICE", seen_at=micros(trader.now), price=price(rupees), seq=7)
+    return releasing.trail(
+        trader.shards, trader.order(order_id), trader.user_id, price(rupees), seen, trader.today,
+        trader.now,
+    )  # fmt: skip
 
 
 def legs(trader: Trader, order_id: int) -> list[OrderFacts]:

@@ -162,8 +162,9 @@ class Order:
         if not self.sent:  # the venue never heard of it
             return False
         if happening == "FILL":
-            late = self.status in {"CANCELLED", "EXPIRED"}
-            return (self.working or late) and 0 < quantity <= self.quantity - self.filled
+            # More than was ordered is a fact too.
+            late = self.status in {"CANCELLED", "EXPIRED", "FILLED"}
+            return (self.working or late) and quantity > 0
         if happening == "ACKNOWLEDGED":
             return self.status not in {"DENIED", "REJECTED"}
         if happening == "REJECTED":
@@ -176,7 +177,7 @@ class Order:
         self.value += value
         whole = charges(self.product, self.side, self.value)
         charge, self.charged = whole - self.charged, whole
-        if self.filled == self.quantity:
+        if self.filled >= self.quantity:
             self.status = "FILLED"
         elif self.working:
             self.status = "PARTIALLY_FILLED"

@@ -135,6 +135,15 @@ class Stack:
         return str(self._told("api"))
 
     @property
+    def exchange(self) -> str:
+        return str(self._told("exchange"))
+
+    @property
+    def stores(self) -> Any:
+        """Where the stores are, by name."""
+        return self._told("stores")
+
+    @property
     def stream(self) -> str:
         return str(self._told("stream"))
 
@@ -150,15 +159,19 @@ class Stack:
     def new_trader(self, deposit: str | None = None) -> Trader:
         """A paper user of its own, signed in, with so many rupees more than it starts with. It may
         place as fast as it can."""
-        done = self.outcry("demo-user", "--count", "1", "--class", "TEST", "--json")
+        return self.new_traders(1, deposit)[0]
+
+    def new_traders(self, count: int, deposit: str | None = None) -> list[Trader]:
+        """So many of them."""
+        done = self.outcry("demo-user", "--count", str(count), "--class", "TEST", "--json")
         assert done.returncode == 0, done.stderr
-        trader = self.signed_in(json.loads(done.stdout)[0])
-        if deposit is not None:
+        traders = [self.signed_in(user) for user in json.loads(done.stdout)]
+        for trader in traders if deposit is not None else ():
             answer = trader.http.post(
                 "/v1/funds/deposits", json={"client_id": "more", "amount": deposit}
             )
             assert answer.status_code == 202, answer.text
-        return trader
+        return traders
 
     def signed_in(self, user: dict[str, str]) -> Trader:
         """A client of that user, closed when the stack stops."""
@@ -180,6 +193,15 @@ class Stack:
             yield
         finally:
             os.kill(self.pid, signal.SIGCONT)
+
+    def part(self, name: str) -> psutil.Process:
+        """The process of the part of that name, as it runs now."""
+        return psutil.Process(self.pid_of(name))
+
+    def pid_of(self, name: str) -> int:
+        """As the supervisor last told."""
+        (pid,) = (part["pid"] for part in self._told("parts") if part["name"] == name)
+        return int(pid)
 
     def lose_streams(self) -> None:
         """kill -9 of the durable streams, and their files are gone when they start again."""

@@ -41,6 +41,7 @@ from functions.shared.domain.pretrade import (
     order_limits,
 )
 from functions.shared.domain.sessions import Phase
+from functions.shared.domain.trailing import first_trigger, trail_rules, trail_step
 from functions.shared.domain.waiting import Terms, judge_stop, session_end, terms_of
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.quotes import QuoteCache
@@ -56,7 +57,8 @@ QUOTE_AGE_MS_MAX: Final = 60_000
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
     """A well-formed order as a client wrote it. Prices in ten-thousandths of a rupee; `target`: the
-    limit of the exit that waits with a stop or a GTT; `exits`: of an entry."""
+    limit of the exit that waits with a stop or a GTT; `exits`: of an entry; `trail`:
+    a trailing stop's distance, which has no trigger of its own."""
 
     symbol: str
     intent: OrderIntent
@@ -66,6 +68,7 @@ class OrderRequest:
     variety: Variety = Variety.REGULAR
     target: int | None = None
     exits: ExitPrices | None = None
+    trail: int | None = None
 
     def fingerprint(self) -> bytes:
         """sha256 of the request itself: nothing derived, so it is the same whenever it is sent."""
@@ -77,6 +80,8 @@ class OrderRequest:
         )  # fmt: skip
         if self.target is not None or self.exits is not None:
             parts = (*parts, self.target, self.exits)
+        if self.trail is not None:
+            parts = (*parts, self.trail)
         return hashlib.sha256(msgspec.json.encode(parts)).digest()
 
 
@@ -121,7 +126,7 @@ class PublicFacts:
         """The verdict. Raises Refused 503 NO_PRICE for a market order without a live price."""
         if validity is Validity.GTT:
             return judge_gtt(intent, product, self.instrument, self.last_known(), self.status)
-        last, close = self._last(intent), self._close()
+        last, close = self.live(intent), self._close()
         if intent.type in STOPS:
             return judge_stop(intent, product, self.instrument, last, close, self.status, self.band)
         return judge(
@@ -146,7 +151,8 @@ class PublicFacts:
         }
         return msgspec.json.encode({"quote": seen, "rules": versions}).decode()
 
-    def _last(self, intent: OrderIntent) -> int:
+    def live(self, intent: OrderIntent) -> int:
+        """What an order is judged by. Raises Refused 503 NO_PRICE."""
         if intent.type is OrderType.LIMIT:
             return intent.price or 0
         if self.instrument.kind != "EQUITY":
@@ -210,6 +216,9 @@ def placement(
     """Everything the ledger needs to decide this order. Raises Refused 503 VENUE_UNAVAILABLE for
     one that should leave now and can't."""
     more: list[Rule] = []
+    asked = request
+    if request.trail is not None:
+        request, more = _trailing(request, request.trail, facts)
     today = facts.status.trade_date
     if request.variety is Variety.AMO:
         more = after_market_rules(facts.now, facts.hours)
@@ -231,7 +240,7 @@ def placement(
     return Placement(
         user_id=user_id,
         client_order_id=client_order_id,
-        fingerprint=request.fingerprint(),
+        fingerprint=asked.fingerprint(),
         symbol=facts.instrument.symbol,
         intent=request.intent,
         product=request.product,
@@ -243,6 +252,17 @@ def placement(
         now=facts.now,
         terms=terms,
     )
+
+
+def _trailing(
+    request: OrderRequest, trail: int, facts: PublicFacts
+) -> tuple[OrderRequest, list[Rule]]:
+    """The stop that it is now, behind the live price, and the rules that its distance breaks.
+    Raises Refused 503 NO_PRICE without one."""
+    last = facts.live(request.intent)
+    trigger = first_trigger(request.intent.side, last, trail)
+    rules = trail_rules(trail, facts.instrument, last, facts.status.trade_date)
+    return replace(request, intent=replace(request.intent, trigger_price=trigger)), rules
 
 
 def _with_exits(
@@ -257,6 +277,9 @@ def _with_exits(
             facts.market(facts.last_known()), terms.expires_at,
         )  # fmt: skip
         return replace(terms, target=leg), rules
+    if request.trail is not None and terms is not None:
+        step = trail_step(request.trail, facts.instrument, facts.status.trade_date)
+        return replace(terms, trail=request.trail, trail_step=step), []
     if request.exits is not None:
         entered = request.intent.price or facts.last_known()
         end = session_end(facts.status.trade_date, facts.hours)

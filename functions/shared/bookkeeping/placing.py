@@ -14,7 +14,7 @@ import msgspec
 from functions.shared.domain.orders import Product, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent
 from functions.shared.domain.waiting import Terms
-from functions.shared.stores.postgres import Shards, SlotAway
+from functions.shared.stores.postgres import AnsweredBefore, Shards, SlotAway
 from functions.shared.wire.events import OrderFacts, decode_order
 
 _PLACE = (
@@ -126,8 +126,9 @@ def preview(shards: Shards, placement: Placement, settles_on: date) -> Placed:
 
 def place_many(shards: Shards, placements: Sequence[Placement]) -> list[Placed]:
     """Places orders of one trade date, answers in their order: one round trip and one commit for
-    each shard. Raises as `place` does; the outcome of a shard's part is then unknown, and asking
-    again with the same ids gives its first answers."""
+    each shard, or one by one when an id of a shard's part was used before. Raises as `place` does;
+    the outcome of that part is then unknown, and asking again with the same ids gives its first
+    answers."""
     answers: list[Placed | None] = [None] * len(placements)
     by_shard: dict[int, list[int]] = {}
     for place_of, placement in enumerate(placements):
@@ -149,7 +150,8 @@ def _place_batch(shards: Shards, shard: int, batch: Sequence[Placement]) -> list
             trade_date=batch[0].trade_date,
             now=batch[0].now,
         )
-    except SlotAway:  # one of them has moved, and none was placed: each finds its own way
+    except (SlotAway, AnsweredBefore):
+        # One of them has moved or was placed before, and none now: each finds its own way.
         return [place(shards, placement) for placement in batch]
     return [_placed(*row[1:]) for row in rows]
 

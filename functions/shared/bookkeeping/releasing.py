@@ -20,6 +20,7 @@ _RELEASE = (
     "SELECT outcome, order_facts, rules FROM ledger.release_order(:user_id, :order_id, :version,"
     " :price, :limit_price, :reserved, :charge_rates, :verdict, :trigger, :context, :today, :now)"
 )
+_TRAIL = "SELECT ledger.trail_order(:user_id, :order_id, :version, :price, :seen, :today, :now)"
 _EXPIRE = "SELECT ledger.expire_order(:user_id, :order_id, :today, :now)"
 
 
@@ -66,6 +67,19 @@ def release(
     return Released(
         outcome, None if facts is None else decode_order(facts), msgspec.json.decode(rules)
     )
+
+
+def trail(
+    shards: Shards, order: OrderFacts, user_id: int, price: int, seen: TriggerSeen, today: date,
+    now: datetime,
+) -> bool:  # fmt: skip
+    """Moves the trigger of a trailing stop, as it was read, behind a trade at `price`; whether it
+    moved now. Raises Retryable."""
+    rows = shards.of_user(user_id).call(
+        _TRAIL, user_id=user_id, order_id=order.order_id, version=order.version, price=price,
+        seen=msgspec.json.encode(seen).decode(), today=today, now=now,
+    )  # fmt: skip
+    return bool(rows[0][0])
 
 
 def expire(shards: Shards, user_id: int, order_id: int, today: date, now: datetime) -> bool:

@@ -134,6 +134,7 @@ TRANSITIONS: Final[dict[tuple[Status, Happening], Status]] = {
     (_S.CANCELLED, _H.FULLY_FILLED): _S.FILLED,
     (_S.EXPIRED, _H.PARTLY_FILLED): _S.EXPIRED,
     (_S.EXPIRED, _H.FULLY_FILLED): _S.FILLED,
+    (_S.FILLED, _H.FULLY_FILLED): _S.FILLED,  # more than was ordered
     # A replace down to what has been filled ends the order (appendix D, D.2).
     (_S.PARTIALLY_FILLED, _H.REPLACED_DOWN): _S.FILLED,
     # A trade was taken back or corrected: what that leaves of the order (group J). The venue says

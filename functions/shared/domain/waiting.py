@@ -29,11 +29,12 @@ RENEWAL_PREFIX: Final = "GTC-"
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What an order waits for (`trigger_price` in ten-thousandths of a rupee, or nothing), when
-    what is left of it ends, the session it is for when that isn't today's, and the first of the
-    orders that it continues. `trigger_above`: reached by prices at or above the trigger; `gtt_max`:
-    how many GTTs the account may have waiting. `expires_at` is None for an order that goes at once
-    and ends with its day, `target`: of a stop, the exit that waits with it; `exits`: what an
-    entry's fills bring to life."""
+    what is left of it ends (None: with the venue's day), the session it is for when that isn't
+    today's, and the first of the orders that it continues, or the plan that places it.
+    `trigger_above`: reached by prices at or above the trigger; `gtt_max`: how many GTTs the account
+    may have waiting. `target`: of a stop, the exit that waits with it; `exits`: what an entry's
+    fills bring to life; `trail`: a trailing stop's distance from the best price, and by how much
+    its trigger follows at least."""
 
     trigger_price: int | None
     expires_at: datetime | None
@@ -44,6 +45,8 @@ class Terms:
     gtt_max: int | None = None
     target: Leg | None = None
     exits: tuple[Leg, ...] | None = None
+    trail: int | None = None
+    trail_step: int | None = None
 
     @property
     def waits(self) -> bool:

@@ -92,7 +92,8 @@ class OrderBody(Request):
     STOP_LIMIT or GTT waits for; `validity_minutes` the life of a TTL order; `variety` AMO waits for
     the next session's opening. `target_price`, of a stop or a GTT: the limit of a second exit that
     waits with it, of which one is to fill; `exits`, of a LIMIT or MARKET order for the day: the two
-    that come to life with its fills."""
+    that come to life with its fills. `trail`, of a STOP in the place of a trigger: in rupees, how
+    far its trigger stays behind the best price since."""
 
     model_config = example({**ORDER_EXAMPLE})
 
@@ -104,6 +105,7 @@ class OrderBody(Request):
     price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
     product: OfferedProduct = Product.CNC
     validity: Validity = Validity.DAY
+    trail: OrderPrice | None = None
     trigger_price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
     validity_minutes: Annotated[LifeMinutes | None, Field(validate_default=True)] = None
     variety: Variety = Variety.REGULAR
@@ -121,10 +123,24 @@ class OrderBody(Request):
             raise ValueError(f"a {kind} order has none")
         return price
 
+    @field_validator("trail")
+    @classmethod
+    def _is_a_trailing_stops(cls, trail: int | None, body: ValidationInfo) -> int | None:
+        if trail is not None and (
+            body.data.get("type") not in {None, OrderType.STOP}
+            or body.data.get("validity") not in {None, Validity.DAY, Validity.TTL}
+        ):
+            raise ValueError("is for a STOP, DAY or TTL")
+        return trail
+
     @field_validator("trigger_price")
     @classmethod
     def _is_a_stops(cls, trigger: int | None, body: ValidationInfo) -> int | None:
         kind = body.data.get("type")
+        if body.data.get("trail") is not None:
+            if trigger is not None:
+                raise ValueError("a trailing stop's follows the price")
+            return None
         if (kind in STOPS or body.data.get("validity") is Validity.GTT) and trigger is None:
             raise ValueError(f"a {kind} order needs one")
         if body.data.get("validity") is Validity.GTT:
@@ -169,6 +185,8 @@ class OrderBody(Request):
     @classmethod
     def _is_an_exits(cls, target: int | None, body: ValidationInfo) -> int | None:
         given = body.data
+        if target is not None and given.get("trail") is not None:
+            raise ValueError("a trailing stop waits alone")
         if target is None or not {"type", "side", "validity", "variety"} <= given.keys():
             return target
         waits = given["type"] in STOPS and given["validity"] is Validity.DAY
@@ -203,5 +221,5 @@ class OrderBody(Request):
         )  # fmt: skip
         return OrderRequest(
             self.symbol, intent, self.product, self.validity, self.validity_minutes, self.variety,
-            self.target_price, None if self.exits is None else self.exits.prices(),
+            self.target_price, None if self.exits is None else self.exits.prices(), self.trail,
         )  # fmt: skip

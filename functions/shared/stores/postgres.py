@@ -39,10 +39,15 @@ _RETRYABLE = frozenset({"55P03", "57014", "40001", "40P01", "53300", "57P01", "5
 _NO_SUCH_ACCOUNT = "OC404"
 _NOT_AT_HOME = "OC421"
 _FENCED = "OC423"
+_ANSWERED_BEFORE = "OC208"
 
 
 class SlotAway(Retryable):
     """The shard asked is not, or not now, the home of the user's slot; nothing was done."""
+
+
+class AnsweredBefore(InvariantViolated):
+    """A key that had to be new was used before; nothing was done."""
 
 
 class Database:
@@ -178,6 +183,8 @@ class Database:
             return Fenced(message)
         if code == _NO_SUCH_ACCOUNT:
             return NotFound(message)
+        if code == _ANSWERED_BEFORE:
+            return AnsweredBefore(message, sqlstate=code)
         return InvariantViolated(f"{code}: {message}", sqlstate=code)
 
 

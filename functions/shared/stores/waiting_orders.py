@@ -16,7 +16,8 @@ STANDS_BY: Final = "STANDS_BY"
 
 _PAGE = """
 SELECT order_id, user_id, version, symbol, trigger_above, status, trigger_price, releases_at,
-  expires_at, updated_at, stance
+  expires_at, updated_at, stance, trail,
+  trail_step
 FROM ledger.orders o
 WHERE expires_at IS NOT NULL
   AND status IN ('TRIGGER_PENDING', 'PENDING', 'OPEN', 'PARTIALLY_FILLED')
@@ -32,7 +33,7 @@ class WatchedOrder(NamedTuple):
     rupee) or beyond, `rising` or falling to it, or for the time `releases_at`; at the venue already
     when neither, or standing by for an exit that is. Then, for its end at `expires_at`.
     `changed_at`: since when it has been this version. Times in microseconds since 1970, of
-    business."""
+    business. `ratchet`: a trade at that price or beyond moves a trailing stop's trigger."""
 
     order_id: int
     user_id: int
@@ -43,6 +44,17 @@ class WatchedOrder(NamedTuple):
     releases_at: int | None
     expires_at: int
     changed_at: int
+    ratchet: int | None = None
+
+
+def ratchet_of(
+    trigger: int | None, trail: int | None, step: int | None, *, rising: bool
+) -> int | None:
+    """The price that is a step better than the one that the trigger is at its distance from; None
+    for a stop that doesn't trail."""
+    if trigger is None or trail is None or step is None:
+        return None
+    return trigger - trail - step if rising else trigger + trail + step
 
 
 class WaitingOrders:
@@ -69,7 +81,7 @@ class WaitingOrders:
 def _watched(
     order_id: int, user_id: int, version: int, symbol: str, above: bool | None, status: str,
     trigger: int | None, releases_at: datetime | None, expires_at: datetime,
-    updated_at: datetime, stance: str | None,
+    updated_at: datetime, stance: str | None, trail: int | None, step: int | None,
 ) -> WatchedOrder:  # fmt: skip
     waits = stance != STANDS_BY and status == "TRIGGER_PENDING"
     return WatchedOrder(
@@ -82,4 +94,5 @@ def _watched(
         micros(releases_at) if waits and releases_at is not None else None,
         micros(expires_at),
         micros(updated_at),
+        ratchet_of(trigger, trail, step, rising=bool(above)) if waits else None,
     )

@@ -13,9 +13,10 @@ from functions.shared.domain.money import format_price
 class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     """`price` in ten-thousandths of a rupee. EXIT_UNFILLED: an exit at the market that rests at its
     protected price with so many shares `remaining`. TRADE_BUSTED, TRADE_CORRECTED: the venue took
-    back a trade of `quantity` shares at `price`, or says now what it was."""
+    back a trade of `quantity` shares at `price`, or says now what it was. OVERFILLED: it filled
+    `quantity` more than was ordered; `price` is the order's limit."""
 
-    code: Literal["EXIT_UNFILLED", "TRADE_BUSTED", "TRADE_CORRECTED"]
+    code: Literal["EXIT_UNFILLED", "TRADE_BUSTED", "TRADE_CORRECTED", "OVERFILLED"]
     order_id: int
     symbol: str
     side: str
@@ -45,6 +46,11 @@ def _message(alert: AlertFacts) -> str:
         return (
             f"{alert.remaining} {alert.symbol} are not out yet: the order rests at {price},"
             " the protected price; change its price or cancel it"
+        )
+    if alert.code == "OVERFILLED":
+        return (
+            f"the exchange filled {alert.quantity} {alert.symbol} more than was ordered: they are"
+            " booked and yours, with what they cost"
         )
     traded = f"{alert.quantity} {alert.symbol} {_TRADED[alert.side]} at {price}"
     if alert.code == "TRADE_BUSTED":

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from functions.shared.clock import from_micros
+from functions.shared.clock import format_time as format_time
 from functions.shared.domain.charges import HEADS
 from functions.shared.domain.money import (
     divide_half_up,
@@ -19,6 +19,7 @@ from functions.shared.domain.money import (
 from functions.shared.domain.orders import WORKING, Variety
 from functions.shared.wire.alerts import AlertFacts, render_alert
 from functions.shared.wire.exits import ExitFacts, render_exits
+from functions.shared.wire.plans import PlanFacts, render_plan
 
 
 class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,7 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     group_id: int | None = None
     leg: str | None = None
     exits: list[ExitFacts] | None = None
+    trail: int | None = None
     trigger_price: int | None = None
     trigger_above: bool | None = None
     releases_at: int | None = None
@@ -154,6 +156,7 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     holding: HoldingFacts | None = None
     position: PositionFacts | None = None
     alert: AlertFacts | None = None
+    plan: PlanFacts | None = None
 
 
 class _StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,11 +226,6 @@ def encode_stored_event(user_id: int, user_seq: int, kind: str, at: int, body: s
     )
 
 
-def format_time(micros: int) -> str:
-    """RFC 3339 in UTC with microseconds."""
-    return from_micros(micros).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def render_order(order: OrderFacts) -> dict[str, object]:
     """The order as clients see it, over HTTP and on the stream."""
     reason = None
@@ -251,6 +249,7 @@ def render_order(order: OrderFacts) -> dict[str, object]:
         "price": None if order.price is None else format_price(order.price),
         "variety": Variety.REGULAR if order.releases_at is None else Variety.AMO,
         "trigger_price": None if order.trigger_price is None else format_price(order.trigger_price),
+        "trail": None if order.trail is None else format_price(order.trail),
         "product": order.product,
         "validity": order.validity,
         "releases_at": None if order.releases_at is None else format_time(order.releases_at),
@@ -362,8 +361,8 @@ def render_position(position: PositionFacts) -> dict[str, object]:
 
 
 def render_event(event: UserEvent) -> list[dict[str, object]]:
-    """The stream's objects of one event: order, fill, funds, holding, position, alert, each with
-    `user_seq`."""
+    """The stream's objects of one event: order, fill, funds, holding, position, alert, plan, each
+    with `user_seq`."""
     body, seq = event.body, event.user_seq
     objects: list[dict[str, object]] = []
     if body.order is not None:
@@ -378,6 +377,8 @@ def render_event(event: UserEvent) -> list[dict[str, object]]:
         objects.append({"type": "position", "user_seq": seq, **render_position(body.position)})
     if body.alert is not None:
         objects.append({"type": "alert", "user_seq": seq, **render_alert(body.alert)})
+    if body.plan is not None:
+        objects.append({"type": "plan", "user_seq": seq, **render_plan(body.plan)})
     return objects
 
 

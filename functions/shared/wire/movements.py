@@ -79,10 +79,23 @@ class PaymentName(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
 
 
+class BustedTrade(msgspec.Struct, frozen=True, kw_only=True):
+    """A trade that the venue took back: `price` in ten-thousandths of a rupee, `charges` in paise
+    as they were given back."""
+
+    symbol: str
+    side: str
+    quantity: int
+    price: int
+    charges: int
+    trade_date: str
+
+
 class Movement(msgspec.Struct, frozen=True, kw_only=True):
     """The members of an event's body that explain its cash, each where its kind has it."""
 
     fill: FillFacts | None = None
+    bust: BustedTrade | None = None
     shortage: Shortage | None = None
     delivery: ShortSale | None = None
     depository: DepositoryCharge | None = None

@@ -35,6 +35,17 @@ class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", 
     again: bool = False
 
 
+class TrailOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trail"):
+    """A trade has gone so far the right way that a trailing stop's trigger is to follow."""
+
+    v: Literal[1] = 1
+    user_id: Count
+    order_id: Count
+    version: Count
+    tick: Tick
+    seen_at: Micros
+
+
 class ExpireOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="expire"):
     """The order's time is over: what waits ends, what is left at the venue is cancelled."""
 
@@ -45,7 +56,7 @@ class ExpireOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", t
     seen_at: Micros
 
 
-TriggerCommand = ReleaseOrder | ExpireOrder
+TriggerCommand = ReleaseOrder | TrailOrder | ExpireOrder
 
 _decoder: msgspec.json.Decoder[TriggerCommand] = msgspec.json.Decoder(TriggerCommand)
 _encoder = msgspec.json.Encoder()

@@ -31,6 +31,7 @@ from infra.command import verify_ledger
 from infra.local.postgres import APPLICATION, EDGE, OWNER
 from tests.support.eventually import WAIT_SECONDS, wait_until
 from tests.support.ledger import ACME, LAKH, NOON, Trader, price
+from tests.support.linked_exits import pair
 from tests.support.postgres import ShardsUnderTest
 from tests.support.processes import ProcessUnderTest
 from tests.support.valkey import ValkeyUnderTest, valkey_server
@@ -235,6 +236,9 @@ def test_orders_read_from_the_ledger_are_those_its_events_tell_of(
     stopped(trader, Side.BUY, 3, 103, limit=104)
     gtt(trader, Side.BUY, 4, 95, 96)
     release(trader, gone, 101)
+    trader.own(5)
+    fired, standing_by = pair(trader, Side.SELL, 5, stop=95, target=105)
+    release(trader, fired, 95)
     trader.buy(1)
     watched = {}
     for seq, kind, at, body in trader.database().run(_EVENTS, u=5):
@@ -247,6 +251,7 @@ def test_orders_read_from_the_ledger_are_those_its_events_tell_of(
     edge = WaitingOrders(Shards(databases.urls(EDGE), "test"))
     read = {order.order_id: order for page in edge.all() for order in page}
     assert read == watched
-    assert [order.rising for order in read.values()] == [True, True, False]
+    assert [order.rising for order in read.values()] == [True, True, False, False, True]
+    assert read[standing_by].trigger is None
     edge.close()
     shards.close()

@@ -167,6 +167,27 @@ def test_a_fill_behind_its_cancel_is_still_booked(new_trader: NewTrader) -> None
     assert trader.order(order).status == "FILLED"
 
 
+@pytest.mark.parametrize("ended", ["", "F", "4"])
+def test_more_than_was_ordered_is_booked_and_told_by_an_event_of_its_own(
+    new_trader: NewTrader, ended: str
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    if ended == "F":
+        trader.fill(order, 10)
+    elif ended:
+        trader.told(order, ended)
+    filled = 10 if ended == "F" else 0
+    assert trader.fill(order, 13 - filled).outcome == "APPLIED"
+    found, holding = trader.order(order), trader.holding()
+    assert (found.status, found.quantity, found.filled_quantity) == ("FILLED", 10, 13)
+    assert (found.reason_code, held(trader)) == ("OVERFILLED", 0)
+    assert holding is not None
+    assert holding.quantity == 13
+    assert trader.kinds()[-2:] == ["FILL", "ORDER_OVERFILLED"]
+    assert trader.funds().cash == LAKH - worth(13) - charged(Side.BUY, worth(13))
+
+
 def test_a_late_fill_beyond_the_cash_is_lent_and_said_so(new_trader: NewTrader) -> None:
     trader = new_trader(funds=cost(10))
     first = trader.buy(10)

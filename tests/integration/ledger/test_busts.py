@@ -146,8 +146,7 @@ def test_an_intraday_position_is_what_its_other_trades_make_it(new_trader: NewTr
     assert state(trader) == without
     trader.fill(second, 6, 110)
     bust(trader, first, "M1", "4")
-    ((net, open_value, realised),) = state(trader)[1]  # type: ignore[misc]
-    assert (net, open_value, realised) == (-6, 660 * RUPEE, 0)
+    assert state(trader)[1] == [[-6, 660 * RUPEE, 0]]
 
 
 def test_a_sale_that_lacked_shares_is_taken_back_from_its_short_position(

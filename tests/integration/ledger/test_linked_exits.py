@@ -11,7 +11,7 @@ from functions.shared.stores.postgres import Shards
 from infra.command import rebuild_ledger
 from infra.local.postgres import APPLICATION, OWNER
 from tests.integration.ledger.conftest import NewTrader
-from tests.support.ledger import Trader
+from tests.support.ledger import Trader, price
 from tests.support.linked_exits import (
     alive,
     at_venue,
@@ -21,6 +21,8 @@ from tests.support.linked_exits import (
     legs,
     pair,
     place_pair,
+    trail,
+    trailing_stop,
 )
 from tests.support.postgres import ShardsUnderTest
 from tests.support.waiting import expire, modify_stop, release
@@ -259,6 +261,23 @@ def test_of_both_legs_asked_for_at_once_one_is_let_go(
     assert len(at_venue(trader, stop)) == 1
 
 
+def test_a_trailing_stop_follows_by_steps_and_never_back(new_trader: NewTrader) -> None:
+    trader = owner_of(new_trader)
+    order = trailing_stop(trader, Side.SELL, 10, 5)
+    assert not trail(trader, order, 100.45)  # not a step
+    assert trail(trader, order, 104)
+    assert trader.order(order).trigger_price == price(99)
+    assert not trail(trader, order, 101)
+    assert release(trader, order, 99.5).outcome == "NOT_DUE"
+    assert causes(trader, order) == ["TRAILED"]
+    assert release(trader, order, 98.5).outcome == "RELEASED"
+    assert not trail(trader, order, 110)
+    buy = trailing_stop(trader, Side.BUY, 10, 5)
+    assert trail(trader, buy, 99.5)
+    assert trader.order(buy).trigger_price == price(104.5)
+    assert trader.order(buy).trail == price(5)
+
+
 def test_the_tables_of_linked_exits_are_what_their_events_say(
     new_trader: NewTrader, ledger_databases: ShardsUnderTest
 ) -> None:
@@ -268,4 +287,5 @@ def test_the_tables_of_linked_exits_are_what_their_events_say(
     trader.fill(bracket_entry, 4)
     release(trader, stop, 94)
     trader.fill(stop, 10, 94)
+    trail(trader, trailing_stop(trader, Side.BUY, 1, 5), 99)
     assert rebuild_ledger.run(ledger_databases.urls(OWNER)).problems == []

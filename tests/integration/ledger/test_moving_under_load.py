@@ -117,8 +117,10 @@ class Load:
                 break
             for row in rows:
                 self.handed_on[row.user_id].append(row.seq)
-            outbox.delete([row.id for row in rows])
-            time.sleep(0.005)
+            if rows:
+                outbox.delete([row.id for row in rows])
+            else:
+                self._stop.wait(0.05)
         shards.close()
 
 

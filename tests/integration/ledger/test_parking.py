@@ -9,10 +9,10 @@ from tests.integration.ledger.conftest import NewTrader
 @pytest.mark.parametrize(
     ("exec_type", "changes", "why"),
     [
-        ("F", {"last_quantity": 11, "last_price": 1_000_000}, "FILLED_MORE_THAN_ORDERED"),
         ("F", {"last_quantity": 0, "last_price": 1_000_000}, "EMPTY_FILL"),
         ("F", {"last_quantity": 1, "last_price": 0}, "EMPTY_FILL"),
-        ("H", {}, "UNKNOWN_EXEC_TYPE H"),
+        ("H", {}, "NO_SUCH_TRADE"),
+        ("Z", {}, "UNKNOWN_EXEC_TYPE Z"),
     ],
 )
 def test_a_report_that_contradicts_the_order_is_parked_with_its_users_later_ones(
@@ -65,7 +65,7 @@ def test_a_fill_at_a_price_beyond_all_sense_is_parked_not_an_error(new_trader: N
     order = trader.buy(10)
     trader.fill(order, 1)
     told = trader.told(order, "F", last_quantity=2**63 - 1, last_price=2**63 - 1)
-    assert (told.outcome, told.why) == ("PARKED", "FILLED_MORE_THAN_ORDERED")
+    assert (told.outcome, told.why) == ("PARKED", "IMPOSSIBLE_PRICE")
     other = new_trader()
     order = other.buy(10)
     told = other.told(order, "F", last_quantity=10, last_price=2**63 - 1)
@@ -75,7 +75,7 @@ def test_a_fill_at_a_price_beyond_all_sense_is_parked_not_an_error(new_trader: N
 def test_answers_to_the_sweep_are_not_kept_behind_a_parked_report(new_trader: NewTrader) -> None:
     trader = new_trader()
     order = trader.buy(10)
-    assert trader.fill(order, 11).outcome == "PARKED"
+    assert trader.fill(order, 1, 0).outcome == "PARKED"
     assert trader.told(order, "I").outcome == "NOTHING"
     assert trader.told(order, "0").outcome == "PARKED"
 
@@ -85,7 +85,7 @@ def test_an_account_with_a_parked_report_takes_no_new_order_but_cancels(
 ) -> None:
     trader = new_trader()
     order = trader.buy(10)
-    trader.fill(order, 11)
+    trader.fill(order, 1, 0)
     placed = trader.place(Side.BUY, 1)
     assert placed.outcome == "DENIED"
     assert [rule["code"] for rule in placed.rules] == ["ACCOUNT_UNDER_REVIEW"]

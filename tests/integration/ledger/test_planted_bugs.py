@@ -17,7 +17,9 @@ from infra.local.postgres import APPLICATION, OWNER, connect
 from tests.history import workload
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 
-STEPS = 500
+#: A mistake is looked for life by life, until it is found; a sound ledger has to stand up to three.
+STEPS = 170
+LIVES_MOST, LIVES_OF_A_SOUND_LEDGER = 8, 3
 SEED = 11
 
 
@@ -34,7 +36,7 @@ class Bug:
     before: str = ""
 
 
-SLOW = {"log_event": (("  a.at := greatest", "  PERFORM pg_sleep(0.001);\n  a.at := greatest"),)}
+SLOW = {"chain_event": (("  a.at := greatest", "  PERFORM pg_sleep(0.001);\n  a.at := greatest"),)}
 
 BUGS = {
     "the row lock dropped": Bug(
@@ -96,7 +98,7 @@ BUGS = {
     ),
     "an event that leaves no outbox row": Bug(
         {
-            "log_event": (
+            "chain_event": (
                 ("VALUES ((a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command)",
                  ("SELECT (a.user_id & 7)::smallint, a.user_id, a.seq, p_symbol, p_command"
                   " WHERE p_kind <> 'ORDER_CANCELLED'")),
@@ -166,14 +168,15 @@ def scratch(postgres: PostgresUnderTest) -> Iterator[ShardsUnderTest]:
         yield made
 
 
-def judged(scratch: ShardsUnderTest, folder: Path) -> list[str]:
-    """What the checker finds after a short life of two busy accounts."""
-    workload.run_in_threads(folder, scratch.urls(APPLICATION), STEPS, SEED)
+def judged(scratch: ShardsUnderTest, folder: Path, life: int) -> list[str]:
+    """What the checker finds after another short life of two busy accounts."""
+    workload.run_in_threads(folder, scratch.urls(APPLICATION), STEPS, SEED + life, life)
     return workload.judge(folder, scratch.urls(OWNER)).problems
 
 
 def test_the_sound_ledger_passes(scratch: ShardsUnderTest, tmp_path: Path) -> None:
-    assert judged(scratch, tmp_path) == []
+    for life in range(1, LIVES_OF_A_SOUND_LEDGER + 1):
+        assert judged(scratch, tmp_path, life) == []
     assert verify_ledger.run(scratch.urls(OWNER)).problems == []
 
 
@@ -186,6 +189,9 @@ def test_a_planted_bug_is_caught(scratch: ShardsUnderTest, tmp_path: Path, name:
             connection.run(bug.before)
         plant(connection, bug.edits)
         connection.close()
-    problems = judged(scratch, tmp_path)
     words = (bug.found,) if isinstance(bug.found, str) else bug.found
-    assert any(word in problem for word in words for problem in problems), problems[:5]
+    for life in range(1, LIVES_MOST + 1):
+        problems = judged(scratch, tmp_path, life)
+        if any(word in problem for word in words for problem in problems):
+            return
+    pytest.fail(f"not found; the last findings: {problems[:5]}")

@@ -10,12 +10,12 @@ from tests.support.postgres import ShardsUnderTest
 
 MONEY_TABLES = (
     "account", "orders", "ledger_event", "posting", "execution", "holding", "holding_lot",
-    "lot_sale", "position", "settlement_due", "job_entry", "proceeds_rule",
+    "lot_sale", "trade_bust", "position", "settlement_due", "job_entry", "proceeds_rule",
     "shortage", "loan", "interest_rate", "dividend", "contract_note", "contract_note_due",
     "deposit", "payment", "payment_transition", "parked_execution", "fix_applied",
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
-    "algo_registration",
+    "algo_registration", "plan", "plan_slice", "volume_curve",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
@@ -25,8 +25,10 @@ CALLS = {
         "identity.use_step",
         "ledger.account_on", "ledger.alert_exit", "ledger.announce_dividend",
         "ledger.apply_execution", "ledger.cancel_all", "ledger.cancel_waits",
+        "ledger.cancel_plan", "ledger.end_plan", "ledger.note_slice", "ledger.open_plan",
+        "ledger.plan_facts", "ledger.plan_slices", "ledger.slice_of",
         "ledger.expire_order", "ledger.rates_of", "ledger.register_algo",
-        "ledger.release_order", "ledger.resting_exits",
+        "ledger.release_order", "ledger.resting_exits", "ledger.trail_order",
         "ledger.at_home", "ledger.attempt_payment", "ledger.available_after",
         "ledger.book_contract_note", "ledger.changed_heads", "ledger.charge_depository",
         "ledger.charge_interest", "ledger.charge_square_off", "ledger.close_out",
@@ -55,7 +57,9 @@ _UNREAD = """
 SELECT relname FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND relkind = 'r'
   AND NOT has_table_privilege('outcry_app', oid, 'SELECT')
 """
-FACTS = ("ledger_event", "posting", "execution", "lot_sale", "job_entry", "contract_note")
+FACTS = (
+    "ledger_event", "posting", "execution", "trade_bust", "lot_sale", "job_entry", "contract_note",
+)  # fmt: skip
 REFUSED, APPEND_ONLY, FENCED = "42501", "OC409", "OC423"
 
 
@@ -134,7 +138,7 @@ def test_not_even_the_owner_edits_an_anchor(a_traders_books: ShardsUnderTest, sq
     [
         "ledger.append_event(NULL::ledger.account, 'X', 0, 0, 0, 0, now(), '', NULL, NULL)",
         "ledger.lock_account(1, '2026-07-10', now())",
-        "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, NULL, '', NULL, NULL, NULL, 'F')",
+        "ledger.book_fill(NULL, NULL, '', 0, 0, NULL, NULL, '', NULL, NULL, NULL, '')",
         "edge.move_checkpoint('x', 1, 1)",
         "ledger.retry_payment(1, now())",
         "ledger.forget_applied('x', 1)",

@@ -33,11 +33,12 @@ from infra.command import rebuild_ledger, verify_ledger
 from infra.local.postgres import OWNER
 from tests.integration.ledger.conftest import NewTrader
 from tests.support import oracle_day_end
+from tests.support.bust_rules import BustRules
 from tests.support.ledger import ACME, price
 from tests.support.ledger_oracle import Account, Entry, Report
+from tests.support.oracle_busts import Busts
 from tests.support.oracle_order import Order
 from tests.support.postgres import ShardsUnderTest
-from tests.support.waiting_rules import WaitingRules
 
 _LOG = (
     "SELECT kind, ref, cash_change, held_change, cash, held, borrowed,"
@@ -69,7 +70,7 @@ _DUES = (
 )
 
 
-class LedgerMachine(WaitingRules):
+class LedgerMachine(BustRules):
     """One user of the real ledger, and the oracle beside it."""
 
     placed = Bundle("placed")
@@ -79,6 +80,7 @@ class LedgerMachine(WaitingRules):
         self.trader = new_trader(funds=0)
         self.oracle = Account()
         self.oracle.opened()
+        self.busts = Busts(self.oracle)
         self.told: list[ExecutionReport] = []
         self.keys = itertools.count()
         self.seen = 0
@@ -143,6 +145,17 @@ class LedgerMachine(WaitingRules):
         assert self.tell(number, "F", last_quantity=quantity, last_price=price(rupees),
                          trade_date=traded.isoformat()) == "APPLIED"  # fmt: skip
 
+    @precondition(lambda self: any(o.can("FILL", 1) for o in self.oracle.orders.values()))
+    @rule(data=st.data(), beyond=st.integers(1, 20), rupees=st.integers(80, 120))
+    def overfill(self, data: st.DataObject, beyond: int, rupees: int) -> None:
+        """The venue fills more than was ordered, of an order that works, is filled or has ended."""
+        can = [i for i, order in self.oracle.orders.items() if order.can("FILL", 1)]
+        number = data.draw(st.sampled_from(can))
+        order = self.oracle.orders[number]
+        quantity = max(0, order.quantity - order.filled) + beyond
+        assert self.tell(number, "F", last_quantity=quantity,
+                         last_price=price(rupees)) == "APPLIED"  # fmt: skip
+
     @rule(
         product=st.sampled_from(Product),
         quantity=st.integers(1, 150),
@@ -184,7 +197,8 @@ class LedgerMachine(WaitingRules):
             self.tell(number, "F", last_quantity=quantity, last_price=price(rupees))
 
     def fillable(self) -> list[int]:
-        return [i for i, order in self.oracle.orders.items() if order.can("FILL", 1)]
+        orders = self.oracle.orders.items()
+        return [i for i, order in orders if order.can("FILL", 1) and order.status != "FILLED"]
 
     def working(self) -> list[int]:
         """At the venue."""
@@ -307,7 +321,7 @@ class LedgerMachine(WaitingRules):
                         told.last_price, traded, settlement_date(traded, "nse"),
                         told.reject_code == 1)  # fmt: skip
         outcome = self.trader.apply(told).outcome
-        assert outcome == self.oracle.report(report, self.today)
+        assert outcome == self.busts.report(report, self.today)
         self.told.append(told)
         return outcome
 
@@ -351,13 +365,14 @@ class LedgerMachine(WaitingRules):
         return database.run(sql, u=self.trader.user_id, **parameters)
 
 
+@pytest.mark.timeout(600)
 def test_any_life_of_an_account_is_what_the_oracle_says(
     new_trader: NewTrader, ledger_databases: ShardsUnderTest
 ) -> None:
     run_state_machine_as_test(
         lambda: LedgerMachine(new_trader),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=60,
+            max_examples=35,
             stateful_step_count=60,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -29,11 +29,14 @@ KINDS: Final = {
     "job_entry": "job",
     "ledger_event": "kind",
     "lot_sale": "user_id",
-    "orders": "status, side, product, pending_change, reason_code, released_seq > 0",
+    "orders": "status, side, product, pending_change, reason_code, released_seq > 0, trail > 0",
     "payment": "direction, state",
+    "plan": "kind, state",
+    "plan_slice": "state, due_at IS NULL, market_volume IS NULL, expected IS NULL",
     "position": "sign(net), open_buy > 0, open_sell > 0",
     "posting": "account, asset = 'INR'",
     "settlement_due": "user_id, settles_on",
+    "trade_bust": "user_id, by_exec_id",
     "shortage": "closed_seq IS NULL",
 }
 RULES: Final = {
@@ -45,6 +48,7 @@ RULES: Final = {
     "payment_transition": "the life of a payment, as released",
     "proceeds_rule": "the exchange's rule, by day",
     "shortage_rule": "the exchange's rule, by day",
+    "volume_curve": "averages of the market's, by day",
 }
 NO_MONEY: Final = {
     "migration": "which files have made the tables",

@@ -37,8 +37,8 @@ from tests.support.postgres import PostgresUnderTest, fresh_databases
 from tests.support.valkey import valkey_server
 
 HANDLERS = {"orders": orders, "contract-notes": notes, "funds": ledger, "holdings": ledger,
-            "instruments": market, "ledger": ledger, "portfolio": ledger, "positions": ledger,
-            "risk": risk, "statements": ledger}  # fmt: skip
+            "instruments": market, "ledger": ledger, "plans": orders, "portfolio": ledger,
+            "positions": ledger, "risk": risk, "statements": ledger}  # fmt: skip
 
 
 class SetClock:

@@ -184,6 +184,18 @@ def test_a_report_reads_back_as_it_was_written(report: ExecutionReport) -> None:
     assert translate.execution_of("OUTCRY-O1", translate.parse_fields(raw)) == report
 
 
+def test_a_bust_and_a_correction_name_the_trade_they_are_about() -> None:
+    bust = translate.execution_of("OUTCRY-O1", REPORT | {150: "H", 19: "R7-1"})
+    assert (bust.exec_ref, bust.last_quantity, bust.last_price) == ("R7-1", 0, 0)
+    corrected = translate.execution_of("OUTCRY-O1", REPORT | {150: "G", 19: "R7-1"})
+    assert (corrected.exec_ref, corrected.last_quantity, corrected.last_price) == (
+        "R7-1", 4, 29_505_500,
+    )  # fmt: skip
+    for exec_type in "GH":
+        with pytest.raises(PeerProtocolError):
+            translate.execution_of("OUTCRY-O1", REPORT | {150: exec_type})
+
+
 def test_a_trade_is_read_to_the_ten_thousandth_of_a_rupee() -> None:
     report = translate.execution_of("OUTCRY-O1", REPORT)
     assert (report.last_quantity, report.last_price, report.price) == (4, 29_505_500, 29_505_000)

@@ -4,9 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.triggers.book import ASK_AGAIN_SECONDS, PRICE_AGAIN_MOST, TriggerBook
-from functions.shared.stores.waiting_orders import WatchedOrder
+from functions.shared.stores.waiting_orders import WatchedOrder, ratchet_of
 from functions.shared.wire.quotes import PriceTick
-from functions.shared.wire.trigger_commands import ExpireOrder, ReleaseOrder, TriggerCommand
+from functions.shared.wire.trigger_commands import (
+    ExpireOrder,
+    ReleaseOrder,
+    TrailOrder,
+    TriggerCommand,
+)
 
 SYMBOLS = ("INFY", "TCS")
 LATER = 10**9
@@ -216,3 +221,34 @@ def test_loading_begins_anew_and_keeps_the_prices() -> None:
     book.load([order(2, version=4)])
     assert (len(book), book.unanswered) == (1, 0)
     assert asked(book.reached(book.symbols, 0.0, 0)) == [(2, 4)]
+
+
+def trailing(version: int, trigger: int, rising: bool = False) -> WatchedOrder:
+    """A stop 10 behind the price, which follows in steps of 2."""
+    watched = order(1, rising=rising, trigger=trigger, version=version)
+    return watched._replace(ratchet=ratchet_of(trigger, 10, 2, rising=rising))
+
+
+@given(prices=st.lists(st.integers(60, 140), min_size=1, max_size=60), rising=st.booleans())
+def test_a_trailing_stop_follows_the_best_price_and_fires_once(
+    prices: list[int], rising: bool
+) -> None:
+    """The ledger answers each command at once; beside it a stop that follows every trade."""
+    way = -1 if rising else 1
+    book = TriggerBook()
+    version, trigger, best = 1, 100 - way * 10, 100
+    book.watch(trailing(version, trigger, rising))
+    for seq, price in enumerate(prices, 1):
+        commands = book.trade(tick(seq, price), now=0, at=0)
+        best = max(best * way, price * way) * way
+        fired = [c for c in commands if isinstance(c, ReleaseOrder)]
+        if fired:
+            assert (price - trigger) * way <= 0
+            return
+        for command in commands:
+            assert isinstance(command, TrailOrder)
+            assert (command.version, command.tick.price) == (version, price)
+            version, trigger = version + 1, price - way * 10
+            book.watch(trailing(version, trigger, rising))
+        assert 0 <= (best - way * 10 - trigger) * way < 2
+        assert (price - trigger) * way > 0

@@ -24,6 +24,17 @@ def told(kind: str, body: str, amount: int = 0) -> str:
             "Depository charge for SBIN sold on 2026-07-10, 13.00 and GST 2.34",
         ),
         (
+            "FILL_BUSTED",
+            (
+                '{"bust": {"symbol": "TCS", "side": "SELL", "quantity": 5, "price": 30500000,'
+                ' "charges": 1234, "trade_date": "2026-07-10"}}'
+            ),
+            (
+                "Trade of 5 TCS sold at 3050.00 on 2026-07-10 taken back by the exchange, charges"
+                " returned 12.34"
+            ),
+        ),
+        (
             "POSITION_DELIVERED",
             (
                 '{"lots": [{"lot": 9, "trade_date": "2026-07-10", "settles_on": "2026-07-13",'

@@ -4,23 +4,30 @@ import pytest
 
 from functions.shared.domain.orders import AT_VENUE, FINAL, TRANSITIONS, WORKING, Happening, Status
 
-#: What a bust or a correction of a trade leaves of an order.
-_LEFT = {happening for happening in Happening if happening.startswith("LEFT_")}
+_LEFT = {h for h in Happening if h.startswith("LEFT_")}
+"""What an amended trade leaves."""
 
 
-def test_only_a_late_fill_leads_out_of_a_final_status() -> None:
+def test_only_a_late_fill_or_an_amended_trade_leads_out_of_a_final_status() -> None:
     ways = {(s, h, n) for (s, h), n in TRANSITIONS.items() if s in FINAL and n is not s}
-    ways = {way for way in ways if way[1] not in _LEFT}
-    assert ways == {
+    assert {way for way in ways if way[1] not in _LEFT} == {
         (Status.CANCELLED, Happening.FULLY_FILLED, Status.FILLED),
         (Status.EXPIRED, Happening.FULLY_FILLED, Status.FILLED),
     }
 
 
-def test_nothing_that_ended_works_again_unless_its_trade_is_taken_back() -> None:
-    ways = {(s, h) for (s, h), n in TRANSITIONS.items() if s in FINAL and n in WORKING}
-    assert ways == {
-        (Status.FILLED, Happening.LEFT_UNFILLED), (Status.FILLED, Happening.LEFT_PARTLY_FILLED)
+def test_of_what_ended_only_a_filled_order_whose_trade_was_taken_back_works_again() -> None:
+    again = {(s, h) for (s, h), n in TRANSITIONS.items() if s in FINAL and n in WORKING}
+    assert again == {
+        (Status.FILLED, Happening.LEFT_UNFILLED),
+        (Status.FILLED, Happening.LEFT_PARTLY_FILLED),
+    }
+
+
+def test_a_trade_is_amended_only_of_an_order_that_traded() -> None:
+    could = {s for s, h in TRANSITIONS if h in _LEFT}
+    assert could == {
+        Status.PARTIALLY_FILLED, Status.FILLED, Status.CANCELLED, Status.EXPIRED,
     }  # fmt: skip
 
 

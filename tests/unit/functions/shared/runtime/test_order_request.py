@@ -7,6 +7,7 @@ from functions.shared.runtime.order_request import OrderBody
 
 LIMIT = {"symbol": "INFY", "side": "BUY", "type": "LIMIT", "quantity": 10, "price": "1500.05"}
 MARKET = {"symbol": "INFY", "side": "BUY", "type": "MARKET", "quantity": 10}
+EXITS = {"stop": {"trigger_price": "1450.00"}, "target": {"price": "1550.00"}}
 STOP = {**MARKET, "type": "STOP", "trigger_price": "1550.00"}
 
 
@@ -32,6 +33,12 @@ def test_a_limit_order_has_a_price_and_a_market_order_has_none(
         ({**STOP, "validity": "IOC"}, "validity", "a stop waits; IOC does not"),
         ({**STOP, "validity": "TTL"}, "validity_minutes", "validity TTL needs it"),
         ({**STOP, "validity_minutes": 5}, "validity_minutes", "is for validity TTL"),
+        ({**LIMIT, "target_price": "1600.00"}, "target_price", "a stop of the day or a GTT"),
+        ({**STOP, "target_price": "1500.00"}, "target_price", "only a SELL leaves"),
+        ({**STOP, "trail": "5.00"}, "trigger_price", "follows the price"),
+        ({**LIMIT, "trail": "5.00"}, "trail", "is for a STOP"),
+        ({**STOP, "exits": EXITS}, "exits", "a LIMIT or MARKET order"),
+        ({**LIMIT, "side": "SELL", "exits": EXITS}, "exits", "only a BUY enters"),
     ],
 )
 def test_a_refusal_names_the_field(body: dict[str, object], field: str, message: str) -> None:

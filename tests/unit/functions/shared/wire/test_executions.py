@@ -14,13 +14,13 @@ SMALL = st.integers(0, 2**31 - 1)
 REPORTS = st.builds(
     ExecutionReport,
     v=st.just(1), session=WORDS, position=COUNT, user_id=COUNT, order_id=COUNT,
-    request=SMALL, exec_id=WORDS, exec_type=st.sampled_from("0456789ACEFI"),
+    request=SMALL, exec_id=WORDS, exec_type=st.sampled_from("0456789ACEFGHI"),
     ord_status=st.sampled_from("012468CE"), venue_order_id=WORDS,
     symbol=WORDS, side=st.sampled_from(["BUY", "SELL", None]), last_quantity=COUNT,
     last_price=COUNT, cumulative_quantity=COUNT, leaves_quantity=COUNT, order_quantity=COUNT,
     price=COUNT | st.none(), trade_date=st.dates().map(str),
     transacted_at=st.integers(0, 4_102_444_800_000_000), reject_code=SMALL | st.none(),
-    text=WORDS,
+    text=WORDS, exec_ref=WORDS,
 )  # fmt: skip
 
 
