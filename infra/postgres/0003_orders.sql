@@ -175,17 +175,14 @@ BEGIN
   IF p_terms IS NOT NULL THEN v_rules := v_rules || ledger.terms_rules(o, p_terms::json); END IF;
   outcome := 'ACCEPTED'; largest := j.largest;
   IF v_rules <> '[]' THEN
-    outcome := 'DENIED';
+    outcome := CASE WHEN o.client_order_id LIKE 'GTC-%' AND NOT ledger.ends_for_good(v_rules)
+      THEN 'PUT_OFF' ELSE 'DENIED' END;
     o.status := 'DENIED'; o.rules := v_rules;
     o.reason_code := v_rules -> 0 ->> 'code'; o.reason := v_rules -> 0 ->> 'message';
   END IF;
   rules := v_rules::text;
-  IF NOT p_write THEN
+  IF NOT p_write OR outcome = 'PUT_OFF' THEN
     available := a.cash - a.held - a.blocked;
-    RETURN;
-  END IF;
-  IF outcome = 'DENIED' AND o.client_order_id LIKE 'GTC-%' AND NOT ledger.ends_for_good(v_rules) THEN
-    outcome := 'PUT_OFF';
     RETURN;
   END IF;
   o.order_id := ledger.new_order_id(o.user_id); o.placed_seq := a.seq + 1;
@@ -214,8 +211,7 @@ BEGIN
     p_now, '"order":' || order_facts || ',"context":' || o.context
       || ',"fingerprint":"' || encode(o.fingerprint, 'hex') || '","charge_rates":'
       || array_to_json(o.charge_rates)::text, o.symbol, command, p_later);
-  account := v_logged.account;
-  IF p_later THEN placed := o; event := v_logged.event; END IF;
+  account := v_logged.account; IF p_later THEN placed := o; event := v_logged.event; END IF;
   IF o.leg IS NOT NULL AND o.status <> 'DENIED' THEN
     account := ledger.place_leg(account, ledger.leg_of(o, p_terms::jsonb -> 'target', o.quantity),
       'EXITS_TOGETHER', o.order_id, p_now);

@@ -17,8 +17,7 @@ from typing import NamedTuple
 from tests.support.oracle_dues import Dues
 from tests.support.oracle_order import MARGIN, Order, Position, half_up
 
-UNDER_WAY_MOST = 20
-"""Withdrawals that the bank has not answered yet."""
+UNDER_WAY_MOST = 20  # withdrawals that the bank has not answered yet
 USABLE_SAME_DAY = Fraction(80, 100)
 """Of what settled shares were sold for. The rest, and all of what shares bought the day before were
 sold for, must settle first; of shares bought and sold on one day, what they gained."""
@@ -378,7 +377,7 @@ class Account:
             self.note("REPAID", ref, cash_change=-repaid)
 
     def _parked(self) -> str:
-        """Nothing of the account can be trusted until a person has looked at the report."""
+        """Nothing of it can be trusted until a person has looked at the report."""
         self.under_review = True
         return "PARKED"
 
@@ -390,8 +389,8 @@ class Account:
         held_before: int | None = None,
         held_now: int | None = None,
     ) -> None:
-        """`held_before`: what was held before this event, when the event changes it; `held_now`:
-        what is held at this event, when a later one changes it."""
+        """`held_before`: what was held before it, when it changes that; `held_now`: what is held at
+        it, when a later one changes it."""
         self.loans[self.today] = self.borrowed
         held = self.held() if held_now is None else held_now
         change = 0 if held_before is None else held - held_before

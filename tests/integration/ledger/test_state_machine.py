@@ -372,7 +372,7 @@ def test_any_life_of_an_account_is_what_the_oracle_says(
     run_state_machine_as_test(
         lambda: LedgerMachine(new_trader),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=35,
+            max_examples=25,
             stateful_step_count=60,
             deadline=None,
             suppress_health_check=list(HealthCheck),
