@@ -19,6 +19,7 @@ from functions.shared.bookkeeping.checking import (
     load_facts,
     placement,
 )
+from functions.shared.bookkeeping.exits import PATIENCE, RestingExit
 from functions.shared.bookkeeping.placing import place
 from functions.shared.bookkeeping.settling import OpenPosition
 from functions.shared.bookkeeping.squaring_off import FIRST, OrderOf
@@ -66,13 +67,20 @@ class _SquareOff:
             self.run.each("placed", self._open(database), self._close)
         self.run.each("charged", self._uncharged(database), self._charge)
 
-    def _resting(self, database: Database) -> Iterator[OrderOf]:
-        after = FIRST
+    def _resting(self, database: Database) -> Iterator[RestingExit]:
+        after = FIRST.order_id
         while page := exits.resting_exits(database, after):
             yield from page
-            after = page[-1]
+            after = page[-1].order_id
 
-    def _alert(self, order: OrderOf) -> bool:
+    def _alert(self, order: RestingExit) -> bool:
+        """An alert is given once: not before its share has traded continuously for a while, for an
+        order that waits for an auction is not an exit that nobody takes. Raises Refused."""
+        stores = self._stores
+        status = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol).status
+        opened = status.sure_since
+        if status.phase is not Phase.OPEN or opened is None or self._now - opened < PATIENCE:
+            return False
         return exits.alert(self._stores.shards, order, self._today, self._now)
 
     def _working(self, database: Database) -> Iterator[OrderOf]:

@@ -124,8 +124,8 @@ _ANSWERS_A_CHANGE = """(kind IN ('CANCEL_REQUESTED', 'MODIFY_REQUESTED', 'CANCEL
     'CHANGE_DENIED')
     OR kind IN ('ORDER_CANCELLED', 'ORDER_MODIFIED') AND body::jsonb ? 'change_key')"""
 
-# The latest hundred, the latest first; but a cancel that was asked for again while it was on its
-# way stands before what repeated it.
+# The latest first; but a cancel that was asked for again while it was on its way stands before what
+# repeated it. Every replace that was accepted, the very latest, and 99 of the others.
 _CHANGE_KEYS = Check(
     "change keys",
     rows_of("ledger_event", _ANSWERS_A_CHANGE),
@@ -135,13 +135,17 @@ SELECT format('order %s: knows the changes %s of events %s, its events say %s of
 FROM (SELECT user_id, order_id, change_keys AS keys, change_seqs AS seqs FROM {ORDERS} t
   WHERE change_keys IS NOT NULL OR change_seqs IS NOT NULL) o
 FULL JOIN (SELECT user_id, order_id,
-    (array_agg(key ORDER BY asked DESC, seq = asked DESC, seq DESC))[:100] AS keys,
-    (array_agg(seq ORDER BY asked DESC, seq = asked DESC, seq DESC))[:100] AS seqs
-  FROM (SELECT user_id, ref AS order_id, seq, body::jsonb ->> 'change_key' AS key,
-      max(seq) FILTER (WHERE kind <> 'CANCEL_REPEATED')
-        OVER (PARTITION BY user_id, ref ORDER BY seq) AS asked
-    FROM {EVENT} t WHERE {_ANSWERS_A_CHANGE}) k
-  GROUP BY user_id, order_id) e USING (user_id, order_id)
+    array_agg(key ORDER BY asked DESC, seq = asked DESC, seq DESC) AS keys,
+    array_agg(seq ORDER BY asked DESC, seq = asked DESC, seq DESC) AS seqs
+  FROM (SELECT k.*, count(*) FILTER (WHERE other) OVER (PARTITION BY user_id, order_id
+        ORDER BY asked DESC, seq = asked DESC, seq DESC) AS others
+    FROM (SELECT user_id, ref AS order_id, seq, body::jsonb ->> 'change_key' AS key,
+        max(seq) FILTER (WHERE kind <> 'CANCEL_REPEATED')
+          OVER (PARTITION BY user_id, ref ORDER BY seq) AS asked,
+        kind NOT IN ('MODIFY_REQUESTED', 'ORDER_MODIFIED')
+          AND seq < max(seq) OVER (PARTITION BY user_id, ref) AS other
+      FROM {EVENT} t WHERE {_ANSWERS_A_CHANGE}) k) k
+  WHERE NOT other OR others <= 99 GROUP BY user_id, order_id) e USING (user_id, order_id)
 WHERE (o.keys, o.seqs) IS DISTINCT FROM (e.keys, e.seqs) ORDER BY order_id
 """,
 )

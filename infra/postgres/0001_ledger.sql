@@ -88,7 +88,7 @@ CREATE TABLE ledger.orders (
   pending_quantity bigint,
   pending_price    bigint,
   pending_reserved bigint,
-  change_keys      text[],                    -- the latest 100 changes asked for: kind, request_id, body;
+  change_keys      text[],                    -- the changes asked for (ledger.with_key): kind, request_id, body;
                                               -- the first is of the one in flight, when one is
   change_seqs      bigint[],                  -- of the events that they were answered by
   request          integer NOT NULL DEFAULT 0,   -- number of the latest change asked for

@@ -276,14 +276,25 @@ BEGIN
 END $$;
 
 -- An order that knows a change by its key and by the event that answers it. While a change is in
--- flight its own key stays the first, or that of the cancel that waits for its answer.
+-- flight its own key stays the first, or that of the cancel that waits for its answer. Changes that were
+-- accepted are limited in number, and so are never forgotten; of the others 99 are known beside the latest.
 CREATE FUNCTION ledger.with_key(o ledger.orders, p_key text, p_seq bigint) RETURNS ledger.orders
-LANGUAGE plpgsql IMMUTABLE AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE v_first integer := CASE WHEN o.pending_change = 'CANCEL' OR ledger.cancel_waits(o)
   THEN 1 ELSE 0 END;
 BEGIN
-  o.change_keys := (o.change_keys[:v_first] || p_key || o.change_keys[v_first + 1:])[:100];
-  o.change_seqs := (o.change_seqs[:v_first] || p_seq || o.change_seqs[v_first + 1:])[:100];
+  IF cardinality(o.change_keys) > 99 THEN
+    SELECT array_agg(x.key ORDER BY x.place), array_agg(x.seq ORDER BY x.place)
+      INTO o.change_keys, o.change_seqs
+      FROM (SELECT u.key, u.seq, u.place, a.accepted,
+          count(*) FILTER (WHERE NOT a.accepted) OVER (ORDER BY u.place) AS others
+        FROM unnest(o.change_keys, o.change_seqs) WITH ORDINALITY AS u (key, seq, place),
+          LATERAL (SELECT EXISTS (SELECT FROM ledger.ledger_event e WHERE e.user_id = o.user_id
+            AND e.seq = u.seq AND e.kind IN ('MODIFY_REQUESTED', 'ORDER_MODIFIED')) AS accepted) a) x
+      WHERE x.accepted OR x.others <= 99;
+  END IF;
+  o.change_keys := o.change_keys[:v_first] || p_key || o.change_keys[v_first + 1:];
+  o.change_seqs := o.change_seqs[:v_first] || p_seq || o.change_seqs[v_first + 1:];
   RETURN o;
 END $$;
 

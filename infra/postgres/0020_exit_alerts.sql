@@ -14,9 +14,9 @@ $$;
 
 -- A page of the exits at the market that have rested that long, behind the order named last.
 CREATE FUNCTION ledger.resting_exits(p_for interval, p_after bigint, p_most integer)
-RETURNS TABLE (user_id bigint, order_id bigint)
+RETURNS TABLE (user_id bigint, order_id bigint, symbol text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT o.user_id, o.order_id FROM ledger.orders o
+  SELECT o.user_id, o.order_id, o.symbol FROM ledger.orders o
   WHERE o.type IN ('MARKET', 'STOP') AND o.status IN ('OPEN', 'PARTIALLY_FILLED')
     AND o.order_id > p_after AND o.touched_at < clock_timestamp() - p_for AND ledger.is_exit(o)
     AND NOT EXISTS (SELECT FROM ledger.job_entry j WHERE j.job = 'EXIT_ALERT'

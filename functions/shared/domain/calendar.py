@@ -51,8 +51,9 @@ _DAY: Final = timedelta(days=1)
 @dataclass(frozen=True, slots=True)
 class MarketStatus:
     """`provisional`: the year's holidays are not loaded, weekdays are assumed. `past_cut_off`:
-    intraday positions are being closed and no new intraday order is taken. `sure_since`: what
-    the venue announced before it is no longer about this phase. `text`: why the venue halted."""
+    intraday positions are being closed and no new intraday order is taken. `sure_since`: since
+    when it surely is this phase, and what the venue announced before that is about another one.
+    `text`: why the venue halted."""
 
     phase: Phase
     trade_date: date
@@ -153,7 +154,7 @@ def ruled(status: MarketStatus, told: Announcement | None) -> MarketStatus:
     if told is None:
         return status
     if status.sure_since is None or told.at >= status.sure_since:
-        status = replace(status, phase=told.phase, text=told.text)
+        status = replace(status, phase=told.phase, text=told.text, sure_since=told.at)
     if told.halt is not None and status.phase is not Phase.CLOSED:
         status = replace(status, phase=told.halt, text=told.text)
     return status

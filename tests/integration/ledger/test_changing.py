@@ -151,6 +151,26 @@ def test_an_order_is_changed_twenty_five_times_and_can_then_be_cancelled(
     assert cancel(trader, order, "last").order.pending_change == "CANCEL"
 
 
+def test_changes_that_were_refused_neither_make_room_nor_take_an_accepted_ones_answer(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    order = trader.buy(10)
+    for number in range(1, 26):
+        assert modify(trader, order, f"key {number}", 10 + number).rules == []
+        trader.told(order, "5", request=number)
+        for again in range(6):
+            assert modify(trader, order, f"too much {number}.{again}", 10**6).rules
+    refused = modify(trader, order, "key 26", 99)
+    assert [r["code"] for r in refused.rules] == ["TOO_MANY_CHANGES"]
+    first = modify(trader, order, "key 1", 11)  # asked for again, it is that one
+    assert (first.rules, first.order.pending_change, first.order.quantity) == ([], None, 35)
+    cancel(trader, order, "mine")
+    for again in range(120):
+        cancel(trader, order, f"again {again}")
+    assert modify(trader, order, "key 1", 11).rules == []
+
+
 def commands(trader: Trader) -> list[OrderCommand]:
     """What the venue is told of the trader's orders, in order."""
     rows = trader.database().run(

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from functions.shared.bookkeeping.exits import alert, resting_exits
+from functions.shared.bookkeeping.exits import RestingExit, alert, resting_exits
 from functions.shared.bookkeeping.squaring_off import OrderOf
 from functions.shared.domain.orders import Product
 from functions.shared.wire.events import UserEvent, decode_body, render_event
@@ -12,10 +12,10 @@ from tests.support.ledger import Trader
 
 def resting(trader: Trader) -> list[int]:
     """The trader's exits that the schedule would find now."""
-    found: list[OrderOf] = []
-    after = OrderOf(0, 0)
+    found: list[RestingExit] = []
+    after = 0
     while page := resting_exits(trader.database(), after, timedelta()):
-        found, after = found + page, page[-1]
+        found, after = found + page, page[-1].order_id
     return [each.order_id for each in found if each.user_id == trader.user_id]
 
 

@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from functions.ledger import settle
 from functions.orders import square_off
+from functions.shared.bookkeeping import exits
 from functions.shared.bookkeeping.applying import apply_execution
 from functions.shared.clock import micros
 from functions.shared.domain.calendar import INDIA, settlement_date
@@ -88,6 +90,33 @@ def orders(client: Client) -> list[dict[str, Any]]:
 
 def filled(stores: OrderStores, client: Client, side: str, quantity: int) -> None:
     told(stores, client, intraday(client, side, quantity), "F", quantity)
+
+
+# Exits that rest
+
+
+def test_an_exit_is_told_of_when_its_share_has_traded_for_a_while_and_not_in_an_auction(
+    stores: OrderStores, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(stores, client, int(client.order("b", quantity=2).body["order_id"]), "F", 2)
+    order = int(
+        client.order("s", side="SELL", type="MARKET", price=..., quantity=2).body["order_id"]
+    )
+    told(stores, client, order, "0")
+    found = partial(exits.resting_exits, patience=timedelta())  # by the wall clock
+    monkeypatch.setattr(exits, "resting_exits", found)
+
+    def alerted() -> bool:
+        history = client.ask("GET", f"/v1/orders/{order}").body["history"]
+        return "EXIT_UNFILLED" in {row["kind"] for row in history}
+
+    for moment in ("09:02", "09:10", "09:15:29"):
+        at(stores, moment, MONDAY)
+        run_square_off()
+        assert not alerted(), moment
+    at(stores, "09:15:30", MONDAY)
+    run_square_off()
+    assert alerted()
 
 
 # Square-off
