@@ -126,7 +126,7 @@ class Busts:
     def _position_without(self, trade: Trade) -> int:
         """The day's position made again of its other trades. Returns what that changed of what was
         realised."""
-        again = Position(traded=True)
+        again = Position()
         for other in self.trades.values():
             if other.place == trade.place and other.short:
                 again.fill(other.order.side, other.short, other.short_value)

@@ -15,7 +15,7 @@ from infra.command import rebuild_ledger, verify_ledger
 from infra.command.report import Report
 from infra.command.slot_move import Move, MoveRefused, Step
 from infra.command.slot_tables import common_tables, slot_tables
-from infra.local.postgres import APPLICATION, EDGE, OWNER, connect, shard_names
+from infra.local.postgres import APPLICATION, OWNER, connect, shard_names
 from infra.local.slots import deal_slots
 from tests.support.busy_books import (
     BORROWER,
@@ -92,7 +92,7 @@ def a_traders_day(shards: Shards, user_id: int) -> Trader:
 
 def drain(books: ShardsUnderTest) -> None:
     """What the relay does, without it."""
-    for url in books.urls(EDGE):
+    for url in books.urls(OWNER):
         connection = connect(url)
         connection.run("DELETE FROM ledger.outbox")
         connection.close()
