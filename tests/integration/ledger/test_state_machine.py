@@ -174,7 +174,7 @@ class LedgerMachine(BustRules):
             return
         self.tell(number, "4")
         if meanwhile == "it is sold":
-            self.trade(Side.SELL, Product.CNC, self.oracle.sellable(ACME.symbol) or 1, rupees)
+            self.trade(Side.SELL, Product.CNC, max(1, self.oracle.sellable(ACME.symbol)), rupees)
         elif meanwhile == "it is over":
             self.a_day_passes()
             self.the_day_has_ended(rupees, False)
