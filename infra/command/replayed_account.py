@@ -160,7 +160,10 @@ class ReplayedAccount:
             self._day = trade_date
             self._trades.clear()
             self._booked.clear()
-            self._ended.clear()
+            self._ended = {
+                number: order for number, order in self._ended.items()
+                if order.facts.trade_date >= trade_date
+            }  # fmt: skip
 
     def tables(self) -> Mapping[str, dict[Key, Row]]:
         """By table: the rows' keys behind the user, and the other columns of each."""
@@ -220,7 +223,7 @@ class ReplayedAccount:
             found.fill(-body.bust.quantity, -body.bust.value, heads)
         if order.status in WORKING:
             self._orders[order.order_id] = found
-        elif order.filled_quantity:  # a bust may open it again
+        else:  # a late fill may end it otherwise, and that one's bust open it again
             self._ended[order.order_id] = found
 
     def _take_delivery(

@@ -287,7 +287,7 @@ BEGIN
   IF p_exec_type IN ('G', 'H') THEN
     x := ledger.amended_trade(p_order, p_trade_date, p_exec_ref);
     happening := ledger.left_by(o, o.filled_quantity - x.quantity
-      + CASE p_exec_type WHEN 'G' THEN p_quantity ELSE 0 END, p_ord_status);
+      + CASE p_exec_type WHEN 'G' THEN p_quantity ELSE 0 END, p_ord_status, p_trade_date);
   ELSE
     happening := ledger.happening_of(o, p_exec_type, p_ord_status, p_quantity, p_cumulative, p_request,
       p_reject_code, p_today);

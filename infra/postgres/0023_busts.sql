@@ -61,11 +61,14 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- What an amended trade leaves of its order, by the venue's word where the order is not full.
-CREATE FUNCTION ledger.left_by(o ledger.orders, p_filled bigint, p_ord_status text) RETURNS text
+-- What an amended trade leaves of its order, by the venue's word where the order is not full. An order
+-- of an earlier day than the trade's had ended before it, whatever the venue says.
+CREATE FUNCTION ledger.left_by(o ledger.orders, p_filled bigint, p_ord_status text, p_trade_date date)
+RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN p_filled >= o.quantity THEN 'LEFT_FILLED'
-    WHEN p_ord_status IN ('2', '4', 'C') OR NOT ledger.is_working(o.status) AND o.status <> 'FILLED'
+    WHEN p_ord_status IN ('2', '4', 'C') OR NOT ledger.is_working(o.status) AND (o.status <> 'FILLED'
+        OR o.trade_date < p_trade_date)
       THEN 'LEFT_ENDED'
     WHEN p_filled > 0 THEN 'LEFT_PARTLY_FILLED' ELSE 'LEFT_UNFILLED' END
 $$;

@@ -115,7 +115,10 @@ class Busts:
         left = order.filled + again
         if left >= order.quantity:
             order.status = "FILLED"
-        elif (order.working or order.status == "FILLED") and opens:
+        elif opens and (
+            order.working
+            or (order.status == "FILLED" and order.trade_date >= trade.report.trade_date)
+        ):
             order.status = "PARTIALLY_FILLED" if left else "OPEN"
         elif order.working or order.status == "FILLED":
             order.status, order.change, order.cancel_waits = "CANCELLED", None, False
