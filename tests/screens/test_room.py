@@ -1,10 +1,13 @@
 """What a screen has no room for is said elsewhere, and comes back when there is room."""
 
+from decimal import Decimal
+
+import msgspec
 from textual.pilot import Pilot
 
 from tests.screens.conftest import Desk, is_live, settle, text_of
-from tests.support.terminal import order
-from tui.client.models import Reason
+from tests.support.terminal import REFUSED, order
+from tui.client.models import Reason, RuleFailure
 
 
 async def test_what_has_no_room_beside_its_field_is_said_in_full_below(desk: Desk) -> None:
@@ -36,3 +39,14 @@ async def test_a_wide_screen_gives_the_orders_every_column_and_gives_them_back(d
         await settle(pilot, lambda: text_of(pilot).count(words) == 2)
         await pilot.resize_terminal(80, 24)
         await settle(pilot, lambda: _orders(pilot) == small)
+
+
+async def test_a_long_refusal_of_a_stop_leaves_the_review_in_sight(desk: Desk) -> None:
+    words = "the trigger is outside the day's band; a SELL waits for a price below the last one"
+    rule = RuleFailure(code="TRIGGER_OUTSIDE_BAND", message=words, nearest=Decimal("1516.00"))
+    desk.broker.preview_answer = msgspec.structs.replace(REFUSED, rules=[rule])
+    async with desk.terminal.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("s", "1", "shift+tab", "right", "right", "tab", "tab", *"9999")
+        await settle(pilot, lambda: "The trigger is outside" in text_of(pilot))
+        assert "PAPER SELL   ↵ review" in text_of(pilot)
