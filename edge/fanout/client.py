@@ -6,6 +6,7 @@ values when the client can take them. When the queue's bound is passed the clien
 """
 
 from collections import deque
+from collections.abc import Container
 from typing import TYPE_CHECKING, Protocol
 
 from edge.fanout.frames import encode_object, text_frame
@@ -13,10 +14,12 @@ from edge.fanout.frames import encode_object, text_frame
 if TYPE_CHECKING:
     from edge.fanout.hub import View
 
-PENDING_MAX = 1_000
-
+#: Where there is no WebSocket yet, the HTTP status takes the place of a close code.
+NO_HANDSHAKE = 408
+HANDSHAKE_TOO_BIG = 431
 NORMAL = 1000
 GOING_AWAY = 1001
+INVALID_TEXT = 1007
 REFUSED = 1008
 DRAINING = 1012
 SIGN_IN_FAILED = 4001
@@ -41,21 +44,23 @@ class Client:
 
     __slots__ = (
         "backlog", "blocked", "blocked_at", "closed", "errors", "expires_at", "expiry_told",
-        "fetching", "group", "heard_at", "link", "messages", "opened_at", "pending", "quiet",
-        "reading", "refetch", "reload", "seen", "session_id", "ticket", "user_id", "user_seq",
-        "verifying", "views", "wanted_seq", "write",
+        "fetching", "greeted", "group", "heard_at", "link", "messages", "opened_at", "pending",
+        "pending_most", "quiet", "reading", "refetch", "reload", "seen", "session_id", "ticket",
+        "user_id", "user_seq", "verifying", "views", "wanted_seq", "write",
     )  # fmt: skip
 
-    def __init__(self, link: Link, now: float) -> None:
+    def __init__(self, link: Link, now: float, pending_most: int) -> None:
         self.link = link
         self.write = link.write
         self.group = 0
+        # `opened_at` is when the connection came, and once the handshake is done when that was.
         self.opened_at = self.heard_at = now
-        self.closed = False
+        self.greeted = self.closed = False
         # Flow: whether the write buffer is full, since when, and what waits for it.
         self.blocked = False
         self.blocked_at = 0.0
         self.pending: deque[bytes] | None = None
+        self.pending_most = pending_most
         # Quotes: what is watched, the version last sent, ticks without anything to say.
         self.views: tuple[View, ...] = ()
         self.seen = 0
@@ -93,7 +98,7 @@ class Client:
             return
         if self.pending is None:
             self.pending = deque()
-        if len(self.pending) >= PENDING_MAX:
+        if len(self.pending) >= self.pending_most:
             self.close(TOO_SLOW, "too slow")
             return
         self.pending.append(frame)
@@ -115,3 +120,10 @@ class Client:
             self.write(self.pending.popleft())
         if not self.pending:
             self.pending = None
+
+
+def drop_strays(clients: set[Client], live: Container[Client]) -> int:
+    """Takes from a set the clients that closed or aren't `live`; how many there were."""
+    strays = [each for each in clients if each.closed or each not in live]
+    clients.difference_update(strays)
+    return len(strays)

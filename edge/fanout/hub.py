@@ -11,11 +11,11 @@ are spread over ten groups, one of which is served every 10 ms. A client whose l
 to say is idle, and the next change reaches it at once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from edge.fanout.actions import Mode
-from edge.fanout.client import Client
+from edge.fanout.client import Client, drop_strays
 from edge.fanout.frames import array_frame, text_frame
 from edge.fanout.rendering import QUOTE, RENDERERS, SNAPSHOT
 from functions.shared.wire.quotes import Quote
@@ -24,7 +24,6 @@ GROUPS = 10
 TICK_SECONDS = 0.01
 #: Ticks (of 100 ms for one client) without anything to say after which a heartbeat is sent.
 HEARTBEAT_TICKS = 10
-SYMBOLS_PER_CLIENT_MAX = 3_000
 HEARTBEAT = text_frame(b'{"type":"heartbeat"}')
 
 
@@ -57,8 +56,9 @@ class Subscribed(NamedTuple):
 class Hub:
     """Last values, watchers and groups of one process."""
 
-    def __init__(self, listed: Mapping[str, Listed]) -> None:
+    def __init__(self, listed: Mapping[str, Listed], symbols_most: int) -> None:
         self.listed = listed
+        self._symbols_most = symbols_most
         self.version = 0
         self.deliveries = self.flushes = 0
         self.woken: set[Client] = set()
@@ -100,7 +100,7 @@ class Hub:
         client.views = ()
 
     def subscribe(self, client: Client, symbols: Sequence[str], mode: Mode) -> Subscribed:
-        """Adds symbols, or changes their mode, up to SYMBOLS_PER_CLIENT_MAX of them."""
+        """Adds symbols, or changes their mode, up to `symbols_most` of them."""
         watched = {view.symbol: view for view in client.views}
         accepted: dict[str, None] = {}
         rejected: list[tuple[str, str]] = []
@@ -110,7 +110,7 @@ class Hub:
                 rejected.append((asked, "UNKNOWN_SYMBOL"))
                 continue
             known = watched.get(symbol)
-            if known is None and len(watched) >= SYMBOLS_PER_CLIENT_MAX:
+            if known is None and len(watched) >= self._symbols_most:
                 rejected.append((asked, "TOO_MANY_SYMBOLS"))
                 continue
             if known is None or known.mode != mode:
@@ -132,6 +132,16 @@ class Hub:
                 dropped.append(view.symbol)
         client.views = tuple(watched.values())
         return dropped
+
+    def strays(self, live: Container[Client]) -> Iterator[int]:
+        """Drops what is kept for clients that aren't `live`; yields what each set had of them."""
+        for clients in (*self._groups, self._idle, self.woken):
+            yield drop_strays(clients, live)
+        for view in [each for views in self._views.values() for each in views]:
+            found = drop_strays(view.clients, live)
+            if found and not view.clients:
+                self._drop_view(view)
+            yield found
 
     def snapshots(self, symbols: Iterable[str], mode: Mode) -> list[bytes]:
         """The `snapshot` pieces of the symbols that have a price."""
@@ -211,7 +221,10 @@ class Hub:
     def _unwatch(self, view: View, client: Client) -> None:
         view.clients.discard(client)
         if not view.clients:
-            views = self._views[view.symbol]
-            views.remove(view)
-            if not views:
-                del self._views[view.symbol]
+            self._drop_view(view)
+
+    def _drop_view(self, view: View) -> None:
+        views = self._views[view.symbol]
+        views.remove(view)
+        if not views:
+            del self._views[view.symbol]

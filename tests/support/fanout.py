@@ -11,8 +11,9 @@ from websockets.streams import StreamReader
 
 from edge.fanout.client import Client
 from edge.fanout.hub import Hub, Listed
+from edge.fanout.limits import Limits
 from edge.fanout.private import PrivateEvents
-from edge.fanout.reception import Limits, Reception
+from edge.fanout.reception import Reception
 from functions.shared.access.principal import Principal
 from functions.shared.wire.events import EventBody, FundsFacts, UserEvent, encode_event
 from functions.shared.wire.quotes import Quote
@@ -108,18 +109,19 @@ class Floor:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.wall = WALL
+        self.limits = limits or Limits()
         self.doors = FakeDoors()
-        self.hub = Hub(LISTED)
+        self.hub = Hub(LISTED, self.limits.symbols)
         self.private = PrivateEvents(self.doors)
         self.reception = Reception(
-            self.hub, self.private, self.doors, limits or Limits(), lambda: self.wall
+            self.hub, self.private, self.doors, self.limits, lambda: self.wall
         )
 
     def connect(self, token: str | None = "t") -> tuple[Client, FakeLink]:
         link = FakeLink(self.reception)
-        client = link.client = Client(link, 0.0)
+        client = link.client = Client(link, 0.0, self.limits.pending)
         self.hub.enter(client)
-        self.reception.connected(client, token)
+        self.reception.connected(client, token, 0.0)
         return client, link
 
     def sign_in(self, user_id: int = 7, session_id: str = "s1") -> tuple[Client, FakeLink]:
@@ -136,7 +138,8 @@ class Floor:
         self.private.fetched(client, ticket, events, latest)
 
     def say(self, client: Client, text: str, now: float = 1.0) -> None:
-        self.reception.message(client, text.encode(), now)
+        if self.reception.frame(client, now):
+            self.reception.message(client, text.encode())
 
     def sweep(self, now: float) -> None:
         for group in range(10):
