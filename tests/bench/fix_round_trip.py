@@ -39,6 +39,7 @@ from functions.shared.wire.executions import decode_execution, executions_stream
 from infra.exchange.bands import Band
 from infra.exchange.instruments import read_listing
 from infra.local.ports import free_ports
+from tests.bench.fsync import watched_disk
 from tests.integration.exchange.venue_process import VenueProcess
 from tests.support.gateway_process import GatewayProcess
 from tests.support.paper_ledger import PaperLedger
@@ -116,7 +117,9 @@ def _through_the_gateway(
                     raise RuntimeError((folder / "gateway.log").read_text())
                 time.sleep(0.05)
             desk = _Desk(server.url, ledger)
-            return desk.as_fast_as_answered(seconds), desk.on_schedule(seconds)
+            with watched_disk() as disk:
+                rate, paced = desk.as_fast_as_answered(seconds), desk.on_schedule(seconds)
+            return rate, paced | disk
         finally:
             gateway.kill()
 
