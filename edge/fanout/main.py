@@ -10,14 +10,16 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from datetime import date
 from typing import TypeVar
 
 import uvloop
 from prometheus_client import REGISTRY
 
-from edge.fanout.hub import Hub, Listed
+from edge.fanout.hub import MIN_MOVES_PER_SYMBOL, Hub, Listed
 from edge.fanout.lookups import Lookups
 from edge.fanout.metrics import BusFigures, FanoutMetrics
+from edge.fanout.portfolio import PortfolioLimits, Portfolios
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Limits, Reception
 from edge.fanout.server import StreamServer
@@ -27,7 +29,8 @@ from edge.runtime.log import configure_logging, logger
 from functions.shared.access.regions import Regions
 from functions.shared.access.sessions import ENDED_CHANNEL
 from functions.shared.access.verifier import Verifier
-from functions.shared.clock import micros, wall_now
+from functions.shared.clock import micros, open_clock, wall_now
+from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import NotFound, PeerProtocolError, Retryable
 from functions.shared.settings import Settings, SettingsError, split_address
 from functions.shared.stores.instruments import InstrumentMaster
@@ -36,6 +39,7 @@ from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.secrets import open_secrets
 from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.stores.user_events import UserEvents
+from functions.shared.stores.user_portfolio import UserPortfolio
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.wire.announcements import NEWS_CHANNEL, decode_news
 from functions.shared.wire.quotes import PARTITIONS, Batch, decode_batch, quotes_channel
@@ -53,10 +57,15 @@ class FanoutSettings(Settings, frozen=True, kw_only=True):
     secrets_url: str
     listen: str
     health: str
+    clock: str = "real"
     region: str = "IN"
     regions: tuple[str, ...] = ()
     fanout_connections: int = 12_000
     fanout_connections_per_user: int = 100
+    fanout_min_moves: int = MIN_MOVES_PER_SYMBOL
+    fanout_portfolio_move: int = PortfolioLimits().move_paise
+    fanout_portfolio_move_basis_points: int = PortfolioLimits().move_basis_points
+    fanout_portfolio_reads: int = PortfolioLimits().reads
 
 
 class Fanout:
@@ -67,7 +76,8 @@ class Fanout:
         self._regions = Regions.parse(settings.region, settings.regions)
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
-        self._hub = Hub({})
+        self._hub = Hub({}, min_moves=settings.fanout_min_moves)
+        self._clock = open_clock(settings.clock)
         self._shards = Shards(settings.postgres_urls, "fanout")
         self._master = InstrumentMaster(self._shards.control)
         self._valkey = open_valkey(settings.valkey_url)
@@ -100,8 +110,13 @@ class Fanout:
             raise self._failure
 
     async def _serve(self, verifier: Verifier) -> None:
-        self._lookups = Lookups(verifier, self._open_events, self._subscriber, self._fail)
-        self._private = PrivateEvents(self._lookups)
+        self._lookups = Lookups(
+            verifier, self._open_events, self._open_portfolio, self._subscriber, self._fail
+        )
+        portfolios = Portfolios(
+            self._hub, self._lookups, self._trade_date, self._portfolio_limits()
+        )
+        self._private = PrivateEvents(self._lookups, portfolios)
         limits = Limits(
             connections=self._settings.fanout_connections,
             connections_per_user=self._settings.fanout_connections_per_user,
@@ -177,6 +192,20 @@ class Fanout:
 
     def _open_events(self) -> UserEvents:
         return UserEvents(Shards(self._settings.postgres_urls, "fanout-events"))
+
+    def _open_portfolio(self) -> UserPortfolio:
+        return UserPortfolio(Shards(self._settings.postgres_urls, "fanout-portfolio"))
+
+    def _portfolio_limits(self) -> PortfolioLimits:
+        settings = self._settings
+        return PortfolioLimits(
+            move_paise=settings.fanout_portfolio_move,
+            move_basis_points=settings.fanout_portfolio_move_basis_points,
+            reads=settings.fanout_portfolio_reads,
+        )
+
+    def _trade_date(self) -> date:
+        return market_status(self._clock.now(), self._clock.hours).trade_date
 
     def _read_listing(self) -> int:
         """Reads the instruments; how many there are. Raises Retryable while there are none."""

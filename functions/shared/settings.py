@@ -47,6 +47,11 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_STREAM_URL": "address clients open for the quote and event stream",
     "OUTCRY_FANOUT_CONNECTIONS": "connections one fanout process takes (default 12000)",
     "OUTCRY_FANOUT_CONNECTIONS_PER_USER": "connections of one user it takes (default 100)",
+    "OUTCRY_FANOUT_MIN_MOVES": "different min_moves of a symbol it tells apart (default 32)",
+    "OUTCRY_FANOUT_PORTFOLIO_MOVE": "paise a portfolio has to move by to be told (default 1000)",
+    "OUTCRY_FANOUT_PORTFOLIO_MOVE_BASIS_POINTS": "or hundredths of a percent of what its shares are"
+    " worth (default 50)",
+    "OUTCRY_FANOUT_PORTFOLIO_READS": "books it asks the ledger for at a time (default 64)",
     "OUTCRY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
 }
 
