@@ -43,9 +43,9 @@ class HeldBack:
         self._fresh: list[HeldView] = []
         self._waiting: deque[tuple[float, HeldView]] = deque()
 
-    def __len__(self) -> int:
-        """How many watch such a view, each counted once a symbol."""
-        return sum(len(v.clients) for views in self.by_symbol.values() for v in views)
+    def views(self) -> list[HeldView]:
+        """Every such view now."""
+        return [view for views in self.by_symbol.values() for view in views]
 
     def watch(self, symbol: str, feed: Feed, quote: Quote | None) -> HeldView | None:
         """The view of a feed with a `min_move`; None when the symbol has as many as it may have.

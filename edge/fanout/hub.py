@@ -11,11 +11,11 @@ Clients are spread over ten groups, one of which is served every 10 ms. A client
 nothing to say is idle, and the next change reaches it at once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from edge.fanout.actions import Mode
-from edge.fanout.client import Client
+from edge.fanout.client import Client, drop_strays
 from edge.fanout.differential import HeldBack, HeldView
 from edge.fanout.frames import text_frame
 from edge.fanout.rendering import QUOTE, SNAPSHOT
@@ -26,9 +26,6 @@ GROUPS = 10
 TICK_SECONDS = 0.01
 #: Ticks (of 100 ms for one client) without anything to say after which a heartbeat is sent.
 HEARTBEAT_TICKS = 10
-SYMBOLS_PER_CLIENT_MAX = 3_000
-#: Different `min_move`s of one symbol that a process tells apart.
-MIN_MOVES_PER_SYMBOL = 32
 HEARTBEAT = text_frame(b'{"type":"heartbeat"}')
 
 
@@ -49,16 +46,15 @@ class Subscribed(NamedTuple):
 class Hub:
     """Last values, watchers and groups of one process."""
 
-    def __init__(
-        self, listed: Mapping[str, Listed], *, min_moves: int = MIN_MOVES_PER_SYMBOL
-    ) -> None:
+    def __init__(self, listed: Mapping[str, Listed], symbols_most: int, moves_most: int) -> None:
         self.listed = listed
+        self._symbols_most = symbols_most
         self.version = 0
         self.deliveries = self.flushes = 0
         self.woken: set[Client] = set()
         self.quotes: dict[str, Quote] = {}
         self._views: dict[str, list[View]] = {}
-        self._held = HeldBack(min_moves)
+        self._held = HeldBack(moves_most)
         self._groups: list[set[Client]] = [set() for _ in range(GROUPS)]
         self._idle: set[Client] = set()
 
@@ -69,7 +65,8 @@ class Hub:
     def leftovers(self) -> int:
         """Entries kept for clients outside the groups: 0 once all have left."""
         watching = sum(len(v.clients) for views in self._views.values() for v in views)
-        return watching + len(self._held) + len(self._idle) + len(self.woken)
+        watching += sum(len(view.clients) for view in self._held.views())
+        return watching + len(self._idle) + len(self.woken)
 
     def group(self, number: int) -> list[Client]:
         """The clients of a group now."""
@@ -90,8 +87,9 @@ class Hub:
         self._groups[client.group].discard(client)
         self._idle.discard(client)
         self.woken.discard(client)
-        for view in _watched(client).values():
-            self._unwatch(view, client)
+        for view in client.views:
+            if isinstance(view, View):
+                self._unwatch(view, client)
         client.views, client.own = (), None
 
     def show(self, client: Client, own: Shown) -> None:
@@ -107,7 +105,7 @@ class Hub:
     def subscribe(
         self, client: Client, symbols: Sequence[str], mode: Mode, min_move: int = 0
     ) -> Subscribed:
-        """Adds symbols, or changes how they are watched, up to SYMBOLS_PER_CLIENT_MAX of them.
+        """Adds symbols, or changes how they are watched, up to `symbols_most` of them.
 
         `min_move` in ten-thousandths of a rupee: smaller changes may come up to a second late.
         """
@@ -121,7 +119,7 @@ class Hub:
                 rejected.append((asked, "UNKNOWN_SYMBOL"))
                 continue
             known = watched.get(symbol)
-            if known is None and len(watched) >= SYMBOLS_PER_CLIENT_MAX:
+            if known is None and len(watched) >= self._symbols_most:
                 rejected.append((asked, "TOO_MANY_SYMBOLS"))
                 continue
             if known is None or known.feed != feed:
@@ -143,6 +141,17 @@ class Hub:
                 dropped.append(view.symbol)
         _watch_all(client, watched)
         return dropped
+
+    def strays(self, live: Container[Client]) -> Iterator[int]:
+        """Drops what is kept for clients that aren't `live`; yields what each set had of them."""
+        for clients in (*self._groups, self._idle, self.woken):
+            yield drop_strays(clients, live)
+        views = [each for of_symbol in self._views.values() for each in of_symbol]
+        for view in [*views, *self._held.views()]:
+            found = drop_strays(view.clients, live)
+            if found and not view.clients:
+                self._drop_view(view)
+            yield found
 
     def snapshots(self, client: Client, symbols: Iterable[str], mode: Mode) -> list[bytes]:
         """The `snapshot` pieces of the symbols that have a price, for this client."""
@@ -248,8 +257,10 @@ class Hub:
 
     def _unwatch(self, view: View, client: Client) -> None:
         view.clients.discard(client)
-        if view.clients:
-            return
+        if not view.clients:
+            self._drop_view(view)
+
+    def _drop_view(self, view: View) -> None:
         if isinstance(view, HeldView):
             self._held.unwatched(view)
             return

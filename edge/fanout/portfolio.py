@@ -6,21 +6,21 @@ other makes them stale until they are read again; stale books are pushed to nobo
 value: it is made once a user, goes out with the quotes of the next tick, and a slow client skips
 steps.
 
-Users are spread over a second's ticks. A look asks what the prices came to; only what moved enough
-is rendered. At most `reads` questions to the ledger are open; who finds no room asks at the next
-look, so a storm of reconnects is spread and sign-ins don't wait.
+Users are spread over a second's ticks. A look asks what the prices came to; only what moved by
+`portfolio_move` (paise), or by a share of what is at stake where that is less, is rendered. At most
+`portfolio_reads` questions to the ledger are open; who finds no room asks at the next look, so a
+storm of reconnects is spread and sign-ins don't wait.
 """
 
 from collections.abc import Callable, Set
 from datetime import date
-
-import msgspec
 
 from edge.fanout.client import Client
 from edge.fanout.doors import Doors
 from edge.fanout.encodings import JSON
 from edge.fanout.frames import text_frame
 from edge.fanout.hub import Hub
+from edge.fanout.limits import Limits
 from edge.fanout.valuing import Books, Figures, Gain
 from edge.fanout.views import Shown
 from functions.shared.domain.money import format_amount
@@ -30,15 +30,6 @@ from functions.shared.wire.portfolio import PortfolioFacts
 #: Ticks in which every user is looked at once: a second.
 LOOKS = 100
 _BASIS_POINTS = 10_000
-
-
-class PortfolioLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """When a change of prices is pushed: by the lesser of an amount in paise and a share, in
-    hundredths of a percent, of what the shares are worth; and how many questions may be open."""
-
-    move_paise: int = 1_000
-    move_basis_points: int = 50
-    reads: int = 64
 
 
 class _Portfolio:
@@ -111,9 +102,9 @@ class Portfolios:
         hub: Hub,
         doors: Doors,
         trade_date: Callable[[], date],
-        limits: PortfolioLimits | None = None,
+        limits: Limits,
     ) -> None:
-        self._hub, self._doors, self._limits = hub, doors, limits or PortfolioLimits()
+        self._hub, self._doors, self._limits = hub, doors, limits
         self._trade_date = trade_date
         self._day = trade_date()
         self._users: dict[int, _Portfolio] = {}
@@ -198,7 +189,7 @@ class Portfolios:
 
     def _ask(self, user_id: int, portfolio: _Portfolio) -> None:
         """Asks the ledger, if there is room."""
-        if self.open >= self._limits.reads:
+        if self.open >= self._limits.portfolio_reads:
             return
         self.open += 1
         self.reads += 1
@@ -230,8 +221,8 @@ class Portfolios:
         if before is None or now is None:
             return before is not now
         moved = abs(now.holdings + now.positions - before.holdings - before.positions)
-        share = now.at_stake * self._limits.move_basis_points // _BASIS_POINTS
-        return moved > 0 and moved >= min(self._limits.move_paise, share)
+        share = now.at_stake * self._limits.portfolio_move_basis_points // _BASIS_POINTS
+        return moved > 0 and moved >= min(self._limits.portfolio_move, share)
 
     def _push(self, portfolio: _Portfolio, piece: bytes) -> None:
         """Binary clients get it as a text message of its own, JSON ones with their quotes."""

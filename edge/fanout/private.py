@@ -7,9 +7,11 @@ are one and the same thing. A client further behind than EVENTS_MAX is sent a `s
 the number to go on from, and loads its account over HTTP.
 """
 
+from collections.abc import Container, Iterator
+
 import msgspec
 
-from edge.fanout.client import Client
+from edge.fanout.client import Client, drop_strays
 from edge.fanout.doors import EVENTS_MAX, Doors
 from edge.fanout.frames import encode_object, text_frame
 from edge.fanout.portfolio import Portfolios
@@ -50,6 +52,16 @@ class PrivateEvents:
         if not clients and self._users.pop(client.user_id, None) is not None:
             self._doors.unlisten([user_channel(client.user_id)])
             self.portfolios.leave(client.user_id)
+
+    def strays(self, live: Container[Client]) -> Iterator[int]:
+        """Drops what is kept for clients that aren't `live`; yields what each set had of them."""
+        for user_id, clients in list(self._users.items()):
+            found = drop_strays(clients, live)
+            if found and not clients:
+                del self._users[user_id]
+                self._doors.unlisten([user_channel(user_id)])
+                self.portfolios.leave(user_id)
+            yield found
 
     def resume(self, client: Client, seq: int) -> None:
         """A client has everything up to `seq` and wants what came after."""

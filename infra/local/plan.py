@@ -14,7 +14,7 @@ from functions.shared.stores.secrets import open_secrets
 from infra.local.bank import bank_arguments, make_bank_token
 from infra.local.fix_certificates import BROKER, VENUE, make_fix_certificates
 from infra.local.home import Home, StoreAddresses
-from infra.local.parts import Part, Step
+from infra.local.parts import STOP_SECONDS, Part, Step
 from infra.local.ports import LOOPBACK, claim_port, free_ports
 from infra.local.postgres import APPLICATION, EDGE, OWNER, PostgresServer
 from infra.local.probes import blocking_probe, http_probe, valkey_probe
@@ -286,7 +286,7 @@ class _Processes:
             "FEED_SESSIONS": str(FEED_SESSIONS),
         }
         region = {"REGION": self.own.region, "REGIONS": ",".join(self.own.regions)}
-        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region}
+        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region, **_stream_bounds()}
         api = {
             **region,
             "LISTEN": f"{LOOPBACK}:{self.ports.api}",
@@ -337,6 +337,17 @@ class _Processes:
 
 def _module(name: str) -> list[str]:
     return [sys.executable, "-m", name]
+
+
+def _stream_bounds() -> dict[str, str]:
+    """The bounds of the stream that the user set; a drain ends before the supervisor's patience."""
+    name = "FANOUT_"
+    given = {
+        variable.removeprefix(PREFIX): text
+        for variable, text in os.environ.items()
+        if variable.startswith(PREFIX + name)
+    }
+    return {f"{name}DRAIN_SECONDS": str(STOP_SECONDS - 1), **given}
 
 
 def _base_environment() -> dict[str, str]:

@@ -25,7 +25,7 @@ import psutil
 import uvloop
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from edge.fanout.reception import Limits
+from edge.fanout.limits import Limits
 from edge.fanout.rendering import QUOTE, render_ltp
 from functions.shared.clock import micros, wall_now
 from functions.shared.stores.quotes import QuoteWriter

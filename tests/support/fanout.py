@@ -12,9 +12,10 @@ from websockets.streams import StreamReader
 from edge.fanout.client import Client
 from edge.fanout.encodings import JSON, Encoding
 from edge.fanout.hub import Hub, Listed
+from edge.fanout.limits import Limits
 from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
-from edge.fanout.reception import Limits, Reception
+from edge.fanout.reception import Reception
 from functions.shared.access.principal import Principal
 from functions.shared.wire.events import EventBody, FundsFacts, UserEvent, encode_event
 from functions.shared.wire.quotes import Quote
@@ -125,24 +126,25 @@ class Floor:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.wall = WALL
+        self.limits = limits or Limits()
         self.doors = FakeDoors()
         self.day = WALL.date()
         self.ticks = 0
-        self.hub = Hub(LISTED)
-        self.portfolios = Portfolios(self.hub, self.doors, lambda: self.day)
+        self.hub = Hub(LISTED, self.limits.symbols, self.limits.min_moves)
+        self.portfolios = Portfolios(self.hub, self.doors, lambda: self.day, self.limits)
         self.private = PrivateEvents(self.doors, self.portfolios)
         self.reception = Reception(
-            self.hub, self.private, self.doors, limits or Limits(), lambda: self.wall
+            self.hub, self.private, self.doors, self.limits, lambda: self.wall
         )
 
     def connect(
         self, token: str | None = "t", encoding: Encoding = JSON
     ) -> tuple[Client, FakeLink]:
         link = FakeLink(self.reception)
-        client = link.client = Client(link, 0.0)
+        client = link.client = Client(link, 0.0, self.limits.pending)
         client.speak(encoding)
         self.hub.enter(client)
-        self.reception.connected(client, token)
+        self.reception.connected(client, token, 0.0)
         return client, link
 
     def sign_in(
@@ -161,7 +163,8 @@ class Floor:
         self.private.fetched(client, ticket, events, latest)
 
     def say(self, client: Client, text: str, now: float = 1.0) -> None:
-        self.reception.message(client, text.encode(), now)
+        if self.reception.frame(client, now):
+            self.reception.message(client, text.encode())
 
     def sweep(self, now: float) -> None:
         for group in range(10):

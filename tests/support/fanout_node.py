@@ -1,14 +1,20 @@
 """A fanout joined as its main module joins it, with tokens and a ledger of the test's own."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
+from edge.fanout.draining import drain
 from edge.fanout.hub import Hub
+from edge.fanout.limits import Limits
 from edge.fanout.lookups import Lookups
 from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
-from edge.fanout.reception import Limits, Reception
+from edge.fanout.reception import Reception
 from edge.fanout.server import StreamServer
+from edge.fanout.upkeep import Upkeep
 from functions.shared.access.principal import Principal
 from functions.shared.clock import wall_now
 from functions.shared.domain.errors import Refused
@@ -24,6 +30,7 @@ from functions.shared.wire.quotes import (
     partition_of_symbol,
     quotes_channel,
 )
+from tests.support.eventually import until
 from tests.support.fanout import LISTED, event, payload, principal
 
 
@@ -66,14 +73,15 @@ class Node:
         self.ledger = Ledger()
         self.failures: list[BaseException] = []
         self.writer = QuoteWriter(valkey_url)
-        self.hub = Hub(LISTED)
+        limits = limits or Limits()
+        self.hub = Hub(LISTED, limits.symbols, limits.min_moves)
         self.subscriber = ValkeySubscriber(valkey_url, self._deliver, self._restored)
         self.subscriber.subscribe([*map(quotes_channel, range(PARTITIONS)), "sessions.ended"])
         ledger: Any = lambda: self.ledger  # noqa: E731
         lookups = Lookups(Tokens(), ledger, ledger, self.subscriber, self.failures.append)
-        portfolios = Portfolios(self.hub, lookups, lambda: date(2026, 11, 23))
+        portfolios = Portfolios(self.hub, lookups, lambda: date(2026, 11, 23), limits)
         self.lookups, self.private = lookups, PrivateEvents(lookups, portfolios)
-        self.reception = Reception(self.hub, self.private, lookups, limits or Limits(), wall_now)
+        self.reception = Reception(self.hub, self.private, lookups, limits, wall_now)
         lookups.attach(self.reception, self.private)
         self.server = StreamServer(self.hub, self.reception)
 
@@ -99,3 +107,26 @@ class Node:
         if announced:
             data = payload(len(self.ledger.events))
             await self.writer._valkey.publish(user_channel(7), data)
+
+
+@contextlib.asynccontextmanager
+async def running_node(
+    valkey_url: str, limits: Limits | None = None
+) -> AsyncIterator[tuple[Node, int]]:
+    """A node that serves on a port, drained at the end; nothing of anybody may be left then."""
+    node = Node(valkey_url, limits)
+    task = asyncio.create_task(node.subscriber.run())
+    port = await node.server.listen("127.0.0.1", 0)
+    await until(lambda: node.subscriber.connected)
+    try:
+        yield node, port
+    finally:
+        await drain(node.server)
+        found = await Upkeep(node.server).sweep()
+        task.cancel()
+        node.lookups.close()
+        await node.writer.close()
+    assert node.failures == []
+    assert (len(node.hub), node.reception.leftovers, found) == (0, 0, 0)
+    await until(lambda: not node.server.connections)
+    assert (node.server.admission.inside, len(node.server.closing)) == (0, 0)

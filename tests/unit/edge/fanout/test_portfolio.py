@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.fanout.encodings import BINARY
-from edge.fanout.portfolio import PortfolioLimits, Portfolios
+from edge.fanout.limits import Limits
+from edge.fanout.portfolio import Portfolios
 from edge.fanout.valuing import Books
 from functions.shared.wire.events import (
     EventBody,
@@ -251,7 +252,7 @@ def test_a_ledger_that_does_not_answer_is_asked_again() -> None:
 
 def test_only_so_many_books_are_asked_for_at_a_time() -> None:
     floor = Floor()
-    portfolios = Portfolios(floor.hub, floor.doors, lambda: floor.day, PortfolioLimits(reads=3))
+    portfolios = Portfolios(floor.hub, floor.doors, lambda: floor.day, Limits(portfolio_reads=3))
     for user_id in range(10):
         client, _ = floor.connect()
         portfolios.enter(user_id, client, {client})
