@@ -96,6 +96,10 @@ class RawStream:
         finally:
             self.close()
 
+    def local_port(self) -> int:
+        """Our end's, by which the other end can be told."""
+        return int(self._socket.getsockname()[1])
+
     def close(self) -> None:
         self._socket.close()
 
