@@ -50,6 +50,8 @@ class Hub:
         self.listed = listed
         self._symbols_most = symbols_most
         self.version = 0
+        #: Counts the changes of previous closes, which are few.
+        self.closes = 0
         self.deliveries = self.flushes = 0
         self.woken: set[Client] = set()
         self.quotes: dict[str, Quote] = {}
@@ -168,6 +170,8 @@ class Hub:
             if not quote.ltp or (before is not None and quote.seq <= before.seq):
                 continue
             known[quote.symbol] = quote
+            if before is None or quote.close != before.close:
+                self.closes += 1
             for view in self._views.get(quote.symbol, ()):
                 view.piece = view.render(QUOTE, quote)
                 view.version = version

@@ -211,7 +211,7 @@ class Portfolios:
         gain = books.gain(self._hub.quotes)
         if not portfolio.changed and not self._is_news(portfolio.pushed, gain):
             return
-        figures = books.figures(self._hub.quotes, gain)
+        figures = books.figures(self._hub.quotes, self._hub.closes, gain)
         portfolio.changed, portfolio.pushed = False, gain
         if figures != portfolio.told:
             portfolio.told = figures
@@ -233,8 +233,12 @@ class Portfolios:
 
 
 def _render(figures: Figures) -> bytes:
-    fields = ",".join(
-        f'"{name}":null' if paise is None else f'"{name}":"{format_amount(paise)}"'
-        for name, paise in zip(Figures._fields, figures, strict=True)
-    )
-    return f'{{"type":"portfolio",{fields}}}'.encode()
+    value, holdings_value, day_pnl, unrealised_pnl = map(_amount, figures)
+    return (
+        f'{{"type":"portfolio","value":{value},"holdings_value":{holdings_value},'
+        f'"day_pnl":{day_pnl},"unrealised_pnl":{unrealised_pnl}}}'
+    ).encode()
+
+
+def _amount(paise: int | None) -> str:
+    return "null" if paise is None else f'"{format_amount(paise)}"'

@@ -17,11 +17,17 @@ from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Reception
 from functions.shared.access.principal import Principal
-from functions.shared.wire.events import EventBody, FundsFacts, UserEvent, encode_event
+from functions.shared.wire.events import EventBody, FundsFacts, OrderFacts, UserEvent, encode_event
 from functions.shared.wire.quotes import Quote
 
 WALL = datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
 LISTED = {f"S{n}": Listed("NSE", n) for n in range(4_000)} | {"M&M": Listed("NSE", 2_031)}
+ORDER = OrderFacts(
+    order_id=1, client_order_id="c", venue_order_id=None, symbol="S1", side="BUY", type="LIMIT",
+    quantity=1, price=1, product="CNC", validity="DAY", status="OPEN", filled_quantity=0,
+    traded_value=0, pending_change=None, reason_code=None, reason=None, rules=None, created_at=1,
+    updated_at=1, version=1,
+)  # fmt: skip
 
 
 def quote(symbol: str, seq: int = 1, ltp: int = 1_015_000) -> Quote:

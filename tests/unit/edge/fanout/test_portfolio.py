@@ -15,21 +15,14 @@ from functions.shared.wire.events import (
     EventBody,
     FundsFacts,
     HoldingFacts,
-    OrderFacts,
     PositionFacts,
     UserEvent,
     encode_event,
 )
 from functions.shared.wire.portfolio import PortfolioFacts
 from functions.shared.wire.quotes import Quote
-from tests.support.fanout import FakeLink, Floor, principal, quote, read_messages
+from tests.support.fanout import ORDER, FakeLink, Floor, principal, quote, read_messages
 
-ORDER = OrderFacts(
-    order_id=1, client_order_id="c", venue_order_id=None, symbol="S1", side="BUY", type="LIMIT",
-    quantity=1, price=1, product="CNC", validity="DAY", status="OPEN", filled_quantity=0,
-    traded_value=0, pending_change=None, reason_code=None, reason=None, rules=None, created_at=1,
-    updated_at=1, version=1,
-)  # fmt: skip
 RUPEE = 10_000  # of a price; of an amount it is 100
 
 
@@ -148,6 +141,18 @@ def test_a_missing_price_leaves_figures_open_never_zero() -> None:
     price(floor, "S1", 1, 100)
     floor.second()
     assert [each["value"] for each in told(link)] == ["6000.00"]
+
+
+def test_a_close_that_becomes_known_counts_from_then_on() -> None:
+    floor = Floor()
+    floor.hub.take([quote("S1", 1, 100 * RUPEE)._replace(close=0)])
+    _, link = floor.sign_in()
+    answer(floor, facts())
+    for seq, (rupees, close) in enumerate([(101, 0), (102, 100), (103, 100), (104, 99)], 2):
+        floor.hub.take([quote("S1", seq, rupees * RUPEE)._replace(close=close * RUPEE)])
+        floor.second()
+    days = [each["day_pnl"] for each in told(link)]
+    assert days == ["0.00", "0.00", "20.00", "30.00", "50.00"]
 
 
 def test_an_event_of_money_is_laid_over_the_books() -> None:
@@ -361,5 +366,5 @@ def test_figures_are_the_sums_of_rows_each_rounded_on_its_own(
             value, day, unrealised = value + gain, day + gain, unrealised + gain
     traded = [position(net, entered, r, product) for product, net, entered, r in trades]
     books = Books(facts(cash=777, holdings=held, positions=traded))
-    figures = books.figures(quotes, books.gain(quotes))
+    figures = books.figures(quotes, 1, books.gain(quotes))
     assert figures == (777 + value, holdings_value, day, unrealised)
