@@ -84,5 +84,5 @@ class FanoutMetrics(Collector):
 def _by_code(name: str, documentation: str, counts: Mapping[int, int]) -> Metric:
     family = CounterMetricFamily(name, documentation, labels=["code"])
     for code, count in list(counts.items()):
-        family.add_metric([str(code)], count)
+        family.add_metric([str(int(code))], count)
     return family

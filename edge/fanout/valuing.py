@@ -42,7 +42,7 @@ class Gain(NamedTuple):
 
 
 class Books:
-    """What a user owns and owes, laid out for valuing it each second. Tuples of one entry a holding:
+    """What a user owns and owes, laid out for valuing it each second; one entry a holding in tuples:
     there are as many books as users."""
 
     __slots__ = ("_base", "_closes", "_cost", "_costs", "_intraday", "_quantities",

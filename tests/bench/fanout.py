@@ -6,6 +6,9 @@ who holds 20 of the symbols and is told of its portfolio, and each second one us
 event of an order. Delivered is the quotes that the clients received; processor seconds are user and
 system time of the fanout process.
 
+`opening_seconds` is how long it took until the last of them was let in, the others being served
+meanwhile.
+
 Baselines in the same run: `websockets.broadcast()` with the same payloads, on as many clients as it
 keeps up with; and a Centrifuge node under the same load where CENTRIFUGE_HOST names its `up`.
 """
@@ -59,11 +62,14 @@ SLICES = 5
 WARM_SECONDS = 3.0
 START_SECONDS = 15.0
 
+#: The shipped ones, with room for all clients of the stage and for those from one of its addresses.
+LIMITS = Limits(connections=CONNECTIONS + 10, connections_per_address=CONNECTIONS)
+
 OUTCRY = Dialect("/v1/stream", "outcry.v1.json", b'"type":"quote"')
 BROADCAST = Dialect("/", None, b'"type":"quote"')
 CENTRIFUGE = Dialect("/connection/websocket", None, b'"push"')
 
-_context = multiprocessing.get_context("fork")
+context = multiprocessing.get_context("fork")
 
 
 def watched(number: int) -> list[str]:
@@ -78,7 +84,7 @@ def moved(number: int, round_: int) -> Quote:
     return Quote(f"S{number}", number, round_ + 1, now, ltp, 1, 0, 0, 0, 1_200_000, 1, 0)
 
 
-def _hello(number: int) -> bytes:
+def hello(number: int) -> bytes:
     auth = {"action": "auth", "token": f"user:{number}"}
     subscribe = {"action": "subscribe", "symbols": watched(number), "mode": "ltp"}
     return masked_text(json.dumps(auth)) + masked_text(json.dumps(subscribe))
@@ -99,13 +105,11 @@ def held(symbol: int) -> HoldingFacts:
     )  # fmt: skip
 
 
-def _node(url: str, port: int, ready: Event) -> None:
-    """The fanout process. Its clients come from one address, all at once."""
+def serve_node(url: str, port: int, ready: Event) -> None:
+    """The fanout process."""
 
     async def serve_forever() -> None:
-        most = CONNECTIONS + 10
-        limits = Limits(connections=most, connections_per_address=most, openings_per_second=most)
-        node = Node(url, limits)
+        node = Node(url, LIMITS)
         node.ledger.holdings = [held(number * SYMBOLS // HELD) for number in range(HELD)]
         subscribing = asyncio.create_task(node.subscriber.run())
         await node.server.listen("127.0.0.1", port)
@@ -128,7 +132,7 @@ async def _happen(valkey: redis.asyncio.Redis, second: int) -> None:
     await pipeline.execute()
 
 
-def _publisher(url: str) -> None:
+def publish(url: str) -> None:
     """Publishes open loop: a round that comes late is followed by the next at its own time."""
 
     async def publish_forever() -> None:
@@ -181,21 +185,21 @@ def _broadcaster(port: int, ready: Event) -> None:
 
 
 @contextmanager
-def _process(target: Callable[..., None], *arguments: object) -> Iterator[int]:
-    process = _context.Process(target=target, args=arguments, daemon=True)
-    process.start()
+def process(target: Callable[..., None], *arguments: object) -> Iterator[int]:
+    child = context.Process(target=target, args=arguments, daemon=True)
+    child.start()
     try:
-        yield process.pid or 0
+        yield child.pid or 0
     finally:
-        process.kill()
-        process.join(10)
+        child.kill()
+        child.join(10)
 
 
 @contextmanager
-def _serving(target: Callable[..., None], *arguments: object) -> Iterator[int]:
+def serving(target: Callable[..., None], *arguments: object) -> Iterator[int]:
     """A process that says when it listens."""
-    ready = _context.Event()
-    with _process(target, *arguments, ready) as pid:
+    ready = context.Event()
+    with process(target, *arguments, ready) as pid:
         if not ready.wait(START_SECONDS):
             raise RuntimeError("the server did not start")
         yield pid
@@ -210,7 +214,9 @@ def _measure(
     pid: int, port: int, count: int, dialect: Dialect, hello: Callable[[int], bytes], seconds: float
 ) -> dict[str, float]:
     """Deliveries per processor second and per second over a window, and who was lost."""
+    opening = time.monotonic()
     with connected_clients(port, count, dialect, hello) as clients:
+        opened = time.monotonic() - opening
         time.sleep(WARM_SECONDS)
         began, used, had = time.monotonic(), _processor_seconds(pid), clients.received.value
         time.sleep(seconds)
@@ -221,6 +227,7 @@ def _measure(
             "per_second": got / (time.monotonic() - began),
             "resident_bytes": float(psutil.Process(pid).memory_info().rss),
             "lost": float(clients.lost.value),
+            "opening_seconds": opened,
         }
 
 
@@ -228,16 +235,16 @@ def _measure_outcry(seconds: float, connections: int) -> dict[str, float]:
     port = free_ports(1)[0]
     with (
         valkey_server() as valkey,
-        _serving(_node, valkey.url, port) as pid,
-        _process(_publisher, valkey.url),
+        serving(serve_node, valkey.url, port) as pid,
+        process(publish, valkey.url),
     ):
-        return _measure(pid, port, connections, OUTCRY, _hello, seconds)
+        return _measure(pid, port, connections, OUTCRY, hello, seconds)
 
 
 def _measure_broadcast(seconds: float) -> dict[str, float]:
     port = free_ports(1)[0]
-    with _serving(_broadcaster, port) as pid:
-        return _measure(pid, port, BASELINE_CONNECTIONS, BROADCAST, _hello, seconds)
+    with serving(_broadcaster, port) as pid:
+        return _measure(pid, port, BASELINE_CONNECTIONS, BROADCAST, hello, seconds)
 
 
 def _measure_centrifuge(up: Path, seconds: float, connections: int) -> dict[str, float]:
@@ -269,4 +276,5 @@ def run(seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
         "deliveries_per_second": ours["per_second"],
         "resident_bytes": ours["resident_bytes"],
         "clients_lost": ours["lost"],
+        "opening_seconds": ours["opening_seconds"],
     }
