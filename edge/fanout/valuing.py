@@ -42,8 +42,8 @@ class Gain(NamedTuple):
 
 
 class Books:
-    """What a user owns and owes, laid out for valuing it each second; one entry a holding in tuples:
-    there are as many books as users."""
+    """What a user owns and owes, laid out for valuing it each second: tuples of one entry each
+    holding, for there are as many books as users."""
 
     __slots__ = ("_base", "_closes", "_cost", "_costs", "_intraday", "_quantities",
                  "_realised", "_short_delivery", "_symbols", "_today", "money")  # fmt: skip
