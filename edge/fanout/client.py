@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Container
 from typing import TYPE_CHECKING, Protocol
 
+from edge.fanout.encodings import JSON, Encoding
 from edge.fanout.frames import encode_object, text_frame
 
 if TYPE_CHECKING:
-    from edge.fanout.hub import View
+    from edge.fanout.views import Shown
 
 #: Where there is no WebSocket yet, the HTTP status takes the place of a close code.
 NO_HANDSHAKE = 408
@@ -43,9 +44,10 @@ class Client:
     microseconds since 1970."""
 
     __slots__ = (
-        "backlog", "blocked", "blocked_at", "closed", "errors", "expires_at", "expiry_told",
-        "fetching", "greeted", "group", "heard_at", "link", "messages", "opened_at", "pending",
-        "pending_most", "quiet", "reading", "refetch", "reload", "seen", "session_id", "ticket",
+        "backlog", "blocked", "blocked_at", "closed", "encoding", "errors", "expires_at",
+        "expiry_told", "fetching", "frame", "greeted", "group", "heard_at", "link", "messages",
+        "opened_at", "own", "pending", "pending_most", "quiet", "reading", "refetch", "reload",
+        "seen", "session_id", "ticket",
         "user_id", "user_seq", "verifying", "views", "wanted_seq", "write",
     )  # fmt: skip
 
@@ -61,8 +63,12 @@ class Client:
         self.blocked_at = 0.0
         self.pending: deque[bytes] | None = None
         self.pending_most = pending_most
-        # Quotes: what is watched, the version last sent, ticks without anything to say.
-        self.views: tuple[View, ...] = ()
+        # Quotes: how they are written, what is shown (what is the client's own, then what it
+        # watches), the version last sent, ticks without anything to say.
+        self.encoding = JSON
+        self.frame = JSON.frame
+        self.own: Shown | None = None
+        self.views: tuple[Shown, ...] = ()
         self.seen = 0
         self.quiet = 0
         # Who it is. `backlog` holds messages that came while the first token was being verified.
@@ -79,6 +85,10 @@ class Client:
         self.wanted_seq = 0
         self.ticket = 0
         self.fetching = self.reading = self.refetch = self.reload = False
+
+    def speak(self, encoding: Encoding) -> None:
+        """Takes its quotes in this encoding from now on; before it watches anything."""
+        self.encoding, self.frame = encoding, encoding.frame
 
     def tell(self, content: object) -> None:
         """Sends one object, or an array of them, as one message."""

@@ -42,6 +42,11 @@ class Limits(Variables, frozen=True, kw_only=True):
     pending: Count = 1_000
     closing_seconds: Seconds = 5.0
 
+    min_moves: Annotated[int, Meta(ge=0)] = 32
+    portfolio_move: Annotated[int, Meta(ge=0)] = 1_000
+    portfolio_move_basis_points: Annotated[int, Meta(ge=0)] = 50
+    portfolio_reads: Count = 64
+
     drain_seconds: Seconds = 10.0
     late_seconds: Seconds = 2.0
     sweep_seconds: Seconds = 300.0

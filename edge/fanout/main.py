@@ -15,6 +15,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from datetime import date
 from typing import TypeVar
 
 import msgspec
@@ -27,6 +28,7 @@ from edge.fanout.hub import Hub, Listed
 from edge.fanout.limits import Limits
 from edge.fanout.lookups import Lookups
 from edge.fanout.metrics import BusFigures, FanoutMetrics
+from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Reception
 from edge.fanout.server import StreamServer
@@ -38,7 +40,8 @@ from edge.runtime.log import configure_logging, logger
 from functions.shared.access.regions import Regions
 from functions.shared.access.sessions import ENDED_CHANNEL
 from functions.shared.access.verifier import Verifier
-from functions.shared.clock import micros, wall_now
+from functions.shared.clock import micros, open_clock, wall_now
+from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import NotFound, PeerProtocolError, Retryable
 from functions.shared.settings import Settings, SettingsError, split_address
 from functions.shared.stores.instruments import InstrumentMaster
@@ -47,6 +50,7 @@ from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.secrets import open_secrets
 from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.stores.user_events import UserEvents
+from functions.shared.stores.user_portfolio import UserPortfolio
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.wire.announcements import NEWS_CHANNEL, decode_news
 from functions.shared.wire.quotes import PARTITIONS, Batch, decode_batch, quotes_channel
@@ -66,6 +70,7 @@ class FanoutSettings(Settings, frozen=True, kw_only=True):
     secrets_url: str
     listen: str
     health: str
+    clock: str = "real"
     region: str = "IN"
     regions: tuple[str, ...] = ()
 
@@ -78,7 +83,8 @@ class Fanout:
         self._regions = Regions.parse(settings.region, settings.regions)
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
-        self._hub = Hub({}, limits.symbols)
+        self._hub = Hub({}, limits.symbols, limits.min_moves)
+        self._clock = open_clock(settings.clock)
         self._shards = Shards(settings.postgres_urls, "fanout")
         self._master = InstrumentMaster(self._shards.control)
         self._valkey = open_valkey(settings.valkey_url)
@@ -119,8 +125,11 @@ class Fanout:
         return beats.cancel
 
     async def _serve(self, verifier: Verifier) -> None:
-        self._lookups = Lookups(verifier, self._open_events, self._subscriber, self._fail)
-        self._private = PrivateEvents(self._lookups)
+        self._lookups = Lookups(
+            verifier, self._open_events, self._open_portfolio, self._subscriber, self._fail
+        )
+        portfolios = Portfolios(self._hub, self._lookups, self._trade_date, self._limits)
+        self._private = PrivateEvents(self._lookups, portfolios)
         self._reception = Reception(self._hub, self._private, self._lookups, self._limits, wall_now)
         self._lookups.attach(self._reception, self._private)
         self._server = StreamServer(self._hub, self._reception)
@@ -196,6 +205,12 @@ class Fanout:
 
     def _open_events(self) -> UserEvents:
         return UserEvents(Shards(self._settings.postgres_urls, "fanout-events"))
+
+    def _open_portfolio(self) -> UserPortfolio:
+        return UserPortfolio(Shards(self._settings.postgres_urls, "fanout-portfolio"))
+
+    def _trade_date(self) -> date:
+        return market_status(self._clock.now(), self._clock.hours).trade_date
 
     def _read_listing(self) -> int:
         """Reads the instruments; how many there are. Raises Retryable while there are none."""

@@ -47,17 +47,20 @@ class FanoutMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         server, hub, private = self._server, self._server.hub, self._private
+        portfolios = private.portfolios
         counters: dict[str, tuple[str, float]] = {
             "outcry_fanout_accepted": ("connections taken", server.accepted),
             "outcry_fanout_sweeps": ("searches for leftovers", self._upkeep.sweeps),
             "outcry_fanout_leftovers": ("entries of gone clients found", self._upkeep.leftovers),
             "outcry_fanout_late_ticks": ("ticks that came late", server.late_ticks),
-            "outcry_fanout_deliveries": ("quotes handed to clients", hub.deliveries),
+            "outcry_fanout_deliveries": ("quotes and portfolios handed over", hub.deliveries),
             "outcry_fanout_flushes": ("writes of quotes", hub.flushes),
             "outcry_fanout_private_events": ("private events handed to clients", private.sent),
             "outcry_fanout_private_gaps": ("gaps filled from the ledger", private.gaps),
             "outcry_fanout_reloads": ("clients too far behind to resume", private.reloads),
             "outcry_fanout_unreadable_events": ("channel messages not read", private.unreadable),
+            "outcry_fanout_portfolios": ("portfolios told", portfolios.pushes),
+            "outcry_fanout_portfolio_reads": ("books read to be valued", portfolios.reads),
             "outcry_fanout_bad_batches": ("quote batches not read", self._bus.bad_batches),
         }
         for name, (documentation, value) in counters.items():

@@ -12,7 +12,6 @@ from datetime import datetime
 from edge.fanout.actions import (
     Auth,
     BadMessage,
-    Mode,
     Ping,
     Resume,
     Subscribe,
@@ -40,6 +39,7 @@ from edge.fanout.rendering import render_news
 from functions.shared.access.principal import Principal
 from functions.shared.clock import micros
 from functions.shared.domain.errors import Refused
+from functions.shared.domain.money import format_price
 from functions.shared.wire.announcements import MarketNews
 from functions.shared.wire.events import format_time
 
@@ -67,7 +67,8 @@ class Reception:
     @property
     def leftovers(self) -> int:
         """Entries kept for clients outside the hub's groups: 0 once all have left."""
-        return self._hub.leftovers + len(self._private) + len(self._sessions)
+        private = len(self._private) + len(self._private.portfolios)
+        return self._hub.leftovers + private + len(self._sessions)
 
     def strays(self, live: Container[Client]) -> Iterator[int]:
         """Drops what is kept for clients that aren't `live`; yields what each set had of them."""
@@ -75,7 +76,8 @@ class Reception:
         yield from self._private.strays(live)
         for session_id, clients in list(self._sessions.items()):
             found = drop_strays(clients, live)
-            if found and not clients:
+            if not clients and self._sessions.get(session_id) is clients:
+                found = max(found, 1)
                 del self._sessions[session_id]
             yield found
 
@@ -111,6 +113,11 @@ class Reception:
             self._put_by(client, text)
         else:
             self._act(client, text)
+
+    def tick(self, number: int, now: float) -> None:
+        """Each tick, before its group is served: what is due to be shown then."""
+        self._hub.release(now)
+        self._private.portfolios.tick(number)
 
     def market(self, news: Sequence[MarketNews]) -> None:
         """Tells everybody who signed in what changed, in one frame that all share."""
@@ -210,7 +217,7 @@ class Reception:
         elif client.user_id is None:
             client.close(SIGN_IN_FAILED, "the first message must be an auth")
         elif isinstance(action, Subscribe):
-            self._subscribe(client, action.symbols, action.mode)
+            self._subscribe(client, action)
         elif isinstance(action, Unsubscribe):
             symbols = self._hub.unsubscribe(client, action.symbols)
             client.tell({"type": "unsubscribed", "symbols": symbols})
@@ -219,22 +226,27 @@ class Reception:
         elif isinstance(action, Ping):
             client.tell({"type": "pong", "id": action.id})
 
-    def _subscribe(self, client: Client, symbols: list[str], mode: Mode) -> None:
-        accepted, rejected = self._hub.subscribe(client, symbols, mode)
+    def _subscribe(self, client: Client, action: Subscribe) -> None:
+        try:
+            min_move = action.least_move()
+        except BadMessage as error:
+            self.bad(client, error.code, str(error))
+            return
+        accepted, rejected = self._hub.subscribe(client, action.symbols, action.mode, min_move)
         listed = self._hub.listed
-        instruments = [{"symbol": symbol, **listed[symbol]._asdict()} for symbol in accepted]
-        client.tell(
-            {
-                "type": "subscribed",
-                "mode": mode,
-                "symbols": accepted,
-                "instruments": instruments,
-                "rejected": [{"symbol": symbol, "code": code} for symbol, code in rejected],
-            }
-        )
-        pieces = self._hub.snapshots(accepted, mode)
+        answer: dict[str, object] = {
+            "type": "subscribed",
+            "mode": action.mode,
+            "symbols": accepted,
+            "instruments": [{"symbol": each, **listed[each]._asdict()} for each in accepted],
+            "rejected": [{"symbol": symbol, "code": code} for symbol, code in rejected],
+        }
+        if min_move:
+            answer["min_move"] = format_price(min_move)
+        client.tell(answer)
+        pieces = self._hub.snapshots(client, accepted, action.mode)
         if pieces:
-            client.send(array_frame(pieces))
+            client.send(client.frame(pieces))
         for code in dict.fromkeys(code for _, code in rejected):
             refused = [symbol for symbol, why in rejected if why == code]
             self.bad(client, code, f"not subscribed: {', '.join(refused[:10])}")

@@ -2,7 +2,7 @@
 
 Invariant: this module decides nothing about quotes or accounts; it moves bytes, and tells the
 reception what came and who left. Frames shared by many clients bypass `ServerProtocol`, which is
-sound because they are whole, uncompressed text frames on a connection without extensions, written
+sound because they are whole, uncompressed frames on a connection without extensions, written
 only while the client is in the hub (its state is OPEN and no close frame was sent).
 
 One timer serves the ten groups in turn, one each 10 ms. A tick that comes late is not caught up,
@@ -28,11 +28,13 @@ from websockets.typing import Subprotocol
 
 from edge.fanout.admission import Admission, Refusal, origin_of
 from edge.fanout.client import HANDSHAKE_TOO_BIG, INVALID_TEXT, NORMAL, REFUSED, Client
+from edge.fanout.encodings import ENCODINGS
 from edge.fanout.hub import GROUPS, TICK_SECONDS, Hub
 from edge.fanout.reception import Reception
 
 PATH = "/v1/stream"
-JSON = Subprotocol("outcry.v1.json")
+#: What is spoken here; a client that offers both gets the one it names first.
+SUBPROTOCOLS = tuple(Subprotocol(name) for name in ENCODINGS)
 #: What the kernel holds besides our buffer: more of it would only hide that a client is behind.
 SEND_BUFFER_BYTES = 64 * 1024
 ACCEPT_BACKLOG = 4_096
@@ -124,6 +126,7 @@ class StreamServer:
         now, started = self.loop.time(), time.perf_counter()
         self._ticked_at = time.monotonic()
         group = self._ticks % GROUPS
+        self.reception.tick(self._ticks, now)
         self.hub.tick(group)
         if self._ticks // GROUPS % TICKS_PER_SWEEP == 0:
             self.reception.sweep(group, now)
@@ -183,7 +186,7 @@ class Connection(asyncio.Protocol):
         if refusal is None:
             self.admitted = True
             self._protocol = ServerProtocol(
-                subprotocols=[JSON],
+                subprotocols=SUBPROTOCOLS,
                 select_subprotocol=_select_subprotocol,
                 max_size=server.limits.message_bytes,
                 logger=_quiet,
@@ -291,6 +294,8 @@ class Connection(asyncio.Protocol):
         self._flush()
         server.opening.discard(self)
         if protocol.state is State.OPEN:
+            if protocol.subprotocol is not None:
+                self.client.speak(ENCODINGS[protocol.subprotocol])
             self.client.unblock()
             server.reception.connected(self.client, _bearer(request), server.loop.time())
         else:
@@ -356,11 +361,13 @@ class Connection(asyncio.Protocol):
 def _select_subprotocol(
     _protocol: ServerProtocol, offered: Sequence[Subprotocol]
 ) -> Subprotocol | None:
-    """The JSON protocol, also for a client that names none. Others are not spoken (400)."""
-    if JSON in offered:
-        return JSON
+    """The first one offered that is spoken here. None for a client that offers none, which gets
+    JSON; a client that offers only others is refused (400)."""
+    for each in offered:
+        if each in SUBPROTOCOLS:
+            return each
     if offered:
-        raise NegotiationError(f"only {JSON} is spoken here")
+        raise NegotiationError(f"only {' and '.join(SUBPROTOCOLS)} are spoken here")
     return None
 
 

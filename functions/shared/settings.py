@@ -70,6 +70,10 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_FANOUT_SWEEP_SECONDS": "time between two searches for leftovers",
     "OUTCRY_FANOUT_MEMORY_BYTES": "memory of a fanout and its workers (default: its cgroup's)",
     "OUTCRY_FANOUT_MEMORY_ALARM_PERCENT": "part of it that raises the alarm",
+    "OUTCRY_FANOUT_MIN_MOVES": "different min_moves of one symbol that it tells apart",
+    "OUTCRY_FANOUT_PORTFOLIO_MOVE": "paise that a portfolio has to move by to be told",
+    "OUTCRY_FANOUT_PORTFOLIO_MOVE_BASIS_POINTS": "or hundredths of a percent of its shares' worth",
+    "OUTCRY_FANOUT_PORTFOLIO_READS": "portfolios that it asks the ledger for at a time",
     "OUTCRY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
 }
 

@@ -1,8 +1,10 @@
 """`fanout`: quotes delivered per processor second of the fanout process.
 
 Load: CONNECTIONS clients, each watching 20 of 500 symbols, each symbol moving each 100 ms,
-published open loop through a real Valkey by a process of its own. Delivered is what the clients
-received; processor seconds are user and system time of the fanout process.
+published open loop through a real Valkey by a process of its own. Every client is a user of its own
+who holds 20 of the symbols and is told of its portfolio, and each second one user in 100 has an
+event of an order. Delivered is the quotes that the clients received; processor seconds are user and
+system time of the fanout process.
 
 `opening_seconds` is how long it took until the last of them was let in, the others being served
 meanwhile.
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import redis.asyncio
 import uvloop
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
@@ -32,16 +35,27 @@ from edge.fanout.limits import Limits
 from edge.fanout.rendering import QUOTE, render_ltp
 from functions.shared.clock import micros, wall_now
 from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.wire.events import (
+    EventBody,
+    FundsFacts,
+    HoldingFacts,
+    UserEvent,
+    encode_event,
+    user_channel,
+)
 from functions.shared.wire.quotes import Quote, encode_record, partition_of_symbol
 from infra.local.ports import free_ports
 from tests.bench.stream_clients import Dialect, connected_clients, masked_text, raise_open_files
+from tests.support.fanout import ORDER
 from tests.support.fanout_node import Node
 from tests.support.valkey import valkey_server
 
 CONNECTIONS = 10_000
 BASELINE_CONNECTIONS = 500
 SYMBOLS = 500
-WATCHED = 20
+WATCHED = HELD = 20
+#: One user in so many has an event each second.
+USERS_PER_EVENT = 100
 MOVE_SECONDS = 0.1
 #: Ingest's own batch: a fifth of the symbols each 20 ms.
 SLICES = 5
@@ -71,7 +85,7 @@ def moved(number: int, round_: int) -> Quote:
 
 
 def hello(number: int) -> bytes:
-    auth = {"action": "auth", "token": f"user:{number % 5_000}"}
+    auth = {"action": "auth", "token": f"user:{number}"}
     subscribe = {"action": "subscribe", "symbols": watched(number), "mode": "ltp"}
     return masked_text(json.dumps(auth)) + masked_text(json.dumps(subscribe))
 
@@ -83,11 +97,20 @@ def _centrifuge_hello(number: int) -> bytes:
     return masked_text("\n".join(map(json.dumps, commands)))
 
 
+def held(symbol: int) -> HoldingFacts:
+    """Ten shares, bought a while ago."""
+    return HoldingFacts(
+        symbol=f"S{symbol}", quantity=10, settled=10, t1=0, bought_today=0, open_sell=0, pledged=0,
+        cost=100_000,
+    )  # fmt: skip
+
+
 def serve_node(url: str, port: int, ready: Event) -> None:
     """The fanout process."""
 
     async def serve_forever() -> None:
         node = Node(url, LIMITS)
+        node.ledger.holdings = [held(number * SYMBOLS // HELD) for number in range(HELD)]
         subscribing = asyncio.create_task(node.subscriber.run())
         await node.server.listen("127.0.0.1", port)
         ready.set()
@@ -97,14 +120,29 @@ def serve_node(url: str, port: int, ready: Event) -> None:
     uvloop.run(serve_forever())
 
 
+async def _happen(valkey: redis.asyncio.Redis, second: int) -> None:
+    """One user in USERS_PER_EVENT has an event of an order, as most are."""
+    pipeline = valkey.pipeline(transaction=False)
+    seq = 1 + second // USERS_PER_EVENT
+    funds = FundsFacts(cash=100, held=0, borrowed=0, unsettled=0, blocked=0, seq=seq)
+    body = EventBody(funds=funds, order=ORDER)
+    for user_id in range(second % USERS_PER_EVENT, CONNECTIONS, USERS_PER_EVENT):
+        happened = UserEvent(user_id=user_id, user_seq=seq, kind="PLACED", at=1, body=body)
+        pipeline.publish(user_channel(user_id), encode_event(happened))
+    await pipeline.execute()
+
+
 def publish(url: str) -> None:
     """Publishes open loop: a round that comes late is followed by the next at its own time."""
 
     async def publish_forever() -> None:
         writer, loop = QuoteWriter(url), asyncio.get_running_loop()
         started, number = loop.time(), 0
+        valkey, a_second = redis.asyncio.Redis.from_url(url), round(SLICES / MOVE_SECONDS)
         while True:
             await asyncio.sleep(started + number * MOVE_SECONDS / SLICES - loop.time())
+            if number % a_second == 0:
+                await _happen(valkey, number // a_second)
             batch: dict[int, list[tuple[str, bytes]]] = {}
             for symbol in range(number % SLICES, SYMBOLS, SLICES):
                 quote = moved(symbol, number // SLICES)

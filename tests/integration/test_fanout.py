@@ -85,6 +85,35 @@ async def test_a_quote_travels_from_the_bus_to_its_subscriber(valkey: ValkeyUnde
         assert await hear(stream, "heartbeat") == {"type": "heartbeat"}
 
 
+async def test_a_binary_client_gets_packets_for_quotes_and_json_for_the_rest(
+    valkey: ValkeyUnderTest,
+) -> None:
+    both = [Subprotocol("outcry.v1.binary"), JSON]
+    async with running(valkey) as (stack, url):
+        stream = await connect(
+            url,
+            additional_headers={"Authorization": "Bearer user:7"},
+            subprotocols=both,
+            proxy=None,
+        )
+        async with stream, asyncio.timeout(WAIT_SECONDS):
+            assert stream.subprotocol == both[0]
+            await stream.send('{"action":"subscribe","symbols":["S1"],"mode":"quote"}')
+            texts = set()
+            while "subscribed" not in texts:
+                texts.add(json.loads(await stream.recv())["type"])
+            await stack.publish(quote("S1", 3))
+            while isinstance(message := await stream.recv(), str):
+                texts.add(json.loads(message)["type"])
+            assert (len(message), message[:4]) == (2 + 2 + 84, b"\0\1\0\x54")
+            await stack.commit()
+            while "funds" not in texts or "portfolio" not in texts:
+                message = await stream.recv()
+                if isinstance(message, str):
+                    texts.add(json.loads(message)["type"])
+            assert texts - {"heartbeat"} == {"auth", "subscribed", "portfolio", "funds"}
+
+
 async def test_private_events_survive_the_loss_of_valkey(valkey: ValkeyUnderTest) -> None:
     async with running(valkey) as (stack, url), dial(url) as stream:
         await hear(stream, "auth")
@@ -137,7 +166,7 @@ async def test_handshakes_that_can_not_be_served_get_a_status(valkey: ValkeyUnde
             await dial(url.replace("/v1/stream", "/other"))
         assert refused.value.response.status_code == 404
         with pytest.raises(InvalidStatus) as refused:
-            await connect(url, subprotocols=[Subprotocol("outcry.v1.binary")], proxy=None)
+            await connect(url, subprotocols=[Subprotocol("outcry.v2.json")], proxy=None)
         assert refused.value.response.status_code == 400
         async with dial(url):
             with pytest.raises(InvalidStatus) as refused:

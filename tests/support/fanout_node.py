@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
 
 from edge.fanout.draining import drain
 from edge.fanout.hub import Hub
 from edge.fanout.limits import Limits
 from edge.fanout.lookups import Lookups
+from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Reception
 from edge.fanout.server import StreamServer
@@ -17,7 +20,8 @@ from functions.shared.clock import wall_now
 from functions.shared.domain.errors import Refused
 from functions.shared.stores.quotes import QuoteWriter
 from functions.shared.stores.subscriber import ValkeySubscriber
-from functions.shared.wire.events import UserEvent, user_channel
+from functions.shared.wire.events import HoldingFacts, UserEvent, user_channel
+from functions.shared.wire.portfolio import PortfolioFacts
 from functions.shared.wire.quotes import (
     PARTITIONS,
     Quote,
@@ -40,16 +44,23 @@ class Tokens:
 
 
 class Ledger:
-    """Events of every user, as the store would give them."""
+    """Events and holdings of every user, as the stores would give them."""
 
     def __init__(self) -> None:
         self.events: list[UserEvent] = []
+        self.holdings: list[HoldingFacts] = []
 
     def latest(self, user_id: int) -> int:
         return len(self.events)
 
     def after(self, user_id: int, seq: int, count: int) -> list[UserEvent]:
         return self.events[seq : seq + count]
+
+    def read(self, user_id: int, trade_date: date) -> PortfolioFacts | None:
+        return PortfolioFacts(
+            seq=len(self.events), cash=100, borrowed=0, short_delivery=0,
+            holdings=self.holdings, positions=[],
+        )  # fmt: skip
 
     def close(self) -> None:
         pass
@@ -63,11 +74,13 @@ class Node:
         self.failures: list[BaseException] = []
         self.writer = QuoteWriter(valkey_url)
         limits = limits or Limits()
-        self.hub = Hub(LISTED, limits.symbols)
+        self.hub = Hub(LISTED, limits.symbols, limits.min_moves)
         self.subscriber = ValkeySubscriber(valkey_url, self._deliver, self._restored)
         self.subscriber.subscribe([*map(quotes_channel, range(PARTITIONS)), "sessions.ended"])
-        lookups = Lookups(Tokens(), lambda: self.ledger, self.subscriber, self.failures.append)  # type: ignore[arg-type, return-value]
-        self.lookups, self.private = lookups, PrivateEvents(lookups)
+        ledger: Any = lambda: self.ledger  # noqa: E731
+        lookups = Lookups(Tokens(), ledger, ledger, self.subscriber, self.failures.append)
+        portfolios = Portfolios(self.hub, lookups, lambda: date(2026, 11, 23), limits)
+        self.lookups, self.private = lookups, PrivateEvents(lookups, portfolios)
         self.reception = Reception(self.hub, self.private, lookups, limits, wall_now)
         lookups.attach(self.reception, self.private)
         self.server = StreamServer(self.hub, self.reception)

@@ -32,8 +32,9 @@ CALLS = {
         "ledger.at_home", "ledger.attempt_payment", "ledger.available_after",
         "ledger.book_contract_note", "ledger.changed_heads", "ledger.charge_depository",
         "ledger.charge_interest", "ledger.charge_square_off", "ledger.close_out",
-        "ledger.deliver_position", "ledger.deposit", "ledger.end_payment", "ledger.first_answer",
-        "ledger.held_before", "ledger.holding_facts", "ledger.micros", "ledger.open_account",
+        "ledger.day_positions", "ledger.deliver_position", "ledger.deposit", "ledger.end_payment",
+        "ledger.first_answer", "ledger.held_before", "ledger.holding_facts", "ledger.micros",
+        "ledger.open_account",
         "ledger.order_facts", "ledger.park_execution", "ledger.park_unreadable",
         "ledger.part_of", "ledger.pay_dividend", "ledger.payment_facts", "ledger.place_order",
         "ledger.place_orders", "ledger.position_facts", "ledger.position_hold",
@@ -45,7 +46,8 @@ CALLS = {
         "edge.begin_numbering", "edge.hold_lease", "edge.move_checkpoint", "edge.release_leases",
         "edge.renew_leases", "edge.take_leases", "edge.take_out",
         "ledger.at_home", "ledger.forget_applied",
-        "ledger.orders_named", "ledger.stale_orders", "ledger.working_orders",
+        "ledger.orders_named", "ledger.portfolio_of", "ledger.stale_orders",
+        "ledger.working_orders",
     },
 }  # fmt: skip
 _CALLABLE = """

@@ -213,8 +213,8 @@ TestHub = HubMachine.TestCase
 @pytest.mark.parametrize("ltp", [0])
 def test_a_symbol_without_a_price_has_no_quote(ltp: int) -> None:
     floor = Floor()
-    _, link = busy(floor)
+    client, link = busy(floor)
     floor.hub.take([quote("S1", 1, ltp)])
     floor.tick()
     assert link.said() == []
-    assert floor.hub.snapshots(["S1"], "ltp") == []
+    assert floor.hub.snapshots(client, ["S1"], "ltp") == []
