@@ -7,7 +7,7 @@ name of the variable. Nothing below this module reads the environment.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self, TypeVar, dataclass_transform, get_type_hints
+from typing import Annotated, ClassVar, Self, TypeVar, dataclass_transform, get_type_hints
 
 import msgspec
 
@@ -18,7 +18,12 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_HOME": "the one folder that state lives in",
     "OUTCRY_POSTGRES_URLS": "addresses of the shards, shard 0 first, separated by commas",
     "OUTCRY_VALKEY_URL": "quote cache, rate limits and user channels; may be lost at any time",
-    "OUTCRY_STREAMS_URL": "durable streams: redis://... or kinesis://REGION",
+    "OUTCRY_STREAMS_URL": "durable streams: redis://HOST:PORT/DB, kinesis://REGION/PREFIX or"
+    " kafka://HOST:PORT,.../PREFIX",
+    "OUTCRY_STREAM_BATCH_BYTES": "bytes of one stream handed out at once (default 4194304)",
+    "OUTCRY_STREAM_APPEND_SECONDS": "how long the bus has to answer (default 5)",
+    "OUTCRY_STREAM_TAKEOVER_SECONDS": "silence after which a consumer's streams are divided among"
+    " the others of its group (default 10; Kafka's brokers allow no less than 6)",
     "OUTCRY_SECRETS_URL": "secrets: file:///FOLDER or aws:REGION",
     "OUTCRY_OBJECTS_URL": "write-once objects: file:///FOLDER or s3://BUCKET",
     "OUTCRY_MAIL_URL": "SES: the endpoint's http address or aws:REGION",
@@ -99,6 +104,15 @@ class StoreSettings(Settings, frozen=True, kw_only=True):
     bank_url: str | None = None
     region: str = "IN"
     regions: tuple[str, ...] = ()
+
+
+class StreamSettings(Settings, frozen=True, kw_only=True):
+    """What every process needs that appends to the durable streams or reads them."""
+
+    streams_url: str
+    stream_batch_bytes: Annotated[int, msgspec.Meta(gt=0)] = 4 * 1024 * 1024
+    stream_append_seconds: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+    stream_takeover_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
 
 
 def _variable_of(message: str) -> str:

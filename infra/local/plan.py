@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from functions.shared.settings import PREFIX, Settings
 from functions.shared.stores.secrets import open_secrets
+from functions.shared.stores.streams import open_streams
 from infra.local.bank import bank_arguments, make_bank_token
 from infra.local.fix_certificates import BROKER, VENUE, make_fix_certificates
 from infra.local.home import Home, StoreAddresses
@@ -18,6 +19,7 @@ from infra.local.parts import Part, Step
 from infra.local.ports import LOOPBACK, claim_port, free_ports
 from infra.local.postgres import APPLICATION, EDGE, OWNER, PostgresServer
 from infra.local.probes import blocking_probe, http_probe, valkey_probe
+from infra.local.refusals import StartRefused
 from infra.local.valkey import ValkeyServer
 
 API_PORT, STREAM_PORT = 7400, 7401
@@ -92,8 +94,13 @@ def make_plan(
 ) -> Plan:
     """The plan for that home. `prepare` readies the databases once they answer.
 
-    Raises PortTaken.
+    Raises PortTaken, and StartRefused for an address of the streams that can't be served.
     """
+    if own.streams_url is not None:
+        try:
+            open_streams(own.streams_url)
+        except ValueError as error:
+            raise StartRefused(str(error)) from error
     ports = _Ports(options)
     servers, stores = _stores(home, own, ports)
     ready = frozenset(part.name for part in servers if part.name != "mail")
@@ -302,7 +309,9 @@ class _Processes:
             self._part("fanout", "edge.fanout.main", edge | secrets | clock | fanout),
             *self._leased("triggers", edge | streams | clock | partitions),
             self._part(
-                "ledger", "infra.local.consumer", app | streams | secrets | clock | partitions
+                "ledger",
+                "infra.local.consumer",
+                app | streams | secrets | clock | partitions | {"INSTANCE": "ledger"},
             ),
             self._part("api", "infra.local.gateway.main", app | secrets | clock | api),
         ]
