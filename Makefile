@@ -36,7 +36,12 @@ $(VENV)/.test: $(VENV)/.run $(LOCKS)/test.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCKS)/test.txt
 	@touch $@
 
-setup: $(VENV)/.run  ## install into .venv (FIX=source compiles the official FIX engine)
+$(VENV)/.kafka: $(VENV)/.run $(LOCKS)/kafka.txt
+	@echo "Installing what streams on Kafka need"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCKS)/kafka.txt
+	@touch $@
+
+setup: $(VENV)/.run $(if $(KAFKA),$(VENV)/.kafka)  ## install into .venv (FIX=source compiles the official FIX engine, KAFKA=yes adds Kafka's client)
 
 run: setup  ## start everything and open the terminal (UP="--rate 1000" passes options on)
 	@$(BIN)/outcry up $(UP)

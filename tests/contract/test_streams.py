@@ -21,8 +21,8 @@ from functions.shared.stores.streams import Delivered, Limits, Record, Streams, 
 from infra.local.ports import free_ports
 from tests.support.aws import REGION
 from tests.support.eventually import WAIT_SECONDS, wait_until
-from tests.support.kafka import kafka_broker
-from tests.support.valkey import valkey_server
+from tests.support.kafka import KafkaBroker
+from tests.support.valkey import ValkeyUnderTest, valkey_server
 
 # One worker has all three servers.
 pytestmark = [pytest.mark.xdist_group("buses"), pytest.mark.timeout(1500)]
@@ -85,33 +85,28 @@ def kinesis_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def servers(kinesis_endpoint: str) -> Iterator[dict[str, Bus]]:
-    """The addresses without a prefix; Kafka's is missing where there is none."""
-    with contextlib.ExitStack() as stack:
-        valkey = stack.enter_context(valkey_server(durable=True))
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv("AWS_ENDPOINT_URL", kinesis_endpoint)
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "testing")
-        found = {
-            "valkey": Bus(valkey.url, 1.0),
-            "kinesis": Bus(f"kinesis://{REGION}", 1.0, counts_records=False),
-        }
-        with contextlib.suppress(pytest.skip.Exception):
-            broker = stack.enter_context(kafka_broker())
-            found["kafka"] = Bus(f"kafka://{broker.address}", broker.takeover_seconds)
-        yield found
+def valkey() -> Iterator[ValkeyUnderTest]:
+    with valkey_server(durable=True) as running:
+        yield running
 
 
 @pytest.fixture(params=["valkey", "kinesis", "kafka"])
-def bus(request: pytest.FixtureRequest, servers: dict[str, Bus]) -> Bus:
-    found = servers.get(request.param)
-    if found is None:
-        pytest.skip("neither KAFKA_URL nor KAFKA_HOST_UP is set")
-    if request.param == "valkey":  # streams have names of their own in each test
-        return found
+def bus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bus:
     prefix = f"t{uuid.uuid4().hex[:8]}"
-    return Bus(f"{found.url}/{prefix}", found.takeover_seconds, found.counts_records)
+    match request.param:
+        case "valkey":  # streams have names of their own in each test
+            return Bus(request.getfixturevalue("valkey").url, 1.0)
+        case "kinesis":
+            as_aws(monkeypatch, request.getfixturevalue("kinesis_endpoint"))
+            return Bus(f"kinesis://{REGION}/{prefix}", 1.0, counts_records=False)
+    broker: KafkaBroker = request.getfixturevalue("kafka")
+    return Bus(broker.url(prefix), broker.takeover_seconds)
+
+
+def as_aws(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, "testing")
 
 
 @pytest.fixture
@@ -193,6 +188,14 @@ def test_several_streams_are_read_at_once_within_count_and_bytes(bus: Bus, name:
 
     wait_until(read)
     assert found == {wanted[0]: [*range(5)], wanted[1]: [*range(5)], wanted[2]: [*range(25)]}
+
+
+def test_a_stream_may_be_appended_to_before_and_after_its_neighbours(bus: Bus, name: str) -> None:
+    streams = bus.open()
+    for number in (2, 0, 5):  # of a topic that grows while its writer knows it
+        streams.append(f"{name}.{number}", [Record("1", b"%d" % number)])
+    for number in (5, 0, 2):
+        assert [d.data for d in drain(streams, [f"{name}.{number}"], "g", 1)] == [b"%d" % number]
 
 
 def test_a_record_that_is_too_large_for_a_bus_is_refused_with_all_of_its_batch(
@@ -295,9 +298,7 @@ def test_a_bus_that_is_away_is_worth_another_try(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = f"127.0.0.1:{free_ports(1)[0]}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{away}")
-    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(variable, "testing")
+    as_aws(monkeypatch, f"http://{away}")
     if kind == "kafka":
         pytest.importorskip("confluent_kafka")
     url = f"kinesis://{REGION}/away" if kind == "kinesis" else f"{kind}://{away}/0"

@@ -1,4 +1,4 @@
-"""What Valkey's streams promise beyond every bus: bounded memory, and a server killed or emptied."""
+"""What Valkey's streams promise beyond every bus: bounded memory, a server killed or emptied."""
 
 import signal
 from collections.abc import Iterator

@@ -72,22 +72,16 @@ class OwnKafka(KafkaBroker):
             self._process = None
 
 
-@contextlib.contextmanager
-def kafka_broker() -> Iterator[KafkaBroker]:
-    """Skips the test where there is none and none can be started."""
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaBroker]:
+    """One broker for all tests that ask for it; skips them where there is none and none can be
+    started. They are in the group "buses", so that one worker starts it."""
+    pytest.importorskip("confluent_kafka")
     if address := os.environ.get("KAFKA_URL"):
         yield KafkaBroker(address)
         return
-    with own_kafka() as broker:
-        yield broker
-
-
-@contextlib.contextmanager
-def own_kafka() -> Iterator[OwnKafka]:
-    """Skips the test where none can be started."""
     if not os.environ.get("KAFKA_HOST_UP"):
         pytest.skip("neither KAFKA_URL nor KAFKA_HOST_UP, a script that starts Kafka, is set")
-    pytest.importorskip("confluent_kafka")
     with tempfile.TemporaryDirectory(prefix="outcry-kafka-") as folder:
         broker = OwnKafka(Path(folder))
         try:
