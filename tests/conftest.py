@@ -17,7 +17,12 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("developer", deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
-pytest_plugins = ["tests.support.postgres", "tests.support.stack", "tests.support.kafka"]
+pytest_plugins = [
+    "tests.support.postgres",
+    "tests.support.stack",
+    "tests.support.kafka",
+    "tests.support.buses",
+]
 
 
 #: The longest groups begin first, so that no worker waits for one that was begun last.

@@ -4,13 +4,12 @@ import signal
 import uuid
 from decimal import Decimal
 
-import pytest
-
+from tests.support.buses import ON_ONE_WORKER
 from tests.support.kafka import KafkaBroker, OwnKafka
 from tests.support.stack import Stack, own_stack
 from tests.support.trader import Trader
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("buses")]
+pytestmark = ON_ONE_WORKER
 
 
 def buy(trader: Trader, symbol: str) -> str:

@@ -51,10 +51,7 @@ class Topics:
         self._known: dict[str, int] = {}
 
     def place(self, stream: str) -> Place:
-        family, _, number = stream.rpartition(".")
-        if family and number.isdecimal():
-            return Place(f"{self._prefix}.{family}", int(number))
-        return Place(f"{self._prefix}.{stream}", 0)
+        return place_of(self._prefix, stream)
 
     def ensure(self, streams: Sequence[str]) -> list[Place]:
         """Their places, which are there when this returns. Raises Retryable."""
@@ -106,6 +103,14 @@ class Topics:
         if told is None or told.error is not None:
             return 0
         return sum(one.leader >= 0 for one in told.partitions.values())
+
+
+def place_of(prefix: str, stream: str) -> Place:
+    """`executions.3` is partition 3 of PREFIX.executions; one without a number has a topic."""
+    family, _, number = stream.rpartition(".")
+    if family and number.isdecimal():
+        return Place(f"{prefix}.{family}", int(number))
+    return Place(f"{prefix}.{stream}", 0)
 
 
 _MADE_ALREADY = (KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.INVALID_PARTITIONS)
@@ -232,12 +237,18 @@ class KafkaStreams:
 
 def open_kafka(url: str, limits: Limits = LIMITS) -> KafkaStreams:
     """`kafka://HOST:PORT,.../PREFIX`; `kafkas://USER:PASSWORD@HOST:PORT,.../PREFIX` over TLS, where
-    a user is known by SCRAM-SHA-512. Raises ValueError without a prefix."""
+    a user is known by SCRAM-SHA-512. Raises ValueError for another address."""
+    config, prefix = address_of(url)
+    return KafkaStreams(config, prefix, limits)
+
+
+def address_of(url: str) -> tuple[Config, str]:
+    """What the library is told of an address, and what topics and groups begin with."""
     parts = urlsplit(url)
-    prefix = parts.path.strip("/")
-    if not prefix:
-        raise ValueError("OUTCRY_STREAMS_URL of Kafka ends in /PREFIX, which its topics begin with")
-    config: Config = {"bootstrap.servers": parts.netloc.rpartition("@")[2]}
+    servers, prefix = parts.netloc.rpartition("@")[2], parts.path.strip("/")
+    if not servers or not prefix:
+        raise ValueError("OUTCRY_STREAMS_URL of Kafka is kafka://HOST:PORT,.../PREFIX")
+    config: Config = {"bootstrap.servers": servers}
     if parts.scheme == "kafkas":
         config["security.protocol"] = "SSL"
     if parts.scheme == "kafkas" and parts.username:
@@ -247,7 +258,7 @@ def open_kafka(url: str, limits: Limits = LIMITS) -> KafkaStreams:
             "sasl.username": unquote(parts.username),
             "sasl.password": unquote(parts.password or ""),
         }
-    return KafkaStreams(config, prefix, limits)
+    return config, prefix
 
 
 def _patience(limits: Limits) -> Config:

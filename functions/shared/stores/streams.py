@@ -114,7 +114,7 @@ class ValkeyStreams:
             protocol=2,  # the shapes read below are RESP2's
         )
         self._clock = clock
-        self._limits = limits
+        self.limits = limits
         self._ahead = Ahead(limits.batch_bytes)
         # The id after which this consumer's own pending entries are read; ">" once there are none.
         self._cursor: dict[tuple[str, str], str] = {}
@@ -139,7 +139,7 @@ class ValkeyStreams:
     def divide(self, streams: Sequence[str], group: str, consumer: str) -> frozenset[str]:
         share = self._shares.get(group)
         if share is None:
-            share = ValkeyShare(self._client, group, consumer, self._limits.takeover_seconds)
+            share = ValkeyShare(self._client, group, consumer, self.limits.takeover_seconds)
             self._shares[group] = share
         with _translated(f"divide {group}"):
             before, mine = share.mine, share.divide(streams)
