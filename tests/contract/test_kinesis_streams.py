@@ -68,8 +68,8 @@ def test_what_a_shard_refused_is_sent_again_behind_nothing_of_its_key(aws: str) 
     found = read_all(KinesisStreams(kinesis, dynamodb), 40)
     for key in "0123":
         assert of_key(found, key) == [n for n in range(40) if str(n % 4) == key]
+    streams = KinesisStreams(Throttled(kinesis, 9, takes=0), dynamodb, pause=pauses.append)
     with pytest.raises(Retryable, match="refused 4 times"):
-        streams = KinesisStreams(Throttled(kinesis, 9, takes=0), dynamodb, pause=pauses.append)
         streams.append("s", [Record("1", b"1")])
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from functions.shared.domain.errors import InvariantViolated
 
-#: The largest record. Ours are a few thousand bytes; each bus takes a mebibyte at most.
-RECORD_BYTES_MOST = 256 * 1024
+#: The largest record. Ours are a few thousand bytes; Kafka and Kinesis take a mebibyte with its key.
+RECORD_BYTES_MOST = 900 * 1024
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
