@@ -1,16 +1,27 @@
-"""`outcry orders lost`: what stands between our orders and the venue's word, and what to do.
+"""`outcry orders`: what stands between our orders and the venue's word, and what to do.
 
-Invariant: it only reads. What is listed heals by itself, or waits for the person who reads this;
-each line says which.
+Invariant: `lost` only reads. What it lists heals by itself, or waits for the person who reads this;
+each line says which. `replay` and `settle` end what was put aside, and nothing else.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import cyclopts
+import redis
+from cyclopts import Parameter
 
-from infra.command.exits import CHECK_FAILED, DONE
+from infra.command.exits import (
+    CHECK_FAILED,
+    DONE,
+    NOT_REACHABLE,
+    REFUSED,
+    WRONG_USAGE,
+    Failure,
+)
 from infra.command.place import home, owner_urls, running_stack
+from infra.command.put_aside import PutAside
+from infra.local.home import StackFile
 
 orders_app = cyclopts.App(name="orders", help="Orders that something is wrong with.")
 
@@ -34,7 +45,8 @@ SELECT session, position, user_id, order_id, why, at FROM ledger.parked_executio
 ORDER BY at, session, position LIMIT {LISTED_MOST}
 """
 _DIFFERENCES: Final = f"""
-SELECT session, kind, subject, ledger_says, venue_says FROM venue.difference
+SELECT session, kind, subject, ledger_says, venue_says, date_trunc('second', cancelled_at)
+FROM venue.difference
 WHERE settled_at IS NULL ORDER BY kind, subject, session LIMIT {LISTED_MOST}
 """
 
@@ -75,14 +87,96 @@ class Line(NamedTuple):
 
 @orders_app.command
 def lost() -> int:
-    """List orders that the exchange never answered, reports that could not be booked, and orders
-    and trades that the exchange has otherwise, each with what to do. Exits 1 when there are any."""
-    found = list(read_lost(owner_urls(running_stack(home()))))
+    """List orders that the exchange never answered, reports that could not be booked or read, and
+    orders and trades that the exchange has otherwise, each with what to do. Exits 1 when there are
+    any."""
+    stack = running_stack(home())
+    urls = owner_urls(stack)
+    found = [*read_lost(urls), *put_aside_lines(_put_aside(stack, urls))]
     for line in found:
         print(line.text())
     if not found:
         print("nothing is lost")
     return CHECK_FAILED if found else DONE
+
+
+@orders_app.command
+def replay(*names: str) -> int:
+    """Hand reports that were put aside on to the ledger, where this version can read them.
+
+    Args:
+        names: as `orders lost` names them; none for all
+    """
+    from infra.command.put_aside import hand_on, unread_because
+    from infra.local.plan import EXECUTION_PARTITIONS
+
+    stack = running_stack(home())
+    asked = _named(_put_aside(stack, owner_urls(stack)), names)
+    unread = {item.name: why for item in asked if (why := unread_because(item)) is not None}
+    readable = [item for item in asked if item.name not in unread]
+    hand_on(stack.stores.streams, readable, EXECUTION_PARTITIONS)
+    for item in readable:
+        print(f"{item.name} was handed on to the ledger")
+    for name, why in unread.items():
+        print(f"{name} can't be read: {why}")
+    return CHECK_FAILED if unread else DONE
+
+
+@orders_app.command
+def settle(name: str, *, note: Annotated[str, Parameter(required=True)]) -> int:
+    """End a report that was put aside and can't be booked, with what became of it.
+
+    Args:
+        name: as `orders lost` names it
+        note: what was agreed with the exchange; it is kept with the report
+    """
+    from infra.command import put_aside
+
+    if not note.strip():
+        raise Failure("--note says what became of it", WRONG_USAGE)
+    stack = running_stack(home())
+    urls = owner_urls(stack)
+    (item,) = _named(_put_aside(stack, urls), [name])
+    put_aside.settle(urls[0], stack.stores.streams, item, note.strip())
+    print(f"{name} is settled")
+    return DONE
+
+
+def _put_aside(stack: StackFile, urls: Sequence[str]) -> list[PutAside]:
+    """Ends the command with NOT_REACHABLE when the streams don't answer."""
+    from infra.command.put_aside import read_put_aside, read_settled
+
+    try:
+        return read_put_aside(stack.stores.streams, read_settled(urls[0]))
+    except redis.RedisError as error:
+        raise Failure(f"the streams do not answer: {error}", NOT_REACHABLE) from error
+
+
+def _named(items: Sequence[PutAside], names: Sequence[str]) -> list[PutAside]:
+    """Those of these names, or all. Ends the command with REFUSED for a name that none has."""
+    known = {item.name: item for item in items}
+    for name in names:
+        if name not in known:
+            raise Failure(f"nothing that was put aside is named {name}", REFUSED)
+    return [known[name] for name in names] or list(items)
+
+
+def put_aside_lines(items: Sequence[PutAside]) -> Iterator[Line]:
+    """What stands put aside, and what to do about each."""
+    from infra.command.put_aside import unread_because
+
+    for item in items[:LISTED_MOST]:
+        why = unread_because(item)
+        if why is None:
+            do = f"this version reads it: `outcry orders replay {item.name}` hands it on"
+        elif item.is_trade:
+            do = (
+                f"booked nowhere ({why}): agree with the exchange whose trade it is, then"
+                f" `outcry orders settle {item.name} --note ...`"
+            )
+        else:
+            do = f"no trade ({why}): look at it, then `outcry orders settle {item.name} --note ...`"
+        yield Line(f"put aside  {item.name} on {item.session}: {item}", do)
 
 
 def read_lost(postgres_owner_urls: Sequence[str]) -> Iterator[Line]:
@@ -108,9 +202,12 @@ def read_lost(postgres_owner_urls: Sequence[str]) -> Iterator[Line]:
                 f"parked  {session} {position}, order {order_id} of user {user_id}: {why}, {at}",
                 advice,
             )
-        for session, kind, subject, ours, theirs in differences:
+        for session, kind, subject, ours, theirs, cancelled_at in differences:
             yield Line(
                 f"{kind.lower()}  {subject} on {session}: the ledger says {ours or 'nothing'},"
                 f" the exchange {theirs or 'nothing'}",
-                _ADVICE[kind],
+                _ADVICE[kind]
+                if cancelled_at is None
+                else f"the gateway asked the exchange at"
+                f" {cancelled_at} to cancel it, and asks each minute while it is there",
             )

@@ -1,10 +1,15 @@
 """`outcry orders lost` names what is wrong, and what to do about each."""
 
 from functions.shared.stores.postgres import Shards
+from functions.shared.stores.streams import Record, ValkeyStreams
+from functions.shared.wire.executions import decode_execution, executions_stream
+from infra.command import put_aside
 from infra.command.orders_app import read_lost
 from infra.local.postgres import APPLICATION, OWNER
 from tests.support.ledger import LAKH, Trader
 from tests.support.postgres import ShardsUnderTest
+from tests.support.valkey import valkey_server
+from tests.unit.edge.gateway.test_translate import REPORT
 
 
 def test_each_thing_that_is_lost_is_named_with_what_to_do(databases: ShardsUnderTest) -> None:
@@ -45,3 +50,37 @@ def test_each_thing_that_is_lost_is_named_with_what_to_do(databases: ShardsUnder
         assert any(words in line for line in told), words
     assert f"unanswered  order {order} of user 2" in lines  # its answers are parked
     assert len(lines) == 7
+
+
+def test_a_report_that_was_put_aside_is_handed_on_or_settled_and_then_stands_no_more(
+    databases: ShardsUnderTest,
+) -> None:
+    owner = databases.urls(OWNER)[0]
+    with valkey_server(durable=True) as server:
+        streams = ValkeyStreams(server.url)
+        told = [
+            REPORT,
+            REPORT | {11: "desk-1"},
+            REPORT | {11: "desk-1"},
+            REPORT | {34: "9", 60: "?"},
+        ]
+        raw = ["".join(f"{tag}={value}\x01" for tag, value in fields.items()) for fields in told]
+        streams.append(put_aside.STREAM, [Record("OUTCRY-O1", raw[0].encode())])
+        streams.append(put_aside.STREAM, [Record("OUTCRY-O2", text.encode()) for text in raw[1:]])
+
+        def standing() -> list[put_aside.PutAside]:
+            return put_aside.read_put_aside(server.url, put_aside.read_settled(owner))
+
+        readable, foreign, malformed = standing()
+        assert len(foreign.entries) == 2  # told twice, after a reconnect
+        assert put_aside.unread_because(malformed) is not None
+        put_aside.hand_on(server.url, [readable], 4)
+        ((_, (handed_on,)),) = streams.read([executions_stream(2)], "ledger", "me", 10, 50)
+        assert decode_execution(handed_on.data).exec_id == REPORT[17]
+        assert [item.name for item in standing()] == [foreign.name, malformed.name]
+        put_aside.settle(owner, server.url, foreign, "the dealer's own; taken over by them")
+        assert [item.name for item in standing()] == [malformed.name]
+        assert put_aside.read_settled(owner).fills == {("20260710", REPORT[17])}
+        streams.append(put_aside.STREAM, [Record("OUTCRY-O2", raw[1].encode())])  # and once more
+        assert [item.name for item in standing()] == [malformed.name]
+        streams.close()
