@@ -168,6 +168,8 @@ BEGIN
   END IF;
   IF p_happening = 'CANCELLED' AND b.pending_change = 'CANCEL' THEN
     o := ledger.with_cancel_reason(o);
+  ELSIF p_happening = 'EXPIRED' AND ledger.cancel_of(b) = 'CANCELLED' THEN
+    o.reason_code := 'CANCEL_AT_DAY_END';  -- its owner wanted it gone: a GTC is not placed again
   END IF;
   o.status := p_next;
   o.updated_at := p_now;
