@@ -357,23 +357,22 @@ def capacity(
     users: list[int] | None = None,
     assume: list[str] | None = None,
     bench: Path | None = None,
-    json: bool = False,
+    json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Show the nodes, cores, memory, bandwidth and cost that so many users ask for, by arithmetic.
 
-    Parameters
-    ----------
-    users: How many; may be given again. 1, 10 and 100 million when not given.
-    assume: NAME=NUMBER in place of a figure of the list; may be given again.
-    bench: A folder of `make bench`'s reports, in place of those that came with Outcry.
-    json: Print everything as JSON.
+    Args:
+        users: how many; may be given again. 1, 10 and 100 million when it isn't
+        assume: NAME=NUMBER in place of a figure of the list; may be given again
+        bench: a folder of `make bench`'s reports in place of those that came with Outcry
+        json_: everything as JSON
     """
     from infra.command.capacity import show_capacity
 
     counts = users or [1_000_000, 10_000_000, 100_000_000]
     if min(counts) < 1:
         raise Failure(f"{min(counts)} users: at least 1", WRONG_USAGE)
-    return show_capacity(counts, bench, assume or [], json)
+    return show_capacity(counts, bench, assume or [], json_)
 
 
 def main() -> None:
