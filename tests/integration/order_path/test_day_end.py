@@ -116,11 +116,8 @@ def test_an_exit_is_told_of_when_its_share_has_traded_for_a_while_and_not_in_an_
         at(stores, moment, MONDAY)
         run_square_off()
         assert not alerted(), moment
-    opened, lifted = (
-        datetime.combine(MONDAY, time.fromisoformat(moment), INDIA).astimezone(UTC)
-        for moment in ("09:15:00", "09:20:00")
-    )
-    told_of = Announcement(Phase.OPEN, opened, lifted_at=lifted)  # a halt of this share alone
+    at(stores, "09:20", MONDAY)  # a halt of this share alone is lifted
+    told_of = Announcement(Phase.OPEN, NOON, lifted_at=stores.clock.at)
     stores.valkey.set(announcement_key("RELIANCE"), encode_announcement("RELIANCE", told_of))
     at(stores, "09:20:29", MONDAY)
     run_square_off()
