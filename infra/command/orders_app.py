@@ -1,7 +1,7 @@
 """`outcry orders`: what stands between our orders and the venue's word, and what to do.
 
 Invariant: `lost` only reads. What it lists heals by itself, or waits for the person who reads this;
-each line says which. `replay` and `settle` end what was put aside, and nothing else.
+each line says which. `replay` and `settle` end what was parked or put aside, and nothing else.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +19,7 @@ from infra.command.exits import (
     WRONG_USAGE,
     Failure,
 )
+from infra.command.parked import Parked
 from infra.command.place import home, owner_urls, running_stack
 from infra.command.put_aside import PutAside
 from infra.local.home import StackFile
@@ -102,42 +103,49 @@ def lost() -> int:
 
 @orders_app.command
 def replay(*names: str) -> int:
-    """Hand reports that were put aside on to the ledger, where this version can read them.
+    """Hand reports that were parked or put aside to the ledger again: what can be booked by now is.
 
     Args:
         names: as `orders lost` names them; none for all
     """
-    from infra.command.put_aside import hand_on, unread_because
+    from infra.command import parked, put_aside
     from infra.local.plan import EXECUTION_PARTITIONS
 
     stack = running_stack(home())
-    asked = _named(_put_aside(stack, owner_urls(stack)), names)
-    unread = {item.name: why for item in asked if (why := unread_because(item)) is not None}
-    readable = [item for item in asked if item.name not in unread]
-    hand_on(stack.stores.streams, readable, EXECUTION_PARTITIONS)
-    for item in readable:
-        print(f"{item.name} was handed on to the ledger")
-    for name, why in unread.items():
-        print(f"{name} can't be read: {why}")
+    urls, streams = owner_urls(stack), stack.stores.streams
+    aside, stuck = _named(_put_aside(stack, urls), parked.read_parked(urls), names)
+    unread = {item.name: why for item in aside if (why := put_aside.unread_because(item))}
+    put_aside.hand_on(
+        streams, [item for item in aside if item.name not in unread], EXECUTION_PARTITIONS
+    )
+    handed_on = parked.hand_on_again(streams, stuck, EXECUTION_PARTITIONS)
+    unread |= {item.name: item.why for item in stuck if item not in handed_on}
+    both: list[PutAside | Parked] = [*aside, *stuck]
+    for item in both:
+        why = unread.get(item.name)
+        print(f"{item.name} " + (f"stays: {why}" if why else "was handed to the ledger"))
     return CHECK_FAILED if unread else DONE
 
 
 @orders_app.command
 def settle(name: str, *, note: Annotated[str, Parameter(required=True)]) -> int:
-    """End a report that was put aside and can't be booked, with what became of it.
+    """End a report that was parked or put aside and can't be booked, with what became of it.
 
     Args:
         name: as `orders lost` names it
         note: what was agreed with the exchange; it is kept with the report
     """
-    from infra.command import put_aside
+    from infra.command import parked, put_aside
 
     if not note.strip():
         raise Failure("--note says what became of it", WRONG_USAGE)
     stack = running_stack(home())
     urls = owner_urls(stack)
-    (item,) = _named(_put_aside(stack, urls), [name])
-    put_aside.settle(urls[0], stack.stores.streams, item, note.strip())
+    aside, stuck = _named(_put_aside(stack, urls), parked.read_parked(urls), [name])
+    for unread in aside:
+        put_aside.settle(urls[0], stack.stores.streams, unread, note.strip())
+    for report in stuck:
+        parked.settle(urls[0], report, note.strip())
     print(f"{name} is settled")
     return DONE
 
@@ -152,13 +160,16 @@ def _put_aside(stack: StackFile, urls: Sequence[str]) -> list[PutAside]:
         raise Failure(f"the streams do not answer: {error}", NOT_REACHABLE) from error
 
 
-def _named(items: Sequence[PutAside], names: Sequence[str]) -> list[PutAside]:
+def _named(
+    aside: Sequence[PutAside], stuck: Sequence[Parked], names: Sequence[str]
+) -> tuple[list[PutAside], list[Parked]]:
     """Those of these names, or all. Ends the command with REFUSED for a name that none has."""
-    known = {item.name: item for item in items}
+    known = {item.name for item in aside} | {item.name for item in stuck}
     for name in names:
         if name not in known:
-            raise Failure(f"nothing that was put aside is named {name}", REFUSED)
-    return [known[name] for name in names] or list(items)
+            raise Failure(f"no report that was parked or put aside is named {name}", REFUSED)
+    wanted = set(names) or known
+    return [i for i in aside if i.name in wanted], [i for i in stuck if i.name in wanted]
 
 
 def put_aside_lines(items: Sequence[PutAside]) -> Iterator[Line]:
@@ -199,8 +210,8 @@ def read_lost(postgres_owner_urls: Sequence[str]) -> Iterator[Line]:
         for session, position, user_id, order_id, why, at in parked:
             advice = _PARKED_ADVICE.get(why.partition(" ")[0], _PARKED_OTHERWISE)
             yield Line(
-                f"parked  {session} {position}, order {order_id} of user {user_id}: {why}, {at}",
-                advice,
+                f"parked  {session}/{position}, order {order_id} of user {user_id}: {why}, {at}",
+                f"{advice}; then `outcry orders replay` or `settle {session}/{position}`",
             )
         for session, kind, subject, ours, theirs, cancelled_at in differences:
             yield Line(

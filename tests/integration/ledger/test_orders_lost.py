@@ -3,7 +3,7 @@
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import Record, ValkeyStreams
 from functions.shared.wire.executions import decode_execution, executions_stream
-from infra.command import put_aside
+from infra.command import parked, put_aside
 from infra.command.orders_app import read_lost
 from infra.local.postgres import APPLICATION, OWNER
 from tests.support.ledger import LAKH, Trader
@@ -84,3 +84,47 @@ def test_a_report_that_was_put_aside_is_handed_on_or_settled_and_then_stands_no_
         streams.append(put_aside.STREAM, [Record("OUTCRY-O2", raw[1].encode())])  # and once more
         assert [item.name for item in standing()] == [malformed.name]
         streams.close()
+
+
+def test_a_parked_report_is_judged_anew_or_settled_and_its_account_goes_on(
+    databases: ShardsUnderTest,
+) -> None:
+    owners = databases.urls(OWNER)
+    shards = Shards(databases.urls(APPLICATION), "test")
+    trader, stranger = Trader(shards, 3, LAKH), Trader(shards, 60, LAKH)
+    order = trader.buy(2)
+    wrong = trader.report(order, "Z")
+    right = trader.report(order, "F", last_quantity=2, last_price=1_000_000, leaves_quantity=0)
+    assert [trader.apply(report).outcome for report in (wrong, right)] == ["PARKED", "PARKED"]
+    alien = 7 << 22 | 60 << 16
+    stranger.told(alien, "F", last_quantity=1, last_price=1_000_000)
+    stranger.told(alien, "F", last_quantity=1, last_price=1_000_000, user_id=124)
+    with valkey_server(durable=True) as server:
+        streams = ValkeyStreams(server.url)
+        names = {item.name: item for item in parked.read_parked(owners)}
+        assert {item.why.partition(" ")[0] for item in names.values()} == {
+            "UNKNOWN_EXEC_TYPE", "BEHIND_A_PARKED_REPORT", "UNKNOWN_ORDER",
+            "UNKNOWN_ACCOUNT",
+        }  # fmt: skip
+        first = names[f"{wrong.session}/{wrong.position}"]
+        parked.settle(owners[0], first, "there is no such type; nothing traded")
+        other = next(item for item in names.values() if item.why == "UNKNOWN_ORDER")
+        parked.settle(owners[0], other, "another broker's")
+        assert other.told is not None
+        assert ("20260710", other.told.exec_id) in put_aside.read_settled(owners[0]).fills
+        told = parked.hand_on_again(server.url, parked.read_parked(owners), 4)
+        assert [item.name for item in told] == [f"{right.session}/{right.position}"]
+        (nobodys,) = parked.read_parked(owners)
+        assert nobodys.why == "UNKNOWN_ACCOUNT"
+        handed_on = [
+            decode_execution(entry.data)
+            for _, entries in streams.read(
+                [executions_stream(n) for n in range(4)], "ledger", "me", 10, 50
+            )
+            for entry in entries
+        ]
+        streams.close()
+    assert handed_on == [right]
+    assert trader.apply(right).outcome == "APPLIED"
+    assert trader.order(order).filled_quantity == 2
+    shards.close()
