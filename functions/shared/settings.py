@@ -47,6 +47,8 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_LISTEN": "HOST:PORT this process serves its clients on",
     "OUTCRY_INSTANCE": "place of this process among those that may hold its leases; one at a time"
     " runs there (default: a name of its own)",
+    "OUTCRY_FIX_CANCEL_UNOWNED": "false where others trade under our CompIDs too: what the venue"
+    " has open and the ledger has not is then only noted, not cancelled there (default true)",
     "OUTCRY_FIX_HEARTBEAT": "HeartBtInt(108) of the order sessions in seconds (default 10)",
     "OUTCRY_HEALTH": "HOST:PORT this process answers /health and /metrics on",
     "OUTCRY_STREAM_URL": "address clients open for the quote and event stream",
