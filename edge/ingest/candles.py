@@ -1,14 +1,16 @@
 """Complete candles on their way to the store, beside the quotes' path and never in it.
 
 Invariant: a candle stays here until the store took it, the newest copy of each symbol's minute;
-when more than `most` wait, the oldest minutes go and are counted. A store that is slow or away
-costs ingest that memory and nothing else: it is asked from a thread, one write at a time, after
-growing pauses.
+when more than `most` wait, those that waited longest go and are counted. A store that is slow or
+away costs ingest that memory and nothing else: it is asked from a thread, one write at a time,
+after growing pauses.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final, Protocol
 
 from edge.ingest.book import Book
@@ -21,7 +23,7 @@ from functions.shared.stores.candles import Candle
 
 _LOOK_SECONDS: Final = 1.0
 #: One write: a minute of two thousand symbols, or the like of what waited while the store was away.
-_WRITE_MOST: Final = 10_000
+_WRITE_MOST: Final = 5_000
 _PAUSE_LEAST_SECONDS: Final = 1.0
 _PAUSE_MOST_SECONDS: Final = 30.0
 
@@ -46,7 +48,7 @@ class CandleKeeper:
     ) -> None:
         self._book, self._minutes, self._store, self._wall = book, minutes, store, wall
         self._most = most
-        self._waiting: dict[tuple[int, str], Candle] = {}
+        self._waiting: OrderedDict[tuple[int, str], Candle] = OrderedDict()
         self._dropped = 0
         self.written = self.failures = 0
         self.away = False
@@ -84,8 +86,8 @@ class CandleKeeper:
                 await self._write()
 
     async def _write(self) -> bool:
-        """Writes the oldest that wait; whether the store took them."""
-        batch = [self._waiting[key] for key in sorted(self._waiting)[:_WRITE_MOST]]
+        """Writes those that wait longest; whether the store took them."""
+        batch = list(islice(self._waiting.values(), _WRITE_MOST))
         try:
             await asyncio.to_thread(self._store.write, batch)
         except Retryable as error:
@@ -107,8 +109,6 @@ class CandleKeeper:
     def _add(self, candles: Sequence[Candle]) -> None:
         for candle in candles:
             self._waiting[candle.minute, candle.symbol] = candle
-        excess = len(self._waiting) - self._most
-        if excess > 0:
-            for key in sorted(self._waiting)[:excess]:
-                del self._waiting[key]
-            self._dropped += excess
+        while len(self._waiting) > self._most:
+            self._waiting.popitem(last=False)
+            self._dropped += 1

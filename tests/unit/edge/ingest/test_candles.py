@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,9 @@ import pytest
 from edge.ingest import candles as keeping
 from edge.ingest.book import Book
 from edge.ingest.candles import CandleKeeper
+from edge.ingest.metrics import IngestMetrics
 from edge.ingest.minutes import Minutes
+from edge.ingest.publish import Publisher
 from functions.shared.clock import micros
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.candles import Candle
@@ -35,6 +38,14 @@ class Store:
         if self.away:
             raise Retryable("away")
         self.kept |= {(each.symbol, each.minute): each for each in candles}
+
+
+class IdlePublisher(Publisher):
+    """With nothing to publish."""
+
+    def __init__(self) -> None:
+        self.batches = self.quotes = self.failures = self.lag_ms = 0
+        self.away = False
 
 
 class Desk:
@@ -85,7 +96,15 @@ async def test_a_store_that_is_away_is_asked_again_and_gets_what_waited() -> Non
     await until(lambda: not desk.keeper.away)
     await desk.stop()
     assert len(desk.store.kept) == 5
-    assert desk.keeper.dropped == 0
+    metrics = IngestMetrics(desk.book, [], IdlePublisher(), time.monotonic, [desk.keeper])
+    told = {each.name: each.value for metric in metrics.collect() for each in metric.samples}
+    assert told["outcry_ingest_candles_total"] == desk.keeper.written >= 5
+    assert told["outcry_ingest_candle_failures_total"] == desk.keeper.failures
+    assert (told["outcry_ingest_candles_dropped_total"], told["outcry_ingest_candles_waiting"]) == (
+        0, 0,
+    )  # fmt: skip
+    assert told["outcry_ingest_candle_store_away"] == 0
+    assert metrics.state() == (True, "")
 
 
 async def test_of_more_than_may_wait_the_oldest_go_and_are_counted() -> None:
