@@ -28,6 +28,13 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_OBJECTS_URL": "write-once objects: file:///FOLDER or s3://BUCKET",
     "OUTCRY_MAIL_URL": "SES: the endpoint's http address or aws:REGION",
     "OUTCRY_BANK_URL": "the bank that payments go through: http://HOST:PORT or https://HOST",
+    "OUTCRY_CLICKHOUSE_URL": "candles: http://USER:PASSWORD@HOST:PORT/DATABASE (or https); none are"
+    " kept without",
+    "OUTCRY_CLICKHOUSE_STATE": "folder of the embedded ClickHouse",
+    "OUTCRY_CANDLES_WAITING": "candles that wait in ingest while their store is away (default"
+    " 200000)",
+    "OUTCRY_VOLUME_CURVE_DAYS": "days that a symbol's volume curve is the average of (default 20)",
+    "OUTCRY_VOLUME_CURVE_DAYS_LEAST": "days that it takes for a curve of its own (default 5)",
     "OUTCRY_CLOCK": "business clock: real, or file:///PATH",
     "OUTCRY_EXECUTION_PARTITIONS": "partitions of the streams executions and commands (default 4)",
     "OUTCRY_ORDER_SESSIONS": "number of FIX order sessions (default 2)",

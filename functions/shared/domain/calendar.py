@@ -13,6 +13,7 @@ The sessions of a day are rows of `sessions`. Square-off times are broker policy
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -128,6 +129,18 @@ def closed_through(now: datetime, hours: Hours) -> date:
     local = now.astimezone(INDIA)
     closes = last_close(_rows(local.date(), hours, SecurityClass.OTHER))
     return local.date() if local.time() >= closes else local.date() - _DAY
+
+
+def continuous_trading(
+    day: date, hours: Hours, security: SecurityClass
+) -> tuple[datetime, datetime] | None:
+    """From when to when a class of securities trades continuously on a day, by the calendar; None
+    on a day without a session."""
+    for row, following in pairwise(_rows(day, hours, security)):
+        if row.phase is Phase.OPEN:
+            begins, ends = (datetime.combine(day, each.at, INDIA) for each in (row, following))
+            return begins.astimezone(UTC), ends.astimezone(UTC)
+    return None
 
 
 def market_status(
