@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from functions.shared.stores.streams import Limits, Streams, open_streams
 from infra.local.ports import free_ports
@@ -72,6 +71,8 @@ class OtherReader:
 @pytest.fixture(scope="session")
 def simulated_aws() -> Iterator[str]:
     """Its address. A server: a test's other processes ask it, too."""
+    from moto.server import ThreadedMotoServer  # a second's import, for the worker that needs it
+
     server = ThreadedMotoServer("127.0.0.1", free_ports(1)[0], verbose=False)
     server.start()
     host, port = server.get_host_and_port()
