@@ -72,6 +72,7 @@ class GatewaySettings(StreamSettings, frozen=True, kw_only=True):
     fix_tls: str | None = None
     fix_heartbeat: int = HEARTBEAT_SECONDS
     drop_copy: bool = False
+    fix_cancel_unowned: bool = True
     execution_partitions: int = 4
 
 
@@ -128,8 +129,9 @@ def _work(
     sweep = Sweep(ledger.checkpoint(lease.fence), outbound)
     keeper = Keeper(sessions, positions, ledger.checkpoint(lease.fence), round_trips, metrics)
     mass_status = MassStatus(
-        lines, outbound, positions, ledger.review(lease.fence), metrics, wall_now
-    )
+        lines, outbound, positions, ledger.review(lease.fence), metrics, wall_now,
+        cancel_unowned=settings.fix_cancel_unowned,
+    )  # fmt: skip
     routes = RouteTeller(
         sessions.names, open_valkey(settings.valkey_url), wall_now, lease.held, round_trips.hung
     )

@@ -28,6 +28,13 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_OBJECTS_URL": "write-once objects: file:///FOLDER or s3://BUCKET",
     "OUTCRY_MAIL_URL": "SES: the endpoint's http address or aws:REGION",
     "OUTCRY_BANK_URL": "the bank that payments go through: http://HOST:PORT or https://HOST",
+    "OUTCRY_CLICKHOUSE_URL": "candles: http://USER:PASSWORD@HOST:PORT/DATABASE (or https); none are"
+    " kept without",
+    "OUTCRY_CLICKHOUSE_STATE": "folder of the embedded ClickHouse",
+    "OUTCRY_CANDLES_WAITING": "candles that wait in ingest while their store is away (default"
+    " 200000)",
+    "OUTCRY_VOLUME_CURVE_DAYS": "days that a symbol's volume curve is the average of (default 20)",
+    "OUTCRY_VOLUME_CURVE_DAYS_LEAST": "days that it takes for a curve of its own (default 5)",
     "OUTCRY_CLOCK": "business clock: real, or file:///PATH",
     "OUTCRY_EXECUTION_PARTITIONS": "partitions of the streams executions and commands (default 4)",
     "OUTCRY_ORDER_SESSIONS": "number of FIX order sessions (default 2)",
@@ -47,6 +54,8 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_LISTEN": "HOST:PORT this process serves its clients on",
     "OUTCRY_INSTANCE": "place of this process among those that may hold its leases; one at a time"
     " runs there (default: a name of its own)",
+    "OUTCRY_FIX_CANCEL_UNOWNED": "false where others trade under our CompIDs too: what the venue"
+    " has open and the ledger has not is then only noted, not cancelled there (default true)",
     "OUTCRY_FIX_HEARTBEAT": "HeartBtInt(108) of the order sessions in seconds (default 10)",
     "OUTCRY_HEALTH": "HOST:PORT this process answers /health and /metrics on",
     "OUTCRY_STREAM_URL": "address clients open for the quote and event stream",

@@ -12,7 +12,7 @@ import msgspec
 
 from functions.shared.domain.errors import InvariantViolated
 
-#: The largest record. Ours have a few thousand bytes; Kafka and Kinesis take a mebibyte in all.
+#: The largest record. Ours are a few thousand bytes; Kafka and Kinesis take a mebibyte, all told.
 RECORD_BYTES_MOST = 900 * 1024
 
 
