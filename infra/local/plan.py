@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 
 from functions.shared.settings import PREFIX, Settings
 from functions.shared.stores.secrets import open_secrets
+from functions.shared.stores.streams import open_streams
 from infra.local import clickhouse
 from infra.local.bank import bank_arguments, make_bank_token
 from infra.local.fix_certificates import BROKER, VENUE, make_fix_certificates
 from infra.local.home import Home, StoreAddresses
-from infra.local.parts import Part, Step
+from infra.local.parts import STOP_SECONDS, Part, Step
 from infra.local.ports import LOOPBACK, claim_port, free_ports
 from infra.local.postgres import APPLICATION, EDGE, OWNER, PostgresServer
 from infra.local.probes import blocking_probe, http_probe, valkey_probe
+from infra.local.refusals import StartRefused
 from infra.local.valkey import ValkeyServer
 
 API_PORT, STREAM_PORT = 7400, 7401
@@ -94,8 +96,13 @@ def make_plan(
 ) -> Plan:
     """The plan for that home. `prepare` readies the databases once they answer.
 
-    Raises PortTaken.
+    Raises PortTaken, and StartRefused for an address of the streams that can't be served.
     """
+    if own.streams_url is not None:
+        try:
+            open_streams(own.streams_url)
+        except ValueError as error:
+            raise StartRefused(str(error)) from error
     ports = _Ports(options)
     servers, stores = _stores(home, own, ports)
     ready = frozenset(part.name for part in servers if part.name not in {"mail", "clickhouse"})
@@ -310,7 +317,7 @@ class _Processes:
         }
         candles = {} if stores.clickhouse is None else {"CLICKHOUSE_URL": stores.clickhouse}
         region = {"REGION": self.own.region, "REGIONS": ",".join(self.own.regions)}
-        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region}
+        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region, **_stream_bounds()}
         api = {
             **region,
             "LISTEN": f"{LOOPBACK}:{self.ports.api}",
@@ -326,7 +333,9 @@ class _Processes:
             self._part("fanout", "edge.fanout.main", edge | secrets | clock | fanout),
             *self._leased("triggers", edge | streams | clock | partitions),
             self._part(
-                "ledger", "infra.local.consumer", app | streams | secrets | clock | partitions
+                "ledger",
+                "infra.local.consumer",
+                app | streams | secrets | clock | partitions | {"INSTANCE": "ledger"},
             ),
             self._part("api", "infra.local.gateway.main", app | secrets | clock | candles | api),
         ]
@@ -361,6 +370,17 @@ class _Processes:
 
 def _module(name: str) -> list[str]:
     return [sys.executable, "-m", name]
+
+
+def _stream_bounds() -> dict[str, str]:
+    """The bounds of the stream that the user set; a drain ends before the supervisor's patience."""
+    name = "FANOUT_"
+    given = {
+        variable.removeprefix(PREFIX): text
+        for variable, text in os.environ.items()
+        if variable.startswith(PREFIX + name)
+    }
+    return {f"{name}DRAIN_SECONDS": str(STOP_SECONDS - 1), **given}
 
 
 def _base_environment() -> dict[str, str]:

@@ -163,13 +163,16 @@ def market_status(
 
 def ruled(status: MarketStatus, told: Announcement | None) -> MarketStatus:
     """The status with the venue's word in it: a phase rules until the calendar's next boundary has
-    passed, a security's halt until it is lifted."""
+    passed, a security's halt until it is lifted; from then on it surely is the phase again."""
     if told is None:
         return status
     if status.sure_since is None or told.at >= status.sure_since:
         status = replace(status, phase=told.phase, text=told.text, sure_since=told.at)
     if told.halt is not None and status.phase is not Phase.CLOSED:
         status = replace(status, phase=told.halt, text=told.text)
+    lifted, since = told.lifted_at, status.sure_since
+    if told.halt is None and lifted is not None and since is not None and lifted > since:
+        status = replace(status, sure_since=lifted)
     return status
 
 
