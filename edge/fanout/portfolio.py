@@ -12,7 +12,7 @@ Users are spread over a second's ticks. A look asks what the prices came to; onl
 storm of reconnects is spread and sign-ins don't wait.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from datetime import date
 
 from edge.fanout.client import Client
@@ -132,6 +132,14 @@ class Portfolios:
         """The user's last client has left."""
         del self._users[user_id]
         del self._looks[user_id % LOOKS][user_id]
+
+    def strays(self) -> Iterator[int]:
+        """Drops the books of users who have no client any more; yields 1 for each of these."""
+        for user_id, portfolio in list(self._users.items()):
+            stray = not portfolio.clients and self._users.get(user_id) is portfolio
+            if stray:
+                self.leave(user_id)
+            yield int(stray)
 
     def heard(self, event: UserEvent) -> None:
         """An event of a user; events come in the order of their numbers, some of them twice."""

@@ -57,11 +57,13 @@ class PrivateEvents:
         """Drops what is kept for clients that aren't `live`; yields what each set had of them."""
         for user_id, clients in list(self._users.items()):
             found = drop_strays(clients, live)
-            if found and not clients:
+            if not clients and self._users.get(user_id) is clients:
+                found = max(found, 1)
                 del self._users[user_id]
                 self._doors.unlisten([user_channel(user_id)])
                 self.portfolios.leave(user_id)
             yield found
+        yield from self.portfolios.strays()
 
     def resume(self, client: Client, seq: int) -> None:
         """A client has everything up to `seq` and wants what came after."""

@@ -76,7 +76,8 @@ class Reception:
         yield from self._private.strays(live)
         for session_id, clients in list(self._sessions.items()):
             found = drop_strays(clients, live)
-            if found and not clients:
+            if not clients and self._sessions.get(session_id) is clients:
+                found = max(found, 1)
                 del self._sessions[session_id]
             yield found
 

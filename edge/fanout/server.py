@@ -149,7 +149,7 @@ class StreamServer:
 
 
 class Connection(asyncio.Protocol):
-    """One socket. It is the `Link` of its client."""
+    """One socket. It is the `Link` of its client. One that isn't admitted has no protocol."""
 
     __slots__ = (
         "_fragments", "_protocol", "_received", "_refusal", "_server", "_transport", "address",
@@ -158,12 +158,6 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: StreamServer) -> None:
         self._server = server
-        self._protocol = ServerProtocol(
-            subprotocols=SUBPROTOCOLS,
-            select_subprotocol=_select_subprotocol,
-            max_size=server.limits.message_bytes,
-            logger=_quiet,
-        )
         self._transport: asyncio.Transport | None = None
         self._fragments: bytearray | None = None
         self._received = 0
@@ -191,6 +185,12 @@ class Connection(asyncio.Protocol):
         refusal = server.admission.enter(self.address, server.loop.time())
         if refusal is None:
             self.admitted = True
+            self._protocol = ServerProtocol(
+                subprotocols=SUBPROTOCOLS,
+                select_subprotocol=_select_subprotocol,
+                max_size=server.limits.message_bytes,
+                logger=_quiet,
+            )
             server.accepted += 1
             server.opening.add(self)
             server.hub.enter(self.client)

@@ -43,7 +43,13 @@ def forget_all(house: House, client: Client) -> None:
     house.reception.gone(client)
 
 
-@pytest.mark.parametrize("forget", [forget_group, forget_all, lambda house, client: None])
+def forget_user(house: House, client: Client) -> None:
+    """Its user's set, by which the books of a user live."""
+    assert client.user_id is not None
+    house.private._users[client.user_id].clear()
+
+
+@pytest.mark.parametrize("forget", [forget_group, forget_user, forget_all, lambda house, client: 0])
 async def test_whatever_is_left_of_a_gone_connection_is_found_and_dropped(
     forget: Callable[[House, Client], None],
 ) -> None:
