@@ -36,12 +36,22 @@ $(VENV)/.test: $(VENV)/.run $(LOCKS)/test.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCKS)/test.txt
 	@touch $@
 
-setup: $(VENV)/.run  ## install into .venv (FIX=source compiles the official FIX engine)
+$(VENV)/.kafka: $(VENV)/.run $(LOCKS)/kafka.txt
+	@echo "Installing what streams on Kafka need"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCKS)/kafka.txt
+	@touch $@
+
+$(VENV)/.clickhouse: $(VENV)/.run $(LOCKS)/clickhouse.txt
+	@echo "Installing ClickHouse (180 MB)"
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $(LOCKS)/clickhouse.txt
+	@touch $@
+
+setup: $(VENV)/.run $(if $(KAFKA),$(VENV)/.kafka) $(if $(CLICKHOUSE),$(VENV)/.clickhouse)  ## install into .venv (FIX=source compiles the official FIX engine, KAFKA=yes adds Kafka's client, CLICKHOUSE=yes keeps candles)
 
 run: setup  ## start everything and open the terminal (UP="--rate 1000" passes options on)
 	@$(BIN)/outcry up $(UP)
 
-test: check  ## install, check and run every test
+test: check $(VENV)/.clickhouse  ## install, check and run every test
 	@$(BIN)/pytest --numprocesses=$(WORKERS)
 
 check: lint types imports  ## ruff, mypy strict and the import rules

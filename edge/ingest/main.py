@@ -16,16 +16,19 @@ from prometheus_client import REGISTRY
 
 from edge.ingest.announced import Announced
 from edge.ingest.book import Book
+from edge.ingest.candles import CandleKeeper
 from edge.ingest.feed import Feed
 from edge.ingest.metrics import IngestMetrics
+from edge.ingest.minutes import Minutes
 from edge.ingest.publish import Publisher
 from edge.runtime.backoff import Backoff
 from edge.runtime.health import serve_health
 from edge.runtime.log import configure_logging, logger
-from functions.shared.clock import wall_now
+from functions.shared.clock import open_clock, wall_now
 from functions.shared.domain.errors import Retryable
 from functions.shared.domain.instruments import Instrument
 from functions.shared.settings import Settings, SettingsError, split_address
+from functions.shared.stores.candles import CandleStore
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.postgres import Database
 from functions.shared.stores.quotes import QuoteWriter
@@ -37,18 +40,22 @@ SEQ_PER_SECOND = 1 << 20
 
 
 class IngestSettings(Settings, frozen=True, kw_only=True):
-    """What ingest reads at start."""
+    """What ingest reads at start. Without a `clickhouse_url` nobody keeps candles."""
 
     postgres_urls: tuple[str, ...]
     valkey_url: str
     venue_feed: str
     health: str
     feed_sessions: int = 2
+    clock: str = "real"
+    clickhouse_url: str | None = None
+    candles_waiting: int = 200_000
 
 
 async def run(settings: IngestSettings) -> None:
     """Runs until SIGTERM or SIGINT. Raises SettingsError, OSError when it can't start."""
     address = split_address(settings.venue_feed)
+    store, minutes = _candles(settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -62,7 +69,7 @@ async def run(settings: IngestSettings) -> None:
     try:
         instruments = await _read_instruments(settings, stop)
         tokens = {symbol: row.token for symbol, row in instruments.items()}
-        book = Book(tokens, int(wall_now().timestamp()) * SEQ_PER_SECOND)
+        book = Book(tokens, int(wall_now().timestamp()) * SEQ_PER_SECOND, minutes)
         announced = Announced({symbol: row.security_class for symbol, row in instruments.items()})
         publisher = Publisher(book, announced, writer, wall_now)
         feeds = [
@@ -70,12 +77,27 @@ async def run(settings: IngestSettings) -> None:
             for number, symbols in enumerate(split_symbols(tokens, settings.feed_sessions))
             if symbols
         ]
-        metrics = IngestMetrics(book, feeds, publisher, time.monotonic)
+        keepers = []
+        if store is not None and minutes is not None:
+            keepers.append(CandleKeeper(book, minutes, store, wall_now, settings.candles_waiting))
+        metrics = IngestMetrics(book, feeds, publisher, time.monotonic, keepers)
         REGISTRY.register(metrics)
-        await _until_stopped(stop, [publisher.run(), *(feed.run() for feed in feeds)])
+        bodies = [*(feed.run() for feed in feeds), *(keeper.run() for keeper in keepers)]
+        await _until_stopped(stop, [publisher.run(), *bodies])
     finally:
         health.close()
         await writer.close()
+        if store is not None:
+            store.close()
+
+
+def _candles(settings: IngestSettings) -> tuple[CandleStore | None, Minutes | None]:
+    """Where candles are kept and what makes them, if anywhere. Raises SettingsError."""
+    if settings.clickhouse_url is None:
+        return None, None
+    business = open_clock(settings.clock).business_at
+    store = CandleStore.open(settings.clickhouse_url)
+    return store, Minutes(business, settings.candles_waiting)
 
 
 def split_symbols(symbols: Iterable[str], sessions: int) -> list[list[str]]:

@@ -7,7 +7,7 @@ name of the variable. Nothing below this module reads the environment.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self, TypeVar, dataclass_transform, get_type_hints
+from typing import Annotated, ClassVar, Self, TypeVar, dataclass_transform, get_type_hints
 
 import msgspec
 
@@ -18,11 +18,23 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_HOME": "the one folder that state lives in",
     "OUTCRY_POSTGRES_URLS": "addresses of the shards, shard 0 first, separated by commas",
     "OUTCRY_VALKEY_URL": "quote cache, rate limits and user channels; may be lost at any time",
-    "OUTCRY_STREAMS_URL": "durable streams: redis://... or kinesis://REGION",
+    "OUTCRY_STREAMS_URL": "durable streams: redis://HOST:PORT/DB, kinesis://REGION/PREFIX or"
+    " kafka://HOST:PORT,.../PREFIX",
+    "OUTCRY_STREAM_BATCH_BYTES": "bytes of one stream handed out at once (default 4194304)",
+    "OUTCRY_STREAM_APPEND_SECONDS": "how long the bus has to answer (default 5)",
+    "OUTCRY_STREAM_TAKEOVER_SECONDS": "silence after which a consumer's streams are divided among"
+    " the others of its group (default 10; Kafka's brokers allow no less than 6)",
     "OUTCRY_SECRETS_URL": "secrets: file:///FOLDER or aws:REGION",
     "OUTCRY_OBJECTS_URL": "write-once objects: file:///FOLDER or s3://BUCKET",
     "OUTCRY_MAIL_URL": "SES: the endpoint's http address or aws:REGION",
     "OUTCRY_BANK_URL": "the bank that payments go through: http://HOST:PORT or https://HOST",
+    "OUTCRY_CLICKHOUSE_URL": "candles: http://USER:PASSWORD@HOST:PORT/DATABASE (or https); none are"
+    " kept without",
+    "OUTCRY_CLICKHOUSE_STATE": "folder of the embedded ClickHouse",
+    "OUTCRY_CANDLES_WAITING": "candles that wait in ingest while their store is away (default"
+    " 200000)",
+    "OUTCRY_VOLUME_CURVE_DAYS": "days that a symbol's volume curve is the average of (default 20)",
+    "OUTCRY_VOLUME_CURVE_DAYS_LEAST": "days that it takes for a curve of its own (default 5)",
     "OUTCRY_CLOCK": "business clock: real, or file:///PATH",
     "OUTCRY_EXECUTION_PARTITIONS": "partitions of the streams executions and commands (default 4)",
     "OUTCRY_ORDER_SESSIONS": "number of FIX order sessions (default 2)",
@@ -42,6 +54,8 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_LISTEN": "HOST:PORT this process serves its clients on",
     "OUTCRY_INSTANCE": "place of this process among those that may hold its leases; one at a time"
     " runs there (default: a name of its own)",
+    "OUTCRY_FIX_CANCEL_UNOWNED": "false where others trade under our CompIDs too: what the venue"
+    " has open and the ledger has not is then only noted, not cancelled there (default true)",
     "OUTCRY_FIX_HEARTBEAT": "HeartBtInt(108) of the order sessions in seconds (default 10)",
     "OUTCRY_HEALTH": "HOST:PORT this process answers /health and /metrics on",
     "OUTCRY_STREAM_URL": "address clients open for the quote and event stream",
@@ -131,6 +145,15 @@ class StoreSettings(Settings, frozen=True, kw_only=True):
     bank_url: str | None = None
     region: str = "IN"
     regions: tuple[str, ...] = ()
+
+
+class StreamSettings(Settings, frozen=True, kw_only=True):
+    """What every process needs that appends to the durable streams or reads them."""
+
+    streams_url: str
+    stream_batch_bytes: Annotated[int, msgspec.Meta(gt=0)] = 4 * 1024 * 1024
+    stream_append_seconds: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+    stream_takeover_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
 
 
 def _variable_of(message: str, prefix: str) -> str:

@@ -295,7 +295,7 @@ def reconcile() -> int:
     place = home()
     stack = running_stack(place)
     urls = owner_urls(stack)
-    report = reconciliation.run(urls, stack.exchange)
+    report = reconciliation.run(urls, stack.exchange, stack.stores.streams)
     token = read_bank_token(place)
     report.add(reconcile_bank.run(urls, stack.bank, token))
     anchors = own_anchors(stack)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from functions.shared.settings import PREFIX, Settings
 from functions.shared.stores.secrets import open_secrets
+from functions.shared.stores.streams import open_streams
+from infra.local import clickhouse
 from infra.local.bank import bank_arguments, make_bank_token
 from infra.local.fix_certificates import BROKER, VENUE, make_fix_certificates
 from infra.local.home import Home, StoreAddresses
@@ -18,6 +20,7 @@ from infra.local.parts import STOP_SECONDS, Part, Step
 from infra.local.ports import LOOPBACK, claim_port, free_ports
 from infra.local.postgres import APPLICATION, EDGE, OWNER, PostgresServer
 from infra.local.probes import blocking_probe, http_probe, valkey_probe
+from infra.local.refusals import StartRefused
 from infra.local.valkey import ValkeyServer
 
 API_PORT, STREAM_PORT = 7400, 7401
@@ -42,6 +45,7 @@ class OwnServers(Settings, frozen=True, kw_only=True):
     postgres_urls: tuple[str, ...] | None = None
     valkey_url: str | None = None
     streams_url: str | None = None
+    clickhouse_url: str | None = None
     region: str = "IN"
     regions: tuple[str, ...] = ()
 
@@ -92,11 +96,16 @@ def make_plan(
 ) -> Plan:
     """The plan for that home. `prepare` readies the databases once they answer.
 
-    Raises PortTaken.
+    Raises PortTaken, and StartRefused for an address of the streams that can't be served.
     """
+    if own.streams_url is not None:
+        try:
+            open_streams(own.streams_url)
+        except ValueError as error:
+            raise StartRefused(str(error)) from error
     ports = _Ports(options)
     servers, stores = _stores(home, own, ports)
-    ready = frozenset(part.name for part in servers if part.name != "mail")
+    ready = frozenset(part.name for part in servers if part.name not in {"mail", "clickhouse"})
     venue = _Venue(ports.take(), ports.take(), ports.take(), ports.take())
     stream = f"ws://{LOOPBACK}:{ports.stream}/v1/stream"
     step = Step(name="databases", run=lambda: prepare(stores), after=ready)
@@ -133,6 +142,10 @@ def _stores(home: Home, own: OwnServers, ports: _Ports) -> tuple[list[Part], Sto
             parts.append(_valkey_part(home, name, server_of))
     mail = ports.take()
     parts.append(_mail_part(home, mail))
+    candles = own.clickhouse_url
+    if candles is None and clickhouse.is_installed():
+        part, candles = _clickhouse_part(home, ports.take())
+        parts.append(part)
     addresses = StoreAddresses(
         postgres=owner,
         postgres_app=app,
@@ -142,6 +155,7 @@ def _stores(home: Home, own: OwnServers, ports: _Ports) -> tuple[list[Part], Sto
         secrets=f"file://{home.secrets}",
         objects=f"file://{home.objects}",
         mail=f"http://{LOOPBACK}:{mail}",
+        clickhouse=candles,
     )
     return parts, addresses
 
@@ -181,6 +195,21 @@ def _mail_part(home: Home, port: int) -> Part:
         log=home.log("mail"),
         probe=http_probe(port, "/moto-api/"),
     )
+
+
+def _clickhouse_part(home: Home, port: int) -> tuple[Part, str]:
+    """The embedded engine, and its address."""
+    folder, address = home.path / "clickhouse", f"{LOOPBACK}:{port}"
+    variables = {"LISTEN": address, "CLICKHOUSE_STATE": str(folder)}
+    part = Part(
+        name="clickhouse",
+        command=_module("infra.local.clickhouse"),
+        environment=_base_environment() | {PREFIX + key: text for key, text in variables.items()},
+        log=home.log("clickhouse"),
+        probe=http_probe(port),
+        prepare=lambda: clickhouse.make_folder(home, folder),
+    )
+    return part, f"embedded://:{home.password('clickhouse')}@{address}"
 
 
 @dataclass(frozen=True)
@@ -284,7 +313,9 @@ class _Processes:
         ingest = {
             "VENUE_FEED": f"{LOOPBACK}:{self.venue.feed}",
             "FEED_SESSIONS": str(FEED_SESSIONS),
+            **clock,
         }
+        candles = {} if stores.clickhouse is None else {"CLICKHOUSE_URL": stores.clickhouse}
         region = {"REGION": self.own.region, "REGIONS": ",".join(self.own.regions)}
         fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region, **_stream_bounds()}
         api = {
@@ -296,15 +327,17 @@ class _Processes:
             "BANK_URL": self.bank_url,
         }
         return [
-            self._part("ingest", "edge.ingest.main", edge | ingest),
+            self._part("ingest", "edge.ingest.main", edge | ingest | candles),
             *self._leased("gateway", edge | streams | sessions | partitions | gateway),
             *self._leased("relay", edge | streams | sessions),
             self._part("fanout", "edge.fanout.main", edge | secrets | clock | fanout),
             *self._leased("triggers", edge | streams | clock | partitions),
             self._part(
-                "ledger", "infra.local.consumer", app | streams | secrets | clock | partitions
+                "ledger",
+                "infra.local.consumer",
+                app | streams | secrets | clock | partitions | {"INSTANCE": "ledger"},
             ),
-            self._part("api", "infra.local.gateway.main", app | secrets | clock | api),
+            self._part("api", "infra.local.gateway.main", app | secrets | clock | candles | api),
         ]
 
     def _leased(self, name: str, variables: Mapping[str, str]) -> list[Part]:
