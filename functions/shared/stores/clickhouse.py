@@ -100,7 +100,7 @@ class EmbeddedClickHouse:
         finally:
             connection.close()
         if answer.status != http.client.OK:
-            raise Retryable(f"ClickHouse answered {answer.status}: {data[:200].decode()}")
+            raise Retryable(f"ClickHouse answered {answer.status}: {data[:200].decode(errors="replace")}")
         try:
             return _rows.decode(data) if data else Rows()
         except msgspec.MsgspecError as error:
