@@ -49,6 +49,9 @@ def test_what_was_appended_is_there_in_the_order_of_each_key(bus: Bus, name: str
         assert mine == [n for n in range(60) if str(n % 3) == key]
     assert all(d.at_ms > 1_600_000_000_000 for d in found)
     assert len({d.id for d in found}) == 60
+    looked = list(bus.open().look(name))  # which is nobody's reading
+    assert sorted((d.id, d.data) for d in looked) == sorted((d.id, d.data) for d in found)
+    assert list(bus.open().look(f"{name}-empty")) == []
 
 
 def test_what_was_not_acknowledged_comes_again_after_a_restart_and_says_so(
