@@ -16,7 +16,7 @@ from infra.local import clickhouse
 from infra.local.bank import bank_arguments, make_bank_token
 from infra.local.fix_certificates import BROKER, VENUE, make_fix_certificates
 from infra.local.home import Home, StoreAddresses
-from infra.local.parts import Part, Step
+from infra.local.parts import STOP_SECONDS, Part, Step
 from infra.local.ports import LOOPBACK, claim_port, free_ports
 from infra.local.postgres import APPLICATION, EDGE, OWNER, PostgresServer
 from infra.local.probes import blocking_probe, http_probe, valkey_probe
@@ -317,7 +317,7 @@ class _Processes:
         }
         candles = {} if stores.clickhouse is None else {"CLICKHOUSE_URL": stores.clickhouse}
         region = {"REGION": self.own.region, "REGIONS": ",".join(self.own.regions)}
-        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region}
+        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region, **_stream_bounds()}
         api = {
             **region,
             "LISTEN": f"{LOOPBACK}:{self.ports.api}",
@@ -370,6 +370,17 @@ class _Processes:
 
 def _module(name: str) -> list[str]:
     return [sys.executable, "-m", name]
+
+
+def _stream_bounds() -> dict[str, str]:
+    """The bounds of the stream that the user set; a drain ends before the supervisor's patience."""
+    name = "FANOUT_"
+    given = {
+        variable.removeprefix(PREFIX): text
+        for variable, text in os.environ.items()
+        if variable.startswith(PREFIX + name)
+    }
+    return {f"{name}DRAIN_SECONDS": str(STOP_SECONDS - 1), **given}
 
 
 def _base_environment() -> dict[str, str]:

@@ -40,6 +40,7 @@ CALLS = {
         "ledger.park_unreadable", "ledger.part_of", "ledger.pay_dividend", "ledger.payment_facts",
         "ledger.place_order", "ledger.place_orders", "ledger.position_facts",
         "ledger.position_hold",
+        "ledger.day_positions",
         "ledger.record_anchor", "ledger.request_change", "ledger.request_payment",
         "ledger.set_pledge", "ledger.settle", "ledger.value_shortage",
         "market.record_day_prices",
@@ -48,7 +49,8 @@ CALLS = {
         "edge.begin_numbering", "edge.hold_lease", "edge.move_checkpoint", "edge.release_leases",
         "edge.renew_leases", "edge.take_leases", "edge.take_out",
         "ledger.at_home", "ledger.forget_applied",
-        "ledger.orders_named", "ledger.stale_orders", "ledger.working_orders",
+        "ledger.orders_named", "ledger.portfolio_of", "ledger.stale_orders",
+        "ledger.working_orders",
     },
 }  # fmt: skip
 _CALLABLE = """
