@@ -22,6 +22,7 @@ from edge.ingest.entries import (
 )
 from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.domain.money import NotADecimal, divide_half_up, parse_price
+from functions.shared.wire.day_figures import DayFigures
 from functions.shared.wire.quotes import (
     LEVEL_WIDTH,
     LEVELS,
@@ -87,8 +88,8 @@ class SymbolState:
     """The last values of one symbol; prices in ten-thousandths of a rupee."""
 
     __slots__ = (
-        "close", "high", "last_quantity", "levels", "low", "ltp", "open", "partition", "seq",
-        "symbol", "timestamp_ms", "token", "traded", "turnover", "volume",
+        "close", "day_moved", "high", "last_quantity", "levels", "low", "ltp", "open",
+        "partition", "seq", "symbol", "timestamp_ms", "token", "traded", "turnover", "volume",
     )  # fmt: skip
 
     def __init__(self, symbol: str, token: int, first_seq: int) -> None:
@@ -102,6 +103,7 @@ class SymbolState:
         """Forgets what belongs to one trading day."""
         self.open = self.high = self.low = self.volume = 0
         self.turnover = self.traded = 0
+        self.day_moved = False
 
     def trade(self, price: int, quantity: int) -> None:
         """A trade, or an index level with quantity 0."""
@@ -114,6 +116,15 @@ class SymbolState:
             self.low = price
         if not self.open:
             self.open = price
+
+    def take_day_figures(self) -> DayFigures | None:
+        """The day's figures, if they moved since this was last asked and there was a trade."""
+        if not self.day_moved or not self.open:
+            return None
+        self.day_moved = False
+        return DayFigures(
+            open=self.open, high=self.high, low=self.low, close=self.ltp, volume=self.volume
+        )
 
     def record(self) -> bytes:
         """The next numbered record of this symbol."""
@@ -129,9 +140,9 @@ class SymbolState:
 
 
 class Book:
-    """All symbols. `first_seq` must exceed every sequence number an earlier process gave out."""
+    """All symbols. `first_seq` must exceed every sequence number an earlier holder gave out."""
 
-    def __init__(self, tokens: Mapping[str, int], first_seq: int) -> None:
+    def __init__(self, tokens: Mapping[str, int], first_seq: int = 0) -> None:
         self._tokens, self._first_seq = tokens, first_seq
         self._states: dict[bytes, SymbolState] = {}
         self._dirty: set[SymbolState] = set()
@@ -173,14 +184,28 @@ class Book:
         taken, self._dirty = self._dirty, set()
         return taken
 
+    def mark(self, states: Iterable[SymbolState]) -> None:
+        """Marks these as changed: what was published of them did not get there."""
+        for state in states:
+            state.day_moved = True
+            self._dirty.add(state)
+
     def mark_all(self) -> None:
         """Marks every symbol as changed: what was published before may be lost."""
-        self._dirty.update(self._states.values())
+        self.mark(self._states.values())
+
+    def number_from(self, first_seq: int) -> None:
+        """Gives out numbers above this one from now on, and everything anew."""
+        self._first_seq = first_seq
+        for state in self._states.values():
+            state.seq = max(state.seq, first_seq)
+        self.mark_all()
 
     def _figure(
         self, state: SymbolState, action: bytes, kind: bytes, price: bytes, size: bytes
     ) -> None:
         """One of the day's figures. A deleted one is unknown from then on: a day began."""
+        state.day_moved = True
         if kind == TRADE:
             if action != DELETE:
                 state.trade(self._prices[price], self._integers[size])

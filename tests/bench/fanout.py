@@ -28,7 +28,7 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 from edge.fanout.reception import Limits
 from edge.fanout.rendering import QUOTE, render_ltp
 from functions.shared.clock import micros, wall_now
-from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.wire.quotes import Quote, encode_record, partition_of_symbol
 from infra.local.ports import free_ports
 from tests.bench.stream_clients import Dialect, connected_clients, masked_text, raise_open_files

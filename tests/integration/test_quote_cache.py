@@ -9,7 +9,8 @@ import redis
 import uvloop
 
 from functions.shared.domain.errors import Retryable
-from functions.shared.stores.quotes import QuoteCache, QuoteWriter
+from functions.shared.stores.quote_writer import QuoteWriter
+from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.wire.quotes import (
     PARTITIONS,
