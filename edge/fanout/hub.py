@@ -18,7 +18,7 @@ from edge.fanout.actions import Mode
 from edge.fanout.client import Client
 from edge.fanout.frames import array_frame, text_frame
 from edge.fanout.rendering import QUOTE, RENDERERS, SNAPSHOT
-from functions.shared.wire.quotes import Quote
+from functions.shared.wire.quotes import Quote, partition_of_symbol
 
 GROUPS = 10
 TICK_SECONDS = 0.01
@@ -62,6 +62,8 @@ class Hub:
         self.version = 0
         self.deliveries = self.flushes = 0
         self.woken: set[Client] = set()
+        #: The partitions whose prices stand still (fanout.freshness).
+        self.stale: frozenset[int] = frozenset()
         self._quotes: dict[str, Quote] = {}
         self._views: dict[str, list[View]] = {}
         self._groups: list[set[Client]] = [set() for _ in range(GROUPS)]
@@ -137,6 +139,11 @@ class Hub:
         """The `snapshot` pieces of the symbols that have a price."""
         render, quotes = RENDERERS[mode], self._quotes
         return [render(SNAPSHOT, quotes[symbol]) for symbol in symbols if symbol in quotes]
+
+    def stale_of(self, symbols: Iterable[str]) -> list[str]:
+        """Those of the symbols whose prices stand still."""
+        stale = self.stale
+        return [s for s in symbols if partition_of_symbol(s) in stale] if stale else []
 
     def take(self, quotes: Iterable[Quote]) -> None:
         """Takes a batch; idle watchers of what moved are `woken`, to be served by `wake`."""

@@ -15,6 +15,7 @@ from typing import TypeVar
 import uvloop
 from prometheus_client import REGISTRY
 
+from edge.fanout.freshness import Freshness
 from edge.fanout.hub import Hub, Listed
 from edge.fanout.lookups import Lookups
 from edge.fanout.metrics import BusFigures, FanoutMetrics
@@ -38,6 +39,7 @@ from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.stores.user_events import UserEvents
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.wire.announcements import NEWS_CHANNEL, decode_news
+from functions.shared.wire.feed_state import FEED_CHANNEL, decode_feed_state
 from functions.shared.wire.quotes import PARTITIONS, Batch, decode_batch, quotes_channel
 
 LISTING_SECONDS = 60.0
@@ -110,10 +112,12 @@ class Fanout:
         self._lookups.attach(self._reception, self._private)
         self._server = StreamServer(self._hub, self._reception)
         self._subscriber.subscribe(quotes_channel(number) for number in range(PARTITIONS))
-        self._subscriber.subscribe([ENDED_CHANNEL, NEWS_CHANNEL])
+        self._subscriber.subscribe([ENDED_CHANNEL, NEWS_CHANNEL, FEED_CHANNEL])
+        self._freshness = Freshness(self._hub)
         tasks = [
             asyncio.create_task(self._subscriber.run()),
             asyncio.create_task(self._keep_listing()),
+            asyncio.create_task(self._freshness.run()),
         ]
         for task in tasks:
             task.add_done_callback(self._task_ended)
@@ -140,6 +144,8 @@ class Fanout:
             try:
                 if channel == NEWS_CHANNEL.encode():
                     self._reception.market(decode_news(payload))
+                elif channel == FEED_CHANNEL.encode():
+                    self._freshness.take(decode_feed_state(payload))
                 else:
                     self._take_batch(decode_batch(payload))
             except PeerProtocolError as error:

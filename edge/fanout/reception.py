@@ -233,6 +233,8 @@ class Reception:
         pieces = self._hub.snapshots(accepted, mode)
         if pieces:
             client.send(array_frame(pieces))
+        if stale := self._hub.stale_of(accepted):
+            client.tell({"type": "stale", "symbols": stale, "stale": True})
         for code in dict.fromkeys(code for _, code in rejected):
             refused = [symbol for symbol, why in rejected if why == code]
             self.bad(client, code, f"not subscribed: {', '.join(refused[:10])}")
