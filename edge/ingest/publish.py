@@ -150,8 +150,10 @@ class Publisher:
         stale: frozenset[int] = frozenset().union(*(f.partitions for f in self.stale_feeds()))
         if stale == self._told and now - self._pulsed_at < PULSE_SECONDS:
             return None
-        if stale != self._told and (stale or self._told):
-            logger(__name__).warning("the feed's prices stand still", partitions=sorted(stale))
+        if stale and stale != self._told:
+            logger(__name__).warning("prices stand still", partitions=sorted(stale))
+        elif self._told and not stale:
+            logger(__name__).info("prices are those of the market again")
         self._told, self._pulsed_at = stale, now
         return FeedState(fence=fence, stale=stale, at=micros(self._wall()))
 

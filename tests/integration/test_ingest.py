@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import Self
 
 import pytest
 
@@ -45,6 +46,12 @@ def told_stale(cache: QuoteCache) -> bool:
     return state is None or state.is_stale("M&M")
 
 
+def shown_price(cache: QuoteCache) -> int:
+    """The last price of M&M, 0 while there is none."""
+    quotes = cache.get(["M&M"])
+    return quotes["M&M"].ltp if quotes else 0
+
+
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[ValkeyUnderTest]:
     with valkey_server() as server:
@@ -78,10 +85,14 @@ class Pipe:
         self._server: asyncio.Server | None = None
         self._ends: list[asyncio.StreamWriter] = []
 
-    async def open(self) -> None:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
+        return self
 
-    async def cut(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
+        self.cut()
+
+    def cut(self) -> None:
         if self._server is not None:
             self._server.close()
         for end in self._ends:
@@ -117,6 +128,15 @@ class Ingest:
         self._tasks = [asyncio.create_task(each.run()) for each in (self.publisher, self.feed)]
         self.publisher.begin(1)
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.writer.close()
+
     def sample(self, name: str, **labels: str) -> float:
         return next(
             sample.value
@@ -125,20 +145,22 @@ class Ingest:
             if sample.name == name and sample.labels == labels
         )
 
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.writer.close()
-
 
 async def test_quotes_reach_the_cache_and_come_back_after_the_venue_or_valkey_was_away(
     valkey: ValkeyUnderTest,
 ) -> None:
-    ports, symbols = free_ports(2), list(TOKENS)
+    ports = free_ports(2)
     venue = Venue(*ports)
-    ingest, cache = Ingest(valkey.url, ports), QuoteCache.open(valkey.url)
-    metrics, publisher = ingest.metrics, ingest.publisher
+    cache = QuoteCache.open(valkey.url)
+    async with Ingest(valkey.url, ports) as ingest:
+        await _lose_and_find(valkey, ingest, cache, venue, ports)
+    cache.close()
+
+
+async def _lose_and_find(
+    valkey: ValkeyUnderTest, ingest: Ingest, cache: QuoteCache, venue: Venue, ports: list[int]
+) -> None:
+    metrics, publisher, symbols = ingest.metrics, ingest.publisher, list(TOKENS)
     assert metrics.state() == (False, "stale feed: OUTCRY-M1")
 
     await until(lambda: len(cache.get(symbols)) == 2)
@@ -177,52 +199,44 @@ async def test_quotes_reach_the_cache_and_come_back_after_the_venue_or_valkey_wa
     assert cache.get(["RELIANCE"])["RELIANCE"].ltp == 29_600_000
     assert cache.facts(["RELIANCE", "M&M"])[1][1] == LIFTED
     assert ingest.sample("outcry_ingest_publishing") == 1
-
-    await ingest.stop()
     venue.server.stop(2)
-    cache.close()
 
 
 async def test_a_line_that_is_lost_or_lags_costs_no_price_and_is_seen(
     valkey: ValkeyUnderTest,
 ) -> None:
-    ports = free_ports(2)
+    ports, cache = free_ports(2), QuoteCache.open(valkey.url)
     venue = Venue(*ports)
-    pipe = Pipe(ports[1])
-    await pipe.open()
-    ingest, cache = Ingest(valkey.url, [ports[0], pipe.port]), QuoteCache.open(valkey.url)
     price = iter(range(3_000, 4_000))
+    async with Pipe(ports[1]) as pipe, Ingest(valkey.url, [ports[0], pipe.port]) as ingest:
 
-    async def trades_come(count: int) -> None:
-        for _ in range(count):
-            rupees = next(price)
-            venue.trade("M&M", f"{rupees}.00")
-        await until(lambda: cache.get(["M&M"])["M&M"].ltp == rupees * 10_000)
+        async def trades_come(count: int) -> None:
+            for _ in range(count):
+                rupees = next(price)
+                venue.trade("M&M", f"{rupees}.00")
+            await until(lambda: shown_price(cache) == rupees * 10_000)
 
-    both_up = {("A", 0.0), ("B", 0.0)}
+        def lines(name: str) -> list[float]:
+            """A's and B's."""
+            return [ingest.sample(name, session="OUTCRY-M1", line=line) for line in "AB"]
 
-    def lines(name: str) -> set[tuple[str, float]]:
-        return {(n, ingest.sample(name, session="OUTCRY-M1", line=n)) for n in "AB"}
+        await until(lambda: lines("outcry_ingest_line_down") == [0, 0])
+        taken = ingest.book.updates
+        await trades_come(20)
+        await until(lambda: lines("outcry_ingest_line_behind") == [0, 0])
+        assert ingest.book.updates == taken + 20  # each once
 
-    await until(lambda: lines("outcry_ingest_line_down") == both_up)
-    taken = ingest.book.updates
-    await trades_come(20)
-    assert ingest.book.updates == taken + 20  # each once
+        pipe.flowing.clear()  # B lags
+        await trades_come(20)
+        assert lines("outcry_ingest_line_behind") == [0, 20]
+        pipe.flowing.set()
+        await until(lambda: lines("outcry_ingest_line_behind") == [0, 0])
+        assert ingest.book.updates == taken + 40
 
-    pipe.flowing.clear()  # B lags
-    await trades_come(20)
-    assert lines("outcry_ingest_line_behind") == {("A", 0.0), ("B", 20.0)}
-    pipe.flowing.set()
-    await until(lambda: lines("outcry_ingest_line_behind") == both_up)
-    assert ingest.book.updates == taken + 40
-
-    await pipe.cut()  # B is lost
-    await until(lambda: lines("outcry_ingest_line_down") == {("A", 0.0), ("B", 1.0)})
-    await trades_come(20)
-    assert ingest.book.updates == taken + 60
-    assert not told_stale(cache)
-    assert ingest.feed.arbiter.losses == 0
-
-    await ingest.stop()
+        pipe.cut()  # B is lost
+        await until(lambda: lines("outcry_ingest_line_down") == [0, 1])
+        await trades_come(20)
+        assert ingest.book.updates == taken + 60
+        assert ingest.feed.arbiter.losses == 0
     venue.server.stop(2)
     cache.close()
