@@ -8,7 +8,7 @@ WORKERS ?= 4
 UV := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types imports lock bench build-functions deploy-local sam-validate screenshot clean
+.PHONY: help setup run clickhouse test check lint types imports lock bench build-functions deploy-local sam-validate screenshot clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -36,12 +36,24 @@ $(VENV)/.test: $(VENV)/.run $(LOCKS)/test.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCKS)/test.txt
 	@touch $@
 
-setup: $(VENV)/.run  ## install into .venv (FIX=source compiles the official FIX engine)
+$(VENV)/.kafka: $(VENV)/.run $(LOCKS)/kafka.txt
+	@echo "Installing what streams on Kafka need"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCKS)/kafka.txt
+	@touch $@
+
+$(VENV)/.clickhouse: $(VENV)/.run $(LOCKS)/clickhouse.txt
+	@echo "Installing ClickHouse (180 MB)"
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $(LOCKS)/clickhouse.txt
+	@touch $@
+
+setup: $(VENV)/.run $(if $(KAFKA),$(VENV)/.kafka)  ## install into .venv (FIX=source compiles the official FIX engine, KAFKA=yes adds Kafka's client)
 
 run: setup  ## start everything and open the terminal (UP="--rate 1000" passes options on)
 	@$(BIN)/outcry up $(UP)
 
-test: check  ## install, check and run every test
+clickhouse: $(VENV)/.clickhouse  ## install what keeps candles by the minute, for the next start
+
+test: check $(VENV)/.clickhouse  ## install, check and run every test
 	@$(BIN)/pytest --numprocesses=$(WORKERS)
 
 check: lint types imports  ## ruff, mypy strict and the import rules

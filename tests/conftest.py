@@ -17,11 +17,16 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("developer", deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
-pytest_plugins = ["tests.support.postgres", "tests.support.stack"]
+pytest_plugins = [
+    "tests.support.postgres",
+    "tests.support.stack",
+    "tests.support.kafka",
+    "tests.support.buses",
+]
 
 
 #: The longest groups begin first, so that no worker waits for one that was begun last.
-_FIRST = ("artifacts", "own stacks", "stack", "tests/integration/")
+_FIRST = ("artifacts", "buses", "own stacks", "stack", "tests/integration/")
 
 
 @pytest.hookimpl(tryfirst=True)  # before the names are read for the dealing

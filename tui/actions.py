@@ -18,14 +18,19 @@ class Action:
 
 
 TRADING = (
+    Action("market", "1", "Market", "Prices, ticket, orders, holdings and positions", False),
+    Action("desk", "2", "Order desk", "Orders beside what waits for a trigger, and plans"),
     Action("buy", "b", "Buy", "Buy the selected symbol"),
     Action("sell", "s", "Sell", "Sell the selected symbol"),
     Action("modify", "m", "Modify", "Change the selected order's quantity or price", False),
-    Action("cancel", "c", "Cancel", "Cancel the selected order"),
+    Action("cancel", "c", "Cancel", "Cancel the selected order or plan", False),
     Action("search", "slash", "Add", "Find an instrument for the watchlist"),
     Action("remove", "x,delete", "Remove", "Take the selected symbol off the watchlist", False),
     Action("watchlist", "w", "Watch", "Go to the watchlist", False),
-    Action("orders", "o", "Orders", "Go to the orders"),
+    Action("orders", "o", "Orders", "Go to the orders", False),
+    Action("waiting", "t", "Waiting", "Go to what waits for its trigger", False),
+    Action("plans", "l", "Plans", "Go to the orders in slices", False),
+    Action("alerts", "a", "Alerts", "Read the alerts"),
     Action("holdings", "h", "Holdings", "Go to the holdings"),
     Action("positions", "p", "Positions", "Go to the day's positions"),
     Action("reconnect", "r", "Reconnect", "Connect again after another terminal took over", False),
@@ -47,7 +52,7 @@ DIALOG = (Action("dismiss_screen", "escape", "Back", "Close without a change"),)
 
 IN_TABLES = (
     ("↑ ↓", "Move in a table; PgUp, PgDn, Home and End too"),
-    ("Enter", "From a price to its ticket, from there to the review"),
+    ("Enter", "A price's ticket, a ticket's review, an order's life"),
     ("← → Space", "Change a choice of the ticket, such as BUY or SELL"),
     ("Tab", "Next field or pane; Shift+Tab the one before"),
     ("^p", "Every action by name"),

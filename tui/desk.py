@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -15,24 +15,28 @@ from textual.message import Message
 
 from tui.client.broker import Broker, Feed, Link, RefusedError, UnreachableError
 from tui.client.journal import Journal
-from tui.client.models import Order
-from tui.client.placing import OutcomeUnknownError, place_order, settle_from
+from tui.client.models import Order, Plan
+from tui.client.placing import OutcomeUnknownError, open_plan, place_order, settle_from
 from tui.client.session import SignedOutError
 from tui.client.stream import backoff
 from tui.follower import Follower
 from tui.messages import (
     BrokerNotice,
+    HistoryTold,
     InstrumentFound,
     MarketTold,
     OrderAnswered,
     OrderRefused,
+    PlanTold,
     PositionsLoaded,
     PreviewArrived,
     SessionEnded,
     SymbolUnknown,
 )
+from tui.state.account import Account
 from tui.state.market import MarketClock, read_clock
-from tui.state.ticket import Change, OrderRequest, place_problem
+from tui.state.requests import PlanRequest, Request
+from tui.state.ticket import Change, place_problem
 
 TYPING_PAUSE_S = 0.2
 """The broker is asked about what is typed once typing has paused this long."""
@@ -40,7 +44,7 @@ PREVIEW_TRIES_MAX = 8
 """About twenty seconds with the waits between: longer than a broker's restart."""
 FILLS_PAUSE_S = 0.2
 """Positions are asked for once fills have paused this long."""
-POSITIONS_TRIES_MAX = 8
+POSITIONS_TRIES_MAX = PLANS_TRIES_MAX = 8
 """As previews; what stays unanswered comes with the next load of the account."""
 MARKET_EVERY_S = {"PAPER": 5.0, "LIVE": 60.0}
 """How often the market's time is read, by mode: a paper market's clock may be moved by hand."""
@@ -67,6 +71,8 @@ class Desk:
         self._now = now
         self._rng = random.SystemRandom()
         self._is_settled = False
+        self._plans_due: set[str] = set()
+        self._is_reading_plans = False
         self.follower = Follower(broker, post)
 
     async def follow(self) -> None:
@@ -75,7 +81,7 @@ class Desk:
         while True:
             try:
                 account = await self.follower.load()
-                await self._settle(list(account.orders.values()))
+                await self._settle(account)
                 await self._feed.follow(self.follower, account.funds.seq if account.funds else 0)
                 return
             except SignedOutError as ended:
@@ -114,7 +120,7 @@ class Desk:
                 await asyncio.wait_for(self.follower.market_news.wait(), pause)
             self.follower.market_news.clear()
 
-    async def _settle(self, orders: list[Order]) -> None:
+    async def _settle(self, account: Account) -> None:
         """Name what was meant to be sent before the last crash and never arrived. Once a session:
         later an open intent may be an order that is being sent right now.
         """
@@ -122,7 +128,8 @@ class Desk:
             return
         self._is_settled = True
         try:
-            lost = await asyncio.to_thread(settle_from, self._journal, orders, self._now())
+            orders, plans = list(account.orders.values()), list(account.plans.values())
+            lost = await asyncio.to_thread(settle_from, self._journal, orders, plans, self._now())
         except (OSError, msgspec.MsgspecError) as error:
             text = f"The journal of sent orders can't be read: {error}"
             self._post(BrokerNotice("error", "journal_unreadable", text))
@@ -166,17 +173,54 @@ class Desk:
                 self._post(SessionEnded(str(ended)))
             return
 
-    async def preview(self, request: OrderRequest) -> None:
-        """Ask what `request` would cost, again while the broker is out of reach.
+    def note_plans(self, plan_ids: Iterable[str]) -> None:
+        """Have `read_plans` ask for these too."""
+        self._plans_due.update(plan_ids)
+
+    async def read_plans(self) -> None:
+        """Ask what the noted plans have come to: an event of one tells neither its slices nor their
+        sums. However many events come meanwhile, each plan is asked for once a pause. What stays
+        unanswered comes with the next load of the account.
+        """
+        if self._is_reading_plans:
+            return
+        self._is_reading_plans = True
+        try:
+            for attempt in range(PLANS_TRIES_MAX):
+                await asyncio.sleep(FILLS_PAUSE_S + (backoff(attempt, self._rng) if attempt else 0))
+                with contextlib.suppress(UnreachableError):
+                    await self._read_plans_due()
+                    return
+        finally:
+            self._is_reading_plans = False
+
+    async def _read_plans_due(self) -> None:
+        """Raises UnreachableError with what is not answered still noted."""
+        while self._plans_due:
+            plan_id = self._plans_due.pop()
+            try:
+                self._post(PlanTold(await self._broker.plan(plan_id)))
+            except UnreachableError:
+                self._plans_due.add(plan_id)
+                raise
+            except RefusedError as refusal:
+                self._post(BrokerNotice("error", refusal.problem.code, str(refusal)))
+            except SignedOutError as ended:
+                self._post(SessionEnded(str(ended)))
+                return
+
+    async def preview(self, request: Request) -> None:
+        """Ask what `request`, or a slice of it, would cost, again while the broker is out of reach.
 
         A newer draft cancels this call; that, and PREVIEW_TRIES_MAX, end the asking.
         """
         await asyncio.sleep(TYPING_PAUSE_S)
+        judged = request.judged()
         for attempt in range(PREVIEW_TRIES_MAX):
             try:
-                preview = await self._broker.preview(request.body())
+                preview = await self._broker.preview(judged.body())
             except RefusedError as refusal:
-                self._post(OrderRefused(place_problem(refusal.problem)))
+                self._post(OrderRefused(place_problem(refusal.problem, judged.target_price)))
             except UnreachableError as silence:
                 self._post(OrderRefused({"order": f"Not priced yet: {silence}"}))
                 await asyncio.sleep(backoff(attempt, self._rng))
@@ -187,13 +231,13 @@ class Desk:
                 self._post(PreviewArrived(request, preview))
             return
 
-    async def place(self, request: OrderRequest) -> None:
-        """Send an order the user has confirmed."""
-        body = {"client_order_id": str(uuid.uuid4()), **request.body()}
+    async def place(self, request: Request, business_now: datetime | None) -> None:
+        """Send an order or a plan that the user has confirmed; a plan's window begins now."""
         try:
-            order = await place_order(self._broker, self._journal, body, self._now, self._rng)
+            answer = await self._send(request, business_now)
         except RefusedError as refusal:
-            self._post(OrderRefused(place_problem(refusal.problem)))
+            target = request.judged().target_price
+            self._post(OrderRefused(place_problem(refusal.problem, target)))
         except OSError as error:
             text = f"The journal can't be written ({error}). Look at the orders before sending."
             self._post(OrderRefused({"order": text}))
@@ -203,7 +247,26 @@ class Desk:
         except SignedOutError as ended:
             self._post(SessionEnded(str(ended)))
         else:
-            self._post(OrderAnswered(order, is_placed=True))
+            self._post(answer)
+
+    async def _send(self, request: Request, business_now: datetime | None) -> Message:
+        number, sides = str(uuid.uuid4()), (self._broker, self._journal)
+        if isinstance(request, PlanRequest):
+            body = {"client_id": number, **request.body(business_now)}
+            plan = await open_plan(*sides, body, self._now, self._rng)
+            return PlanTold(plan, is_placed=True)
+        body = {"client_order_id": number, **request.body()}
+        order = await place_order(*sides, body, self._now, self._rng)
+        return OrderAnswered(order, is_placed=True)
+
+    async def tell_history(self, order_id: str) -> None:
+        """Ask for an order's whole life."""
+        try:
+            self._post(HistoryTold(order_id, await self._broker.order(order_id)))
+        except (RefusedError, UnreachableError) as error:
+            self._post(HistoryTold(order_id, None, str(error)))
+        except SignedOutError as ended:
+            self._post(SessionEnded(str(ended)))
 
     async def modify(self, order: Order, change: Change) -> None:
         """Change a working order; the version makes a change of a moved order a conflict."""
@@ -214,11 +277,17 @@ class Desk:
         """Cancel what is left of a working order, however it has moved meanwhile."""
         await self._change(self._broker.cancel(order.order_id, str(uuid.uuid4())))
 
-    async def _change(self, call: Awaitable[Order]) -> None:
+    async def cancel_plan(self, plan: Plan) -> None:
+        """End a plan, and the order of its that works."""
+        await self._change(self._broker.cancel_plan(plan.plan_id))
+
+    async def _change(self, call: Awaitable[Order | Plan]) -> None:
         try:
-            self._post(OrderAnswered(await call))
+            answer = await call
         except (RefusedError, UnreachableError) as error:
             code = error.problem.code if isinstance(error, RefusedError) else "unreachable"
             self._post(BrokerNotice("error", code, str(error)))
         except SignedOutError as ended:
             self._post(SessionEnded(str(ended)))
+        else:
+            self._post(PlanTold(answer) if isinstance(answer, Plan) else OrderAnswered(answer))

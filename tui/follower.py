@@ -71,6 +71,7 @@ class Follower:
             await self._broker.orders(),
             await self._broker.holdings(),
             await self._broker.positions(),
+            await self._broker.plans(),
         )
         self._post(AccountLoaded(account))
         return account

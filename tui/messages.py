@@ -5,10 +5,19 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from tui.client.broker import Link
-from tui.client.models import Instrument, Order, Position, Preview, PrivateEvent
+from tui.client.models import (
+    Instrument,
+    Order,
+    OrderDetail,
+    Plan,
+    Position,
+    Preview,
+    PrivateEvent,
+)
 from tui.state.account import Account
 from tui.state.market import MarketClock
-from tui.state.ticket import Errors, OrderRequest
+from tui.state.requests import Request
+from tui.state.ticket import Errors
 
 
 class QuotesChanged(Message):
@@ -93,6 +102,23 @@ class OrderAnswered(Message):
 
 
 @dataclass
+class PlanTold(Message):
+    """A plan as HTTP gave it; `is_placed` when it has just been opened."""
+
+    plan: Plan
+    is_placed: bool = False
+
+
+@dataclass
+class HistoryTold(Message):
+    """An order's whole life as HTTP gave it, or (with `trouble`) why it can't be had."""
+
+    order_id: str
+    detail: OrderDetail | None
+    trouble: str = ""
+
+
+@dataclass
 class OrderRefused(Message):
     """The broker refused an order, by field as `state.ticket.Errors`."""
 
@@ -103,7 +129,7 @@ class OrderRefused(Message):
 class DraftChanged(Message):
     """The ticket's draft became this order, or None while it is not yet one."""
 
-    request: OrderRequest | None
+    request: Request | None
     symbol: str
 
 
@@ -111,7 +137,7 @@ class DraftChanged(Message):
 class PreviewArrived(Message):
     """What the ticket's draft would cost."""
 
-    request: OrderRequest
+    request: Request
     preview: Preview
 
 
@@ -119,5 +145,5 @@ class PreviewArrived(Message):
 class OrderReviewed(Message):
     """The user wants to send the ticket's order."""
 
-    request: OrderRequest
+    request: Request
     preview: Preview | None

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from functions.shared.domain.errors import PeerProtocolError
+from functions.shared.domain.money import NotADecimal, parse_price
 
 Mode = Literal["ltp", "quote", "full"]
 _Text64 = Annotated[str, msgspec.Meta(max_length=64)]
@@ -24,10 +25,27 @@ class Auth(msgspec.Struct, frozen=True, tag_field="action", tag="auth", forbid_u
 class Subscribe(
     msgspec.Struct, frozen=True, tag_field="action", tag="subscribe", forbid_unknown_fields=True
 ):
-    """Wants quotes of these symbols; a symbol asked for again takes the new mode."""
+    """Wants quotes of these symbols; a symbol asked for again takes the new mode and `min_move`."""
 
     symbols: list[_Text64]
     mode: Mode = "ltp"
+    min_move: msgspec.Raw = msgspec.Raw()
+
+    def least_move(self) -> int:
+        """`min_move`, rupees as text or as a number, in ten-thousandths; 0 when every change is
+        wanted. Raises BadMessage: INVALID_MESSAGE."""
+        text = bytes(self.min_move).decode()
+        if text in {"", "null"}:
+            return 0
+        try:
+            move = parse_price(text.removeprefix('"').removesuffix('"'))
+        except NotADecimal as error:
+            raise BadMessage("INVALID_MESSAGE", f"min_move: {error}") from None
+        if move <= 0:
+            raise BadMessage("INVALID_MESSAGE", "min_move: must be above zero")
+        if self.mode == "full":
+            raise BadMessage("INVALID_MESSAGE", "min_move: mode full is told every change")
+        return move
 
 
 class Unsubscribe(

@@ -6,17 +6,21 @@ values when the client can take them. When the queue's bound is passed the clien
 """
 
 from collections import deque
+from collections.abc import Container
 from typing import TYPE_CHECKING, Protocol
 
+from edge.fanout.encodings import JSON, Encoding
 from edge.fanout.frames import encode_object, text_frame
 
 if TYPE_CHECKING:
-    from edge.fanout.hub import View
+    from edge.fanout.views import Shown
 
-PENDING_MAX = 1_000
-
+#: Where there is no WebSocket yet, the HTTP status takes the place of a close code.
+NO_HANDSHAKE = 408
+HANDSHAKE_TOO_BIG = 431
 NORMAL = 1000
 GOING_AWAY = 1001
+INVALID_TEXT = 1007
 REFUSED = 1008
 DRAINING = 1012
 SIGN_IN_FAILED = 4001
@@ -40,24 +44,31 @@ class Client:
     microseconds since 1970."""
 
     __slots__ = (
-        "backlog", "blocked", "blocked_at", "closed", "errors", "expires_at", "expiry_told",
-        "fetching", "group", "heard_at", "link", "messages", "opened_at", "pending", "quiet",
-        "reading", "refetch", "reload", "seen", "session_id", "ticket", "user_id", "user_seq",
-        "verifying", "views", "wanted_seq", "write",
+        "backlog", "blocked", "blocked_at", "closed", "encoding", "errors", "expires_at",
+        "expiry_told", "fetching", "frame", "greeted", "group", "heard_at", "link", "messages",
+        "opened_at", "own", "pending", "pending_most", "quiet", "reading", "refetch", "reload",
+        "seen", "session_id", "ticket",
+        "user_id", "user_seq", "verifying", "views", "wanted_seq", "write",
     )  # fmt: skip
 
-    def __init__(self, link: Link, now: float) -> None:
+    def __init__(self, link: Link, now: float, pending_most: int) -> None:
         self.link = link
         self.write = link.write
         self.group = 0
+        # `opened_at` is when the connection came, and once the handshake is done when that was.
         self.opened_at = self.heard_at = now
-        self.closed = False
+        self.greeted = self.closed = False
         # Flow: whether the write buffer is full, since when, and what waits for it.
         self.blocked = False
         self.blocked_at = 0.0
         self.pending: deque[bytes] | None = None
-        # Quotes: what is watched, the version last sent, ticks without anything to say.
-        self.views: tuple[View, ...] = ()
+        self.pending_most = pending_most
+        # Quotes: how they are written, what is shown (what is the client's own, then what it
+        # watches), the version last sent, ticks without anything to say.
+        self.encoding = JSON
+        self.frame = JSON.frame
+        self.own: Shown | None = None
+        self.views: tuple[Shown, ...] = ()
         self.seen = 0
         self.quiet = 0
         # Who it is. `backlog` holds messages that came while the first token was being verified.
@@ -74,6 +85,10 @@ class Client:
         self.wanted_seq = 0
         self.ticket = 0
         self.fetching = self.reading = self.refetch = self.reload = False
+
+    def speak(self, encoding: Encoding) -> None:
+        """Takes its quotes in this encoding from now on; before it watches anything."""
+        self.encoding, self.frame = encoding, encoding.frame
 
     def tell(self, content: object) -> None:
         """Sends one object, or an array of them, as one message."""
@@ -93,7 +108,7 @@ class Client:
             return
         if self.pending is None:
             self.pending = deque()
-        if len(self.pending) >= PENDING_MAX:
+        if len(self.pending) >= self.pending_most:
             self.close(TOO_SLOW, "too slow")
             return
         self.pending.append(frame)
@@ -115,3 +130,10 @@ class Client:
             self.write(self.pending.popleft())
         if not self.pending:
             self.pending = None
+
+
+def drop_strays(clients: set[Client], live: Container[Client]) -> int:
+    """Takes from a set the clients that closed or aren't `live`; how many there were."""
+    strays = [each for each in clients if each.closed or each not in live]
+    clients.difference_update(strays)
+    return len(strays)

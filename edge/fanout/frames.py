@@ -1,4 +1,4 @@
-"""Text frames of the WebSocket protocol (RFC 6455 section 5.2) from ready pieces of JSON.
+"""Text and binary frames of the WebSocket protocol (RFC 6455 section 5.2) from ready pieces.
 
 Invariant: a frame is whole (FIN set), unmasked and uncompressed, and depends on nothing of the
 connection, so that the same bytes may go to any number of clients. A message holds at most
@@ -13,11 +13,13 @@ import msgspec
 OBJECTS_PER_MESSAGE = 256
 
 _TEXT = 0x81
+_BINARY = 0x82
 _SHORT_MAX = 125
 _MEDIUM_MAX = 0xFFFF
 _medium = struct.Struct(">BBH").pack
 _long = struct.Struct(">BBQ").pack
 _MEDIUM_MARK, _LONG_MARK = 126, 127
+_count = struct.Struct(">H").pack
 
 _encoder = msgspec.json.Encoder()
 
@@ -32,13 +34,13 @@ def text_frame(payload: bytes) -> bytes:
     return header(len(payload)) + payload
 
 
-def header(size: int) -> bytes:
-    """The header of a text frame whose payload has `size` bytes."""
+def header(size: int, kind: int = _TEXT) -> bytes:
+    """The header of a frame whose payload has `size` bytes."""
     if size <= _SHORT_MAX:
-        return bytes((_TEXT, size))
+        return bytes((kind, size))
     if size <= _MEDIUM_MAX:
-        return _medium(_TEXT, _MEDIUM_MARK, size)
-    return _long(_TEXT, _LONG_MARK, size)
+        return _medium(kind, _MEDIUM_MARK, size)
+    return _long(kind, _LONG_MARK, size)
 
 
 def array_frame(pieces: Sequence[bytes]) -> bytes:
@@ -48,12 +50,24 @@ def array_frame(pieces: Sequence[bytes]) -> bytes:
     return _array(pieces)
 
 
+def packets_frame(pieces: Sequence[bytes]) -> bytes:
+    """Packets, each behind its length, in as few binary messages as the bound allows."""
+    if len(pieces) > OBJECTS_PER_MESSAGE:
+        return b"".join(_packets(part) for part in _parts(pieces))
+    return _packets(pieces)
+
+
 def _array(pieces: Sequence[bytes]) -> bytes:
     body = b",".join(pieces)
     size = len(body) + 2
     if _SHORT_MAX < size <= _MEDIUM_MAX:
         return b"%b[%b]" % (_medium(_TEXT, _MEDIUM_MARK, size), body)
     return b"%b[%b]" % (header(size), body)
+
+
+def _packets(pieces: Sequence[bytes]) -> bytes:
+    body = b"".join((_count(len(pieces)), *pieces))
+    return header(len(body), _BINARY) + body
 
 
 def _parts(pieces: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

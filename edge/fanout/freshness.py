@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.fanout.hub import GROUPS, TICK_SECONDS, Hub
+from edge.fanout.views import View
 from edge.runtime.log import logger
 from functions.shared.wire.feed_state import FeedState
 from functions.shared.wire.quotes import PARTITIONS, partition_of_symbol
@@ -48,12 +49,13 @@ class Freshness:
     def tell(self, group: int, changed: frozenset[int]) -> None:
         """Tells a group's clients of the symbols they watch in these partitions."""
         for client in self._hub.group(group):
-            watched = [v.symbol for v in client.views if partition_of_symbol(v.symbol) in changed]
+            symbols = (view.symbol for view in client.views if isinstance(view, View))
+            watched = [symbol for symbol in symbols if partition_of_symbol(symbol) in changed]
             stale = set(self._hub.stale_of(watched))
             for mark in (True, False):
-                symbols = [symbol for symbol in watched if (symbol in stale) is mark]
-                if symbols:
-                    client.tell({"type": "stale", "symbols": symbols, "stale": mark})
+                marked = [symbol for symbol in watched if (symbol in stale) is mark]
+                if marked:
+                    client.tell({"type": "stale", "symbols": marked, "stale": mark})
 
     async def run(self) -> None:
         """Looks and tells, group by group as quotes are, until cancelled."""

@@ -5,26 +5,27 @@ changed since it was last sent any; so a client that missed ticks misses steps, 
 A quote is rendered once per symbol and mode, however many watch it. A client that left is in no
 set of this module.
 
-Each view remembers the version (a count of batches) of its last change and each client the version
-it has seen; what is new is a comparison a symbol, and an update costs nothing per watcher. Clients
-are spread over ten groups, one of which is served every 10 ms. A client whose last tick had nothing
-to say is idle, and the next change reaches it at once.
+Each view remembers the version (a count of changes taken in) of its last change and each client the
+version it has seen; what is new is a comparison a symbol, and an update costs nothing per watcher.
+Clients are spread over ten groups, one of which is served every 10 ms. A client whose last tick had
+nothing to say is idle, and the next change reaches it at once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from edge.fanout.actions import Mode
-from edge.fanout.client import Client
-from edge.fanout.frames import array_frame, text_frame
-from edge.fanout.rendering import QUOTE, RENDERERS, SNAPSHOT
+from edge.fanout.client import Client, drop_strays
+from edge.fanout.differential import HeldBack, HeldView
+from edge.fanout.frames import text_frame
+from edge.fanout.rendering import QUOTE, SNAPSHOT
+from edge.fanout.views import Feed, Shown, View
 from functions.shared.wire.quotes import Quote, partition_of_symbol
 
 GROUPS = 10
 TICK_SECONDS = 0.01
 #: Ticks (of 100 ms for one client) without anything to say after which a heartbeat is sent.
 HEARTBEAT_TICKS = 10
-SYMBOLS_PER_CLIENT_MAX = 3_000
 HEARTBEAT = text_frame(b'{"type":"heartbeat"}')
 
 
@@ -33,18 +34,6 @@ class Listed(NamedTuple):
 
     exchange: str
     token: int
-
-
-class View:
-    """One symbol in one mode: its ready piece and who watches it."""
-
-    __slots__ = ("clients", "mode", "piece", "render", "symbol", "version")
-
-    def __init__(self, symbol: str, mode: Mode) -> None:
-        self.symbol, self.mode, self.render = symbol, mode, RENDERERS[mode]
-        self.piece = b""
-        self.version = 0
-        self.clients: set[Client] = set()
 
 
 class Subscribed(NamedTuple):
@@ -57,15 +46,19 @@ class Subscribed(NamedTuple):
 class Hub:
     """Last values, watchers and groups of one process."""
 
-    def __init__(self, listed: Mapping[str, Listed]) -> None:
+    def __init__(self, listed: Mapping[str, Listed], symbols_most: int, moves_most: int) -> None:
         self.listed = listed
+        self._symbols_most = symbols_most
         self.version = 0
+        #: Counts the changes of previous closes, which are few.
+        self.closes = 0
         self.deliveries = self.flushes = 0
         self.woken: set[Client] = set()
         #: The partitions whose prices stand still (fanout.freshness).
         self.stale: frozenset[int] = frozenset()
-        self._quotes: dict[str, Quote] = {}
+        self.quotes: dict[str, Quote] = {}
         self._views: dict[str, list[View]] = {}
+        self._held = HeldBack(moves_most)
         self._groups: list[set[Client]] = [set() for _ in range(GROUPS)]
         self._idle: set[Client] = set()
 
@@ -76,6 +69,7 @@ class Hub:
     def leftovers(self) -> int:
         """Entries kept for clients outside the groups: 0 once all have left."""
         watching = sum(len(v.clients) for views in self._views.values() for v in views)
+        watching += sum(len(view.clients) for view in self._held.views())
         return watching + len(self._idle) + len(self.woken)
 
     def group(self, number: int) -> list[Client]:
@@ -98,12 +92,29 @@ class Hub:
         self._idle.discard(client)
         self.woken.discard(client)
         for view in client.views:
-            self._unwatch(view, client)
-        client.views = ()
+            if isinstance(view, View):
+                self._unwatch(view, client)
+        client.views, client.own = (), None
 
-    def subscribe(self, client: Client, symbols: Sequence[str], mode: Mode) -> Subscribed:
-        """Adds symbols, or changes their mode, up to SYMBOLS_PER_CLIENT_MAX of them."""
-        watched = {view.symbol: view for view in client.views}
+    def show(self, client: Client, own: Shown) -> None:
+        """Shows a client something of its own beside the symbols that it watches."""
+        client.own = own
+        client.views = (own, *_watched(client).values())
+
+    def change(self, own: Shown, piece: bytes) -> None:
+        """Those who are shown this are sent the piece at their next tick."""
+        self.version += 1
+        own.piece, own.version = piece, self.version
+
+    def subscribe(
+        self, client: Client, symbols: Sequence[str], mode: Mode, min_move: int = 0
+    ) -> Subscribed:
+        """Adds symbols, or changes how they are watched, up to `symbols_most` of them.
+
+        `min_move` in ten-thousandths of a rupee: smaller changes may come up to a second late.
+        """
+        feed = Feed(mode, client.encoding, min_move)
+        watched = _watched(client)
         accepted: dict[str, None] = {}
         rejected: list[tuple[str, str]] = []
         for asked in symbols:
@@ -112,32 +123,43 @@ class Hub:
                 rejected.append((asked, "UNKNOWN_SYMBOL"))
                 continue
             known = watched.get(symbol)
-            if known is None and len(watched) >= SYMBOLS_PER_CLIENT_MAX:
+            if known is None and len(watched) >= self._symbols_most:
                 rejected.append((asked, "TOO_MANY_SYMBOLS"))
                 continue
-            if known is None or known.mode != mode:
+            if known is None or known.feed != feed:
                 if known is not None:
                     self._unwatch(known, client)
-                watched[symbol] = self._watch(symbol, mode, client)
+                watched[symbol] = self._watch(symbol, feed, client)
             accepted[symbol] = None
-        client.views = tuple(watched.values())
+        _watch_all(client, watched)
         return Subscribed(list(accepted), rejected)
 
     def unsubscribe(self, client: Client, symbols: Iterable[str]) -> list[str]:
         """Drops symbols; returns those that were watched."""
-        watched = {view.symbol: view for view in client.views}
+        watched = _watched(client)
         dropped = []
         for asked in symbols:
             view = watched.pop(asked.removeprefix("NSE:"), None)
             if view is not None:
                 self._unwatch(view, client)
                 dropped.append(view.symbol)
-        client.views = tuple(watched.values())
+        _watch_all(client, watched)
         return dropped
 
-    def snapshots(self, symbols: Iterable[str], mode: Mode) -> list[bytes]:
-        """The `snapshot` pieces of the symbols that have a price."""
-        render, quotes = RENDERERS[mode], self._quotes
+    def strays(self, live: Container[Client]) -> Iterator[int]:
+        """Drops what is kept for clients that aren't `live`; yields what each set had of them."""
+        for clients in (*self._groups, self._idle, self.woken):
+            yield drop_strays(clients, live)
+        views = [each for of_symbol in self._views.values() for each in of_symbol]
+        for view in [*views, *self._held.views()]:
+            found = drop_strays(view.clients, live)
+            if found and not view.clients:
+                self._drop_view(view)
+            yield found
+
+    def snapshots(self, client: Client, symbols: Iterable[str], mode: Mode) -> list[bytes]:
+        """The `snapshot` pieces of the symbols that have a price, for this client."""
+        render, quotes = client.encoding.renderers[mode], self.quotes
         return [render(SNAPSHOT, quotes[symbol]) for symbol in symbols if symbol in quotes]
 
     def stale_of(self, symbols: Iterable[str]) -> list[str]:
@@ -148,17 +170,31 @@ class Hub:
     def take(self, quotes: Iterable[Quote]) -> None:
         """Takes a batch; idle watchers of what moved are `woken`, to be served by `wake`."""
         self.version += 1
-        version, known, idle = self.version, self._quotes, self._idle
+        version, known, idle = self.version, self.quotes, self._idle
+        held = self._held.by_symbol
         for quote in quotes:
             before = known.get(quote.symbol)
             if not quote.ltp or (before is not None and quote.seq <= before.seq):
                 continue
             known[quote.symbol] = quote
+            if before is None or quote.close != before.close:
+                self.closes += 1
             for view in self._views.get(quote.symbol, ()):
                 view.piece = view.render(QUOTE, quote)
                 view.version = version
                 if idle:
                     self.woken |= view.clients & idle
+            if held and quote.symbol in held:
+                for late in self._held.passing(quote):
+                    self._tell(late, quote)
+
+    def release(self, now: float) -> None:
+        """Shows what was held back for long enough; `now` in monotonic seconds. Once a tick."""
+        due = list(self._held.due(now))
+        if due:
+            self.version += 1
+        for view, quote in due:
+            self._tell(view, quote)
 
     def wake(self) -> None:
         """Serves those whom the batches since the last call have woken from silence."""
@@ -180,7 +216,7 @@ class Hub:
             if pieces:
                 client.seen = version
                 client.quiet = 0
-                client.write(array_frame(pieces))
+                client.write(client.frame(pieces))
                 deliveries += len(pieces)
                 flushes += 1
             else:
@@ -194,7 +230,7 @@ class Hub:
             return
         client.seen = self.version
         client.quiet = 0
-        client.write(array_frame(pieces))
+        client.write(client.frame(pieces))
         self.deliveries += len(pieces)
         self.flushes += 1
 
@@ -206,11 +242,26 @@ class Hub:
             client.quiet = 1
             client.write(HEARTBEAT)
 
-    def _watch(self, symbol: str, mode: Mode, client: Client) -> View:
+    def _tell(self, view: HeldView, quote: Quote) -> None:
+        view.told(quote)
+        view.piece = view.render(QUOTE, quote)
+        view.version = self.version
+        self.woken |= view.clients & self._idle
+
+    def _watch(self, symbol: str, feed: Feed, client: Client) -> View:
+        if feed.min_move:
+            late = self._held.watch(symbol, feed, self.quotes.get(symbol))
+            if late is not None:
+                if late.held is not None:  # what the newcomer's snapshot tells, all are told
+                    self.version += 1
+                    self._tell(late, late.held)
+                late.clients.add(client)
+                return late
+            feed = feed._replace(min_move=0)
         views = self._views.setdefault(symbol, [])
-        view = next((each for each in views if each.mode == mode), None)
+        view = next((each for each in views if each.feed == feed), None)
         if view is None:
-            view = View(symbol, mode)
+            view = View(symbol, feed)
             views.append(view)
         view.clients.add(client)
         return view
@@ -218,7 +269,23 @@ class Hub:
     def _unwatch(self, view: View, client: Client) -> None:
         view.clients.discard(client)
         if not view.clients:
-            views = self._views[view.symbol]
-            views.remove(view)
-            if not views:
-                del self._views[view.symbol]
+            self._drop_view(view)
+
+    def _drop_view(self, view: View) -> None:
+        if isinstance(view, HeldView):
+            self._held.unwatched(view)
+            return
+        views = self._views[view.symbol]
+        views.remove(view)
+        if not views:
+            del self._views[view.symbol]
+
+
+def _watched(client: Client) -> dict[str, View]:
+    """What a client watches, by symbol."""
+    return {view.symbol: view for view in client.views if isinstance(view, View)}
+
+
+def _watch_all(client: Client, watched: Mapping[str, View]) -> None:
+    own = () if client.own is None else (client.own,)
+    client.views = (*own, *watched.values())

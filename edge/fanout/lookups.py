@@ -1,14 +1,16 @@
 """The doors in earnest: token checks and ledger reads on threads, channels on the loop.
 
 Invariant: the loop never waits for a store. Token checks have one thread and one set of
-connections, ledger reads READERS threads with one connection a shard each. Each client has at most
-one token check and one current read under way, so the queues are bounded by the connections.
+connections, ledger reads READERS threads with one connection a shard each, portfolios one thread.
+Each client has at most one token check and one current read under way, so the queues are bounded by
+the connections; `Portfolios` bounds its own questions.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import date
 from typing import Protocol, TypeVar
 
 from edge.fanout.client import Client
@@ -20,7 +22,9 @@ from functions.shared.access.principal import Principal
 from functions.shared.domain.errors import Refused, Retryable
 from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.stores.user_events import UserEvents
+from functions.shared.stores.user_portfolio import UserPortfolio
 from functions.shared.wire.events import UserEvent
+from functions.shared.wire.portfolio import PortfolioFacts
 
 READERS = 2
 T = TypeVar("T")
@@ -39,6 +43,7 @@ class Lookups:
         self,
         verifier: TokenVerifier,
         open_events: Callable[[], UserEvents],
+        open_portfolio: Callable[[], UserPortfolio],
         subscriber: ValkeySubscriber,
         fail: Callable[[BaseException], None],
     ) -> None:
@@ -46,8 +51,9 @@ class Lookups:
         self._loop = asyncio.get_running_loop()
         self._verifying = ThreadPoolExecutor(1, "verify")
         self._local = threading.local()
-        self._opened: list[UserEvents] = []
+        self._opened: list[UserEvents | UserPortfolio] = []
         self._reading = ThreadPoolExecutor(READERS, "events", self._open_reader, (open_events,))
+        self._valuing = ThreadPoolExecutor(1, "portfolio", self._open_reader, (open_portfolio,))
         self._reception: Reception | None = None
         self._private: PrivateEvents | None = None
 
@@ -87,6 +93,23 @@ class Lookups:
 
         self._submit(self._reading, lambda: self._read(user_id, after), answer)
 
+    def portfolio(self, user_id: int, ticket: int, trade_date: date) -> None:
+        def read() -> tuple[PortfolioFacts | None]:
+            store: UserPortfolio = self._local.store
+            return (store.read(user_id, trade_date),)
+
+        def answer(outcome: tuple[PortfolioFacts | None] | Exception) -> None:
+            if self._private is None:
+                return
+            portfolios = self._private.portfolios
+            if isinstance(outcome, tuple):
+                portfolios.answered(user_id, ticket, *outcome)
+            else:
+                logger(__name__).warning("a portfolio can't be read", detail=str(outcome))
+                portfolios.not_answered(user_id, ticket)
+
+        self._submit(self._valuing, read, answer)
+
     def listen(self, channels: Iterable[str]) -> None:
         self._subscriber.subscribe(channels)
 
@@ -95,18 +118,18 @@ class Lookups:
 
     def close(self) -> None:
         """Drops what is queued and closes the readers' connections."""
-        for pool in (self._verifying, self._reading):
+        for pool in (self._verifying, self._reading, self._valuing):
             pool.shutdown(wait=True, cancel_futures=True)
-        for events in self._opened:
-            events.close()
+        for store in self._opened:
+            store.close()
 
-    def _open_reader(self, open_events: Callable[[], UserEvents]) -> None:
-        self._local.events = open_events()
-        self._opened.append(self._local.events)
+    def _open_reader(self, open_store: Callable[[], UserEvents | UserPortfolio]) -> None:
+        self._local.store = open_store()
+        self._opened.append(self._local.store)
 
     def _read(self, user_id: int, after: int | None) -> tuple[list[UserEvent] | None, int]:
         """The events after a number, one more than EVENTS_MAX at most, and the latest number."""
-        store: UserEvents = self._local.events
+        store: UserEvents = self._local.store
         if after is None:
             return None, store.latest(user_id)
         events = store.after(user_id, after, EVENTS_MAX + 1)

@@ -1,34 +1,48 @@
 """fanout: quotes and private events to users' sockets. `python -m edge.fanout.main`
 
+With OUTCRY_FANOUT_WORKERS above 1 this is the parent of as many processes of the same module, each
+started with `--worker DESCRIPTOR NUMBER`.
+
 Invariant: prices in memory come from Valkey alone and are read again whenever its channels were
 lost; events come from the ledger. Losing either loses a client nothing once it is back.
 """
 
+import argparse
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 import sys
 from collections.abc import Callable
+from datetime import date
 from typing import TypeVar
 
+import msgspec
 import uvloop
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry
 
+from edge.fanout.beats import Beats
+from edge.fanout.draining import drain
 from edge.fanout.freshness import Freshness
 from edge.fanout.hub import Hub, Listed
+from edge.fanout.limits import Limits
 from edge.fanout.lookups import Lookups
 from edge.fanout.metrics import BusFigures, FanoutMetrics
+from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
-from edge.fanout.reception import Limits, Reception
+from edge.fanout.reception import Reception
 from edge.fanout.server import StreamServer
+from edge.fanout.upkeep import Upkeep
+from edge.fanout.workers import WRONG_SETTINGS, Workers
 from edge.runtime.backoff import Backoff
 from edge.runtime.health import serve_health
 from edge.runtime.log import configure_logging, logger
 from functions.shared.access.regions import Regions
 from functions.shared.access.sessions import ENDED_CHANNEL
 from functions.shared.access.verifier import Verifier
-from functions.shared.clock import micros, wall_now
+from functions.shared.clock import micros, open_clock, wall_now
+from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import NotFound, PeerProtocolError, Retryable
 from functions.shared.settings import Settings, SettingsError, split_address
 from functions.shared.stores.instruments import InstrumentMaster
@@ -37,12 +51,15 @@ from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.secrets import open_secrets
 from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.stores.user_events import UserEvents
+from functions.shared.stores.user_portfolio import UserPortfolio
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.wire.announcements import NEWS_CHANNEL, decode_news
 from functions.shared.wire.feed_state import FEED_CHANNEL, decode_feed_state
 from functions.shared.wire.quotes import PARTITIONS, Batch, decode_batch, quotes_channel
 
 LISTING_SECONDS = 60.0
+#: Descriptors for the stores, the health server and the loop.
+_OTHER_FILES = 200
 _USER_CHANNEL = b"user:"
 T = TypeVar("T")
 
@@ -55,21 +72,21 @@ class FanoutSettings(Settings, frozen=True, kw_only=True):
     secrets_url: str
     listen: str
     health: str
+    clock: str = "real"
     region: str = "IN"
     regions: tuple[str, ...] = ()
-    fanout_connections: int = 12_000
-    fanout_connections_per_user: int = 100
 
 
 class Fanout:
     """The parts of one process, joined."""
 
-    def __init__(self, settings: FanoutSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: FanoutSettings, limits: Limits, parent: int | None = None) -> None:
+        self._settings, self._limits, self._parent = settings, limits, parent
         self._regions = Regions.parse(settings.region, settings.regions)
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
-        self._hub = Hub({})
+        self._hub = Hub({}, limits.symbols, limits.min_moves)
+        self._clock = open_clock(settings.clock)
         self._shards = Shards(settings.postgres_urls, "fanout")
         self._master = InstrumentMaster(self._shards.control)
         self._valkey = open_valkey(settings.valkey_url)
@@ -90,44 +107,55 @@ class Fanout:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        health = serve_health(self._settings.health, "fanout", self.state)
+        telling = self._tell_health()
         try:
             verifier = await self._until_answered(self._open_verifier)
             if verifier is None or await self._until_answered(self._read_listing) is None:
                 return
             await self._serve(verifier)
         finally:
-            health.close()
+            telling()
         if self._failure is not None:
             raise self._failure
 
+    def _tell_health(self) -> Callable[[], object]:
+        """Serves /health and /metrics, or tells them to the parent; what ends that."""
+        if self._parent is None:
+            return serve_health(self._settings.health, "fanout", self.state).close
+        beats = asyncio.create_task(Beats(self._parent, self.state, self._stop.set).run())
+        beats.add_done_callback(self._task_ended)
+        return beats.cancel
+
     async def _serve(self, verifier: Verifier) -> None:
-        self._lookups = Lookups(verifier, self._open_events, self._subscriber, self._fail)
-        self._private = PrivateEvents(self._lookups)
-        limits = Limits(
-            connections=self._settings.fanout_connections,
-            connections_per_user=self._settings.fanout_connections_per_user,
+        self._lookups = Lookups(
+            verifier, self._open_events, self._open_portfolio, self._subscriber, self._fail
         )
-        self._reception = Reception(self._hub, self._private, self._lookups, limits, wall_now)
+        portfolios = Portfolios(self._hub, self._lookups, self._trade_date, self._limits)
+        self._private = PrivateEvents(self._lookups, portfolios)
+        self._reception = Reception(self._hub, self._private, self._lookups, self._limits, wall_now)
         self._lookups.attach(self._reception, self._private)
         self._server = StreamServer(self._hub, self._reception)
+        upkeep = Upkeep(self._server)
         self._subscriber.subscribe(quotes_channel(number) for number in range(PARTITIONS))
         self._subscriber.subscribe([ENDED_CHANNEL, NEWS_CHANNEL, FEED_CHANNEL])
         self._freshness = Freshness(self._hub)
         tasks = [
             asyncio.create_task(self._subscriber.run()),
             asyncio.create_task(self._keep_listing()),
+            asyncio.create_task(upkeep.run()),
             asyncio.create_task(self._freshness.run()),
         ]
         for task in tasks:
             task.add_done_callback(self._task_ended)
         await self._server.listen(*split_address(self._settings.listen))
-        self._metrics = FanoutMetrics(self._server, self._private, self._subscriber, self._bus)
+        self._metrics = FanoutMetrics(
+            self._server, self._private, self._subscriber, self._bus, upkeep
+        )
         REGISTRY.register(self._metrics)
         gc.freeze()  # what start-up made lives on: no collection needs to look at it
         try:
             await self._stop.wait()
-            await self._server.drain()
+            await drain(self._server)
         finally:
             for task in tasks:
                 task.cancel()
@@ -184,6 +212,12 @@ class Fanout:
     def _open_events(self) -> UserEvents:
         return UserEvents(Shards(self._settings.postgres_urls, "fanout-events"))
 
+    def _open_portfolio(self) -> UserPortfolio:
+        return UserPortfolio(Shards(self._settings.postgres_urls, "fanout-portfolio"))
+
+    def _trade_date(self) -> date:
+        return market_status(self._clock.now(), self._clock.hours).trade_date
+
     def _read_listing(self) -> int:
         """Reads the instruments; how many there are. Raises Retryable while there are none."""
         rows = self._master.by_symbol()
@@ -224,17 +258,52 @@ class Fanout:
         self._stop.set()
 
 
+async def keep_workers(settings: FanoutSettings, limits: Limits) -> int:
+    """The parent's life; its exit code."""
+    workers = Workers([sys.executable, "-m", "edge.fanout.main"], limits)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, workers.stop)
+    registry = CollectorRegistry()
+    registry.register(workers)
+    health = serve_health(settings.health, "fanout", workers.state, registry)
+    try:
+        return await workers.run()
+    finally:
+        health.close()
+
+
+def _within_files(limits: Limits) -> Limits:
+    """The limits, with no more connections than this process may have open files: one each, and one
+    for those that are being refused."""
+    others = limits.openings_per_second + _OTHER_FILES
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard == resource.RLIM_INFINITY or hard >= limits.connections + others:
+        return limits
+    connections = max(1, hard - others)
+    logger(__name__).warning("few open files are allowed", allowed=hard, connections=connections)
+    return msgspec.structs.replace(limits, connections=connections)
+
+
 def main() -> int:
     """The process's exit code: 0 stopped, 2 wrong settings."""
+    arguments = argparse.ArgumentParser(prog="edge.fanout.main")
+    arguments.add_argument("--worker", nargs=2, type=int, metavar=("DESCRIPTOR", "NUMBER"))
+    worker: list[int] | None = arguments.parse_args().worker
     try:
-        settings = FanoutSettings.from_environment()
+        settings, limits = FanoutSettings.from_environment(), Limits.from_environment()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
-    configure_logging("fanout", settings.log_level)
+        return WRONG_SETTINGS
+    configure_logging("fanout" if worker is None else f"fanout-{worker[1]}", settings.log_level)
+    if worker is None and limits.workers > 1:
+        return asyncio.run(keep_workers(settings, limits))
+
+    bounded = _within_files(limits)
 
     async def run() -> None:
-        await Fanout(settings).run()
+        await Fanout(settings, bounded, None if worker is None else worker[0]).run()
 
     uvloop.run(run())
     return 0

@@ -7,19 +7,22 @@ are one and the same thing. A client further behind than EVENTS_MAX is sent a `s
 the number to go on from, and loads its account over HTTP.
 """
 
+from collections.abc import Container, Iterator
+
 import msgspec
 
-from edge.fanout.client import Client
+from edge.fanout.client import Client, drop_strays
 from edge.fanout.doors import EVENTS_MAX, Doors
 from edge.fanout.frames import encode_object, text_frame
+from edge.fanout.portfolio import Portfolios
 from functions.shared.wire.events import UserEvent, decode_event, render_event, user_channel
 
 
 class PrivateEvents:
     """The private side of every signed-in client. Its figures are for /metrics."""
 
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
+    def __init__(self, doors: Doors, portfolios: Portfolios) -> None:
+        self._doors, self.portfolios = doors, portfolios
         self._users: dict[int, set[Client]] = {}
         self.sent = self.gaps = self.unreadable = self.reloads = 0
 
@@ -38,6 +41,7 @@ class PrivateEvents:
         if len(clients) == 1:
             self._doors.listen([user_channel(user_id)])
         self._ask(client)
+        self.portfolios.enter(user_id, client, clients)
 
     def leave(self, client: Client) -> None:
         """A client is forgotten. Harmless when it is already."""
@@ -47,6 +51,19 @@ class PrivateEvents:
         clients.discard(client)
         if not clients and self._users.pop(client.user_id, None) is not None:
             self._doors.unlisten([user_channel(client.user_id)])
+            self.portfolios.leave(client.user_id)
+
+    def strays(self, live: Container[Client]) -> Iterator[int]:
+        """Drops what is kept for clients that aren't `live`; yields what each set had of them."""
+        for user_id, clients in list(self._users.items()):
+            found = drop_strays(clients, live)
+            if not clients and self._users.get(user_id) is clients:
+                found = max(found, 1)
+                del self._users[user_id]
+                self._doors.unlisten([user_channel(user_id)])
+                self.portfolios.leave(user_id)
+            yield found
+        yield from self.portfolios.strays()
 
     def resume(self, client: Client, seq: int) -> None:
         """A client has everything up to `seq` and wants what came after."""
@@ -63,9 +80,11 @@ class PrivateEvents:
             event = decode_event(payload)
         except msgspec.MsgspecError:
             self.unreadable += 1  # the ledger has it too: fetched below the next one that is read
+            self.portfolios.unsure(user_id)
             for client in clients:
                 self._ask(client)
             return
+        self.portfolios.heard(event)
         frame: bytes | None = None
         for client in list(clients):
             client.wanted_seq = max(client.wanted_seq, event.user_seq)
@@ -91,6 +110,9 @@ class PrivateEvents:
         if ticket != client.ticket:  # asked anew meanwhile: this answer is of the past
             self._ask(client)
             return
+        for event in events or ():
+            self.portfolios.heard(event)
+        self.portfolios.heard_of(_user(client), latest)
         client.fetching = False
         before = client.user_seq
         client.wanted_seq = max(client.wanted_seq, latest)
@@ -121,6 +143,7 @@ class PrivateEvents:
 
     def restored(self) -> None:
         """The channels are back after they were lost: what came meanwhile is fetched."""
+        self.portfolios.restored()
         for clients in self._users.values():
             for client in clients:
                 self._ask(client)

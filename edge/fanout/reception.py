@@ -6,15 +6,12 @@ that closed is in no set of this process from that moment on.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import datetime
-
-import msgspec
 
 from edge.fanout.actions import (
     Auth,
     BadMessage,
-    Mode,
     Ping,
     Resume,
     Subscribe,
@@ -24,39 +21,31 @@ from edge.fanout.actions import (
 from edge.fanout.client import (
     DRAINING,
     GOING_AWAY,
+    NO_HANDSHAKE,
     REFUSED,
     SESSION_ENDED,
     SIGN_IN_FAILED,
     TOO_MANY,
     TOO_SLOW,
     Client,
+    drop_strays,
 )
 from edge.fanout.doors import Doors
 from edge.fanout.frames import array_frame
 from edge.fanout.hub import Hub
+from edge.fanout.limits import Limits
 from edge.fanout.private import PrivateEvents
 from edge.fanout.rendering import render_news
 from functions.shared.access.principal import Principal
 from functions.shared.clock import micros
 from functions.shared.domain.errors import Refused
+from functions.shared.domain.money import format_price
 from functions.shared.wire.announcements import MarketNews
 from functions.shared.wire.events import format_time
 
 ENDED_SESSIONS_KEPT = 10_000
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of one connection and of one process; seconds where times are meant."""
-
-    connections: int = 12_000
-    connections_per_user: int = 100
-    sign_in_seconds: float = 5.0
-    silence_seconds: float = 60.0
-    blocked_seconds: float = 5.0
-    expiry_notice_seconds: float = 30.0
-    errors: int = 20
-    messages_per_second: int = 100
-    backlog: int = 32
+#: How long before a token's end its client is told of it.
+EXPIRY_NOTICE_US = 30_000_000
 
 
 class Reception:
@@ -70,22 +59,31 @@ class Reception:
         limits: Limits,
         wall: Callable[[], datetime],
     ) -> None:
-        self._hub, self._private, self._doors, self._limits = hub, private, doors, limits
-        self._wall = wall
+        self.limits = limits
+        self._hub, self._private, self._doors, self._wall = hub, private, doors, wall
         self._sessions: dict[str, set[Client]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
 
     @property
     def leftovers(self) -> int:
         """Entries kept for clients outside the hub's groups: 0 once all have left."""
-        return self._hub.leftovers + len(self._private) + len(self._sessions)
+        private = len(self._private) + len(self._private.portfolios)
+        return self._hub.leftovers + private + len(self._sessions)
 
-    def full(self) -> bool:
-        """Whether no further client is taken."""
-        return len(self._hub) >= self._limits.connections
+    def strays(self, live: Container[Client]) -> Iterator[int]:
+        """Drops what is kept for clients that aren't `live`; yields what each set had of them."""
+        yield from self._hub.strays(live)
+        yield from self._private.strays(live)
+        for session_id, clients in list(self._sessions.items()):
+            found = drop_strays(clients, live)
+            if not clients and self._sessions.get(session_id) is clients:
+                found = max(found, 1)
+                del self._sessions[session_id]
+            yield found
 
-    def connected(self, client: Client, token: str | None) -> None:
+    def connected(self, client: Client, token: str | None, now: float) -> None:
         """The handshake is done. `token` is that of its Authorization header, if it has one."""
+        client.greeted, client.opened_at = True, now
         if token is not None:
             self._verify(client, token)
 
@@ -99,18 +97,27 @@ class Reception:
         if not of_session:
             self._sessions.pop(client.session_id, None)
 
-    def message(self, client: Client, text: bytes, now: float) -> None:
-        """One text message of a client, in the order they came."""
-        if client.closed:
-            return
-        client.heard_at = now
+    def frame(self, client: Client, now: float, *, whole: bool = True) -> bool:
+        """Counts a frame of a client, of whatever kind, and hears it unless it is but a fragment.
+        False when the client has closed, or was now closed for sending too many."""
         client.messages += 1
-        if client.messages > self._limits.messages_per_second:
+        if whole:
+            client.heard_at = now
+        if client.messages > self.limits.messages_per_second:
             client.close(REFUSED, "too many messages")
-        elif client.user_id is None and client.verifying:
+        return not client.closed
+
+    def message(self, client: Client, text: bytes) -> None:
+        """One text message of a client, in the order they came."""
+        if client.user_id is None and client.verifying:
             self._put_by(client, text)
         else:
             self._act(client, text)
+
+    def tick(self, number: int, now: float) -> None:
+        """Each tick, before its group is served: what is due to be shown then."""
+        self._hub.release(now)
+        self._private.portfolios.tick(number)
 
     def market(self, news: Sequence[MarketNews]) -> None:
         """Tells everybody who signed in what changed, in one frame that all share."""
@@ -122,7 +129,7 @@ class Reception:
     def bad(self, client: Client, code: str, detail: str) -> None:
         """Answers what can't be followed; too much of it ends the connection."""
         client.errors += 1
-        if client.errors > self._limits.errors:
+        if client.errors > self.limits.errors:
             client.close(REFUSED, "too many errors")
         else:
             client.tell_error(code, detail)
@@ -162,11 +169,13 @@ class Reception:
 
     def sweep(self, group: int, now: float) -> None:
         """Once a second for each group: applies every deadline to its clients."""
-        limits, wall = self._limits, micros(self._wall())
-        notice = int(limits.expiry_notice_seconds * 1_000_000)
+        limits, wall = self.limits, micros(self._wall())
         for client in self._hub.group(group):
             client.messages = 0
-            if client.user_id is None:
+            if not client.greeted:
+                if now - client.opened_at > limits.handshake_seconds:
+                    client.close(NO_HANDSHAKE, "no handshake in time")
+            elif client.user_id is None:
                 if now - client.opened_at > limits.sign_in_seconds:
                     client.close(SIGN_IN_FAILED, "no sign-in in time")
             elif client.blocked and now - client.blocked_at > limits.blocked_seconds:
@@ -177,7 +186,7 @@ class Reception:
                 client.close(SESSION_ENDED, "TOKEN_EXPIRED")
             else:
                 self._private.sweep(client)
-                if not client.expiry_told and wall >= client.expires_at - notice:
+                if not client.expiry_told and wall >= client.expires_at - EXPIRY_NOTICE_US:
                     client.expiry_told = True
                     _tell_expiry(client, "TOKEN_EXPIRING")
 
@@ -189,7 +198,7 @@ class Reception:
     def _put_by(self, client: Client, text: bytes) -> None:
         if client.backlog is None:
             client.backlog = []
-        if len(client.backlog) >= self._limits.backlog:
+        if len(client.backlog) >= self.limits.backlog:
             client.close(REFUSED, "too many messages before the sign-in")
         else:
             client.backlog.append(text)
@@ -208,7 +217,7 @@ class Reception:
         elif client.user_id is None:
             client.close(SIGN_IN_FAILED, "the first message must be an auth")
         elif isinstance(action, Subscribe):
-            self._subscribe(client, action.symbols, action.mode)
+            self._subscribe(client, action)
         elif isinstance(action, Unsubscribe):
             symbols = self._hub.unsubscribe(client, action.symbols)
             client.tell({"type": "unsubscribed", "symbols": symbols})
@@ -217,22 +226,27 @@ class Reception:
         elif isinstance(action, Ping):
             client.tell({"type": "pong", "id": action.id})
 
-    def _subscribe(self, client: Client, symbols: list[str], mode: Mode) -> None:
-        accepted, rejected = self._hub.subscribe(client, symbols, mode)
+    def _subscribe(self, client: Client, action: Subscribe) -> None:
+        try:
+            min_move = action.least_move()
+        except BadMessage as error:
+            self.bad(client, error.code, str(error))
+            return
+        accepted, rejected = self._hub.subscribe(client, action.symbols, action.mode, min_move)
         listed = self._hub.listed
-        instruments = [{"symbol": symbol, **listed[symbol]._asdict()} for symbol in accepted]
-        client.tell(
-            {
-                "type": "subscribed",
-                "mode": mode,
-                "symbols": accepted,
-                "instruments": instruments,
-                "rejected": [{"symbol": symbol, "code": code} for symbol, code in rejected],
-            }
-        )
-        pieces = self._hub.snapshots(accepted, mode)
+        answer: dict[str, object] = {
+            "type": "subscribed",
+            "mode": action.mode,
+            "symbols": accepted,
+            "instruments": [{"symbol": each, **listed[each]._asdict()} for each in accepted],
+            "rejected": [{"symbol": symbol, "code": code} for symbol, code in rejected],
+        }
+        if min_move:
+            answer["min_move"] = format_price(min_move)
+        client.tell(answer)
+        pieces = self._hub.snapshots(client, accepted, action.mode)
         if pieces:
-            client.send(array_frame(pieces))
+            client.send(client.frame(pieces))
         if stale := self._hub.stale_of(accepted):
             client.tell({"type": "stale", "symbols": stale, "stale": True})
         for code in dict.fromkeys(code for _, code in rejected):
@@ -247,7 +261,7 @@ class Reception:
         self._doors.verify(client, token)
 
     def _sign_in(self, client: Client, principal: Principal) -> None:
-        if self._private.connections(principal.user_id) >= self._limits.connections_per_user:
+        if self._private.connections(principal.user_id) >= self.limits.connections_per_user:
             client.close(TOO_MANY, "too many connections of this user")
             return
         client.user_id = principal.user_id

@@ -2,16 +2,16 @@
 
 Invariant: this module decides nothing about quotes or accounts; it moves bytes, and tells the
 reception what came and who left. Frames shared by many clients bypass `ServerProtocol`, which is
-sound because they are whole, uncompressed text frames on a connection without extensions, written
+sound because they are whole, uncompressed frames on a connection without extensions, written
 only while the client is in the hub (its state is OPEN and no close frame was sent).
 
 One timer serves the ten groups in turn, one each 10 ms. A tick that comes late is not caught up,
 and while handshakes are under way the loop is left to its sockets for OPENING_SHARE of the time a
-late tick took, so that new clients come in however loaded the loop is.
+late tick took, so that new clients come in however loaded the loop is. What a client sends at
+once is read in pieces, and nothing of it is read any more once it broke the protocol.
 """
 
 import asyncio
-import contextlib
 import logging
 import socket
 import time
@@ -26,30 +26,27 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from edge.fanout.client import DRAINING, Client
+from edge.fanout.admission import Admission, Refusal, origin_of
+from edge.fanout.client import HANDSHAKE_TOO_BIG, INVALID_TEXT, NORMAL, REFUSED, Client
+from edge.fanout.encodings import ENCODINGS
 from edge.fanout.hub import GROUPS, TICK_SECONDS, Hub
 from edge.fanout.reception import Reception
 
 PATH = "/v1/stream"
-JSON = Subprotocol("outcry.v1.json")
-MESSAGE_BYTES_MAX = 16 * 1024
-WRITE_BUFFER_HIGH, WRITE_BUFFER_LOW = 64 * 1024, 16 * 1024
-#: What the kernel holds besides: more of it would only hide that a client is behind.
+#: What is spoken here; a client that offers both gets the one it names first.
+SUBPROTOCOLS = tuple(Subprotocol(name) for name in ENCODINGS)
+#: What the kernel holds besides our buffer: more of it would only hide that a client is behind.
 SEND_BUFFER_BYTES = 64 * 1024
 ACCEPT_BACKLOG = 4_096
-CLOSING_SECONDS = 5.0
+#: How much of what a client sent at once is looked at before asking whether to go on.
+PIECE_BYTES = 4_096
 #: How long the loop is left to its sockets after a late tick, as a share of that tick.
 OPENING_SHARE = 0.5
 #: Every tenth tick of a group, which is once a second, is also its sweep.
 TICKS_PER_SWEEP = 10
-INVALID_TEXT = 1007
-RETRY_AFTER_SECONDS = "2"
 
-_DRAIN_NOTICE_SECONDS = 0.25
-_DRAIN_SLICES = 20
-_DRAIN_SLICE_SECONDS = 0.1
-_DRAIN_SLICE_MIN = 50
-_DRAIN_CLOSE_SECONDS = 1.0
+#: What a client that broke the rules is closed with.
+_FAILURES = frozenset({INVALID_TEXT, REFUSED})
 
 _quiet = logging.getLogger("edge.fanout.websocket")
 _quiet.setLevel(logging.ERROR)
@@ -59,24 +56,34 @@ class StreamServer:
     """One listening socket and its connections."""
 
     def __init__(self, hub: Hub, reception: Reception) -> None:
-        self.hub, self.reception = hub, reception
+        self.hub, self.reception, self.limits = hub, reception, reception.limits
         self.loop = asyncio.get_running_loop()
+        self.admission = Admission(self.limits)
+        #: Every connection whose socket is there, and of those the ones that close, each by when.
+        self.connections: set[Connection] = set()
         self.closing: dict[Connection, float] = {}
         self.all_closed = asyncio.Event()
         self.closes: dict[int, int] = {}
-        self.accepted = self.turned_away = self.late_ticks = 0
+        self.accepted = self.late_ticks = 0
+        self.draining = False
         self.opening: set[Connection] = set()
         self._listener: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._ticks = 0
+        self._ticked_at = time.monotonic()
         self._waking = False
 
     async def listen(self, host: str, port: int) -> int:
-        """Starts to serve; the port it got. Raises OSError when it can't be had."""
+        """Starts to serve; the port it got. Raises OSError when it can't be had.
+
+        Several workers listen on one port side by side; the kernel spreads connections over them.
+        """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.limits.workers > 1:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         try:
             listening.bind((host, port))
@@ -96,32 +103,30 @@ class StreamServer:
             self._waking = True
             self.loop.call_soon(self._wake)
 
-    async def drain(self) -> None:
-        """Takes no more clients, announces the end and closes all in slices, within 4 s."""
+    def stop_listening(self) -> None:
+        """Takes no more connections, and says on /health that it is going."""
+        self.draining = True
         if self._listener is not None:
             self._listener.close()
-        clients = self.hub.clients()
-        if clients:
-            millis = int(_DRAIN_NOTICE_SECONDS * 1000)
-            for client in clients:
-                client.tell({"type": "draining", "in_ms": millis})
-            await asyncio.sleep(_DRAIN_NOTICE_SECONDS)
-        size = max(_DRAIN_SLICE_MIN, -(-len(clients) // _DRAIN_SLICES))
-        for start in range(0, len(clients), size):
-            self.reception.close_all(clients[start : start + size], DRAINING, "draining")
-            await asyncio.sleep(_DRAIN_SLICE_SECONDS)
-        if self.closing:
-            self.all_closed.clear()
-            with contextlib.suppress(TimeoutError):  # those that don't answer are aborted below
-                await asyncio.wait_for(self.all_closed.wait(), _DRAIN_CLOSE_SECONDS)
-        for connection in list(self.closing):
-            connection.abort()
+
+    def stop_ticking(self) -> None:
+        """The end: nobody is left to be served."""
         if self._timer is not None:
             self._timer.cancel()
 
+    def count_close(self, code: int) -> None:
+        """One connection was ended by us with this code."""
+        self.closes[code] = self.closes.get(code, 0) + 1
+
+    def late_seconds(self) -> float:
+        """How long ago the last tick was. For other threads, too."""
+        return time.monotonic() - self._ticked_at
+
     def _tick(self) -> None:
         now, started = self.loop.time(), time.perf_counter()
+        self._ticked_at = time.monotonic()
         group = self._ticks % GROUPS
+        self.reception.tick(self._ticks, now)
         self.hub.tick(group)
         if self._ticks // GROUPS % TICKS_PER_SWEEP == 0:
             self.reception.sweep(group, now)
@@ -144,59 +149,94 @@ class StreamServer:
 
 
 class Connection(asyncio.Protocol):
-    """One socket. It is the `Link` of its client."""
+    """One socket. It is the `Link` of its client. One that isn't admitted has no protocol."""
 
-    __slots__ = ("_fragments", "_protocol", "_server", "_transport", "client")
+    __slots__ = (
+        "_fragments", "_protocol", "_received", "_refusal", "_server", "_transport", "address",
+        "admitted", "client",
+    )  # fmt: skip
 
     def __init__(self, server: StreamServer) -> None:
         self._server = server
-        self._protocol = ServerProtocol(
-            subprotocols=[JSON],
-            select_subprotocol=_select_subprotocol,
-            max_size=MESSAGE_BYTES_MAX,
-            logger=_quiet,
-        )
         self._transport: asyncio.Transport | None = None
-        self._fragments: list[bytes] | None = None
-        self.client = Client(self, server.loop.time())
+        self._fragments: bytearray | None = None
+        self._received = 0
+        self.address = ""
+        self.admitted = False
+        self._refusal: Refusal | None = None
+        self.client = Client(self, server.loop.time(), server.limits.pending)
 
     # -- What the loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio.Transport in all but name.
         transport = cast(asyncio.Transport, transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=WRITE_BUFFER_HIGH, low=WRITE_BUFFER_LOW)
+        server, self._transport = self._server, transport
+        high = server.limits.buffer_bytes
+        transport.set_write_buffer_limits(high=high, low=high // 4)
         self.client.write = transport.write
-        self.client.block(self._server.loop.time())  # until the handshake is done
-        if self._server.reception.full():
-            self._server.turned_away += 1
-            self._expect_close()
+        self.client.block(server.loop.time())  # until the handshake is done
+        peer = transport.get_extra_info("peername")
+        if peer is None:  # it was reset before we came to look at it
+            transport.abort()
+            return
+        server.connections.add(self)
+        self.address = origin_of(peer[0])
+        refusal = server.admission.enter(self.address, server.loop.time())
+        if refusal is None:
+            self.admitted = True
+            self._protocol = ServerProtocol(
+                subprotocols=SUBPROTOCOLS,
+                select_subprotocol=_select_subprotocol,
+                max_size=server.limits.message_bytes,
+                logger=_quiet,
+            )
+            server.accepted += 1
+            server.opening.add(self)
+            server.hub.enter(self.client)
+        elif len(server.connections) - server.admission.inside > server.limits.openings_per_second:
+            transport.abort()  # not even a refusal is given to more than come in within a second
         else:
-            self._server.accepted += 1
-            self._server.opening.add(self)
-            self._server.hub.enter(self.client)
+            self._refusal = refusal
+            self._expect_close()
 
     def data_received(self, data: bytes) -> None:
-        protocol = self._protocol
+        if len(data) <= PIECE_BYTES:
+            self._receive(data)
+            return
+        for start in range(0, len(data), PIECE_BYTES):
+            self._receive(data[start : start + PIECE_BYTES])
+
+    def _receive(self, data: bytes) -> None:
+        if not self.admitted:
+            self._refuse()
+            return
+        protocol, client = self._protocol, self.client
         protocol.receive_data(data)
         for event in protocol.events_received():
             if isinstance(event, Frame):
                 self._take(event)
             elif isinstance(event, Request):
                 self._open(event)
+        if not client.greeted and not client.closed:
+            self._received += len(data)
+            if self._received > self._server.limits.message_bytes:
+                client.close(HANDSHAKE_TOO_BIG, "too big a handshake")
         self._flush()
-        if protocol.state is not State.OPEN:
-            self._leave()
 
     def eof_received(self) -> None:
-        self._protocol.receive_eof()
-        self._flush()
+        if self.admitted:
+            self._protocol.receive_eof()
+            self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         server = self._server
+        server.connections.discard(self)
         server.opening.discard(self)
-        if server.closing.pop(self, None) is not None and not server.closing:
+        if self.admitted:
+            server.admission.leave(self.address)
+        server.closing.pop(self, None)
+        if not server.connections:
             server.all_closed.set()
         self._server.reception.gone(self.client)
 
@@ -215,15 +255,19 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def close(self, code: int, reason: str) -> None:
-        """Starts the closing handshake, or drops a connection that never opened."""
-        self._server.closes[code] = self._server.closes.get(code, 0) + 1
-        if self._protocol.state is State.OPEN:
-            self._protocol.send_close(code, reason)
-            self._flush()
-            self._leave()
-        elif self._transport is not None:
-            self._leave()
-            self._transport.close()
+        """Starts the closing handshake; a client that broke the rules is not listened to any more
+        (RFC 6455 section 7.1.7), and one that never opened is told so in HTTP."""
+        self._server.count_close(code)
+        protocol = self._protocol
+        if protocol.state is State.CONNECTING:
+            status = HTTPStatus(code) if code < NORMAL else HTTPStatus.SERVICE_UNAVAILABLE
+            protocol.send_response(protocol.reject(status, f"{reason}\n"))
+        elif code in _FAILURES:
+            protocol.fail(code, reason)
+        elif protocol.state is State.OPEN:
+            protocol.send_close(code, reason)
+        self._flush()
+        self._leave()
 
     def abort(self) -> None:
         """Ends the connection without another word."""
@@ -232,38 +276,47 @@ class Connection(asyncio.Protocol):
 
     # -- The protocol
 
+    def _refuse(self) -> None:
+        """Answers the first that is heard of a connection that was not let in, and no more."""
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None and self._transport is not None:
+            self._transport.write(refusal.response())
+            self._transport.write_eof()
+
     def _open(self, request: Request) -> None:
         """Answers the opening handshake (RFC 6455 section 4.2)."""
-        protocol, reception = self._protocol, self._server.reception
-        if self in self._server.closing:
-            response = protocol.reject(HTTPStatus.SERVICE_UNAVAILABLE, "no room here now\n")
-            response.headers["Retry-After"] = RETRY_AFTER_SECONDS
-        elif request.path.partition("?")[0] != PATH:
+        protocol, server = self._protocol, self._server
+        if request.path.partition("?")[0] != PATH:
             response = protocol.reject(HTTPStatus.NOT_FOUND, f"the stream is at {PATH}\n")
         else:
             response = protocol.accept(request)
         protocol.send_response(response)
         self._flush()
-        self._server.opening.discard(self)
+        server.opening.discard(self)
         if protocol.state is State.OPEN:
+            if protocol.subprotocol is not None:
+                self.client.speak(ENCODINGS[protocol.subprotocol])
             self.client.unblock()
-            reception.connected(self.client, _bearer(request))
+            server.reception.connected(self.client, _bearer(request), server.loop.time())
+        else:
+            server.count_close(response.status_code)
 
     def _take(self, frame: Frame) -> None:
         """A frame of the client; the protocol has answered pings and closes itself."""
         client, reception = self.client, self._server.reception
-        client.heard_at = self._server.loop.time()
+        if not reception.frame(client, self._server.loop.time(), whole=frame.fin):
+            return
         if frame.opcode is Opcode.BINARY:
             reception.bad(client, "NOT_TEXT", "this protocol has text messages only")
             self._fragments = None
         elif frame.opcode is Opcode.TEXT and frame.fin:
             self._text(bytes(frame.data))
         elif frame.opcode is Opcode.TEXT:
-            self._fragments = [bytes(frame.data)]
+            self._fragments = bytearray(frame.data)
         elif frame.opcode is Opcode.CONT and self._fragments is not None:
-            self._fragments.append(bytes(frame.data))
+            self._fragments += frame.data
             if frame.fin:
-                text, self._fragments = b"".join(self._fragments), None
+                text, self._fragments = bytes(self._fragments), None
                 self._text(text)
 
     def _text(self, text: bytes) -> None:
@@ -272,37 +325,49 @@ class Connection(asyncio.Protocol):
         except UnicodeDecodeError:
             self.client.close(INVALID_TEXT, "not UTF-8")
             return
-        self._server.reception.message(self.client, text, self._server.loop.time())
+        self._server.reception.message(self.client, text)
 
     def _flush(self) -> None:
-        """Writes what the protocol has to say; its empty piece means that it is done."""
+        """Writes what the protocol has to say; its empty piece means that it is done.
+
+        The socket is shut for writing alone: closing it over what the client still sends would
+        reset the connection, and lose what was said last (RFC 9293 section 3.10.4).
+        """
         transport = self._transport
-        if transport is None:
+        if transport is None or transport.is_closing():
             return
         for data in self._protocol.data_to_send():
             if data:
                 transport.write(data)
             else:
-                transport.close()
+                transport.write_eof()
+                self._leave()
 
     def _leave(self) -> None:
         """The connection is closing: the core forgets it before the next tick."""
-        self._server.reception.gone(self.client)
+        server, sent = self._server, self._protocol.close_sent
+        if not self.client.closed and sent is not None and self._protocol.close_rcvd is None:
+            server.count_close(sent.code)  # the protocol itself was broken
+        server.opening.discard(self)
+        server.reception.gone(self.client)
         self._expect_close()
 
     def _expect_close(self) -> None:
-        """Gives the closing CLOSING_SECONDS, after which the sweep aborts it."""
-        self._server.closing.setdefault(self, self._server.loop.time() + CLOSING_SECONDS)
+        """Gives the closing its time, after which the sweep aborts it."""
+        server = self._server
+        server.closing.setdefault(self, server.loop.time() + server.limits.closing_seconds)
 
 
 def _select_subprotocol(
     _protocol: ServerProtocol, offered: Sequence[Subprotocol]
 ) -> Subprotocol | None:
-    """The JSON protocol, also for a client that names none. Others are not spoken (400)."""
-    if JSON in offered:
-        return JSON
+    """The first one offered that is spoken here. None for a client that offers none, which gets
+    JSON; a client that offers only others is refused (400)."""
+    for each in offered:
+        if each in SUBPROTOCOLS:
+            return each
     if offered:
-        raise NegotiationError(f"only {JSON} is spoken here")
+        raise NegotiationError(f"only {' and '.join(SUBPROTOCOLS)} are spoken here")
     return None
 
 

@@ -1,8 +1,8 @@
 """The venue's drop copies against what was booked: a second word on every fill, by another session.
 
-A fill that only the copies tell goes to the ledger by the way of every report, once, and is noted
-until it is found booked; ExecID makes it one fill. A fill that only the ledger has, and one that
-the two tell differently, is noted for a person.
+A fill that only the copies tell, a bust (150=H) or a correction (150=G) goes to the ledger by the
+way of every report, once, and is noted until it is found booked; ExecID makes it one. What only the
+ledger has, and what the two tell differently, is noted for a person.
 
 Invariant: a copy is durable before its position counts, and the session is resumed behind the last
 position without a gap. Fills are compared up to the newest copy alone: the venue tells both sides
@@ -32,6 +32,8 @@ from functions.shared.stores.streams import Record, Streams
 from functions.shared.stores.venue_review import Difference, Kind, VenueReview
 from functions.shared.wire.executions import ExecutionReport, encode_execution, executions_stream
 
+#: ExecType(150) of what is compared: a trade, what it was corrected to, and that it is taken back.
+TOLD: Final = frozenset("FGH")
 KINDS: Final[tuple[Kind, ...]] = ("MISSING_FILL", "UNKNOWN_FILL", "UNEQUAL_FILL")
 #: Business time from one comparison to the next.
 EVERY = timedelta(minutes=5)
@@ -141,11 +143,12 @@ class DropCopy:
             )
 
     def _report_of(self, fields: dict[int, str]) -> ExecutionReport | None:
-        """The trade in a copy; None for any other message, whose time counts all the same."""
+        """The trade, bust or correction in a copy; None for any other message, whose time counts
+        all the same."""
         if fields.get(35) != "8":
             return None
         report = None
-        if fields.get(150) == "F":
+        if fields.get(150) in TOLD:
             report = translate.execution_of(self._name, fields)
         try:
             at = from_micros(translate.parse_utc_timestamp(fields.get(60, "")))
@@ -216,7 +219,10 @@ def _difference(kind: Kind, ours: Fill | None, theirs: Fill | None) -> Differenc
 def _said(fill: Fill | None) -> str:
     if fill is None:
         return ""
-    return f"{fill.quantity} at {format_price(fill.price)} of order {fill.order_id}"
+    if fill.exec_type == "H":
+        return f"a trade of order {fill.order_id} taken back"
+    said = f"{fill.quantity} at {format_price(fill.price)} of order {fill.order_id}"
+    return f"corrected to {said}" if fill.exec_type == "G" else said
 
 
 def _key_of(subject: str) -> tuple[date, str]:

@@ -27,7 +27,7 @@ from edge.gateway.keeper import Keeper
 from edge.gateway.mass_status import MassStatus
 from edge.gateway.message_log import MessageLog
 from edge.gateway.metrics import GatewayMetrics
-from edge.gateway.orders_in import OrdersIn
+from edge.gateway.orders_in import GROUP, OrdersIn
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
 from edge.gateway.reports_out import ReportsOut
@@ -39,14 +39,15 @@ from edge.gateway.venue_sessions import DROP_COPY, Venue, order_sessions
 from edge.runtime.health import State, serve_health
 from edge.runtime.lease import Lease, holder_of
 from edge.runtime.log import configure_logging
+from edge.runtime.stream_lag import StreamLag
 from edge.runtime.threads import Threads
 from functions.shared.clock import open_clock, wall_now
-from functions.shared.settings import Settings, split_address
+from functions.shared.settings import StreamSettings, split_address
 from functions.shared.stores.fill_copies import FillCopies, LedgerFillCopies
 from functions.shared.stores.fix_checkpoint import Checkpoint, LedgerCheckpoint
 from functions.shared.stores.leases import Leases, LedgerLeases
 from functions.shared.stores.postgres import Shards
-from functions.shared.stores.streams import open_streams
+from functions.shared.stores.streams import streams_of
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.stores.venue_review import LedgerVenueReview, VenueReview
 
@@ -54,12 +55,11 @@ from functions.shared.stores.venue_review import LedgerVenueReview, VenueReview
 RESUME_SECONDS = 1.0
 
 
-class GatewaySettings(Settings, frozen=True, kw_only=True):
+class GatewaySettings(StreamSettings, frozen=True, kw_only=True):
     """What the order gateway reads at start."""
 
     postgres_urls: tuple[str, ...]
     valkey_url: str
-    streams_url: str
     venue_orders: str
     fix_state: str
     fix_log: str
@@ -72,6 +72,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     fix_tls: str | None = None
     fix_heartbeat: int = HEARTBEAT_SECONDS
     drop_copy: bool = False
+    fix_cancel_unowned: bool = True
     execution_partitions: int = 4
 
 
@@ -128,19 +129,21 @@ def _work(
     sweep = Sweep(ledger.checkpoint(lease.fence), outbound)
     keeper = Keeper(sessions, positions, ledger.checkpoint(lease.fence), round_trips, metrics)
     mass_status = MassStatus(
-        lines, outbound, positions, ledger.review(lease.fence), metrics, wall_now
-    )
+        lines, outbound, positions, ledger.review(lease.fence), metrics, wall_now,
+        cancel_unowned=settings.fix_cancel_unowned,
+    )  # fmt: skip
     routes = RouteTeller(
         sessions.names, open_valkey(settings.valkey_url), wall_now, lease.held, round_trips.hung
     )
     for watcher in (mass_status.changed, routes.changed, round_trips.changed):
         sessions.watch(watcher)
     reports = ReportsOut(
-        sessions.names, inbox, open_streams(settings.streams_url), positions,
+        sessions.names, inbox, streams_of(settings), positions,
         settings.execution_partitions, outbound, sweep, mass_status, round_trips, metrics,
         keeper.session_down,
     )  # fmt: skip
-    orders = OrdersIn(open_streams(settings.streams_url), sessions, outbound)
+    streams = streams_of(settings)
+    orders = OrdersIn(streams, sessions, outbound, StreamLag(streams, GROUP, registry))
     bodies: list[tuple[str, Callable[[threading.Event], None]]] = [
         ("lease", lease.keep),
         ("keeper", keeper.run),
@@ -192,7 +195,7 @@ def _drop_copy(
         ledger.checkpoint(lease.fence),
         ledger.copies(lease.fence),
         ledger.review(lease.fence),
-        open_streams(settings.streams_url),
+        streams_of(settings),
         settings.execution_partitions,
         metrics,
         open_clock(settings.clock).now,

@@ -7,7 +7,12 @@ the venue told before its answer, and compares. What a second look finds at the 
 ledger's order was not on its way in between: it is asked about by itself (35=H), so that the ledger
 can judge the answer, and noted when a third look finds it still.
 
-Invariant: nothing but questions is sent, and nothing is noted that a report on its way explains.
+What is noted as open at the venue and is no working order of ours is cancelled there, each time it
+is noted: whatever it traded, no hold would cover it.
+
+Invariant: nothing but questions and such cancels is sent, each cancel written down before it
+leaves; nothing is noted that a report on its way explains, and nothing cancelled that any shard has
+at work, one that hands its slot over included.
 """
 
 import itertools
@@ -20,10 +25,15 @@ from datetime import datetime
 from typing import Final
 
 from edge.gateway.metrics import GatewayMetrics
-from edge.gateway.order_check import Found, VenueOrder, compare, venue_order_of
+from edge.gateway.order_check import Found, VenueOrder, compare, is_unowned, venue_order_of
 from edge.gateway.outbound import Outbound
 from edge.gateway.positions import Positions
-from edge.gateway.translate import Fields, mass_status_fields, order_status_fields
+from edge.gateway.translate import (
+    UNOWNED_REQUEST,
+    Fields,
+    mass_status_fields,
+    order_status_fields,
+)
 from edge.gateway.venue_sessions import FIX42, VenueSession
 from edge.runtime.log import logger
 from functions.shared.domain.errors import PeerProtocolError, Retryable
@@ -41,7 +51,7 @@ PATIENCE_SECONDS = 30.0
 ASK_AT, NOTE_AT = 2, 3
 #: Orders that keep changing between looks are at work; after so many looks the others are noted.
 LOOKS_MOST = 10
-#: Questions about single orders in one look.
+#: Questions about single orders in one look, and cancels of orders that are not ours.
 ASKED_MOST = 1_000
 #: OrdStatus(39) of an order that is open.
 _OPEN: Final = frozenset("01")
@@ -81,7 +91,10 @@ class MassStatus:
         metrics: GatewayMetrics,
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        cancel_unowned: bool = True,
     ) -> None:
+        self._cancel_unowned = cancel_unowned
         self._sessions = sessions
         self._names = [session.name for session in sessions]
         self._outbound = outbound
@@ -94,6 +107,9 @@ class MassStatus:
         self._looks: dict[int, _Look] = {}
         self._numbers = itertools.count(1)
         self._run = f"{now():%Y%m%d%H%M%S}"
+        # From the time on, so that a process begins behind the numbers of the one before it.
+        first = int(now().timestamp()) % UNOWNED_REQUEST
+        self._cancels = itertools.count(UNOWNED_REQUEST + first)
 
     def changed(self, session: int, up: bool) -> None:
         """The session is on: look, whatever was found on the connection before. Or it is off."""
@@ -191,6 +207,7 @@ class MassStatus:
             self._put(session, look, look.again(self._monotonic() + AGAIN_SECONDS, found))
             return
         self._note(session, sure)
+        self._cancel(session, [f for f in sure if is_unowned(f, ours)], look.told)
         following = None
         if sure:  # look from time to time whether they are gone
             following = look.again(self._monotonic() + REVIEW_SECONDS, found)
@@ -224,6 +241,25 @@ class MassStatus:
                     session,
                     order_status_fields(tag, theirs.account, theirs.symbol, theirs.side),
                 )
+
+    def _cancel(self, session: int, found: Sequence[Found], told: Mapping[str, VenueOrder]) -> None:
+        """Cancels what is noted and not ours. Raises Retryable; the look is then made again."""
+        if not (found and self._cancel_unowned):
+            return
+        orders = [told[f.difference.subject] for f in found if f.difference.subject in told]
+        elsewhere = self._review.working_anywhere([o.order_id for o in orders if o.order_id])
+        for order in orders[:ASKED_MOST]:
+            if order.order_id in elsewhere:
+                continue
+            number = next(self._cancels)
+            self._review.note_cancel(self._names[session], order.tag, number)
+            self._outbound.cancel_unowned(session, order, number)
+            logger(__name__).error(
+                "an order at the venue is not ours: cancelling it",
+                session=self._names[session],
+                client_order_id=order.tag,
+                venue=str(order),
+            )
 
     def _note(self, session: int, sure: Sequence[Found]) -> None:
         name = self._names[session]

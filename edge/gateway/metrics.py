@@ -20,6 +20,9 @@ class GatewayMetrics:
         self.session_rejects = counter(
             "session_rejects", "our messages that the venue refused whole"
         )
+        self.unowned = counter(
+            "unowned_cancels", "cancels of orders at the venue that are no working orders of ours"
+        )
         self.resumed = counter("resumed", "times a session was started from its checkpoint")
         self.differences = Gauge(
             "outcry_gateway_differences",

@@ -7,10 +7,10 @@ or not: the sweep asks about it.
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from edge.gateway.translate import number_in
 from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.domain.money import NotADecimal, format_price, parse_decimal, parse_price
 from functions.shared.stores.venue_review import Difference, LedgerOrder
-from functions.shared.wire.commands import parse_client_order_tag
 
 _SIDES = {"1": "BUY", "2": "SELL"}
 _WORKING = frozenset({"PENDING", "OPEN", "PARTIALLY_FILLED"})
@@ -46,7 +46,7 @@ def venue_order_of(fields: Mapping[int, str]) -> VenueOrder:
         tag = fields[11]
         return VenueOrder(
             tag,
-            _order_id(tag),
+            number_in(tag),
             fields[1],
             fields[55],
             _SIDES[fields[54]],
@@ -77,6 +77,14 @@ def compare(ledger: Mapping[int, LedgerOrder], venue: Mapping[str, VenueOrder]) 
             yield Found(Difference("LOST_ORDER", ours.tag, _said(ours), ""), ours.version)
 
 
+def is_unowned(found: Found, ledger: Mapping[int, LedgerOrder]) -> bool:
+    """Whether what the venue has open is no working order of ours: whatever it trades, no hold
+    covers it."""
+    difference = found.difference
+    ours = ledger.get(number_in(difference.subject))
+    return difference.kind != "LOST_ORDER" and (ours is None or ours.status not in _WORKING)
+
+
 def _unequal(ours: LedgerOrder, theirs: VenueOrder) -> bool:
     here = (str(ours.user_id), ours.symbol, ours.side, ours.quantity, ours.filled)
     there = (theirs.account, theirs.symbol, theirs.side, theirs.quantity, theirs.filled)
@@ -96,10 +104,3 @@ def _terms(
 ) -> str:
     at = "the market" if price is None else format_price(price)
     return f"account {account} {side} {filled} of {quantity} {symbol} at {at}"
-
-
-def _order_id(tag: str) -> int:
-    try:
-        return parse_client_order_tag(tag)[0]
-    except ValueError:
-        return 0

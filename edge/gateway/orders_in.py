@@ -14,6 +14,7 @@ from edge.gateway.outbound import Outbound
 from edge.gateway.session import FixSessions
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
+from edge.runtime.stream_lag import StreamLag
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.streams import Delivered, Streams
 from functions.shared.wire.commands import decode_command, orders_stream
@@ -27,8 +28,11 @@ BLOCK_MS = 100
 class OrdersIn:
     """One thread for all sessions."""
 
-    def __init__(self, streams: Streams, sessions: FixSessions, outbound: Outbound) -> None:
+    def __init__(
+        self, streams: Streams, sessions: FixSessions, outbound: Outbound, lag: StreamLag
+    ) -> None:
         self._streams = streams
+        self._lag = lag
         self._sessions = sessions
         self._outbound = outbound
         self._held: dict[int, deque[Delivered]] = {
@@ -49,6 +53,7 @@ class OrdersIn:
                 self._send_held(on)
                 self._read(on)
                 self._send_held(on)
+                self._lag.look(orders_stream(number) for number in on)
             except Retryable as error:
                 logger(__name__).warning("order streams are away", detail=str(error))
                 if backoff.wait(stop):

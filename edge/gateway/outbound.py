@@ -13,8 +13,15 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from edge.gateway.metrics import GatewayMetrics
+from edge.gateway.order_check import VenueOrder
 from edge.gateway.round_trips import RoundTrips
-from edge.gateway.translate import Fields, command_fields, command_tag, status_fields
+from edge.gateway.translate import (
+    Fields,
+    command_fields,
+    command_tag,
+    status_fields,
+    unowned_cancel_fields,
+)
 from edge.runtime.log import logger
 from functions.shared.clock import trade_date
 from functions.shared.wire.commands import (
@@ -86,6 +93,16 @@ class Outbound:
     def is_over(self, command: OrderCommand) -> bool:
         """Whether it is a new order of an earlier day, by the business clock."""
         return isinstance(command, NewOrder) and command.trade_date < trade_date(self._now())
+
+    def cancel_unowned(self, session: int, order: VenueOrder, number: int) -> bool:
+        """Cancels an order of the venue that is no working order of ours. False when logged off."""
+        fields = unowned_cancel_fields(
+            order.tag, number, order.account, order.symbol, order.side, order.quantity, self._now()
+        )
+        if not self._engine.send(session, fields):
+            return False
+        self._metrics.unowned.labels(self._engine.names[session]).inc()
+        return True
 
     def ask_status(self, command: OrderCommand) -> bool:
         """Asks whether the venue knows the command's ClOrdID. False when logged off."""

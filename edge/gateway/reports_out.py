@@ -26,7 +26,8 @@ from functions.shared.domain.ids import partition_of_user, slot_of_order
 from functions.shared.stores.streams import Record, Streams
 from functions.shared.wire.executions import ExecutionReport, encode_execution, executions_stream
 
-#: Raw messages that broke the rules, for a person to look at; the key is the session.
+#: Raw messages that broke the rules, for a person to look at (`outcry orders lost`); the key is the
+#: numbering that their positions are of.
 REFUSED_STREAM = "executions-refused"
 BATCH_MOST = 500
 TAKE_SECONDS = 0.2
@@ -109,7 +110,8 @@ class ReportsOut:
                 logger(__name__).error("report refused", session=name, detail=str(error))
                 self._metrics.refused.labels(name).inc()
                 raw = item.raw.encode(errors="surrogateescape")  # the engine's reading of any byte
-                records[REFUSED_STREAM].append(Record(name, raw))
+                numbering = self._positions[item.session].numbering
+                records[REFUSED_STREAM].append(Record(numbering, raw))
                 settled.append((item.session, item.position, item.position))
                 continue
             records[self._stream_of(report)].append(
@@ -132,6 +134,8 @@ class ReportsOut:
             self._mass_status.heard(item.session, item.position, fields)
         if translate.is_mass_status(fields):
             return lambda: None
+        if translate.is_unowned_cancel(fields):
+            return partial(self._note_unowned, item.session, fields)
         if translate.is_duplicate_reject(fields):
             if fields[35] == "9":
                 return lambda: None  # the first one's answer is on its way, or will be asked for
@@ -151,6 +155,15 @@ class ReportsOut:
         # By the order's slot, which is its user's: a 35=9 may come without Account(1).
         user = report.user_id or slot_of_order(report.order_id)
         return executions_stream(partition_of_user(user, self._partitions))
+
+    def _note_unowned(self, session: int, fields: dict[int, str]) -> None:
+        logger(__name__).warning(
+            "the venue answers the cancel of an order that is not ours",
+            session=self._names[session],
+            client_order_id=fields.get(41, ""),
+            cancelled=fields.get(150) == "4",
+            detail=fields.get(58, ""),
+        )
 
     def _note_reject(self, session: int, fields: dict[int, str]) -> None:
         if fields.get(35) == "3":

@@ -8,6 +8,9 @@ nothing is taken to be sent while the sessions' lease is not held.
 
 The engine validates framing, CompIDs and times; it has no data dictionary, because a message it
 refused by one would use up its number and never reach us. `translate` judges the content.
+
+Each call into the engine gives the interpreter lock away and waits for it again, behind the other
+threads; so a message crosses as one string, whole, and is looked at on this side.
 """
 
 import re
@@ -26,6 +29,7 @@ from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.translate import Fields
 from edge.gateway.venue_sessions import FIX42, VENUE, Venue, VenueSession
 from edge.runtime.log import logger
+from functions.shared.domain.errors import InvariantViolated
 from functions.shared.settings import SettingsError
 
 HEARTBEAT_SECONDS = 10
@@ -33,8 +37,12 @@ HEARTBEAT_SECONDS = 10
 LOGOUT_SECONDS = 2.0
 
 _NEVER_REPLAYED = frozenset("DFGH")
-_HEADER_TAGS = frozenset({35, 97})
-_SEQUENCE_TOO_LOW = re.compile(r"MsgSeqNum too low, expecting ([0-9]{1,12})\b")
+#: What of a message decides here, in the header as the engine writes it.
+_MSG_TYPE = re.compile(r"\x0135=([^\x01]+)\x01")
+_MSG_SEQ_NUM = re.compile(r"\x0134=([0-9]+)\x01")
+_POSSIBLE_DUPLICATE = "\x0143=Y\x01"
+_BEGINS_ANEW = "\x01141=Y\x01"
+_SEQUENCE_TOO_LOW = re.compile(r"\x0158=[^\x01]*MsgSeqNum too low, expecting ([0-9]{1,12})\b")
 _LOGON, _LOGOUT = "A", "5"
 
 P = ParamSpec("P")
@@ -121,24 +129,26 @@ class _Application(quickfix.Application):  # type: ignore[misc]
 
     @_firewall
     def toAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        self._sessions.on_send(self._sessions.number(session_id), message)
+        self._sessions.on_send(self._sessions.number(session_id), message.toString())
 
     @_firewall
     def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
         # A resend by the session layer would send a stale order live; the engine fills the gap
         # instead, and the sweep asks the venue what it knows.
-        header = message.getHeader()
-        if header.isSetField(43) and header.getField(35) in _NEVER_REPLAYED:
+        raw = message.toString()
+        if _POSSIBLE_DUPLICATE in raw and _kind(raw) in _NEVER_REPLAYED:
             raise quickfix.DoNotSend
-        self._sessions.on_send(self._sessions.number(session_id), message)
+        self._sessions.on_send(self._sessions.number(session_id), raw)
 
     @_firewall
     def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        self._sessions.on_message(self._sessions.number(session_id), message, administrative=True)
+        number = self._sessions.number(session_id)
+        self._sessions.on_message(number, message.toString(), administrative=True)
 
     @_firewall
     def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        self._sessions.on_message(self._sessions.number(session_id), message, administrative=False)
+        number = self._sessions.number(session_id)
+        self._sessions.on_message(number, message.toString(), administrative=False)
 
 
 class FixSessions:
@@ -170,6 +180,7 @@ class FixSessions:
         self._log = message_log
         self._watchers: list[Callable[[int, bool], None]] = []
         self._ids = [quickfix.SessionID(s.version, s.name, VENUE) for s in sessions]
+        self._numbers = {each.toString(): number for number, each in enumerate(self._ids)}
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._application = _Application(self, failed)
         # The engine keeps no reference to what it is made of that Python's collector would see.
@@ -206,7 +217,7 @@ class FixSessions:
 
     def number(self, session_id: Any) -> int:
         """Which of our sessions the engine speaks of."""
-        return self.names.index(session_id.getSenderCompID().getValue())
+        return self._numbers[session_id.toString()]
 
     def start(self) -> None:
         """Connects the sessions that were resumed, and keeps them connected."""
@@ -249,12 +260,10 @@ class FixSessions:
         another process's."""
         if session not in self._logged_on or not self._held():
             return False
-        message = quickfix.Message()
-        header = message.getHeader()
-        if self._lines[session].version == FIX42:
+        version = self._lines[session].version
+        if version == FIX42:
             fields = fix42.outgoing(fields)
-        for tag, value in fields:
-            (header if tag in _HEADER_TAGS else message).setField(tag, value)
+        message = quickfix.Message(whole_message(version, fields), False)
         return bool(quickfix.Session.sendToTarget(message, self._ids[session]))
 
     def close(self) -> None:
@@ -287,21 +296,22 @@ class FixSessions:
         self.log_out(session, "waiting for the checkpoint")
         self._inbox.put_down(SessionDown(session))
 
-    def on_send(self, session: int, message: Any) -> None:
-        self._log.write(self.names[session], "OUT", message.toString())
-        if message.getHeader().getField(35) == _LOGOUT and _too_low(message) is not None:
+    def on_send(self, session: int, raw: str) -> None:
+        self._log.write(self.names[session], "OUT", raw)
+        if _kind(raw) == _LOGOUT and _too_low(raw) is not None:
             self._began_anew.add(session)  # the engine ends a session whose numbers went back
 
-    def on_message(self, session: int, message: Any, *, administrative: bool) -> None:
-        raw = message.toString()
+    def on_message(self, session: int, raw: str, *, administrative: bool) -> None:
         self._log.write(self.names[session], "IN", raw)
-        position = int(message.getHeader().getField(34))
-        kind = message.getHeader().getField(35)
-        if kind == _LOGOUT and (sender := _too_low(message)) is not None:
+        kind = _kind(raw)
+        if kind == _LOGOUT and (sender := _too_low(raw)) is not None:
             self._sender_expected[session] = sender
-        if kind == _LOGON and message.isSetField(141) and message.getField(141) == "Y":
+        if kind == _LOGON and _BEGINS_ANEW in raw:
             self._on_reset(session)
-        item = Received(session, position, administrative, raw, time.monotonic())
+        numbered = _MSG_SEQ_NUM.search(raw)
+        if numbered is None:
+            raise InvariantViolated("the engine hands on no message without MsgSeqNum(34)")
+        item = Received(session, int(numbered[1]), administrative, raw, time.monotonic())
         if not self._inbox.put(item):
             logger(__name__).error("inbox full", session=self.names[session])
             self.log_out(session, "reports can't be handed on")
@@ -314,7 +324,22 @@ class FixSessions:
             self.log_out(session, "the numbers began anew")
 
 
-def _too_low(logout: Any) -> int | None:
+def whole_message(version: str, fields: Fields) -> str:
+    """A message for the engine, which sets numbers, times, length and checksum. `fields`: MsgType
+    first. Raises ValueError for a value that would end its field."""
+    told = "".join(f"{tag}={value}\x01" for tag, value in fields)
+    if told.count("\x01") != len(fields):
+        raise ValueError(f"a field separator within a value: {told[:200]!r}")
+    return f"8={version}\x019=0\x01{told}10=000\x01"
+
+
+def _kind(raw: str) -> str:
+    """MsgType(35); it is the third field of every message."""
+    found = _MSG_TYPE.search(raw)
+    return "" if found is None else found[1]
+
+
+def _too_low(raw: str) -> int | None:
     """The number that whoever logs out had expected, when a lower one is why."""
-    match = _SEQUENCE_TOO_LOW.search(logout.getField(58)) if logout.isSetField(58) else None
+    match = _SEQUENCE_TOO_LOW.search(raw)
     return None if match is None else int(match[1])

@@ -44,6 +44,10 @@ _EXEC_TYPES: Final = frozenset("0458CFGHI")
 _TRADES: Final = frozenset("FG")
 _AMENDMENTS: Final = frozenset("GH")
 _UNJUDGED: Final = frozenset("6ED")
+#: Request numbers from here on are of cancels that the gateway itself asks for: no client's order
+#: is changed that often, and all of them fit in 31 bits.
+UNOWNED_REQUEST: Final = 1_000_000_000
+_CANCEL_ANSWERS: Final = frozenset("46")
 #: MsgType(35) of what the venue announces: phases, states of securities, listings, mass cancels.
 _ANNOUNCEMENTS: Final = frozenset("hfdr")
 
@@ -103,6 +107,43 @@ def order_status_fields(tag: str, account: str, symbol: str, side: str) -> Field
 def mass_status_fields(request: str) -> Fields:
     """An OrderMassStatusRequest (35=AF) for all open orders of the session."""
     return [(35, "AF"), (584, request), (585, "7")]
+
+
+def unowned_cancel_fields(
+    tag: str, number: int, account: str, symbol: str, side: str, quantity: int, now: datetime
+) -> Fields:
+    """An OrderCancelRequest (35=F) for an order of the venue that no hold of ours covers. Its
+    ClOrdID is of our form, with a `number` from UNOWNED_REQUEST on, and order 0 where `tag` is none
+    of ours."""
+    return [
+        (35, "F"),
+        (11, client_order_tag(number_in(tag), number)),
+        (1, account),
+        (55, symbol),
+        (54, _SIDES[side]),
+        (38, str(quantity)),
+        (60, format_utc_timestamp(now)),
+        (41, tag),
+    ]
+
+
+def is_unowned_cancel(fields: Mapping[int, str]) -> bool:
+    """Whether a report, of no trade, answers such a cancel: the ledger knows nothing of it."""
+    kind = fields.get(35)
+    if kind != "9" and (kind != "8" or fields.get(150) not in _CANCEL_ANSWERS):
+        return False
+    try:
+        return parse_client_order_tag(fields.get(11, ""))[1] >= UNOWNED_REQUEST
+    except ValueError:
+        return False
+
+
+def number_in(tag: str) -> int:
+    """The order number in a ClOrdID; 0 when it is none of ours."""
+    try:
+        return parse_client_order_tag(tag)[0]
+    except ValueError:
+        return 0
 
 
 def is_mass_status(fields: Mapping[int, str]) -> bool:

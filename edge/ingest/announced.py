@@ -74,6 +74,7 @@ class Announced:
         self._classes = dict(classes)
         self._phases: dict[SecurityClass, PhaseTold] = {}
         self._told: dict[str, SecurityTold] = {}
+        self._lifted: dict[str, datetime] = {}
         self._unconfirmed: set[str] = set()
         self._dirty: set[str] = set()
         self._news: dict[tuple[str, str], MarketNews] = {}
@@ -98,12 +99,17 @@ class Announced:
             self._unconfirmed.discard(told.symbol)
             known = self._told.get(told.symbol)
             if known is None or _is_news(told, known):
+                if told.phase in _HALTS:
+                    self._lifted.pop(told.symbol, None)
+                elif self._is_halted(told.symbol):
+                    self._lifted[told.symbol] = told.at
                 self._tell(_security_news(told))
                 self._told[told.symbol] = told
                 self._dirty.add(told.symbol)
 
     def settle(self, symbol: str) -> None:
-        """A snapshot of the symbol came: a halt that was not told since the logon has ended."""
+        """A snapshot of the symbol came: a halt that was not told since the logon has ended; when
+        it did is not known."""
         if symbol in self._unconfirmed:
             self._unconfirmed.discard(symbol)
             told = self._told[symbol]._replace(phase=Phase.OPEN, text="")
@@ -146,7 +152,8 @@ class Announced:
             return Announcement(phase.phase, phase.at, text=phase.text)
         halt = told.phase if told.phase in _HALTS else None
         text = told.text if halt is not None else phase.text
-        return Announcement(phase.phase, phase.at, halt, text, told.band, told.at)
+        lifted_at = self._lifted.get(told.symbol)
+        return Announcement(phase.phase, phase.at, halt, text, told.band, told.at, lifted_at)
 
 
 def _is_news(told: PhaseTold | SecurityTold, known: PhaseTold | SecurityTold) -> bool:

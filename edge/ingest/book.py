@@ -20,6 +20,7 @@ from edge.ingest.entries import (
     VOLUME,
     Entry,
 )
+from edge.ingest.minutes import Minutes, OpenMinute
 from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.domain.money import NotADecimal, divide_half_up, parse_price
 from functions.shared.wire.day_figures import DayFigures
@@ -88,7 +89,7 @@ class SymbolState:
     """The last values of one symbol; prices in ten-thousandths of a rupee."""
 
     __slots__ = (
-        "close", "day_moved", "high", "last_quantity", "levels", "low", "ltp", "open",
+        "close", "day_moved", "high", "last_quantity", "levels", "low", "ltp", "minute", "open",
         "partition", "seq", "symbol", "timestamp_ms", "token", "traded", "turnover", "volume",
     )  # fmt: skip
 
@@ -97,6 +98,7 @@ class SymbolState:
         self.partition = partition_of_symbol(symbol)
         self.timestamp_ms = self.ltp = self.last_quantity = self.close = 0
         self.levels = list(NO_LEVELS)
+        self.minute = OpenMinute()
         self.start_day()
 
     def start_day(self) -> None:
@@ -140,10 +142,13 @@ class SymbolState:
 
 
 class Book:
-    """All symbols. `first_seq` must exceed every sequence number an earlier holder gave out."""
+    """All symbols. `first_seq` must exceed every sequence number an earlier holder gave out;
+    `minutes` makes candles of the trades, None when nobody keeps them."""
 
-    def __init__(self, tokens: Mapping[str, int], first_seq: int = 0) -> None:
-        self._tokens, self._first_seq = tokens, first_seq
+    def __init__(
+        self, tokens: Mapping[str, int], first_seq: int = 0, minutes: Minutes | None = None
+    ) -> None:
+        self._tokens, self._first_seq, self._minutes = tokens, first_seq, minutes
         self._states: dict[bytes, SymbolState] = {}
         self._dirty: set[SymbolState] = set()
         self._prices, self._integers = _Prices(), _Integers()
@@ -151,6 +156,11 @@ class Book:
 
     def apply(self, entries: Iterable[Entry], timestamp_ms: int) -> None:
         """Takes the entries of a 35=X. Raises PeerProtocolError at the first unreadable one."""
+        minute = 0 if self._minutes is None else self._minutes.of(timestamp_ms)
+        self._take(entries, timestamp_ms, minute)
+
+    def _take(self, entries: Iterable[Entry], timestamp_ms: int, minute: int) -> None:
+        """Takes entries; their trades are of that minute, or of none: 0."""
         states, dirty = self._states, self._dirty
         prices, integers, offsets = self._prices, self._integers, _OFFSETS
         count = 0
@@ -167,7 +177,7 @@ class Book:
                     step = (prices[price], integers[size], integers[orders])
                     state.levels[at : at + LEVEL_WIDTH] = step
             else:
-                self._figure(state, action, kind, price, size)
+                self._figure(state, action, kind, price, size, minute)
             state.timestamp_ms = timestamp_ms
             dirty.add(state)
         self.updates += count
@@ -177,7 +187,14 @@ class Book:
         state = self._states.get(symbol) or self._add(symbol)
         state.levels[:] = NO_LEVELS
         told: list[Entry] = [(NEW, entry[1], symbol, *entry[3:]) for entry in entries]
-        self.apply(told, timestamp_ms)
+        if self._minutes is None:
+            self._take(told, timestamp_ms, 0)
+            return
+        minute, volume = self._minutes.of(timestamp_ms), state.volume
+        if state.minute.number != minute:
+            self._minutes.complete(state)
+        self._take(told, timestamp_ms, 0)
+        self._minutes.seen(state, minute, volume)
 
     def take_dirty(self) -> set[SymbolState]:
         """The symbols that changed since this was last asked."""
@@ -201,23 +218,36 @@ class Book:
             state.seq = max(state.seq, first_seq)
         self.mark_all()
 
+    def states(self) -> Iterable[SymbolState]:
+        """Every symbol that anything is known of."""
+        return self._states.values()
+
     def _figure(
-        self, state: SymbolState, action: bytes, kind: bytes, price: bytes, size: bytes
+        self, state: SymbolState, action: bytes, kind: bytes, price: bytes, size: bytes, minute: int
     ) -> None:
         """One of the day's figures. A deleted one is unknown from then on: a day began."""
         state.day_moved = True
         if kind == TRADE:
             if action != DELETE:
-                state.trade(self._prices[price], self._integers[size])
+                value = self._prices[price]
+                if minute and self._minutes is not None:
+                    self._minutes.trade(state, minute, value)
+                state.trade(value, self._integers[size])
         elif kind == VOLUME:
             volume = self._integers[size]
             if volume < state.volume:
-                state.start_day()
+                self._start_day(state)
             state.volume = volume
         elif (name := _DAY_PRICES.get(kind)) is not None:
             setattr(state, name, 0 if action == DELETE else self._prices[price])
             if kind == PREVIOUS_CLOSE and not state.ltp:
                 state.ltp = state.close  # until the first trade, as every broker shows it
+
+    def _start_day(self, state: SymbolState) -> None:
+        if self._minutes is not None:
+            self._minutes.complete(state)
+        state.start_day()
+        state.minute = OpenMinute()
 
     def _add(self, symbol: bytes) -> SymbolState:
         if len(symbol) > SYMBOL_BYTES_MAX or len(self._states) >= SYMBOLS_MAX:

@@ -23,8 +23,10 @@ from prometheus_client import REGISTRY
 from edge.ingest.announced import Announced
 from edge.ingest.arbiter import HoldLimits
 from edge.ingest.book import Book
+from edge.ingest.candles import CandleKeeper
 from edge.ingest.feed import FeedPair
 from edge.ingest.metrics import IngestMetrics
+from edge.ingest.minutes import Minutes
 from edge.ingest.publish import Publisher
 from edge.runtime.backoff import Backoff
 from edge.runtime.health import serve_health
@@ -35,6 +37,7 @@ from functions.shared.clock import open_clock, trade_date, wall_now
 from functions.shared.domain.errors import Fenced, Retryable
 from functions.shared.domain.instruments import Instrument
 from functions.shared.settings import Settings, SettingsError, split_address
+from functions.shared.stores.candles import CandleStore
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.leases import INGEST, LedgerLeases
 from functions.shared.stores.postgres import Database
@@ -48,7 +51,7 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class IngestSettings(Settings, frozen=True, kw_only=True):
-    """What ingest reads at start."""
+    """What ingest reads at start. Without a `clickhouse_url` nobody keeps candles."""
 
     postgres_urls: tuple[str, ...]
     valkey_url: str
@@ -57,6 +60,8 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     venue_feed_b: str | None = None
     instance: str | None = None
     clock: str = "real"
+    clickhouse_url: str | None = None
+    candles_waiting: int = 200_000
     feed_sessions: Count = 2
     feed_first_session: Count = 1
     feed_hold_ms: Count = 250
@@ -67,11 +72,15 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
 
 
 class Ingest:
-    """The parts of one process, joined."""
+    """The parts of one process, joined. Raises SettingsError for an address or a clock that can't
+    be opened."""
 
     def __init__(self, settings: IngestSettings, threads: Threads, lease: Lease) -> None:
         self._settings, self._threads, self._lease = settings, threads, lease
         self._clock = open_clock(settings.clock)
+        self._store = None
+        if settings.clickhouse_url is not None:
+            self._store = CandleStore.open(settings.clickhouse_url)
         self._metrics: IngestMetrics | None = None
 
     def state(self) -> tuple[bool, str]:
@@ -91,10 +100,14 @@ class Ingest:
                 await self._work(instruments, writer)
         finally:
             await writer.close()
+            if self._store is not None:
+                self._store.close()
 
     async def _work(self, instruments: Mapping[str, Instrument], writer: QuoteWriter) -> None:
         settings = self._settings
-        book = Book({symbol: row.token for symbol, row in instruments.items()})
+        minutes = Minutes(self._clock.business_at, settings.candles_waiting)
+        tokens = {symbol: row.token for symbol, row in instruments.items()}
+        book = Book(tokens, minutes=minutes if self._store is not None else None)
         announced = Announced({symbol: row.security_class for symbol, row in instruments.items()})
         feeds = self._feeds(instruments, book, announced)
         publisher = self._publisher = Publisher(
@@ -107,11 +120,16 @@ class Ingest:
             batch_seconds=settings.ingest_batch_ms / 1000,
             stale_seconds=settings.feed_stale_ms / 1000,
         )
-        self._metrics = IngestMetrics(book, feeds, publisher)
+        keepers = []
+        if self._store is not None:
+            most = settings.candles_waiting
+            keepers.append(CandleKeeper(book, minutes, self._store, wall_now, most))
+        self._metrics = IngestMetrics(book, feeds, publisher, keepers)
         REGISTRY.register(self._metrics)
         self._threads.start("lease", self._hold)
         tasks = [asyncio.create_task(publisher.run())]
         tasks += [asyncio.create_task(feed.run()) for feed in feeds]
+        tasks += [asyncio.create_task(keeper.run()) for keeper in keepers]
         stopped = asyncio.create_task(asyncio.to_thread(self._threads.stop.wait))
         await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
         self._threads.stop.set()

@@ -6,6 +6,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from edge.ingest.book import Book
+from edge.ingest.candles import CandleKeeper
 from edge.ingest.feed import FeedPair
 from edge.ingest.publish import Publisher
 
@@ -13,11 +14,18 @@ from edge.ingest.publish import Publisher
 class IngestMetrics(Collector):
     """Reads plain integers the loop writes; a torn read shows a value a moment old at worst."""
 
-    def __init__(self, book: Book, feeds: Sequence[FeedPair], publisher: Publisher) -> None:
+    def __init__(
+        self,
+        book: Book,
+        feeds: Sequence[FeedPair],
+        publisher: Publisher,
+        keepers: Sequence[CandleKeeper] = (),
+    ) -> None:
         self._book, self._feeds, self._publisher = book, feeds, publisher
+        self._keepers = keepers
 
     def state(self) -> tuple[bool, str]:
-        """Ready when every feed is fresh and batches get out."""
+        """Ready when every feed is fresh and batches get out; candles can wait."""
         stale = [feed.sender for feed in self._publisher.stale_feeds()]
         if stale:
             return False, f"stale feed: {', '.join(stale)}"
@@ -81,6 +89,24 @@ class IngestMetrics(Collector):
         yield behind
         yield copies
         yield faults
+        for keeper in self._keepers:
+            yield from _of_candles(keeper)
+
+
+def _of_candles(keeper: CandleKeeper) -> Iterator[Metric]:
+    yield _counter("outcry_ingest_candles", "candles written, each copy", keeper.written)
+    yield _counter("outcry_ingest_candle_failures", "writes not taken", keeper.failures)
+    yield _counter(
+        "outcry_ingest_candles_dropped", "candles given up, the oldest that waited", keeper.dropped
+    )
+    yield GaugeMetricFamily(
+        "outcry_ingest_candles_waiting", "candles that wait for their store", value=keeper.waiting
+    )
+    yield GaugeMetricFamily(
+        "outcry_ingest_candle_store_away",
+        "1 while the candles' store does not answer",
+        value=float(keeper.away),
+    )
 
 
 def _counter(name: str, documentation: str, value: int) -> CounterMetricFamily:

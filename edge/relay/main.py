@@ -20,23 +20,22 @@ from edge.runtime.lease import Lease, holder_of
 from edge.runtime.log import configure_logging, logger
 from edge.runtime.threads import Threads
 from functions.shared.domain.errors import Retryable
-from functions.shared.settings import Settings
+from functions.shared.settings import StreamSettings
 from functions.shared.stores.channels import OUTBOX_HINT, Channels
 from functions.shared.stores.leases import RELAY, LedgerLeases
 from functions.shared.stores.outbox import Outbox
 from functions.shared.stores.postgres import Shards
-from functions.shared.stores.streams import open_streams
+from functions.shared.stores.streams import streams_of
 
 #: A shard is added by a person, and its outbox is empty at first.
 NEW_SHARD_SECONDS = 1.0
 
 
-class RelaySettings(Settings, frozen=True, kw_only=True):
+class RelaySettings(StreamSettings, frozen=True, kw_only=True):
     """What the relay reads at start."""
 
     postgres_urls: tuple[str, ...]
     valkey_url: str
-    streams_url: str
     health: str
     instance: str | None = None
     order_sessions: int = 2
@@ -124,7 +123,7 @@ def main() -> int:
     settings = RelaySettings.from_environment()
     configure_logging("relay", settings.log_level)
     channels = Channels(settings.valkey_url)
-    streams = open_streams(settings.streams_url)
+    streams = streams_of(settings)
     metrics = RelayMetrics(REGISTRY)
 
     def open_drain(number: int, shards: Shards, lease: Lease) -> Drain:

@@ -13,6 +13,7 @@ import msgspec
 
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
+from edge.runtime.stream_lag import StreamLag
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.streams import Delivered, Streams
 from functions.shared.stores.waiting_orders import STANDS_BY, WatchedOrder, ratchet_of
@@ -76,12 +77,14 @@ class Feed:
         self,
         source: Source,
         streams: Streams,
+        lag: StreamLag,
         load: Callable[[list[WatchedOrder]], None],
         take: Callable[[list[Change]], None],
         held: Callable[[], bool],
     ) -> None:
         self._source = source
         self._streams = streams
+        self._lag = lag
         self._load = load
         self._take = take
         self._held = held
@@ -119,6 +122,7 @@ class Feed:
                 self._take(changes)
             self._check_held()
             self._streams.acknowledge(stream, GROUP, [record.id for record in records])
+        self._lag.look([LEDGER_EVENTS_STREAM])
 
     def _check_held(self) -> None:
         if not self._held():

@@ -22,19 +22,20 @@ from prometheus_client import REGISTRY
 from edge.runtime.health import State, serve_health
 from edge.runtime.lease import Lease, holder_of
 from edge.runtime.log import configure_logging, logger
+from edge.runtime.stream_lag import StreamLag
 from edge.runtime.threads import Threads
 from edge.triggers.asking import Asking
 from edge.triggers.book import TriggerBook
-from edge.triggers.feed import Change, Ended, Feed
+from edge.triggers.feed import GROUP, Change, Ended, Feed
 from edge.triggers.metrics import TriggerMetrics
 from functions.shared.clock import micros, open_clock, wall_now
 from functions.shared.domain.errors import PeerProtocolError, Retryable
-from functions.shared.settings import Settings, SettingsError
+from functions.shared.settings import SettingsError, StreamSettings
 from functions.shared.stores.leases import TRIGGERS, LedgerLeases
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.seen_prices import keep_seen, read_seen
-from functions.shared.stores.streams import open_streams
+from functions.shared.stores.streams import streams_of
 from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.stores.waiting_orders import WaitingOrders, WatchedOrder
@@ -46,12 +47,11 @@ ASK_AGAIN_TICKS: Final = 10
 LOOK_SECONDS: Final = 0.25
 
 
-class TriggerSettings(Settings, frozen=True, kw_only=True):
+class TriggerSettings(StreamSettings, frozen=True, kw_only=True):
     """What the triggers read at start."""
 
     postgres_urls: tuple[str, ...]
     valkey_url: str
-    streams_url: str
     health: str
     instance: str | None = None
     clock: str = "real"
@@ -70,15 +70,17 @@ class Triggers:
         self._metrics.watched.set_function(lambda: len(self._book))
         self._metrics.unanswered.set_function(lambda: self._book.unanswered)
         self._orders = WaitingOrders(Shards(settings.postgres_urls, "triggers"))
+        streams = streams_of(settings)
         self._feed = Feed(
             self._orders,
-            open_streams(settings.streams_url),
+            streams,
+            StreamLag(streams, GROUP, REGISTRY),
             self._on_loop_load,
             self._on_loop_take,
             lease.held,
         )
         self._asking = Asking(
-            open_streams(settings.streams_url),
+            streams_of(settings),
             settings.execution_partitions,
             self._metrics,
             lease.held,

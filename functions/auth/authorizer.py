@@ -1,31 +1,25 @@
 """The gateway's authorizer: the same verifier as every function, one step earlier.
 
-Invariant: it lets in or refuses; no function trusts its word, each verifies the bearer again. Its
-answers must not be cached (`ReauthorizeEvery: 0`), or a session that ended would linger.
+Invariant: it lets in or refuses, and says by which code; no function trusts its word, each verifies
+the bearer again. Its answers must not be cached (`ReauthorizeEvery: 0`), or a session that ended
+would linger.
 """
 
 from typing import Any, Literal
 
 from functions.shared.domain.errors import Refused
 from functions.shared.runtime import composition
+from functions.shared.runtime.codes import CODES
 from functions.shared.runtime.http import bearer_of
 from functions.shared.runtime.logs import logger
 
-#: The one message that API Gateway answers with 401; any other is a 500.
-_UNAUTHORIZED = "Unauthorized"
-
-
-class Unauthorized(Exception):
-    """Tells API Gateway to answer 401."""
-
-    def __init__(self) -> None:
-        super().__init__(_UNAUTHORIZED)
-
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """An IAM policy for a TOKEN or REQUEST authorizer's event. Raises Unauthorized.
+    """An IAM policy for a TOKEN or REQUEST authorizer's event. A Deny has `code`, `title` and
+    `detail`, from which the template makes the 401 (ACCESS_DENIED): an error would say
+    "Unauthorized" and nothing more.
 
-    Retryable passes through: the gateway answers 500, and nobody is let in.
+    Retryable passes through: the gateway answers 503, and nobody is let in.
     """
     try:
         principal = composition.stores().verifier.verify(bearer_of(_header(event)))
@@ -34,7 +28,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if refusal.code == "WRONG_REGION":
             # The function answers 421 with where to go; from here the client would get no address.
             return _policy("elsewhere", "Allow", event["methodArn"], {})
-        raise Unauthorized from None
+        why = {"code": refusal.code, "title": CODES[refusal.code], "detail": str(refusal)}
+        return _policy("nobody", "Deny", event["methodArn"], why)
     return _policy(
         str(principal.user_id),
         "Allow",

@@ -15,6 +15,7 @@ from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Refused, Retryable
 from functions.shared.domain.money import format_amount, format_price, value_of
 from functions.shared.domain.orders import Product
+from functions.shared.domain.valuation import day_base, unrealised
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.runtime.logs import logger
@@ -169,36 +170,28 @@ def _worth(holding: HoldingFacts, quote: Quote | None) -> int | None:
 
 
 def _day_pnl(holding: HoldingFacts, quote: Quote | None) -> int | None:
-    """Shares bought today moved from what they cost, the others from yesterday's close; the average
-    cost stands for the price of the day's buys."""
     if quote is None:
         return None
-    earlier = holding.quantity - holding.bought_today
-    base = value_of(earlier, quote.close or quote.ltp)
-    base += holding.cost * holding.bought_today // holding.quantity
+    close = quote.close or quote.ltp
+    base = day_base(holding.quantity, holding.bought_today, holding.cost, close)
     return value_of(holding.quantity, quote.ltp) - base
 
 
 def _position(position: PositionFacts, quote: Quote | None) -> dict[str, object]:
-    unrealised = _unrealised(position, quote)
+    gain = _unrealised(position, quote)
     return {
         **render_position(position),
         "ltp": _ltp(quote),
         "value": _amount(None if quote is None else value_of(position.net, quote.ltp)),
-        "unrealised_pnl": _amount(unrealised),
-        "day_pnl": _amount(None if unrealised is None else position.realised + unrealised),
+        "unrealised_pnl": _amount(gain),
+        "day_pnl": _amount(None if gain is None else position.realised + gain),
     }
 
 
 def _unrealised(position: PositionFacts, quote: Quote | None) -> int | None:
-    """What closing it at the last price would bring beyond what it was entered at. A delivery sale
-    of shares held before is open until the day ends: it would be closed by buying them back."""
     if position.net == 0:
         return 0
-    if quote is None:
-        return None
-    entered = position.open_value if position.net > 0 else -position.open_value
-    return value_of(position.net, quote.ltp) - entered
+    return None if quote is None else unrealised(position.net, position.open_value, quote.ltp)
 
 
 def _ltp(quote: Quote | None) -> str | None:

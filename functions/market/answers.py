@@ -148,7 +148,7 @@ def instrument_answer(
         name=instrument.name,
         isin=instrument.isin,
         sector=instrument.sector,
-        kind=instrument.kind,
+        kind="EQUITY" if instrument.kind == "EQUITY" else "INDEX",
         tick=format_price(instrument.tick),
         lot=instrument.lot,
         series=instrument.series,

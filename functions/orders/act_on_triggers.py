@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from functions.shared.bookkeeping import changing, reading, releasing
-from functions.shared.bookkeeping.checking import load_facts
+from functions.shared.bookkeeping.checking import load_standing_facts
 from functions.shared.clock import from_micros, trade_date, wall_now
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, NotFound, Refused, Retryable
@@ -95,7 +95,7 @@ def act(stores: Stores, command: TriggerCommand) -> None:
 
 def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
     """Raises Refused when it can't be judged or sent now."""
-    facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
+    facts = load_standing_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
     facts.require_route()
     product, side, kind = Product(order.product), Side(order.side), OrderType(order.type)
     tick, phase = command.tick, facts.status.phase

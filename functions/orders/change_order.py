@@ -12,7 +12,7 @@ from functions.shared.bookkeeping import changing, reading
 from functions.shared.bookkeeping.checking import load_facts
 from functions.shared.clock import from_micros, trade_date
 from functions.shared.domain.calendar import market_status
-from functions.shared.domain.errors import Conflict, Refused
+from functions.shared.domain.errors import Conflict, Refused, Retryable
 from functions.shared.domain.legs import LegName
 from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status, Validity
 from functions.shared.domain.plans import SLICE_PREFIX
@@ -48,29 +48,53 @@ def modify_order(
     """202 with the order, its change on the way, or made if the order waits for its trigger.
     `quantity` is the new total, `price` the new limit; what is None stays. Raises as
     `cancel_order`, and Refused 422 for a broken rule."""
+    asked = changing.Asked(quantity, price, trigger_price)
+    try:
+        changed = _ask(stores, user_id, order_id, request_id, version, asked)
+    except (Refused, Conflict, Retryable):  # of this moment: a known id has its first answer
+        known = changing.recall(stores.shards, user_id, order_id, request_id, version, asked)
+        if known is None:
+            raise
+        changed = known
+    if changed.rules:
+        raise refusal(changed.order, changed.rules)
+    _wake(stores, user_id)
+    return respond(render_order(changed.order), HTTPStatus.ACCEPTED)
+
+
+def _ask(
+    stores: Stores,
+    user_id: int,
+    order_id: int,
+    request_id: str,
+    version: int | None,
+    asked: changing.Asked,
+) -> changing.Changed:
+    """Judges the change and asks the ledger for it. Raises as `modify_order`."""
     order, limit_price = reading.order(stores.shards, user_id, order_id)
-    _require_changeable(order, quantity, price, trigger_price)
+    _require_changeable(order, asked)
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
     today = facts.status.trade_date  # what is due settles by it, whichever session it is for
     waits = order.status == Status.TRIGGER_PENDING
     if order.releases_at is not None and waits:
         facts = facts.of_session(trade_date(from_micros(order.releases_at)))
+    trigger_price = asked.trigger_price
     if waits and order.leg == LegName.TARGET:
-        trigger_price = price
+        trigger_price = asked.price
     if waits:
         intent = OrderIntent(
-            Side(order.side), OrderType(order.type), quantity or order.quantity,
-            price or order.price, order.disclosed_quantity, trigger_price or order.trigger_price,
+            Side(order.side), OrderType(order.type), asked.quantity or order.quantity,
+            asked.price or order.price, order.disclosed_quantity,
+            trigger_price or order.trigger_price,
         )  # fmt: skip
     else:
         facts.require_route()
         # A market order rests at its protected price; judged as the limit it is at the venue.
         intent = OrderIntent(
-            Side(order.side), OrderType.LIMIT, quantity or order.quantity, price or limit_price,
-            order.disclosed_quantity,
+            Side(order.side), OrderType.LIMIT, asked.quantity or order.quantity,
+            asked.price or limit_price, order.disclosed_quantity,
         )  # fmt: skip
-    judgement = facts.judge(intent, Product(order.product))
-    changed = changing.request_modify(
+    return changing.request_modify(
         stores.shards,
         user_id,
         order_id,
@@ -78,21 +102,17 @@ def modify_order(
         version,
         today,
         facts.now,
-        changing.Asked(quantity, price, trigger_price),
+        asked,
         intent.quantity,
-        judgement,
+        facts.judge(intent, Product(order.product)),
+        trigger_price,
     )
-    if changed.rules:
-        raise refusal(changed.order, changed.rules)
-    _wake(stores, user_id)
-    return respond(render_order(changed.order), HTTPStatus.ACCEPTED)
 
 
-def _require_changeable(
-    order: OrderFacts, quantity: int | None, price: int | None, trigger_price: int | None
-) -> None:
+def _require_changeable(order: OrderFacts, asked: changing.Asked) -> None:
     """Raises Refused 400 for a field that the order has not, Conflict for what can't be changed of
     an order of its kind."""
+    quantity, price, trigger_price = asked.quantity, asked.price, asked.trigger_price
     if OrderType(order.type) not in PRICED and price is not None:
         raise Refused(400, "INVALID_REQUEST", f"price: a {order.type} order has none")
     if order.client_order_id.startswith(SLICE_PREFIX):

@@ -12,7 +12,6 @@ from functions.shared.bookkeeping.checking import OrderRequest, PublicFacts, loa
 from functions.shared.bookkeeping.placing import (
     Placed,
     Placement,
-    RateReached,
     place,
     place_many,
     recall,
@@ -113,14 +112,6 @@ def _status_of(placed: Placed) -> HTTPStatus:
     return HTTPStatus.OK if placed.outcome == "REPLAY" else HTTPStatus.ACCEPTED
 
 
-def rate_limited(reached: RateReached) -> Refused:
-    """The 429 of an order above the account's rate."""
-    return Refused(
-        429, "RATE_LIMITED", f"at most {reached.most} orders a {reached.per}",
-        retry_after_seconds=-(-reached.wait_ms // 1000), per=reached.per, limit=reached.most,
-    )  # fmt: skip
-
-
 def refusal(order: OrderFacts, rules: list[dict[str, object]]) -> Refused:
     """The 422 of an order, or of a change to one, that breaks rules."""
     codes = ", ".join(str(rule["code"]) for rule in rules)
@@ -133,7 +124,7 @@ def refusal(order: OrderFacts, rules: list[dict[str, object]]) -> Refused:
 def _order_of(placed: Placed, client_order_id: str) -> OrderFacts:
     """The order that was accepted. Raises Refused and Conflict for one that was not."""
     if placed.reached is not None:
-        raise rate_limited(placed.reached)
+        raise placed.reached.refused()
     if placed.outcome == "KEY_REUSED":
         raise Conflict("ID_REUSED", f"{client_order_id} was used for another order")
     if placed.order is None:

@@ -62,12 +62,12 @@ def open_plan(stores: Stores, user_id: int, request: PlanRequest) -> Response[st
     if known is not None:
         return _answer(stores, PlanOf(user_id, known), HTTPStatus.OK)
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, request.symbol)
-    curve = None
+    curves: Sequence[VolumeCurve] = ()
     if request.kind is PlanKind.VWAP:
-        curve = planning.volume_curve(
+        curves = planning.volume_curves(
             stores.shards, user_id, facts.instrument.symbol, facts.hours, facts.status.trade_date
         )
-    wanted = _judged(request, facts, curve)
+    wanted = _judged(request, facts, curves)
     today = facts.status.trade_date
     outcome, plan_id = planning.open_plan(stores.shards, user_id, wanted, today, facts.now)
     if outcome == "TOO_MANY":
@@ -112,8 +112,9 @@ def refusal(rules: Sequence[Rule]) -> Refused:
     )  # fmt: skip
 
 
-def _judged(request: PlanRequest, facts: PublicFacts, curve: VolumeCurve | None) -> NewPlan:
-    """The plan with its slices. Raises Refused with every rule that it breaks."""
+def _judged(request: PlanRequest, facts: PublicFacts, curves: Sequence[VolumeCurve]) -> NewPlan:
+    """The plan with its slices; a VWAP goes by one of the `curves`. Raises Refused with every rule
+    that it breaks."""
     starts_at = request.starts_at or facts.now
     day_ends = session_end(facts.status.trade_date, facts.hours)
     ends_at = request.ends_at or day_ends
@@ -122,7 +123,7 @@ def _judged(request: PlanRequest, facts: PublicFacts, curve: VolumeCurve | None)
     rules = plan_rules(
         window, request.quantity, lot, product, facts.now, facts.status.trade_date, facts.hours
     )
-    slices = [] if rules else _slices(request, window, lot, curve)
+    curve, slices = (None, []) if rules else _slices(request, window, lot, curves)
     largest = max((each.planned for each in slices), default=lot)
     if starts_at > facts.now:  # its session is what counts, and each slice is judged in it
         facts = replace(facts, status=replace(facts.status, phase=Phase.OPEN))
@@ -150,26 +151,37 @@ def _judged(request: PlanRequest, facts: PublicFacts, curve: VolumeCurve | None)
 
 
 def _slices(
-    request: PlanRequest, window: Window, lot: int, curve: VolumeCurve | None
-) -> list[PlannedSlice]:
-    """Raises Refused 503 NO_RULES when the curve expects nothing of the whole window."""
+    request: PlanRequest, window: Window, lot: int, curves: Sequence[VolumeCurve]
+) -> tuple[VolumeCurve | None, list[PlannedSlice]]:
+    """With the curve that a VWAP's were weighed by. Raises as `_weights`."""
     if request.kind is PlanKind.ICEBERG:
         parts = equal_parts(request.quantity, window.count, lot)
-        return [PlannedSlice(due_at=None, planned=part) for part in parts]
+        return None, [PlannedSlice(due_at=None, planned=part) for part in parts]
     if request.interval is None:
         raise InvariantViolated("a timed plan without an interval")
     times = slice_times(window.starts_at, window.ends_at, request.interval)
     parts = equal_parts(request.quantity, len(times), lot)
-    volumes: list[int | None] = [None] * len(times)
-    if curve is not None:
-        weights = [curve.expected(*both) for both in pairwise([*times, window.ends_at])]
-        if not sum(weights):
-            raise Refused(503, "NO_RULES", "no volume is expected in that window")
-        parts, volumes = apportion(request.quantity, weights, lot), [*weights]
-    return [
+    volumes: Sequence[int | None] = [None] * len(times)
+    curve = None
+    if curves:
+        curve, weights = _weights(curves, [*times, window.ends_at])
+        parts, volumes = apportion(request.quantity, weights, lot), weights
+    return curve, [
         PlannedSlice(due_at=at.isoformat(), planned=part, expected=volume)
         for at, part, volume in zip(times, parts, volumes, strict=True)
     ]
+
+
+def _weights(
+    curves: Sequence[VolumeCurve], times: Sequence[datetime]
+) -> tuple[VolumeCurve, list[int]]:
+    """What is expected from each time to the next, by the first curve that expects anything: few
+    trade in some shares, and in some windows nobody did. Raises Refused 503 NO_RULES."""
+    for curve in curves:
+        weights = [curve.expected(*both) for both in pairwise(times)]
+        if sum(weights):
+            return curve, weights
+    raise Refused(503, "NO_RULES", "no volume is expected in that window")
 
 
 def _start(stores: Stores, plan: PlanOf) -> None:

@@ -3,16 +3,16 @@
 The venue knows orders of a day. What it leaves of a GTC order is placed again as an order of its
 own, which names the first of them: for the next session while the market is closed, at once when
 its session has begun. What a rule of the day refuses (a band, a halt, a review) is tried again in
-the next run; cash or shares that are not there end it. Invariant: an order's continuation has a
-client order id that follows from it, so a repeated run places nothing twice; a client who cancels
-the one that lives ends it all.
+the next run; cash or shares that are not there, or a share not listed any more, end it. Invariant:
+an order's continuation has a client order id that follows from it, so a repeated run places nothing
+twice; a client who cancels the one that lives ends it all.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from functions.shared.bookkeeping.checking import OrderRequest, load_facts, placement
+from functions.shared.bookkeeping.checking import OrderRequest, load_standing_facts, placement
 from functions.shared.bookkeeping.placing import place
 from functions.shared.bookkeeping.renewing import LeftOver, left_over
 from functions.shared.domain.after_market import after_market_rules
@@ -61,7 +61,7 @@ class _Renewal:
         variety = self._variety(left)
         if variety is None:
             return False
-        facts = load_facts(
+        facts = load_standing_facts(
             self._stores.instruments, self._stores.quotes, self._stores.clock, left.symbol
         )
         intent = OrderIntent(

@@ -74,8 +74,9 @@ class _SquareOff:
             after = page[-1].order_id
 
     def _alert(self, order: RestingExit) -> bool:
-        """An alert is given once: not before its share has traded continuously for a while, for an
-        order that waits for an auction is not an exit that nobody takes. Raises Refused."""
+        """An alert is given once: not before its share has traded continuously for a while, after
+        a halt of its own too, for an order that waits for an auction is not an exit that nobody
+        takes. Raises Refused."""
         stores = self._stores
         status = load_facts(stores.instruments, stores.quotes, stores.clock, order.symbol).status
         opened = status.sure_since

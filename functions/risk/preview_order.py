@@ -1,7 +1,8 @@
 """What placing an order, or a basket, would answer, with its charges and what it would leave.
 
 Invariant: the same facts, the same verdict and the same database function as placing; nothing is
-written, and no rate is counted.
+written. One order is judged whatever the account's rate; a basket counts as its orders, and those
+above the rate are told so, as placing would.
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,8 @@ from collections.abc import Sequence
 from aws_lambda_powertools.event_handler import Response
 
 from functions.shared.bookkeeping.checking import OrderRequest, load_facts, placement
-from functions.shared.bookkeeping.placing import Placed, Placement, preview
-from functions.shared.domain.calendar import settlement_date
+from functions.shared.bookkeeping.placing import Placed, Placement, preview, room_for
+from functions.shared.domain.calendar import market_status, settlement_date
 from functions.shared.domain.charges import HEADS
 from functions.shared.domain.errors import Refused, Retryable
 from functions.shared.domain.money import format_amount, format_price
@@ -31,11 +32,17 @@ def preview_basket(
     """200 with what each order would meet by itself, and what all of them come to. `accepted` when
     each would be and the money is there for all at once; shares that several of them sell, and
     margin that they share in one position, are judged as they are placed."""
+    now = stores.clock.now()
+    today = market_status(now, stores.clock.hours).trade_date
+    room = room_for(stores.shards, user_id, today, now, len(requests))
     items: list[dict[str, object]] = []
     asked: list[tuple[Placement, Placed]] = []
     for order in requests:
         try:
-            asked.append(_asked(stores, user_id, order))
+            found = _asked(stores, user_id, order)
+            if room is not None and len(asked) >= room[0]:
+                raise room[1].refused()
+            asked.append(found)
         except (Refused, Retryable) as error:
             items.append({"symbol": order.symbol, "accepted": False,
                           "problem": problem_of(error, request)})  # fmt: skip

@@ -33,6 +33,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Business time, aware, in UTC."""
 
+    def business_at(self, wall: datetime) -> datetime:
+        """Business time at that wall time, by how the clock goes now."""
+
 
 class ClockFile(msgspec.Struct, frozen=True, kw_only=True):
     """What the clock file holds: business = `business` + (wall - `wall`) * `speed`."""
@@ -56,6 +59,9 @@ class RealClock:
     def now(self) -> datetime:
         return wall_now()
 
+    def business_at(self, wall: datetime) -> datetime:
+        return wall
+
 
 class FileClock:
     """Business time by the clock file, read again within 200 ms of a change."""
@@ -78,7 +84,10 @@ class FileClock:
         return self._current().hours
 
     def now(self) -> datetime:
-        return self._current().at(self._wall())
+        return self.business_at(self._wall())
+
+    def business_at(self, wall: datetime) -> datetime:
+        return self._current().at(wall)
 
     def _current(self) -> ClockFile:
         tick = self._monotonic()

@@ -7,7 +7,7 @@ name of the variable. Nothing below this module reads the environment.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self, TypeVar, dataclass_transform, get_type_hints
+from typing import Annotated, ClassVar, Self, TypeVar, dataclass_transform, get_type_hints
 
 import msgspec
 
@@ -18,11 +18,23 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_HOME": "the one folder that state lives in",
     "OUTCRY_POSTGRES_URLS": "addresses of the shards, shard 0 first, separated by commas",
     "OUTCRY_VALKEY_URL": "quote cache, rate limits and user channels; may be lost at any time",
-    "OUTCRY_STREAMS_URL": "durable streams: redis://... or kinesis://REGION",
+    "OUTCRY_STREAMS_URL": "durable streams: redis://HOST:PORT/DB, kinesis://REGION/PREFIX or"
+    " kafka://HOST:PORT,.../PREFIX",
+    "OUTCRY_STREAM_BATCH_BYTES": "bytes of one stream handed out at once (default 4194304)",
+    "OUTCRY_STREAM_APPEND_SECONDS": "how long the bus has to answer (default 5)",
+    "OUTCRY_STREAM_TAKEOVER_SECONDS": "silence after which a consumer's streams are divided among"
+    " the others of its group (default 10; Kafka's brokers allow no less than 6)",
     "OUTCRY_SECRETS_URL": "secrets: file:///FOLDER or aws:REGION",
     "OUTCRY_OBJECTS_URL": "write-once objects: file:///FOLDER or s3://BUCKET",
     "OUTCRY_MAIL_URL": "SES: the endpoint's http address or aws:REGION",
     "OUTCRY_BANK_URL": "the bank that payments go through: http://HOST:PORT or https://HOST",
+    "OUTCRY_CLICKHOUSE_URL": "candles: http://USER:PASSWORD@HOST:PORT/DATABASE (or https); none are"
+    " kept without",
+    "OUTCRY_CLICKHOUSE_STATE": "folder of the embedded ClickHouse",
+    "OUTCRY_CANDLES_WAITING": "candles that wait in ingest while their store is away (default"
+    " 200000)",
+    "OUTCRY_VOLUME_CURVE_DAYS": "days that a symbol's volume curve is the average of (default 20)",
+    "OUTCRY_VOLUME_CURVE_DAYS_LEAST": "days that it takes for a curve of its own (default 5)",
     "OUTCRY_CLOCK": "business clock: real, or file:///PATH",
     "OUTCRY_EXECUTION_PARTITIONS": "partitions of the streams executions and commands (default 4)",
     "OUTCRY_ORDER_SESSIONS": "number of FIX order sessions (default 2)",
@@ -49,15 +61,44 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_LISTEN": "HOST:PORT this process serves its clients on",
     "OUTCRY_INSTANCE": "place of this process among those that may hold its leases; one at a time"
     " runs there (default: a name of its own)",
+    "OUTCRY_FIX_CANCEL_UNOWNED": "false where others trade under our CompIDs too: what the venue"
+    " has open and the ledger has not is then only noted, not cancelled there (default true)",
     "OUTCRY_FIX_HEARTBEAT": "HeartBtInt(108) of the order sessions in seconds (default 10)",
     "OUTCRY_HEALTH": "HOST:PORT this process answers /health and /metrics on",
     "OUTCRY_STREAM_URL": "address clients open for the quote and event stream",
-    "OUTCRY_FANOUT_CONNECTIONS": "connections one fanout process takes (default 12000)",
-    "OUTCRY_FANOUT_CONNECTIONS_PER_USER": "connections of one user it takes (default 100)",
+    # The bounds of the stream: edge/fanout/bounds.md has their defaults.
+    "OUTCRY_FANOUT_WORKERS": "processes that share the fanout's port",
+    "OUTCRY_FANOUT_WORKER_SILENCE_SECONDS": "a worker not heard of for as long is replaced",
+    "OUTCRY_FANOUT_CONNECTIONS": "connections one fanout process takes",
+    "OUTCRY_FANOUT_CONNECTIONS_PER_USER": "connections of one user it takes",
+    "OUTCRY_FANOUT_CONNECTIONS_PER_ADDRESS": "connections from one address it takes",
+    "OUTCRY_FANOUT_OPENINGS_PER_SECOND": "new connections it takes a second",
+    "OUTCRY_FANOUT_RETRY_AFTER_SECONDS": "the longest Retry-After of one it does not take",
+    "OUTCRY_FANOUT_HANDSHAKE_SECONDS": "time for an opening handshake",
+    "OUTCRY_FANOUT_SIGN_IN_SECONDS": "time from the handshake to a sign-in",
+    "OUTCRY_FANOUT_SILENCE_SECONDS": "a client not heard of for as long is closed",
+    "OUTCRY_FANOUT_SYMBOLS": "symbols one connection watches",
+    "OUTCRY_FANOUT_MESSAGE_BYTES": "size of a client's handshake or message",
+    "OUTCRY_FANOUT_MESSAGES_PER_SECOND": "messages and other frames of a client a second",
+    "OUTCRY_FANOUT_BACKLOG": "messages of a client that wait for its sign-in",
+    "OUTCRY_FANOUT_ERRORS": "messages of a client that can't be followed",
+    "OUTCRY_FANOUT_BUFFER_BYTES": "what a client may be behind before it skips ticks",
+    "OUTCRY_FANOUT_BLOCKED_SECONDS": "a client as far behind for as long is cut",
+    "OUTCRY_FANOUT_PENDING": "messages that wait for a client that is behind",
+    "OUTCRY_FANOUT_CLOSING_SECONDS": "time from our close to the end of the connection",
+    "OUTCRY_FANOUT_DRAIN_SECONDS": "time to close every connection in when stopped",
+    "OUTCRY_FANOUT_LATE_SECONDS": "a fanout whose loop is as late is not healthy",
+    "OUTCRY_FANOUT_SWEEP_SECONDS": "time between two searches for leftovers",
+    "OUTCRY_FANOUT_MEMORY_BYTES": "memory of a fanout and its workers (default: its cgroup's)",
+    "OUTCRY_FANOUT_MEMORY_ALARM_PERCENT": "part of it that raises the alarm",
+    "OUTCRY_FANOUT_MIN_MOVES": "different min_moves of one symbol that it tells apart",
+    "OUTCRY_FANOUT_PORTFOLIO_MOVE": "paise that a portfolio has to move by to be told",
+    "OUTCRY_FANOUT_PORTFOLIO_MOVE_BASIS_POINTS": "or hundredths of a percent of its shares' worth",
+    "OUTCRY_FANOUT_PORTFOLIO_READS": "portfolios that it asks the ledger for at a time",
     "OUTCRY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
 }
 
-T = TypeVar("T", bound="Settings")
+T = TypeVar("T", bound="Variables")
 
 
 class SettingsError(Exception):
@@ -65,14 +106,13 @@ class SettingsError(Exception):
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of each process's settings. Field `postgres_urls` reads `OUTCRY_POSTGRES_URLS`.
+class Variables(msgspec.Struct, frozen=True, kw_only=True):
+    """Values by their variables: with the prefix `OUTCRY_`, field `x_y` reads `OUTCRY_X_Y`.
 
     A `tuple[str, ...]` field is read from a comma-separated value.
     """
 
     prefix: ClassVar[str] = PREFIX
-    log_level: str = "INFO"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -84,7 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         hints = get_type_hints(cls)
         values: dict[str, object] = {}
         for name in cls.__struct_fields__:
-            variable = PREFIX + name.upper()
+            variable = cls.prefix + name.upper()
             text = source.get(variable)
             if text is None:
                 continue
@@ -92,7 +132,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return msgspec.convert(values, type=cls, strict=False)
         except msgspec.ValidationError as error:
-            raise SettingsError(f"{_variable_of(str(error))}: {error}") from None
+            raise SettingsError(f"{_variable_of(str(error), cls.prefix)}: {error}") from None
+
+
+class Settings(Variables, frozen=True, kw_only=True):
+    """Base of each process's settings. Field `postgres_urls` reads `OUTCRY_POSTGRES_URLS`."""
+
+    log_level: str = "INFO"
 
 
 class StoreSettings(Settings, frozen=True, kw_only=True):
@@ -108,10 +154,19 @@ class StoreSettings(Settings, frozen=True, kw_only=True):
     regions: tuple[str, ...] = ()
 
 
-def _variable_of(message: str) -> str:
+class StreamSettings(Settings, frozen=True, kw_only=True):
+    """What every process needs that appends to the durable streams or reads them."""
+
+    streams_url: str
+    stream_batch_bytes: Annotated[int, msgspec.Meta(gt=0)] = 4 * 1024 * 1024
+    stream_append_seconds: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+    stream_takeover_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+
+
+def _variable_of(message: str, prefix: str) -> str:
     """The variable a msgspec message speaks of: "... field `x`" or "... at `$.x`"."""
     quoted = message.rsplit("`", 2)[-2] if message.count("`") >= 2 else "?"
-    return PREFIX + quoted.removeprefix("$.").split("[")[0].upper()
+    return prefix + quoted.removeprefix("$.").split("[")[0].upper()
 
 
 def split_address(address: str) -> tuple[str, int]:

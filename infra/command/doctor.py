@@ -6,14 +6,18 @@ Invariant: it changes nothing; every line is one check with what was seen.
 import platform
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from importlib.metadata import version
 
 import httpx
 
 from functions.shared.clock import wall_now
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.candles import CandleStore
 from infra.command.clock import in_india
 from infra.command.exits import CHECK_FAILED, DONE
 from infra.local.children import check_user_namespace
+from infra.local.clickhouse import NOT_INSTALLED
 from infra.local.clock_file import read_clock
 from infra.local.home import Home, StackFile
 from infra.local.main import check_disk
@@ -24,6 +28,7 @@ from infra.local.refusals import StartRefused
 from infra.local.valkey import binary
 
 _PYTHON_LEAST, _PYTHON_BEFORE = (3, 11), (3, 14)
+_CANDLE_DAYS = timedelta(days=7)
 
 
 def run_checks(home: Home) -> int:
@@ -49,6 +54,7 @@ def run_checks(home: Home) -> int:
             ("api", lambda: _get(f"{running.api}/health")),
             ("exchange", lambda: _get(f"{running.exchange}/health")),
             ("bank", lambda: _get(f"{running.bank}/health")),
+            ("candles", lambda: _candles(home, running)),
         ]
     failed = 0
     for name, check in checks:
@@ -99,6 +105,22 @@ def _parts(stack: StackFile) -> str:
     if bad:
         raise CheckFailed("; ".join(bad))
     return f"{len(stack.parts)} ready"
+
+
+def _candles(home: Home, stack: StackFile) -> str:
+    """No stack needs them to trade, so to have none is no failure; to have lost them is."""
+    if stack.stores.clickhouse is None:
+        return NOT_INSTALLED
+    store = CandleStore.open(stack.stores.clickhouse)
+    clock = read_clock(home)
+    now = wall_now() if clock is None else clock.at(wall_now())
+    try:
+        minutes = len(store.recorded(now - _CANDLE_DAYS, now))
+    except Retryable as error:
+        raise CheckFailed(str(error)) from error
+    finally:
+        store.close()
+    return f"{minutes} minutes of the last {_CANDLE_DAYS.days} days"
 
 
 def _get(url: str) -> str:

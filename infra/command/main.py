@@ -305,7 +305,7 @@ def reconcile() -> int:
     place = home()
     stack = running_stack(place)
     urls = owner_urls(stack)
-    report = reconciliation.run(urls, stack.exchange)
+    report = reconciliation.run(urls, stack.exchange, stack.stores.streams)
     token = read_bank_token(place)
     report.add(reconcile_bank.run(urls, stack.bank, token))
     anchors = own_anchors(stack)
@@ -362,11 +362,27 @@ def token() -> int:
 
 
 @app.command
-def capacity() -> int:
-    """Show what the template's limits ask of the stores, by arithmetic."""
-    from infra.command.capacity import print_capacity
+def capacity(
+    *,
+    users: list[int] | None = None,
+    assume: list[str] | None = None,
+    bench: Path | None = None,
+    json_: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Show the nodes, cores, memory, bandwidth and cost that so many users ask for, by arithmetic.
 
-    return print_capacity()
+    Args:
+        users: how many; may be given again. 1, 10 and 100 million when it isn't
+        assume: NAME=NUMBER in place of a figure of the list; may be given again
+        bench: a folder of `make bench`'s reports in place of those that came with Outcry
+        json_: everything as JSON
+    """
+    from infra.command.capacity import show_capacity
+
+    counts = users or [1_000_000, 10_000_000, 100_000_000]
+    if min(counts) < 1:
+        raise Failure(f"{min(counts)} users: at least 1", WRONG_USAGE)
+    return show_capacity(counts, bench, assume or [], json_)
 
 
 def main() -> None:

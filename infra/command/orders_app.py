@@ -1,16 +1,28 @@
-"""`outcry orders lost`: what stands between our orders and the venue's word, and what to do.
+"""`outcry orders`: what stands between our orders and the venue's word, and what to do.
 
-Invariant: it only reads. What is listed heals by itself, or waits for the person who reads this;
-each line says which.
+Invariant: `lost` only reads. What it lists heals by itself, or waits for the person who reads this;
+each line says which. `replay` and `settle` end what was parked or put aside, and nothing else.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import cyclopts
+import redis
+from cyclopts import Parameter
 
-from infra.command.exits import CHECK_FAILED, DONE
+from infra.command.exits import (
+    CHECK_FAILED,
+    DONE,
+    NOT_REACHABLE,
+    REFUSED,
+    WRONG_USAGE,
+    Failure,
+)
+from infra.command.parked import Parked
 from infra.command.place import home, owner_urls, running_stack
+from infra.command.put_aside import PutAside
+from infra.local.home import StackFile
 
 orders_app = cyclopts.App(name="orders", help="Orders that something is wrong with.")
 
@@ -34,7 +46,8 @@ SELECT session, position, user_id, order_id, why, at FROM ledger.parked_executio
 ORDER BY at, session, position LIMIT {LISTED_MOST}
 """
 _DIFFERENCES: Final = f"""
-SELECT session, kind, subject, ledger_says, venue_says FROM venue.difference
+SELECT session, kind, subject, ledger_says, venue_says, date_trunc('second', cancelled_at)
+FROM venue.difference
 WHERE settled_at IS NULL ORDER BY kind, subject, session LIMIT {LISTED_MOST}
 """
 
@@ -75,14 +88,106 @@ class Line(NamedTuple):
 
 @orders_app.command
 def lost() -> int:
-    """List orders that the exchange never answered, reports that could not be booked, and orders
-    and trades that the exchange has otherwise, each with what to do. Exits 1 when there are any."""
-    found = list(read_lost(owner_urls(running_stack(home()))))
+    """List orders that the exchange never answered, reports that could not be booked or read, and
+    orders and trades that the exchange has otherwise, each with what to do. Exits 1 when there are
+    any."""
+    stack = running_stack(home())
+    urls = owner_urls(stack)
+    found = [*read_lost(urls), *put_aside_lines(_put_aside(stack, urls))]
     for line in found:
         print(line.text())
     if not found:
         print("nothing is lost")
     return CHECK_FAILED if found else DONE
+
+
+@orders_app.command
+def replay(*names: str) -> int:
+    """Hand reports that were parked or put aside to the ledger again: what can be booked by now is.
+
+    Args:
+        names: as `orders lost` names them; none for all
+    """
+    from infra.command import parked, put_aside
+    from infra.local.plan import EXECUTION_PARTITIONS
+
+    stack = running_stack(home())
+    urls, streams = owner_urls(stack), stack.stores.streams
+    aside, stuck = _named(_put_aside(stack, urls), parked.read_parked(urls), names)
+    unread = {item.name: why for item in aside if (why := put_aside.unread_because(item))}
+    put_aside.hand_on(
+        streams, [item for item in aside if item.name not in unread], EXECUTION_PARTITIONS
+    )
+    handed_on = parked.hand_on_again(streams, stuck, EXECUTION_PARTITIONS)
+    unread |= {item.name: item.why for item in stuck if item not in handed_on}
+    both: list[PutAside | Parked] = [*aside, *stuck]
+    for item in both:
+        why = unread.get(item.name)
+        print(f"{item.name} " + (f"stays: {why}" if why else "was handed to the ledger"))
+    return CHECK_FAILED if unread else DONE
+
+
+@orders_app.command
+def settle(name: str, *, note: Annotated[str, Parameter(required=True)]) -> int:
+    """End a report that was parked or put aside and can't be booked, with what became of it.
+
+    Args:
+        name: as `orders lost` names it
+        note: what was agreed with the exchange; it is kept with the report
+    """
+    from infra.command import parked, put_aside
+
+    if not note.strip():
+        raise Failure("--note says what became of it", WRONG_USAGE)
+    stack = running_stack(home())
+    urls = owner_urls(stack)
+    aside, stuck = _named(_put_aside(stack, urls), parked.read_parked(urls), [name])
+    for unread in aside:
+        put_aside.settle(urls[0], stack.stores.streams, unread, note.strip())
+    for report in stuck:
+        parked.settle(urls[0], report, note.strip())
+    print(f"{name} is settled")
+    return DONE
+
+
+def _put_aside(stack: StackFile, urls: Sequence[str]) -> list[PutAside]:
+    """Ends the command with NOT_REACHABLE when the streams don't answer."""
+    from infra.command.put_aside import read_put_aside, read_settled
+
+    try:
+        return read_put_aside(stack.stores.streams, read_settled(urls[0]))
+    except redis.RedisError as error:
+        raise Failure(f"the streams do not answer: {error}", NOT_REACHABLE) from error
+
+
+def _named(
+    aside: Sequence[PutAside], stuck: Sequence[Parked], names: Sequence[str]
+) -> tuple[list[PutAside], list[Parked]]:
+    """Those of these names, or all. Ends the command with REFUSED for a name that none has."""
+    known = {item.name for item in aside} | {item.name for item in stuck}
+    for name in names:
+        if name not in known:
+            raise Failure(f"no report that was parked or put aside is named {name}", REFUSED)
+    wanted = set(names) or known
+    return [i for i in aside if i.name in wanted], [i for i in stuck if i.name in wanted]
+
+
+def put_aside_lines(items: Sequence[PutAside]) -> Iterator[Line]:
+    """What stands put aside, and what to do about each."""
+    from infra.command.put_aside import unread_because
+
+    for item in items[:LISTED_MOST]:
+        why = unread_because(item)
+        if why is None:
+            do = f"this version reads it: `outcry orders replay {item.name}` hands it on"
+        elif item.is_trade:
+            do = (
+                f"booked nowhere ({why}): agree with the exchange whose trade it is, then"
+                f" `outcry orders settle {item.name} --note ...`"
+            )
+        else:
+            do = f"no trade ({why}): look at it, then `outcry orders settle {item.name} --note ...`"
+        yield Line(f"put aside  {item.name} on {item.session}: {item}", do)
 
 
 def read_lost(postgres_owner_urls: Sequence[str]) -> Iterator[Line]:
@@ -105,12 +210,15 @@ def read_lost(postgres_owner_urls: Sequence[str]) -> Iterator[Line]:
         for session, position, user_id, order_id, why, at in parked:
             advice = _PARKED_ADVICE.get(why.partition(" ")[0], _PARKED_OTHERWISE)
             yield Line(
-                f"parked  {session} {position}, order {order_id} of user {user_id}: {why}, {at}",
-                advice,
+                f"parked  {session}/{position}, order {order_id} of user {user_id}: {why}, {at}",
+                f"{advice}; then `outcry orders replay` or `settle {session}/{position}`",
             )
-        for session, kind, subject, ours, theirs in differences:
+        for session, kind, subject, ours, theirs, cancelled_at in differences:
             yield Line(
                 f"{kind.lower()}  {subject} on {session}: the ledger says {ours or 'nothing'},"
                 f" the exchange {theirs or 'nothing'}",
-                _ADVICE[kind],
+                _ADVICE[kind]
+                if cancelled_at is None
+                else f"the gateway asked the exchange at"
+                f" {cancelled_at} to cancel it, and asks each minute while it is there",
             )

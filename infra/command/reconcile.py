@@ -2,7 +2,9 @@
 
 Invariant: every trade of the venue is booked once with its quantity, price and order, nothing is
 booked that the venue doesn't know, and each order has the status, the price and the filled
-quantity it has there. Like `verify_ledger` this shares no code with what it checks.
+quantity it has there. A trade that was put aside, or is of an order that is not ours, is a problem
+until a person has settled it (`outcry orders settle`). Like `verify_ledger` this shares no code
+with what it checks.
 
 A report on its way is no difference: what differs is looked at again, and counts when it is still
 there after SETTLE_SECONDS.
@@ -15,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from infra.command.put_aside import read_put_aside, read_settled
 from infra.command.report import Report
 from infra.command.verify_ledger import connect
 
@@ -61,6 +64,10 @@ WHERE settled_at IS NULL ORDER BY kind, subject, session LIMIT 50
 """
 
 
+#: An order of the venue that can still trade.
+_OPEN: Final = frozenset({"NEW", "PARTIALLY_FILLED"})
+#: Requests from here on are the gateway's own cancels (edge/gateway/mass_status.py).
+_UNOWNED_REQUEST: Final = 1_000_000_000
 #: State of a trade that the venue took back.
 _BUSTED = "BUSTED"
 
@@ -92,18 +99,28 @@ class Book(NamedTuple):
     orders: dict[int, Order]
     fills: dict[tuple[str, str], Fill]
     problems: list[str]
+    unowned: frozenset[int] = frozenset()
+    """Of the venue's: orders that traded nothing and that the gateway had cancelled as not ours."""
 
 
-def run(postgres_owner_urls: Sequence[str], exchange_url: str) -> Report:
+def run(postgres_owner_urls: Sequence[str], exchange_url: str, streams_url: str) -> Report:
     """Compares every shard with the venue at `http://HOST:PORT`.
 
-    Raises OSError when the venue, pg8000's errors when a shard can't be read.
+    Raises OSError when the venue, pg8000's errors when a shard, and redis.RedisError when the
+    streams can't be read.
     """
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         # The venue first: what it has by then may be booked by the time the ledger is read.
-        report = compare(read_venue(exchange_url), read_ledger(postgres_owner_urls))
+        venue, settled = read_venue(exchange_url), read_settled(postgres_owner_urls[0])
+        for fill in settled.fills:
+            venue.fills.pop(fill, None)
+        report = compare(venue, read_ledger(postgres_owner_urls))
         report.problems += read_noted(postgres_owner_urls[0])
+        aside = read_put_aside(streams_url, settled)
+        report.problems += [
+            f"put aside {item.name}: {item}, not booked" for item in aside if item.is_trade
+        ][:_PROBLEMS_MOST]
         if report.ok or time.monotonic() > deadline:
             return report
         time.sleep(_LOOK_SECONDS)
@@ -149,10 +166,17 @@ def read_venue(exchange_url: str) -> Book:
     orders: dict[int, Order] = {}
     fills: dict[tuple[str, str], Fill] = {}
     problems: list[str] = []
+    unowned: set[int] = set()
     for row in _pages(exchange_url, "orders"):
-        number = _order_number(row["cl_ord_id"])
+        number, request = _order_number(row["cl_ord_id"])
+        if not number:
+            if row["status"] in _OPEN:
+                problems.append(f"order {row['cl_ord_id']!r}: open at the venue, and not ours")
+            continue
+        if request >= _UNOWNED_REQUEST and not row["cum"]:
+            unowned.add(number)
         order = Order(
-            int(row["account"]), row["symbol"], row["side"], row["quantity"], row["price"],
+            _account(row["account"]), row["symbol"], row["side"], row["quantity"], row["price"],
             row["cum"], _STATUS.get(row["status"], row["status"]),
         )  # fmt: skip
         if number in orders:
@@ -162,9 +186,12 @@ def read_venue(exchange_url: str) -> Book:
         if row["state"] == _BUSTED:
             continue
         fills[row["trade_date"], row["exec_id"]] = Fill(
-            _order_number(row["cl_ord_id"]), int(row["account"]), row["quantity"], row["price"]
+            _order_number(row["cl_ord_id"])[0],
+            _account(row["account"]),
+            row["quantity"],
+            row["price"],
         )
-    return Book(orders, fills, problems)
+    return Book(orders, fills, problems, frozenset(unowned))
 
 
 def compare(venue: Book, ledger: Book) -> Report:
@@ -184,7 +211,8 @@ def _order_differences(venue: Book, ledger: Book) -> Iterator[str]:
     for number in sorted(venue.orders.keys() | ledger.orders.keys()):
         theirs, ours = venue.orders.get(number), ledger.orders.get(number)
         if ours is None:
-            yield f"order {number}: the venue has it, the ledger does not"
+            if number not in venue.unowned:
+                yield f"order {number}: the venue has it, the ledger does not"
         elif theirs is None:
             yield f"order {number}: {ours.status} in the ledger, unknown to the venue"
         else:
@@ -220,6 +248,15 @@ def _pages(exchange_url: str, name: str) -> Iterator[dict[str, Any]]:
         after = page["next"]
 
 
-def _order_number(cl_ord_id: str) -> int:
-    """Our order's number: what stands before the dash of a later request's."""
-    return int(cl_ord_id.partition("-")[0])
+def _account(account: str) -> int:
+    """Our user's number; 0 for an account that is none of ours."""
+    return int(account) if account.isdecimal() else 0
+
+
+def _order_number(cl_ord_id: str) -> tuple[int, int]:
+    """Our order's number, and that of the later request behind the dash; zeros for a ClOrdID that
+    is not ours."""
+    number, _, request = cl_ord_id.partition("-")
+    if not (number.isdecimal() and (request or "0").isdecimal()):
+        return 0, 0
+    return int(number), int(request or 0)

@@ -16,6 +16,7 @@ import msgspec
 
 from functions.shared.settings import SettingsError
 from infra.command.exits import CHECK_FAILED, DONE, REFUSED, WRONG_USAGE, Failure
+from infra.local.clickhouse import NOT_INSTALLED
 from infra.local.home import AlreadyRunning, DemoUser, Home, StackFile
 from infra.local.main import Event, run_stack
 from infra.local.plan import Options
@@ -46,6 +47,8 @@ def up_headless(home: Home, options: Options) -> int:
         _say(f"stream    {stack.stream}")
         _say(f"exchange  {stack.exchange}")
         _say(f"home      {stack.home}")
+        if stack.stores.clickhouse is None:
+            _say(f"candles   {NOT_INSTALLED}")
         _say(
             f"Outcry is running: {len(stack.parts)} parts ready. Ctrl-C or `outcry down` stops it."
         )

@@ -136,6 +136,8 @@ class Floor:
             case Phase.CLOSING_MATCH:
                 board.close = board.last if board.matched else board.reference or board.average()
                 self._end(board, orders, ExecType.CANCELED, "unmatched in the closing auction")
+            case Phase.POST_CLOSE if board.close:
+                self.move_band(board, board.close, board.close, "post-close session")
             case _:
                 pass
         self.on_phase(board)

@@ -1,9 +1,10 @@
 """`python -m infra.local.consumer`: what Kinesis event source mappings do on AWS.
 
 It reads the streams that template.yaml gives to functions and calls each one's handler with
-batches of Kinesis's shape, one invocation at a time. Invariant: a record is acknowledged after its
-invocation took it; from the first record a handler reports as failed, a partition is handed over
-again, in order, until it is taken. Other partitions go on meanwhile.
+batches of Kinesis's shape, one invocation at a time. Several processes share the streams, by an
+`OUTCRY_INSTANCE` of its own each. Invariant: a record is acknowledged after its invocation took it;
+from the first record a handler reports as failed, a partition is handed over again, in order, until
+it is taken. Other partitions go on meanwhile; one that is another process's now is left to it.
 """
 
 import base64
@@ -13,26 +14,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from prometheus_client import REGISTRY
+
 from edge.runtime.health import serve_health
+from edge.runtime.lease import holder_of
 from edge.runtime.log import configure_logging, logger
+from edge.runtime.stream_lag import StreamLag
 from edge.runtime.threads import Threads
 from functions.shared.domain.errors import Retryable
-from functions.shared.settings import Settings
-from functions.shared.stores.streams import Delivered, Streams, open_streams
+from functions.shared.settings import StreamSettings
+from functions.shared.stores.streams import Delivered, Streams, streams_of
 from infra.local.gateway.template import Function, StreamSource, TemplateError, read_template
 from infra.local.gateway.worker import Context, Handler, Invocation, load_handler
 
-_CONSUMER = "ledger"
+_GROUP = "ledger"
 _BLOCK_MS = 1000
 _PAUSE_LEAST, _PAUSE_MOST = 0.05, 2.0
+#: Between two looks of a process that has no stream: another has them all, or they are divided now.
+_IDLE_SECONDS = 0.1
 _ARN = "arn:aws:kinesis:local:000000000000:stream/"
 
 
-class ConsumerSettings(Settings, frozen=True, kw_only=True):
+class ConsumerSettings(StreamSettings, frozen=True, kw_only=True):
     """What the consumer itself reads; the handler reads what it needs from its stores."""
 
-    streams_url: str
     health: str
+    instance: str | None = None
     execution_partitions: int = 4
 
 
@@ -60,9 +67,14 @@ class Consumer:
         handlers: Mapping[StreamSource, Handler],
         partitions: int,
         streams: Streams,
+        lag: StreamLag,
+        name: str = "ledger",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`name`: who this process is among those that share the streams."""
         self._streams = streams
+        self._lag = lag
+        self._name = name
         self._clock = clock
         self._batch_size = min(source.batch_size for source in handlers)
         # On AWS one stream has shards; here each partition is a stream: executions.0, .1, ...
@@ -75,7 +87,7 @@ class Consumer:
         self._connected = False
 
     def state(self) -> tuple[bool, str]:
-        """Ready while every partition moves."""
+        """Ready while every partition of its own moves."""
         if not self._connected:
             return False, "the streams do not answer"
         stuck = sorted(self._backlogs)
@@ -83,18 +95,22 @@ class Consumer:
 
     def step(self, block_ms: int = _BLOCK_MS) -> None:
         """Retries what is due, then waits for new records. Raises Retryable."""
+        mine = self._streams.divide(list(self._mappings), _GROUP, self._name)
+        self._connected = True
+        for name in self._backlogs.keys() - mine:
+            del self._backlogs[name]
+        self._lag.look(mine)
         for name, backlog in list(self._backlogs.items()):
             if backlog.retry_at <= self._clock():
                 self._deliver(name, backlog.records)
-        moving = [name for name in self._mappings if name not in self._backlogs]
+        moving = [n for n in self._mappings if n in mine and n not in self._backlogs]
         if self._backlogs:
             due = min(backlog.retry_at for backlog in self._backlogs.values())
             block_ms = max(1, min(block_ms, int((due - self._clock()) * 1000)))
         if not moving:
-            time.sleep(block_ms / 1000)
+            time.sleep(min(block_ms / 1000, _IDLE_SECONDS))
             return
-        batches = self._streams.read(moving, _CONSUMER, _CONSUMER, self._batch_size, block_ms)
-        self._connected = True
+        batches = self._streams.read(moving, _GROUP, self._name, self._batch_size, block_ms)
         for number, (name, records) in enumerate(batches):
             try:
                 self._deliver(name, records)
@@ -111,7 +127,7 @@ class Consumer:
         """One invocation; acknowledges what it took. Raises Retryable when that can't be said."""
         taken = self._invoke(name, records)
         if taken:
-            self._streams.acknowledge(name, _CONSUMER, [record.id for record in records[:taken]])
+            self._streams.acknowledge(name, _GROUP, [record.id for record in records[:taken]])
         left = records[taken:]
         known = self._backlogs.pop(name, None)
         if left:
@@ -144,7 +160,7 @@ def kinesis_event(stream: str, records: Sequence[Delivered]) -> dict[str, Any]:
                     "partitionKey": record.key,
                     "sequenceNumber": record.id,
                     "data": base64.b64encode(record.data).decode(),
-                    "approximateArrivalTimestamp": int(record.id.partition("-")[0]) / 1000,
+                    "approximateArrivalTimestamp": record.at_ms / 1000,
                 },
                 "eventSource": "aws:kinesis",
                 "eventVersion": "1.0",
@@ -171,7 +187,14 @@ def main() -> int:
     handlers = {source: load_handler(source.function.handler) for source in read_template().streams}
     if not handlers:
         raise TemplateError("the template has no stream source")
-    consumer = Consumer(handlers, settings.execution_partitions, open_streams(settings.streams_url))
+    streams = streams_of(settings)
+    consumer = Consumer(
+        handlers,
+        settings.execution_partitions,
+        streams,
+        StreamLag(streams, _GROUP, REGISTRY),
+        holder_of(settings.instance),
+    )
     threads = Threads()
     threads.stop_on_signals()
     health = serve_health(settings.health, "ledger", consumer.state)

@@ -17,8 +17,8 @@ def prepare_databases(
     region: str,
     symbols: int | None = None,
 ) -> None:
-    """`region`: where the demo user is at home; `symbols`: how many the exchange trades. Raises MigrationRefused and whatever the server
-    refuses."""
+    """`region`: where the demo user is at home; `symbols`: how many the exchange trades. Raises
+    MigrationRefused and whatever the server refuses."""
     if embedded:
         PostgresServer.at(home, stores.postgres[0]).create_roles_and_databases()
     else:

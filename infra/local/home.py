@@ -35,7 +35,8 @@ class PartState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreAddresses(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the stack's stores are. `postgres`: TCP addresses of the databases' owner."""
+    """Where the stack's stores are. `postgres`: TCP addresses of the databases' owner;
+    `clickhouse` is None where nobody keeps candles."""
 
     postgres: list[str]
     postgres_app: list[str]
@@ -45,6 +46,7 @@ class StoreAddresses(msgspec.Struct, frozen=True, kw_only=True):
     secrets: str
     objects: str
     mail: str
+    clickhouse: str | None = None
 
 
 class StackFile(msgspec.Struct, frozen=True, kw_only=True):

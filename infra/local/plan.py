@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 
 from functions.shared.settings import PREFIX, Settings
 from functions.shared.stores.secrets import open_secrets
+from functions.shared.stores.streams import open_streams
+from infra.local import clickhouse
 from infra.local.bank import bank_arguments, make_bank_token
 from infra.local.fix_certificates import BROKER, VENUE, make_fix_certificates
 from infra.local.home import Home, StoreAddresses
-from infra.local.parts import Part, Step
+from infra.local.parts import STOP_SECONDS, Part, Step
 from infra.local.ports import LOOPBACK, claim_port, free_ports
 from infra.local.postgres import APPLICATION, EDGE, OWNER, PostgresServer
 from infra.local.probes import blocking_probe, http_probe, valkey_probe
+from infra.local.refusals import StartRefused
 from infra.local.valkey import ValkeyServer
 
 API_PORT, STREAM_PORT = 7400, 7401
@@ -42,6 +45,7 @@ class OwnServers(Settings, frozen=True, kw_only=True):
     postgres_urls: tuple[str, ...] | None = None
     valkey_url: str | None = None
     streams_url: str | None = None
+    clickhouse_url: str | None = None
     region: str = "IN"
     regions: tuple[str, ...] = ()
 
@@ -93,11 +97,16 @@ def make_plan(
 ) -> Plan:
     """The plan for that home. `prepare` readies the databases once they answer.
 
-    Raises PortTaken.
+    Raises PortTaken, and StartRefused for an address of the streams that can't be served.
     """
+    if own.streams_url is not None:
+        try:
+            open_streams(own.streams_url)
+        except ValueError as error:
+            raise StartRefused(str(error)) from error
     ports = _Ports(options)
     servers, stores = _stores(home, own, ports)
-    ready = frozenset(part.name for part in servers if part.name != "mail")
+    ready = frozenset(part.name for part in servers if part.name not in {"mail", "clickhouse"})
     venue = _Venue(*(ports.take() for _ in range(5)))
     stream = f"ws://{LOOPBACK}:{ports.stream}/v1/stream"
     step = Step(name="databases", run=lambda: prepare(stores), after=ready)
@@ -134,6 +143,10 @@ def _stores(home: Home, own: OwnServers, ports: _Ports) -> tuple[list[Part], Sto
             parts.append(_valkey_part(home, name, server_of))
     mail = ports.take()
     parts.append(_mail_part(home, mail))
+    candles = own.clickhouse_url
+    if candles is None and clickhouse.is_installed():
+        part, candles = _clickhouse_part(home, ports.take())
+        parts.append(part)
     addresses = StoreAddresses(
         postgres=owner,
         postgres_app=app,
@@ -143,6 +156,7 @@ def _stores(home: Home, own: OwnServers, ports: _Ports) -> tuple[list[Part], Sto
         secrets=f"file://{home.secrets}",
         objects=f"file://{home.objects}",
         mail=f"http://{LOOPBACK}:{mail}",
+        clickhouse=candles,
     )
     return parts, addresses
 
@@ -182,6 +196,21 @@ def _mail_part(home: Home, port: int) -> Part:
         log=home.log("mail"),
         probe=http_probe(port, "/moto-api/"),
     )
+
+
+def _clickhouse_part(home: Home, port: int) -> tuple[Part, str]:
+    """The embedded engine, and its address."""
+    folder, address = home.path / "clickhouse", f"{LOOPBACK}:{port}"
+    variables = {"LISTEN": address, "CLICKHOUSE_STATE": str(folder)}
+    part = Part(
+        name="clickhouse",
+        command=_module("infra.local.clickhouse"),
+        environment=_base_environment() | {PREFIX + key: text for key, text in variables.items()},
+        log=home.log("clickhouse"),
+        probe=http_probe(port),
+        prepare=lambda: clickhouse.make_folder(home, folder),
+    )
+    return part, f"embedded://:{home.password('clickhouse')}@{address}"
 
 
 @dataclass(frozen=True)
@@ -292,8 +321,9 @@ class _Processes:
             "FEED_SESSIONS": str(FEED_SESSIONS),
             **clock,
         }
+        candles = {} if stores.clickhouse is None else {"CLICKHOUSE_URL": stores.clickhouse}
         region = {"REGION": self.own.region, "REGIONS": ",".join(self.own.regions)}
-        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region}
+        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region, **_stream_bounds()}
         api = {
             **region,
             "LISTEN": f"{LOOPBACK}:{self.ports.api}",
@@ -303,15 +333,17 @@ class _Processes:
             "BANK_URL": self.bank_url,
         }
         return [
-            *self._leased("ingest", edge | ingest),
+            *self._leased("ingest", edge | ingest | candles),
             *self._leased("gateway", edge | streams | sessions | partitions | gateway),
             *self._leased("relay", edge | streams | sessions),
             self._part("fanout", "edge.fanout.main", edge | secrets | clock | fanout),
             *self._leased("triggers", edge | streams | clock | partitions),
             self._part(
-                "ledger", "infra.local.consumer", app | streams | secrets | clock | partitions
+                "ledger",
+                "infra.local.consumer",
+                app | streams | secrets | clock | partitions | {"INSTANCE": "ledger"},
             ),
-            self._part("api", "infra.local.gateway.main", app | secrets | clock | api),
+            self._part("api", "infra.local.gateway.main", app | secrets | clock | candles | api),
         ]
 
     def _leased(self, name: str, variables: Mapping[str, str]) -> list[Part]:
@@ -347,6 +379,17 @@ class _Processes:
 
 def _module(name: str) -> list[str]:
     return [sys.executable, "-m", name]
+
+
+def _stream_bounds() -> dict[str, str]:
+    """The bounds of the stream that the user set; a drain ends before the supervisor's patience."""
+    name = "FANOUT_"
+    given = {
+        variable.removeprefix(PREFIX): text
+        for variable, text in os.environ.items()
+        if variable.startswith(PREFIX + name)
+    }
+    return {f"{name}DRAIN_SECONDS": str(STOP_SECONDS - 1), **given}
 
 
 def _base_environment() -> dict[str, str]:

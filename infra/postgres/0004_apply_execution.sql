@@ -168,6 +168,8 @@ BEGIN
   END IF;
   IF p_happening = 'CANCELLED' AND b.pending_change = 'CANCEL' THEN
     o := ledger.with_cancel_reason(o);
+  ELSIF p_happening = 'EXPIRED' AND ledger.cancel_of(b) = 'CANCELLED' THEN
+    o.reason_code := 'CANCEL_AT_DAY_END';  -- its owner wanted it gone: a GTC is not placed again
   END IF;
   o.status := p_next;
   o.updated_at := p_now;
@@ -305,6 +307,15 @@ BEGIN
   verdict := 'APPLIED';
 END $$;
 
+-- Whether this report is parked already, told by another session (the drop copy) or under other numbers.
+CREATE FUNCTION ledger.is_parked(p_user bigint, p_order bigint, p_report text) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM ledger.parked_execution y WHERE y.user_id = p_user
+    AND y.order_id = p_order AND CASE WHEN y.why <> 'UNREADABLE'
+      THEN y.report::jsonb - '{session,position}'::text[] = p_report::jsonb - '{session,position}'::text[]
+      ELSE false END)
+$$;
+
 -- outcome: APPLIED, DUPLICATE, NOTHING (said nothing new) or PARKED (with why).
 CREATE FUNCTION ledger.apply_execution(p_session text, p_position bigint, p_user bigint,
     p_order bigint, p_request integer, p_exec_id text, p_exec_type text, p_ord_status text,
@@ -329,8 +340,8 @@ BEGIN
     SELECT 'PARKED' AS verdict, 'UNKNOWN_ACCOUNT' AS why INTO j;
   END IF;
   IF j.verdict = 'PARKED' THEN
-    INSERT INTO ledger.parked_execution VALUES (p_session, p_position, p_user, p_order, j.why,
-      p_report, p_now) ON CONFLICT DO NOTHING;
+    INSERT INTO ledger.parked_execution SELECT p_session, p_position, p_user, p_order, j.why,
+      p_report, p_now WHERE NOT ledger.is_parked(p_user, p_order, p_report) ON CONFLICT DO NOTHING;
     RETURN QUERY SELECT 'PARKED'::text, j.why::text, 0::bigint;
     RETURN;
   ELSIF j.verdict <> 'APPLIED' THEN

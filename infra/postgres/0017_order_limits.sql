@@ -71,8 +71,10 @@ $$;
 -- Null while the account may place one more order now, else the limit it has reached and when the
 -- oldest order that counts no longer does, in milliseconds. Seconds and minutes are the wall clock's, a
 -- day is India's by the business clock, whichever session its orders are for. Each order leaves an
--- event: below a day's number of events no day needs to be counted.
-CREATE FUNCTION ledger.rate_reached(a ledger.account, p_today date, p_now timestamptz) RETURNS json
+-- event: below a day's number of events no day needs to be counted. p_more: as if that many had just been
+-- placed.
+CREATE FUNCTION ledger.rate_reached(a ledger.account, p_today date, p_now timestamptz,
+    p_more integer DEFAULT 0) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 DECLARE r record; v_now bigint := (extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1767225600000;
   v_second bigint; v_minute bigint; v_day bigint := 0;
@@ -82,8 +84,10 @@ BEGIN
   SELECT count(*) FILTER (WHERE x.order_id >= (v_now - 999) << 22), count(*) INTO v_second, v_minute
     FROM ledger.orders x WHERE x.user_id = a.user_id AND x.order_id >= (v_now - 59999) << 22
       AND NOT ledger.is_brokers_own(x.client_order_id);
-  IF a.seq >= r.per_day THEN
-    SELECT count(*) INTO v_day FROM ledger.orders x WHERE x.user_id = a.user_id
+  v_second := v_second + p_more;
+  v_minute := v_minute + p_more;
+  IF a.seq + p_more >= r.per_day THEN
+    SELECT count(*) + p_more INTO v_day FROM ledger.orders x WHERE x.user_id = a.user_id
       AND x.order_id >= (v_now - 86400000) << 22 AND x.created_at
         >= date_trunc('day', p_now AT TIME ZONE 'Asia/Kolkata') AT TIME ZONE 'Asia/Kolkata'
       AND NOT ledger.is_brokers_own(x.client_order_id);
@@ -93,17 +97,28 @@ BEGIN
       (extract(epoch FROM date_trunc('day', clock_timestamp() AT TIME ZONE 'Asia/Kolkata')
         + interval '1 day' - clock_timestamp() AT TIME ZONE 'Asia/Kolkata') * 1000)::bigint)
     WHEN v_minute >= r.per_minute THEN json_build_object('per', 'minute', 'most', r.per_minute,
-      'wait_ms', ledger.order_age(a.user_id, r.per_minute, v_now, 60000))
+      'wait_ms', ledger.order_age(a.user_id, r.per_minute - p_more, v_now, 60000))
     WHEN v_second >= r.per_second THEN json_build_object('per', 'second', 'most', r.per_second,
-      'wait_ms', ledger.order_age(a.user_id, r.per_second, v_now, 1000)) END;
+      'wait_ms', ledger.order_age(a.user_id, r.per_second - p_more, v_now, 1000)) END;
 END $$;
 
--- In how many milliseconds the p_count-th latest order of a user is p_window old.
+-- How many more orders than that the account may place at once, up to p_most (room), and what it has
+-- reached then; nothing where it may place all of them. For previews: nothing is locked.
+CREATE FUNCTION ledger.order_room(p_user bigint, p_today date, p_now timestamptz, p_most integer)
+RETURNS TABLE (room integer, reached json)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT n, r.reached FROM ledger.account a, generate_series(0, p_most - 1) n,
+    LATERAL (SELECT ledger.rate_reached(a, p_today, p_now, n) AS reached) r
+  WHERE a.user_id = p_user AND r.reached IS NOT NULL ORDER BY n LIMIT 1
+$$;
+
+-- In how many milliseconds the p_count-th latest order of a user is p_window old; the whole of it for
+-- one that is about to be placed (0 or below).
 CREATE FUNCTION ledger.order_age(p_user bigint, p_count integer, p_now bigint, p_window bigint)
 RETURNS bigint LANGUAGE sql STABLE AS $$
-  SELECT greatest(1, (x.order_id >> 22) + p_window - p_now) FROM ledger.orders x
-    WHERE x.user_id = p_user AND NOT ledger.is_brokers_own(x.client_order_id)
-    ORDER BY x.order_id DESC OFFSET p_count - 1 LIMIT 1
+  SELECT coalesce((SELECT greatest(1, (x.order_id >> 22) + p_window - p_now) FROM ledger.orders x
+    WHERE p_count > 0 AND x.user_id = p_user AND NOT ledger.is_brokers_own(x.client_order_id)
+    ORDER BY x.order_id DESC OFFSET greatest(0, p_count - 1) LIMIT 1), p_window)
 $$;
 
 -- What the first order under a client's id was answered.
@@ -190,4 +205,4 @@ BEGIN
 END $$;
 
 GRANT EXECUTE ON FUNCTION ledger.first_answer, ledger.register_algo, ledger.rates_of,
-  ledger.cancel_all TO outcry_app;
+  ledger.order_room, ledger.cancel_all TO outcry_app;

@@ -93,7 +93,10 @@ HEAVY = {
     "functions.ledger.write_notes": {"boto3", "fpdf", "pydantic", "quickfix", "textual"},
     "functions.ledger.apply_execution": {"boto3", "quickfix", "textual", "numpy", "pydantic"},
     "edge.fanout.main": {"boto3", "aws_lambda_powertools", "pydantic", "quickfix", "textual"},
+    "edge.ingest.main": {"boto3", "aws_lambda_powertools", "clickhouse_connect", "quickfix"},
+    "infra.local.clickhouse": {"chdb", "clickhouse_connect", "pg8000", "redis"},
     "edge.triggers.main": {"boto3", "aws_lambda_powertools", "pydantic", "quickfix", "textual"},
+    "functions.orders.draw_volume_curves": {"boto3", "clickhouse_connect", "pydantic", "quickfix"},
     "functions.orders.act_on_triggers": {"boto3", "quickfix", "textual", "numpy", "pydantic"},
     "edge.gateway.main": {"boto3", "aws_lambda_powertools", "pydantic", "textual"},
 }

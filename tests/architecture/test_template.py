@@ -164,10 +164,20 @@ def test_the_authorizer_guards_exactly_the_routes_that_ask_for_a_bearer(name: st
     open_in_template = {
         (event["Method"], event["Path"])
         for event in api_events(name)
-        if event.get("Auth") == {"Authorizer": "NONE"}
+        if event.get("Auth") == {"Authorizer": "NONE"} and event["Method"] != "HEAD"
     }
 
     assert open_in_template == open_in_code
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if list(api_events(name))])
+def test_every_get_route_has_its_head(name: str) -> None:
+    routes = {"GET": [], "HEAD": []}
+    for event in api_events(name):
+        if event["Method"] in routes:
+            routes[event["Method"]].append((event["Path"], event.get("Auth")))
+
+    assert routes["HEAD"] == routes["GET"]
 
 
 def test_the_authorizer_serves_no_route_and_is_never_cached() -> None:
@@ -214,6 +224,8 @@ def test_a_metric_finds_what_the_function_logs(metric: str, module: str) -> None
 def test_what_the_gateway_answers_itself_has_the_codes_of_the_list() -> None:
     for kind, answer in RESOURCES["Api"]["Properties"]["GatewayResponses"].items():
         told = answer["ResponseTemplates"]["application/json"]
+        told = told.replace("$context.authorizer.title", CODES["TOKEN_EXPIRED"])
+        told = told.replace("$context.authorizer.code", "TOKEN_EXPIRED")
         problem = json.loads(told.replace("$context.requestId", "id"))
         assert problem["title"] == CODES[problem["code"]], kind
         assert problem["type"] == f"/docs#{problem['code']}"

@@ -31,6 +31,8 @@ STAGES = {
     "ingest": "tests.bench.ingest",
     "triggers": "tests.bench.triggers",
     "fanout": "tests.bench.fanout",
+    "churn": "tests.bench.churn",
+    "stalled": "tests.bench.stalled",
     "http_to_fill": "tests.bench.http_to_fill",
 }
 

@@ -39,6 +39,7 @@ from functions.shared.wire.executions import decode_execution, executions_stream
 from infra.exchange.bands import Band
 from infra.exchange.instruments import read_listing
 from infra.local.ports import free_ports
+from tests.bench.fsync import watched_disk
 from tests.integration.exchange.venue_process import VenueProcess
 from tests.support.gateway_process import GatewayProcess
 from tests.support.paper_ledger import PaperLedger
@@ -52,6 +53,7 @@ SETTLE_SECONDS = 10.0
 READY_SECONDS = 30.0
 SYMBOL = "RELIANCE"
 SESSIONS = 2
+_COMPARED = "outcry_gateway_orders_compared"
 
 
 def run(seconds: float) -> dict[str, Any]:
@@ -110,14 +112,23 @@ def _through_the_gateway(
         gateway.start()
         try:
             deadline = time.monotonic() + READY_SECONDS
-            while not gateway.ready():
+            while not (gateway.ready() and _compared(gateway)):
                 if time.monotonic() > deadline:
                     raise RuntimeError((folder / "gateway.log").read_text())
                 time.sleep(0.05)
             desk = _Desk(server.url, ledger)
-            return desk.as_fast_as_answered(seconds), desk.on_schedule(seconds)
+            with watched_disk() as disk:
+                rate, paced = desk.as_fast_as_answered(seconds), desk.on_schedule(seconds)
+            return rate, paced | disk
         finally:
             gateway.kill()
+
+
+def _compared(gateway: GatewayProcess) -> bool:
+    """Whether the look at all of the venue's open orders that follows a logon is over: its answers
+    would come between the load's, one for each order that is open by then."""
+    told = gateway.metrics()
+    return all(told[f'{_COMPARED}{{session="{s.name}"}}'] == 1 for s in order_sessions(SESSIONS))
 
 
 class _Desk:

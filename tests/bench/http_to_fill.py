@@ -17,6 +17,7 @@ import httpx
 from hdrh.histogram import HdrHistogram
 from websockets.asyncio.client import connect
 
+from tests.bench.fsync import watched_disk
 from tests.support.stack import Stack, own_stack
 
 RATE = 50
@@ -154,7 +155,8 @@ def run(seconds: float) -> dict[str, object]:
         load = (stack.api, stack.stream, tokens)
         _in_own_process(_order_load, *load, RATE, 2.0)  # warms every worker
         baseline = _in_own_process(_health_load, stack.api, RATE, seconds)
-        waits, lost = _in_own_process(_order_load, *load, RATE, seconds)
+        with watched_disk() as disk:
+            waits, lost = _in_own_process(_order_load, *load, RATE, seconds)
         knee = RATE
         for rate in RATES:
             at_rate, failed = _in_own_process(_order_load, *load, rate, max(3.0, seconds / 2))
@@ -177,4 +179,5 @@ def run(seconds: float) -> dict[str, object]:
         "orders": len(waits),
         "without_a_fill": lost,
         "rate_with_p99_below_1_s": knee,
+        **disk,
     }

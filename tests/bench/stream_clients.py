@@ -6,7 +6,9 @@ they send are masked with zeros, which RFC 6455 allows a client to choose.
 
 import asyncio
 import base64
+import itertools
 import multiprocessing
+import random
 import resource
 import struct
 import time
@@ -19,6 +21,15 @@ import uvloop
 
 OPENING_AT_ONCE = 100
 CONNECT_SECONDS = 90.0
+REFUSED_SECONDS = 2.0
+#: A client that says nothing for a minute is closed.
+PING_SECONDS = 20.0
+COUNT_SECONDS = 0.1
+PING = b"\x89\x80\x00\x00\x00\x00"
+
+
+class Refused(Exception):
+    """The server lets nobody in now, and says when to come again."""
 
 
 class Dialect(NamedTuple):
@@ -35,6 +46,11 @@ class Clients(NamedTuple):
     connected: "Synchronized[int]"
     received: "Synchronized[int]"
     lost: "Synchronized[int]"
+
+
+def source_address(number: int) -> tuple[str, int]:
+    """Where a client comes from: an address has ports for some 28,000."""
+    return (f"127.0.0.{2 + number % 8}", 0)
 
 
 def masked_text(text: str) -> bytes:
@@ -68,12 +84,18 @@ class _Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.opened.done():
             if not data.startswith(b"HTTP/1.1 101"):
-                self.opened.set_exception(ConnectionError(data[:80].decode("latin-1")))
+                refused = data.startswith((b"HTTP/1.1 503", b"HTTP/1.1 429"))
+                error = Refused if refused else ConnectionError
+                self.opened.set_exception(error(data[:80].decode("latin-1")))
                 return
             self.opened.set_result(None)
             if self.transport is not None:
                 self.transport.write(self._hello)
         self.received += data.count(self._dialect.needle)
+
+    def ping(self) -> None:
+        if self.transport is not None:
+            self.transport.write(PING)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
@@ -90,16 +112,25 @@ async def _run(
 
     async def open_one(number: int) -> None:
         async with gate:
-            source = (f"127.0.0.{2 + number % 8}", 0)
-            _, client = await loop.create_connection(
-                lambda: _Client(dialect, hello(number)), "127.0.0.1", port, local_addr=source
-            )
-            await client.opened
-            all_clients.append(client)
+            while True:
+                _, client = await loop.create_connection(
+                    lambda: _Client(dialect, hello(number)),
+                    "127.0.0.1", port, local_addr=source_address(number),
+                )  # fmt: skip
+                try:
+                    await client.opened
+                except Refused:
+                    await asyncio.sleep(random.uniform(0, REFUSED_SECONDS))
+                else:
+                    all_clients.append(client)
+                    return
 
     opening = asyncio.gather(*(open_one(number) for number in range(count)))
-    while True:
-        await asyncio.sleep(0.1)
+    turns = round(PING_SECONDS / COUNT_SECONDS)
+    for turn in itertools.cycle(range(turns)):
+        await asyncio.sleep(COUNT_SECONDS)
+        for client in all_clients[turn::turns]:
+            client.ping()
         if opening.done():
             opening.result()
         clients.connected.value = len(all_clients)

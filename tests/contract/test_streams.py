@@ -1,148 +1,218 @@
-"""What every stream adapter promises, on a real Valkey and on Kinesis' API."""
+"""What every bus promises (tests/support/buses.py says what stands for each)."""
 
 import signal
-from collections.abc import Iterator
+import uuid
 
-import boto3
 import pytest
-import redis
-from moto import mock_aws
 
-from functions.shared.domain.errors import Retryable
-from functions.shared.stores.kinesis import KinesisStreams
-from functions.shared.stores.streams import Record, Streams, ValkeyStreams
-from tests.support.valkey import ValkeyUnderTest, valkey_server
+from functions.shared.domain.errors import InvariantViolated, Retryable
+from functions.shared.stores.stream_records import RECORD_BYTES_MOST
+from functions.shared.stores.streams import Delivered, Limits, Record, Streams, open_streams
+from infra.local.ports import free_ports
+from tests.support.aws import REGION
+from tests.support.buses import BATCH_BYTES, ON_ONE_WORKER, Bus, as_aws
+from tests.support.eventually import wait_until
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ValkeyUnderTest]:
-    with valkey_server(durable=True) as running:
-        yield running
+pytestmark = ON_ONE_WORKER
 
 
-class Readable:
-    """An adapter and a way to see what a stream holds, whatever reads it."""
-
-    def __init__(self, streams: Streams, kinesis: object = None) -> None:
-        self.streams = streams
-        self._kinesis = kinesis
-
-    def everything(self, stream: str) -> list[tuple[str, bytes]]:
-        if self._kinesis is None:
-            read = self.streams.read([stream], "look", "me", 1000, 50)
-            return [(d.key, d.data) for _, entries in read for d in entries]
-        found = []
-        for shard in self._kinesis.list_shards(StreamName=stream)["Shards"]:
-            iterator = self._kinesis.get_shard_iterator(
-                StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-            )["ShardIterator"]
-            records = self._kinesis.get_records(ShardIterator=iterator, Limit=1000)["Records"]
-            found += [(r["PartitionKey"], r["Data"]) for r in records]
-        return found
+@pytest.fixture
+def name() -> str:
+    """What the streams of one test begin with."""
+    return f"s{uuid.uuid4().hex[:8]}"
 
 
-@pytest.fixture(params=["valkey", "kinesis"])
-def readable(request: pytest.FixtureRequest) -> Iterator[Readable]:
-    if request.param == "valkey":
-        server = request.getfixturevalue("server")
-        yield Readable(ValkeyStreams(server.url))
-        return
-    with mock_aws():
-        client = boto3.client("kinesis", region_name="ap-south-1")
-        client.create_stream(StreamName="s.everything", ShardCount=2)
-        client.create_stream(StreamName="s.empty", ShardCount=1)
-        yield Readable(KinesisStreams(client, pause=lambda _: None), client)
+def drain(streams: Streams, wanted: list[str], group: str, most: int) -> list[Delivered]:
+    """The next `most` records, acknowledged as they come."""
+    found: list[Delivered] = []
+
+    def read() -> bool:
+        for stream, records in streams.read(wanted, group, "me", 100, 50):
+            found.extend(records)
+            streams.acknowledge(stream, group, [record.id for record in records])
+        return len(found) >= most
+
+    wait_until(read)
+    return found
 
 
-def test_what_was_appended_is_there_in_the_order_of_each_key(readable: Readable) -> None:
+def test_what_was_appended_is_there_in_the_order_of_each_key(bus: Bus, name: str) -> None:
+    streams = bus.open()
     records = [Record(str(n % 3), b"%d" % n) for n in range(60)]
-    readable.streams.append("s.everything", records)
-    found = readable.everything("s.everything")
-    assert sorted(found) == sorted((r.key, r.data) for r in records)
+    streams.append(name, records[:40])
+    streams.append(name, [])
+    streams.append(name, records[40:])
+    found = drain(bus.open(), [name], "look", 60)
+    assert sorted((d.key, d.data) for d in found) == sorted((r.key, r.data) for r in records)
     for key in "012":
-        assert [int(d) for k, d in found if k == key] == [n for n in range(60) if str(n % 3) == key]
+        mine = [int(d.data) for d in found if d.key == key]
+        assert mine == [n for n in range(60) if str(n % 3) == key]
+    assert all(d.at_ms > 1_600_000_000_000 for d in found)
+    assert len({d.id for d in found}) == 60
 
 
-def test_appending_nothing_leaves_nothing(readable: Readable) -> None:
-    readable.streams.append("s.empty", [])
-    assert readable.everything("s.empty") == []
-
-
-def test_an_unacknowledged_record_comes_again_after_a_restart_and_says_so(
-    server: ValkeyUnderTest,
+def test_what_was_not_acknowledged_comes_again_after_a_restart_and_says_so(
+    bus: Bus, name: str
 ) -> None:
-    before = ValkeyStreams(server.url)
-    before.append("orders.7", [Record("1", b"a"), Record("1", b"b")])
-    ((_, first),) = before.read(["orders.7"], "gateway", "me", 10, 50)
-    assert [(d.data, d.redelivered) for d in first] == [(b"a", False), (b"b", False)]
-    before.acknowledge("orders.7", "gateway", [first[0].id])
+    before = bus.open()
+    before.append(name, [Record("1", b"a"), Record("1", b"b")])
+    given: list[Delivered] = []
+    wait_until(lambda: given.extend(read_one(before, name, "gateway")) or len(given) == 2)
+    assert [d.data for d in given] == [b"a", b"b"]
+    before.acknowledge(name, "gateway", [given[0].id])
 
-    after = ValkeyStreams(server.url)
-    after.append("orders.7", [Record("1", b"c")])
-    got = [
-        d
-        for _ in range(3)
-        for _, ds in after.read(["orders.7"], "gateway", "me", 10, 50)
-        for d in ds
-    ]
-    assert [(d.data, d.redelivered) for d in got] == [(b"b", True), (b"c", False)]
-
-
-def test_an_acknowledged_record_is_gone_for_its_group_alone(server: ValkeyUnderTest) -> None:
-    streams = ValkeyStreams(server.url)
-    streams.append("shared", [Record("1", b"x")])
-    ((_, one),) = streams.read(["shared"], "first", "me", 10, 50)
-    streams.acknowledge("shared", "first", [one[0].id])
-    assert streams.read(["shared"], "first", "me", 10, 1) == []
-    ((_, other),) = streams.read(["shared"], "second", "me", 10, 50)
-    assert [d.data for d in other] == [b"x"]
+    after = bus.open()
+    (again,) = drain(after, [name], "gateway", 1)
+    assert (again.data, again.redelivered) == (b"b", True)
+    assert read_one(after, name, "gateway") == []
+    after.append(name, [Record("1", b"c")])
+    (new,) = drain(after, [name], "gateway", 1)
+    assert (new.data, new.redelivered) == (b"c", False)
+    # Another group has its own place.
+    assert [d.data for d in drain(after, [name], "second", 3)] == [b"a", b"b", b"c"]
 
 
-def test_several_streams_are_read_at_once(server: ValkeyUnderTest) -> None:
-    streams = ValkeyStreams(server.url)
-    streams.append("many.0", [Record("1", b"x")])
-    streams.append("many.1", [Record("2", b"y")])
-    got = dict(streams.read(["many.0", "many.1"], "g", "me", 10, 50))
-    assert {name: [d.data for d in ds] for name, ds in got.items()} == {
-        "many.0": [b"x"],
-        "many.1": [b"y"],
-    }
+def read_one(streams: Streams, stream: str, group: str) -> list[Delivered]:
+    return [d for _, found in streams.read([stream], group, "me", 10, 50) for d in found]
 
 
-def test_acknowledged_entries_are_trimmed_and_unread_ones_stay(server: ValkeyUnderTest) -> None:
-    now = iter(range(0, 10_000, 10))
-    streams = ValkeyStreams(server.url, clock=lambda: float(next(now)))
-    streams.append("long", [Record("1", b"%d" % n) for n in range(1_000)])
-    ((_, got),) = streams.read(["long"], "g", "me", 900, 50)
-    streams.acknowledge("long", "g", [d.id for d in got])
-    with redis.Redis.from_url(server.url) as client:
-        assert 100 <= client.xlen("long") <= 200
-    ((_, rest),) = streams.read(["long"], "g", "me", 900, 50)
-    assert [int(d.data) for d in rest] == list(range(900, 1_000))
+def test_several_streams_are_read_at_once_within_count_and_bytes(bus: Bus, name: str) -> None:
+    streams = bus.open()
+    wanted = [f"{name}.{number}" for number in range(3)]
+    for stream in wanted[:2]:
+        streams.append(stream, [Record("1", b"%d" % n + b"." * 20_000) for n in range(5)])
+    streams.append(wanted[2], [Record("2", b"%d" % n) for n in range(25)])
+    reader = bus.open()
+    found: dict[str, list[int]] = {stream: [] for stream in wanted}
+
+    def read() -> bool:
+        for stream, records in reader.read(wanted, "g", "me", 10, 50):
+            assert len(records) <= 10
+            assert sum(len(d.data) for d in records) <= BATCH_BYTES
+            found[stream] += [int(d.data.strip(b".")) for d in records]
+            reader.acknowledge(stream, "g", [d.id for d in records])
+        return sum(map(len, found.values())) == 35
+
+    wait_until(read)
+    assert found == {wanted[0]: [*range(5)], wanted[1]: [*range(5)], wanted[2]: [*range(25)]}
 
 
-def test_records_survive_a_kill_of_the_server() -> None:
-    with valkey_server(durable=True) as server:
-        streams = ValkeyStreams(server.url)
-        streams.append("kept", [Record("1", b"x")])
-        server.stop(signal.SIGKILL)
-        with pytest.raises(Retryable):
-            streams.append("kept", [Record("1", b"y")])
-        server.start()
-        ((_, got),) = streams.read(["kept"], "g", "me", 10, 50)
-        assert [d.data for d in got] == [b"x"]
+def test_a_stream_may_be_appended_to_before_and_after_its_neighbours(bus: Bus, name: str) -> None:
+    streams = bus.open()
+    for number in (2, 0, 5):  # of a topic that grows while its writer knows it
+        streams.append(f"{name}.{number}", [Record("1", b"%d" % number)])
+    for number in (5, 0, 2):
+        assert [d.data for d in drain(streams, [f"{name}.{number}"], "g", 1)] == [b"%d" % number]
 
 
-def test_a_server_that_lost_its_files_is_read_on_from_empty_streams() -> None:
-    with valkey_server() as server:
-        streams = ValkeyStreams(server.url)
-        streams.append("lost", [Record("1", b"x")])
-        streams.read(["lost"], "g", "me", 10, 50)
-        server.stop()
-        server.start()
-        with pytest.raises(Retryable):
-            streams.read(["lost"], "g", "me", 10, 50)
-        assert streams.read(["lost"], "g", "me", 10, 50) == []
-        streams.append("lost", [Record("1", b"y")])
-        ((_, got),) = streams.read(["lost"], "g", "me", 10, 50)
-        assert [d.data for d in got] == [b"y"]
+def test_a_record_that_is_too_large_for_a_bus_is_refused_with_all_of_its_batch(
+    bus: Bus, name: str
+) -> None:
+    streams = bus.open()
+    largest = Record("1", bytes(RECORD_BYTES_MOST))
+    with pytest.raises(InvariantViolated):
+        streams.append(name, [Record("1", b"x"), Record("1", bytes(RECORD_BYTES_MOST + 1))])
+    streams.append(name, [largest])
+    assert [d.data for d in drain(streams, [name], "g", 1)] == [largest.data]
+
+
+def test_consumers_of_a_group_share_its_streams_and_no_key_is_with_two_at_once(
+    bus: Bus, name: str
+) -> None:
+    wanted = [f"{name}.{number}" for number in range(4)]
+    writer, one, two = bus.open(), bus.open(), bus.open()
+    for stream in wanted:
+        writer.append(stream, [Record(f"{stream}-{n % 2}", b"%d" % n) for n in range(20)])
+    given: dict[str, list[tuple[str, Delivered]]] = {stream: [] for stream in wanted}
+    shares: set[tuple[int, int]] = set()
+
+    def turn(streams: Streams, consumer: str) -> frozenset[str]:
+        mine = streams.divide(wanted, "g", consumer)
+        for stream, records in streams.read(sorted(mine), "g", consumer, 3, 50):
+            assert stream in mine
+            given[stream] += [(consumer, record) for record in records]
+            streams.acknowledge(stream, "g", [record.id for record in records])
+        return mine
+
+    def both(each: int) -> bool:
+        shares.add((len(turn(one, "one")), len(turn(two, "two"))))
+        return all(len(found) == each for found in given.values()) and (2, 2) in shares
+
+    wait_until(lambda: both(20))
+    for stream in wanted:
+        writer.append(stream, [Record(f"{stream}-{20 % 2}", b"20")])
+    wait_until(lambda: both(21))
+    for stream, found in given.items():
+        for parity in (0, 1):
+            of_key = [int(d.data) for _, d in found if d.key == f"{stream}-{parity}"]
+            assert of_key == [n for n in range(21) if n % 2 == parity]
+    last = [consumer for found in given.values() for consumer, d in found if d.data == b"20"]
+    assert sorted(last) == ["one", "one", "two", "two"]
+
+
+def test_a_consumer_that_stops_is_succeeded_and_can_acknowledge_nothing_any_more(
+    bus: Bus, name: str
+) -> None:
+    wanted = [f"{name}.0"]
+    heir = bus.open()
+    heir.append(wanted[0], [Record("7", b"a"), Record("7", b"b")])
+    with bus.reader("g", "first", wanted) as first:
+        assert first.given[wanted[0]][0] == "a"
+        first.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: heir.divide(wanted, "g", "heir") == frozenset(wanted))
+        heir.append(wanted[0], [Record("7", b"c")])
+        assert [d.data for d in drain(heir, wanted, "g", 3)] == [b"a", b"b", b"c"]
+        first.process.send_signal(signal.SIGCONT)
+        assert first.acknowledge() == "refused"
+    heir.append(wanted[0], [Record("7", b"d")])
+    assert [d.data for d in drain(heir, wanted, "g", 1)] == [b"d"]
+
+
+def test_what_a_killed_consumer_had_comes_again_to_the_one_that_takes_its_name(
+    bus: Bus, name: str
+) -> None:
+    wanted = [f"{name}.0", f"{name}.1"]
+    for stream in wanted:
+        bus.open().append(stream, [Record("7", b"a"), Record("7", b"b")])
+    with bus.reader("g", "worker", wanted) as killed:
+        killed.process.kill()
+    heir = bus.open()
+    wait_until(lambda: heir.divide(wanted, "g", "worker") == frozenset(wanted))
+    found = drain(heir, wanted, "g", 4)
+    assert [d.data for d in found if d.data in b"ab"].count(b"a") == 2
+    assert all(d.redelivered for d in found)
+
+
+def test_a_group_tells_how_far_it_is_behind_on_each_stream(bus: Bus, name: str) -> None:
+    streams = bus.open()
+    streams.append(name, [Record("1", b"%d" % n) for n in range(7)])
+    given: list[Delivered] = []
+    wait_until(lambda: given.extend(read_one(streams, name, "g")) or len(given) == 7)
+    lag = streams.lag(name, "g")
+    if not bus.counts_records:
+        assert lag.records is None
+        assert lag.seconds is not None
+        return
+    assert lag.records == 7
+    streams.acknowledge(name, "g", [d.id for d in given[:5]])
+    assert streams.lag(name, "g").records == 2
+    streams.acknowledge(name, "g", [d.id for d in given[5:]])
+    assert streams.lag(name, "g").records == 0
+
+
+@pytest.mark.parametrize("kind", ["redis", "kinesis", "kafka"])
+def test_a_bus_that_is_away_is_worth_another_try(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = f"127.0.0.1:{free_ports(1)[0]}"
+    as_aws(monkeypatch, f"http://{away}")
+    if kind == "kafka":
+        pytest.importorskip("confluent_kafka")
+    url = f"kinesis://{REGION}/away" if kind == "kinesis" else f"{kind}://{away}/0"
+    streams = open_streams(url, Limits(append_seconds=0.3))
+    with pytest.raises(Retryable):
+        streams.append("executions.0", [Record("1", b"x")])
+    with pytest.raises(Retryable):
+        streams.read(["executions.0"], "g", "me", 10, 50)
+    with pytest.raises(Retryable):
+        streams.divide(["executions.0"], "g", "me")

@@ -44,9 +44,19 @@ def test_a_missing_setting_is_named_and_ends_the_process(module: str) -> None:
     assert (process.returncode, "OUTCRY_" in told) == (2, True)
 
 
-@pytest.mark.parametrize("module", ["edge.ingest.main", "edge.fanout.main", "edge.triggers.main"])
-def test_a_process_whose_stores_are_away_says_starting_and_stops_when_told(module: str) -> None:
-    settings = nowhere()
+@pytest.mark.parametrize(
+    ("module", "own"),
+    [
+        ("edge.ingest.main", {}),
+        ("edge.fanout.main", {}),
+        ("edge.fanout.main", {"OUTCRY_FANOUT_WORKERS": "2"}),
+        ("edge.triggers.main", {}),
+    ],
+)
+def test_a_process_whose_stores_are_away_says_starting_and_stops_when_told(
+    module: str, own: dict[str, str]
+) -> None:
+    settings = nowhere() | own
     process = start(module, **settings)
     try:
         answer = _health(settings["OUTCRY_HEALTH"])

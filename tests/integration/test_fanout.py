@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import json
 import signal
-import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -15,10 +14,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from edge.fanout.reception import Limits
+from edge.fanout.draining import drain
+from edge.fanout.limits import Limits
 from tests.support.eventually import WAIT_SECONDS, until
 from tests.support.fanout import quote
-from tests.support.fanout_node import Node
+from tests.support.fanout_node import Node, running_node
 from tests.support.valkey import ValkeyUnderTest, valkey_server
 
 JSON = Subprotocol("outcry.v1.json")
@@ -40,19 +40,8 @@ def valkey() -> Iterator[ValkeyUnderTest]:
 async def running(
     valkey: ValkeyUnderTest, limits: Limits | None = None
 ) -> AsyncIterator[tuple[Node, str]]:
-    stack = Node(valkey.url, limits)
-    task = asyncio.create_task(stack.subscriber.run())
-    port = await stack.server.listen("127.0.0.1", 0)
-    await until(lambda: stack.subscriber.connected)
-    try:
-        yield stack, f"ws://127.0.0.1:{port}/v1/stream"
-    finally:
-        await stack.server.drain()
-        task.cancel()
-        stack.lookups.close()
-        await stack.writer.close()
-        assert stack.failures == []
-        assert (len(stack.hub), stack.reception.leftovers) == (0, 0)
+    async with running_node(valkey.url, limits) as (node, port):
+        yield node, f"ws://127.0.0.1:{port}/v1/stream"
 
 
 def dial(url: str, token: str | None = "user:7", **more: Any) -> connect:
@@ -94,6 +83,35 @@ async def test_a_quote_travels_from_the_bus_to_its_subscriber(valkey: ValkeyUnde
         await stream.send('{"action":"ping","id":5}')
         assert await hear(stream, "pong") == {"type": "pong", "id": 5}
         assert await hear(stream, "heartbeat") == {"type": "heartbeat"}
+
+
+async def test_a_binary_client_gets_packets_for_quotes_and_json_for_the_rest(
+    valkey: ValkeyUnderTest,
+) -> None:
+    both = [Subprotocol("outcry.v1.binary"), JSON]
+    async with running(valkey) as (stack, url):
+        stream = await connect(
+            url,
+            additional_headers={"Authorization": "Bearer user:7"},
+            subprotocols=both,
+            proxy=None,
+        )
+        async with stream, asyncio.timeout(WAIT_SECONDS):
+            assert stream.subprotocol == both[0]
+            await stream.send('{"action":"subscribe","symbols":["S1"],"mode":"quote"}')
+            texts = set()
+            while "subscribed" not in texts:
+                texts.add(json.loads(await stream.recv())["type"])
+            await stack.publish(quote("S1", 3))
+            while isinstance(message := await stream.recv(), str):
+                texts.add(json.loads(message)["type"])
+            assert (len(message), message[:4]) == (2 + 2 + 84, b"\0\1\0\x54")
+            await stack.commit()
+            while "funds" not in texts or "portfolio" not in texts:
+                message = await stream.recv()
+                if isinstance(message, str):
+                    texts.add(json.loads(message)["type"])
+            assert texts - {"heartbeat"} == {"auth", "subscribed", "portfolio", "funds"}
 
 
 async def test_private_events_survive_the_loss_of_valkey(valkey: ValkeyUnderTest) -> None:
@@ -148,7 +166,7 @@ async def test_handshakes_that_can_not_be_served_get_a_status(valkey: ValkeyUnde
             await dial(url.replace("/v1/stream", "/other"))
         assert refused.value.response.status_code == 404
         with pytest.raises(InvalidStatus) as refused:
-            await connect(url, subprotocols=[Subprotocol("outcry.v1.binary")], proxy=None)
+            await connect(url, subprotocols=[Subprotocol("outcry.v2.json")], proxy=None)
         assert refused.value.response.status_code == 400
         async with dial(url):
             with pytest.raises(InvalidStatus) as refused:
@@ -160,7 +178,7 @@ async def test_handshakes_that_can_not_be_served_get_a_status(valkey: ValkeyUnde
 async def test_a_drain_announces_and_closes_with_1012(valkey: ValkeyUnderTest) -> None:
     async with running(valkey) as (stack, url), dial(url) as stream:
         await hear(stream, "auth")
-        draining = asyncio.create_task(stack.server.drain())
+        draining = asyncio.create_task(drain(stack.server))
         assert (await hear(stream, "draining"))["type"] == "draining"
         assert await closed_with(stream) == 1012
         await asyncio.wait_for(draining, WAIT_SECONDS)
@@ -190,33 +208,3 @@ async def test_a_client_that_does_not_read_is_cut_while_others_are_served(
         assert stack.server.closes == {4002: 1}
         assert newest > 1
         stalled.transport.abort()
-
-
-async def test_churn_leaves_nothing_behind(valkey: ValkeyUnderTest) -> None:
-    """Clients that come, subscribe and go in every way: closing, vanishing, half-way through."""
-    async with running(valkey) as (stack, url):
-        host, port = "127.0.0.1", int(url.split(":")[2].split("/")[0])
-
-        async def polite(number: int) -> None:
-            async with dial(url, f"user:{number % 5}") as stream:
-                await stream.send('{"action":"subscribe","symbols":["S1","S2"]}')
-                await hear(stream, "subscribed")
-
-        async def rude(number: int) -> None:
-            stream = await dial(url, f"user:{number % 5}")
-            await stream.send('{"action":"subscribe","symbols":["S3"]}')
-            stream.transport.abort()
-
-        async def mute(number: int) -> None:
-            with socket.create_connection((host, port)) as raw:
-                raw.sendall(b"GET /v1/stream HTTP/1.1\r\n"[: number % 25])
-
-        for _ in range(8):
-            await asyncio.gather(
-                *(polite(n) for n in range(15)), *(rude(n) for n in range(15)),
-                *(mute(n) for n in range(15)),
-            )  # fmt: skip
-        await until(lambda: len(stack.hub) == 0)
-        await until(lambda: not stack.server.closing)
-        assert stack.reception.leftovers == 0
-        assert stack.server.accepted >= 8 * 45

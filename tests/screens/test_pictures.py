@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from tests.screens.conftest import Desk, still, text_of
-from tests.support.terminal import ORDERS, REFUSED
+from tests.screens.conftest import Desk, settle, still, text_of
+from tests.support.terminal import LADDERS, ORDERS, PLANS, REFUSED
 from tui.client.broker import Link
+from tui.client.models import Alert
 
 SIZES = [(80, 24), (120, 36), (200, 50)]
 SnapCompare = Callable[..., bool]
@@ -40,6 +41,42 @@ def test_an_order_the_broker_would_refuse(
 def test_an_order_that_waits(snap_compare: SnapCompare, desk: Desk, size: tuple[int, int]) -> None:
     keys = ("s", "5", "shift+tab", "right", "right", "right", "tab", "tab", *"2900")
     run = still(*keys, until=_shows("STOP LIMIT", "2900"))
+
+    assert snap_compare(desk.terminal, terminal_size=size, run_before=run)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_order_desk(snap_compare: SnapCompare, desk: Desk, size: tuple[int, int]) -> None:
+    desk.broker.known_orders = [*ORDERS, *LADDERS]
+    desk.broker.known_plans = PLANS
+    run = still("2", until=_shows("2 at work", "12:06:00", "−0.75%"))
+
+    assert snap_compare(desk.terminal, terminal_size=size, run_before=run)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_bracket(snap_compare: SnapCompare, desk: Desk, size: tuple[int, int]) -> None:
+    keys = ("b", "5", "shift+tab", *["right"] * 4, "tab", "tab", *"2900", "tab", "tab", *"3050")
+    run = still(*keys, until=_shows("BRACKET", "3050", "Value "))
+
+    assert snap_compare(desk.terminal, terminal_size=size, run_before=run)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_alerts(snap_compare: SnapCompare, desk: Desk, size: tuple[int, int]) -> None:
+    message = "10 TCS are not out yet: the order rests at 3950.00, the protected price"
+    alert = Alert(code="EXIT_UNFILLED", message=message, user_seq=8, order_id="1004", symbol="TCS")
+    desk.broker.known_orders = ORDERS
+
+    async def run(pilot: Pilot[None]) -> None:
+        await still(until=_shows(" IST"))(pilot)
+        desk.feed.send(alert)
+        unread = pilot.app.screen.query_one("#unread")
+        await settle(pilot, lambda: unread.display)
+        await pilot.press("a")
+        pilot.app.clear_notifications()
+        await settle(pilot, lambda: "Exit unfilled" in text_of(pilot))
+        await settle(pilot, lambda: "▌" not in text_of(pilot))
 
     assert snap_compare(desk.terminal, terminal_size=size, run_before=run)
 

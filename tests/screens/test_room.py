@@ -1,7 +1,5 @@
 """What a screen has no room for is said elsewhere, and comes back when there is room."""
 
-from decimal import Decimal
-
 import msgspec
 from textual.pilot import Pilot
 
@@ -43,7 +41,7 @@ async def test_a_wide_screen_gives_the_orders_every_column_and_gives_them_back(d
 
 async def test_a_long_refusal_of_a_stop_leaves_the_review_in_sight(desk: Desk) -> None:
     words = "the trigger is outside the day's band; a SELL waits for a price below the last one"
-    rule = RuleFailure(code="TRIGGER_OUTSIDE_BAND", message=words, nearest=Decimal("1516.00"))
+    rule = RuleFailure(code="TRIGGER_OUTSIDE_BAND", message=words, nearest="1516.00")
     desk.broker.preview_answer = msgspec.structs.replace(REFUSED, rules=[rule])
     async with desk.terminal.run_test(size=(80, 24)) as pilot:
         await settle(pilot, lambda: is_live(pilot))

@@ -1,16 +1,27 @@
 """A fanout joined as its main module joins it, with tokens and a ledger of the test's own."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+from edge.fanout.draining import drain
 from edge.fanout.hub import Hub
+from edge.fanout.limits import Limits
 from edge.fanout.lookups import Lookups
+from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
-from edge.fanout.reception import Limits, Reception
+from edge.fanout.reception import Reception
 from edge.fanout.server import StreamServer
+from edge.fanout.upkeep import Upkeep
 from functions.shared.access.principal import Principal
 from functions.shared.clock import wall_now
 from functions.shared.domain.errors import Refused
 from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.stores.subscriber import ValkeySubscriber
-from functions.shared.wire.events import UserEvent, user_channel
+from functions.shared.wire.events import HoldingFacts, UserEvent, user_channel
+from functions.shared.wire.portfolio import PortfolioFacts
 from functions.shared.wire.quotes import (
     PARTITIONS,
     Quote,
@@ -19,6 +30,7 @@ from functions.shared.wire.quotes import (
     partition_of_symbol,
     quotes_channel,
 )
+from tests.support.eventually import until
 from tests.support.fanout import LISTED, event, payload, principal
 
 
@@ -32,16 +44,23 @@ class Tokens:
 
 
 class Ledger:
-    """Events of every user, as the store would give them."""
+    """Events and holdings of every user, as the stores would give them."""
 
     def __init__(self) -> None:
         self.events: list[UserEvent] = []
+        self.holdings: list[HoldingFacts] = []
 
     def latest(self, user_id: int) -> int:
         return len(self.events)
 
     def after(self, user_id: int, seq: int, count: int) -> list[UserEvent]:
         return self.events[seq : seq + count]
+
+    def read(self, user_id: int, trade_date: date) -> PortfolioFacts | None:
+        return PortfolioFacts(
+            seq=len(self.events), cash=100, borrowed=0, short_delivery=0,
+            holdings=self.holdings, positions=[],
+        )  # fmt: skip
 
     def close(self) -> None:
         pass
@@ -54,12 +73,15 @@ class Node:
         self.ledger = Ledger()
         self.failures: list[BaseException] = []
         self.writer = QuoteWriter(valkey_url)
-        self.hub = Hub(LISTED)
+        limits = limits or Limits()
+        self.hub = Hub(LISTED, limits.symbols, limits.min_moves)
         self.subscriber = ValkeySubscriber(valkey_url, self._deliver, self._restored)
         self.subscriber.subscribe([*map(quotes_channel, range(PARTITIONS)), "sessions.ended"])
-        lookups = Lookups(Tokens(), lambda: self.ledger, self.subscriber, self.failures.append)  # type: ignore[arg-type, return-value]
-        self.lookups, self.private = lookups, PrivateEvents(lookups)
-        self.reception = Reception(self.hub, self.private, lookups, limits or Limits(), wall_now)
+        ledger: Any = lambda: self.ledger  # noqa: E731
+        lookups = Lookups(Tokens(), ledger, ledger, self.subscriber, self.failures.append)
+        portfolios = Portfolios(self.hub, lookups, lambda: date(2026, 11, 23), limits)
+        self.lookups, self.private = lookups, PrivateEvents(lookups, portfolios)
+        self.reception = Reception(self.hub, self.private, lookups, limits, wall_now)
         lookups.attach(self.reception, self.private)
         self.server = StreamServer(self.hub, self.reception)
 
@@ -85,3 +107,26 @@ class Node:
         if announced:
             data = payload(len(self.ledger.events))
             await self.writer._valkey.publish(user_channel(7), data)
+
+
+@contextlib.asynccontextmanager
+async def running_node(
+    valkey_url: str, limits: Limits | None = None
+) -> AsyncIterator[tuple[Node, int]]:
+    """A node that serves on a port, drained at the end; nothing of anybody may be left then."""
+    node = Node(valkey_url, limits)
+    task = asyncio.create_task(node.subscriber.run())
+    port = await node.server.listen("127.0.0.1", 0)
+    await until(lambda: node.subscriber.connected)
+    try:
+        yield node, port
+    finally:
+        await drain(node.server)
+        found = await Upkeep(node.server).sweep()
+        task.cancel()
+        node.lookups.close()
+        await node.writer.close()
+    assert node.failures == []
+    assert (len(node.hub), node.reception.leftovers, found) == (0, 0, 0)
+    await until(lambda: not node.server.connections)
+    assert (node.server.admission.inside, len(node.server.closing)) == (0, 0)

@@ -153,6 +153,12 @@ class PaperLedger:
             [(session, d.kind, d.subject) for d in found],
         )
 
+    def working_anywhere(self, order_ids: Sequence[int]) -> set[int]:
+        return {o.order_id for o in self.working_orders()} & set(order_ids)
+
+    def note_cancel(self, session: str, subject: str, number: int) -> None:
+        """Which cancel was sent is the venue's to tell here."""
+
     def differences(self) -> set[tuple[str, str]]:
         """(kind, subject) of those that stand."""
         rows = self._database.execute("SELECT kind, subject FROM difference WHERE settled = 0")
@@ -304,7 +310,7 @@ class PaperLedger:
 def _fill_of(report: ExecutionReport) -> Fill:
     return Fill(
         date.fromisoformat(report.trade_date), report.exec_id, report.order_id,
-        report.last_quantity, report.last_price,
+        report.last_quantity, report.last_price, report.exec_type,
     )  # fmt: skip
 
 

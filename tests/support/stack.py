@@ -24,10 +24,11 @@ _COMMAND = [sys.executable, "-m", "infra.command.main"]
 
 
 class Stack:
-    """A running stack. `home` is its OUTCRY_HOME."""
+    """A running stack. `home` is its OUTCRY_HOME; `streams_url` a bus that it does not start."""
 
-    def __init__(self, home: Path, *options: str) -> None:
+    def __init__(self, home: Path, *options: str, streams_url: str | None = None) -> None:
         self.home = home
+        self._streams_url = streams_url
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -238,14 +239,17 @@ class Stack:
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("OUTCRY_")}
-        return {**kept, "OUTCRY_HOME": str(self.home)}
+        own = {"OUTCRY_HOME": str(self.home)}
+        if self._streams_url is not None:
+            own["OUTCRY_STREAMS_URL"] = self._streams_url
+        return {**kept, **own}
 
 
 @contextlib.contextmanager
-def own_stack(*options: str) -> Iterator[Stack]:
+def own_stack(*options: str, streams_url: str | None = None) -> Iterator[Stack]:
     """A stack for one test or module alone."""
     with tempfile.TemporaryDirectory(prefix="outcry-stack-") as folder:
-        stack = Stack(Path(folder) / "home", *options)
+        stack = Stack(Path(folder) / "home", *options, streams_url=streams_url)
         try:
             stack.start()
             yield stack

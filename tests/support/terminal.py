@@ -2,16 +2,21 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+
+import msgspec
 
 from tui.client.broker import Link, Listener, RefusedError
 from tui.client.models import (
+    Exits,
     Funds,
     Holding,
     Instrument,
     MarketStatus,
     Order,
+    OrderDetail,
+    Plan,
     Position,
     Preview,
     PrivateEvent,
@@ -21,6 +26,9 @@ from tui.client.models import (
     Reason,
     RuleFailure,
     SearchHit,
+    Slice,
+    StopExit,
+    TargetExit,
 )
 
 NOON = datetime(2026, 7, 10, 6, 30, tzinfo=UTC)
@@ -94,6 +102,97 @@ ORDERS = [
     ),
 ]
 
+_EXITS = Exits(
+    stop=StopExit(trigger_price=Decimal("1650.00")), target=TargetExit(price=Decimal("1720.00"))
+)
+LADDERS = [
+    order(
+        "2001", status="OPEN", symbol="HDFCBANK", quantity=40, price=Decimal("1675.00"),
+        exits=_EXITS,
+    ),
+    order(
+        "2002", status="FILLED", symbol="M&M", quantity=15, filled_quantity=15,
+        price=Decimal("2810.00"), average_price=Decimal("2809.8000"),
+    ),
+    order(
+        "2003", status="TRIGGER_PENDING", symbol="M&M", side="SELL", type="STOP", quantity=15,
+        price=None, trigger_price=Decimal("2790.00"), leg="STOP", group_id="2003",
+        parent_order_id="2002", expires_at=NOON + timedelta(hours=3, minutes=30),
+    ),
+    order(
+        "2004", status="TRIGGER_PENDING", symbol="M&M", side="SELL", quantity=15,
+        price=Decimal("2865.00"), trigger_price=Decimal("2865.00"), leg="TARGET", group_id="2003",
+        parent_order_id="2002", expires_at=NOON + timedelta(hours=3, minutes=30),
+    ),
+    order(
+        "2005", status="TRIGGER_PENDING", symbol="RELIANCE", side="SELL", quantity=14,
+        price=Decimal("2895.00"), trigger_price=Decimal("2900.00"), validity="GTT", leg="STOP",
+        group_id="2005", expires_at=NOON + timedelta(days=365),
+    ),
+    order(
+        "2006", status="TRIGGER_PENDING", symbol="RELIANCE", side="SELL", quantity=14,
+        price=Decimal("3050.00"), trigger_price=Decimal("3050.00"), validity="GTT", leg="TARGET",
+        group_id="2005", expires_at=NOON + timedelta(days=365),
+    ),
+    order(
+        "2007", status="TRIGGER_PENDING", symbol="TCS", side="SELL", type="STOP", quantity=5,
+        price=None, trigger_price=Decimal("3890.00"), trail=Decimal("40.00"),
+        expires_at=NOON + timedelta(hours=3, minutes=30),
+    ),
+]  # fmt: skip
+"""An entry that rests with its exits to come, one that filled, an OCO, and a trailing stop."""
+
+
+def plan(plan_id: str = "3001", **changes: object) -> Plan:
+    """A TWAP of 600 in six slices of ten minutes, two of them placed."""
+    slices = [
+        Slice(
+            number=number,
+            planned_quantity=100,
+            state="PLACED" if number <= 2 else "WAITING",
+            due_at=NOON + timedelta(minutes=10 * (number - 2)) - timedelta(minutes=4),
+            quantity=100 if number <= 2 else None,
+            filled_quantity={1: 100, 2: 64}.get(number, 0),
+            order_id=str(3100 + number) if number <= 2 else None,
+            status={1: "FILLED", 2: "PARTIALLY_FILLED"}.get(number),
+        )
+        for number in range(1, 7)
+    ]
+    fields: dict[str, object] = {
+        "plan_id": plan_id,
+        "kind": "TWAP",
+        "symbol": "TCS",
+        "side": "BUY",
+        "quantity": 600,
+        "state": "ACTIVE",
+        "version": 3,
+        "starts_at": NOON - timedelta(minutes=14),
+        "ends_at": NOON + timedelta(minutes=46),
+        "filled_quantity": 164,
+        "average_price": Decimal("3921.4500"),
+        "slices": slices,
+    }
+    return Plan(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+PLANS = [
+    plan(),
+    plan(
+        "3002", kind="ICEBERG", symbol="RELIANCE", side="SELL", quantity=50, filled_quantity=25,
+        price=Decimal("2955.00"), average_price=Decimal("2955.2000"),
+        slices=[
+            Slice(number=number, planned_quantity=10, state="PLACED" if number <= 3 else "WAITING",
+                  filled_quantity={1: 10, 2: 10, 3: 5}.get(number, 0))
+            for number in range(1, 6)
+        ],
+    ),
+    plan(
+        "3000", kind="VWAP", symbol="M&M", state="EXPIRED", quantity=2000, filled_quantity=1460,
+        participation_percent=10, average_price=Decimal("2811.0500"),
+        reason=Reason(code="WINDOW_OVER", message="540 are left as its time is over"),
+    ),
+]  # fmt: skip
+
 HOLDINGS = [
     Holding(
         symbol="RELIANCE", quantity=14, average_price=Decimal("2949.7143"), free_quantity=14,
@@ -128,7 +227,7 @@ PREVIEW = Preview(
 REFUSED = Preview(
     accepted=False,
     rules=[
-        RuleFailure(code="PRICE_TICK", message="Prices move by ₹0.05", nearest=Decimal("2950.50")),
+        RuleFailure(code="PRICE_TICK", message="Prices move by ₹0.05", nearest="2950.50"),
         RuleFailure(code="INSUFFICIENT_FUNDS", message="Too large", largest_quantity=328),
     ],
     value=Decimal("1475260.00"),
@@ -155,6 +254,10 @@ class RecordingBroker:
         self.unlisted: set[str] = set()
         self.loading_fails: Exception | None = None
         self.market_asked = 0
+        self.known_plans: list[Plan] = []
+        self.details: dict[str, OrderDetail] = {}
+        self.opened: list[dict[str, object]] = []
+        self.plans_cancelled: list[str] = []
         self.market_status = MarketStatus(
             phase="OPEN", trade_date=NOON.date(), time=NOON, wall_time=NOON
         )
@@ -198,6 +301,24 @@ class RecordingBroker:
     async def cancel(self, order_id: str, request_id: str) -> Order:
         self.cancelled.append(order_id)
         return order(order_id, version=9, status="OPEN", pending_change="CANCEL")
+
+    async def order(self, order_id: str) -> OrderDetail:
+        return self.details[order_id]
+
+    async def plans(self) -> list[Plan]:
+        return self.known_plans
+
+    async def plan(self, plan_id: str) -> Plan:
+        return next(each for each in self.known_plans if each.plan_id == plan_id)
+
+    async def open_plan(self, body: Mapping[str, object]) -> Plan:
+        self.opened.append(dict(body))
+        return self.known_plans[0]
+
+    async def cancel_plan(self, plan_id: str) -> Plan:
+        self.plans_cancelled.append(plan_id)
+        plan = await self.plan(plan_id)
+        return msgspec.structs.replace(plan, state="CANCELLING", version=plan.version + 1)
 
     async def instrument(self, symbol: str) -> Instrument:
         if symbol in self.unlisted:

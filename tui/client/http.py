@@ -18,7 +18,9 @@ from tui.client.models import (
     Instrument,
     MarketStatus,
     Order,
+    OrderDetail,
     Page,
+    Plan,
     Position,
     Preview,
     Problem,
@@ -36,6 +38,7 @@ BODY_BYTES_MAX = 4 * 1024 * 1024
 PAGE_LIMIT = 500
 PAGES_MAX = 4
 """The blotter starts from the newest 2,000 orders; older ones are history, not a blotter."""
+PLANS_SHOWN = 50
 
 
 class _Nothing(msgspec.Struct, frozen=True):
@@ -102,6 +105,28 @@ class HttpBroker:
         """Ask for a cancel, whatever the order's version: what is left of it is to end."""
         path = f"/v1/orders/{quote(order_id, safe='')}"
         return await self._signed("DELETE", path, Order, {"request_id": request_id})
+
+    async def order(self, order_id: str) -> OrderDetail:
+        """An order's whole life."""
+        return await self._signed("GET", f"/v1/orders/{quote(order_id, safe='')}", OrderDetail)
+
+    async def plans(self) -> list[Plan]:
+        """The newest PLANS_SHOWN plans: an account has far fewer open."""
+        page = await self._signed(
+            "GET", "/v1/plans", Page[Plan], params={"limit": str(PLANS_SHOWN)}
+        )
+        return page.items
+
+    async def plan(self, plan_id: str) -> Plan:
+        return await self._signed("GET", f"/v1/plans/{quote(plan_id, safe='')}", Plan)
+
+    async def open_plan(self, body: Mapping[str, object]) -> Plan:
+        """Open a plan; `body` carries its client_id, so repeating it is safe."""
+        return await self._signed("POST", "/v1/plans", Plan, body)
+
+    async def cancel_plan(self, plan_id: str) -> Plan:
+        """Ask a plan to end, and the order of its that works with it."""
+        return await self._signed("DELETE", f"/v1/plans/{quote(plan_id, safe='')}", Plan)
 
     async def instrument(self, symbol: str) -> Instrument:
         """What is listed under `symbol`. Raises RefusedError when nothing is."""

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,11 +17,12 @@ LINES_MAX = 1_000
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line: an order about to be sent, or (with `outcome`) what became of it."""
+    """One line: an order or a plan about to be sent, by the client's own id for it, or (with
+    `outcome`) what became of it."""
 
     client_order_id: str
     at: datetime
-    body: dict[str, str | int | None] = {}
+    body: dict[str, Any] = {}
     outcome: str = ""
 
 
@@ -30,9 +32,9 @@ class Journal:
     def __init__(self, home: Path) -> None:
         self._path = home / "orders.jsonl"
 
-    def intend(self, body: Mapping[str, str | int | None], at: datetime) -> None:
-        """Record an order before it is sent. `body` carries its client_order_id."""
-        self._append(Intent(client_order_id=str(body["client_order_id"]), at=at, body=dict(body)))
+    def intend(self, client_order_id: str, body: Mapping[str, object], at: datetime) -> None:
+        """Record an order before it is sent."""
+        self._append(Intent(client_order_id=client_order_id, at=at, body=dict(body)))
 
     def settle(self, client_order_id: str, outcome: str, at: datetime) -> None:
         """Record what became of an order: its order_id, or the code of its refusal."""

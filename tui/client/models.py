@@ -5,7 +5,7 @@ fields are ignored, so that a broker may add to its answers without breaking ter
 """
 
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Generic, TypeVar
 
 import msgspec
@@ -42,8 +42,30 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
+class StopExit(msgspec.Struct, frozen=True, kw_only=True):
+    """The exit that limits a loss; without a `price` at the market."""
+
+    trigger_price: Decimal
+    price: Decimal | None = None
+
+
+class TargetExit(msgspec.Struct, frozen=True, kw_only=True):
+    """The exit that takes a gain."""
+
+    price: Decimal
+
+
+class Exits(msgspec.Struct, frozen=True, kw_only=True):
+    """How an order's shares are to be left again; they come to life with its fills."""
+
+    stop: StopExit
+    target: TargetExit
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """One order as last reported; a higher `version` is newer."""
+    """One order as last reported; a higher `version` is newer. Of two exits that wait together
+    (`leg` STOP and TARGET, one `group_id`) one is to fill; `parent_order_id` is their entry, or
+    the plan that placed the order."""
 
     order_id: str
     symbol: str
@@ -63,6 +85,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     average_price: Decimal | None = None
     reason: Reason | None = None
     pending_change: str | None = None
+    parent_order_id: str | None = None
+    group_id: str | None = None
+    leg: str | None = None
+    exits: Exits | None = None
+    trail: Decimal | None = None
+    releases_at: datetime | None = None
+    expires_at: datetime | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     user_seq: int = 0
@@ -76,6 +105,100 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def is_waiting(self) -> bool:
         """Whether it waits for a price, and the exchange has not heard of it."""
         return self.status == "TRIGGER_PENDING" and self.trigger_price is not None
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an order that waited went out: its time (`why` TIME), or a trade at `price`."""
+
+    why: str
+    time: datetime
+    price: Decimal | None = None
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """What made an exit change, and the order that it happened to."""
+
+    code: str
+    order_id: str
+
+
+class HistoryStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of an order's life and the status after it."""
+
+    seq: int
+    time: datetime
+    kind: str
+    status: str | None = None
+    trigger: Trigger | None = None
+    cause: Cause | None = None
+
+
+class OrderDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """An order's whole life, oldest first, and the orders that are linked with it."""
+
+    order_id: str
+    history: list[HistoryStep]
+    linked: list[Order] = []
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a plan. `due_at` is null where the slice before decides; `quantity` is what its
+    order was placed for, null while it has none."""
+
+    number: int
+    planned_quantity: int
+    state: str
+    due_at: datetime | None = None
+    quantity: int | None = None
+    filled_quantity: int = 0
+    order_id: str | None = None
+    status: str | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """An order in slices (ICEBERG, TWAP, VWAP). The stream tells of it without its slices and what
+    they came to: `slices` is null then."""
+
+    plan_id: str
+    kind: str
+    symbol: str
+    side: str
+    quantity: int
+    state: str
+    version: int
+    starts_at: datetime
+    ends_at: datetime
+    client_id: str | None = None
+    product: str = "CNC"
+    price: Decimal | None = None
+    participation_percent: int | None = None
+    reason: Reason | None = None
+    created_at: datetime | None = None
+    filled_quantity: int = 0
+    average_price: Decimal | None = None
+    slices: list[Slice] | None = None
+    user_seq: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still trade, or its last order may."""
+        return self.state in ("ACTIVE", "CANCELLING")
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the account's owner must know."""
+
+    code: str
+    message: str
+    user_seq: int
+    order_id: str | None = None
+    symbol: str = ""
+
+
+class OtherEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the account that changes nothing on screen: its number alone counts."""
+
+    user_seq: int
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,14 +316,23 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule an order breaks, with the nearest price or largest quantity that would pass."""
+    """One rule an order breaks, with what would pass: the nearest price (of a plan's rule a count
+    or a time), or the largest quantity."""
 
     code: str
     message: str = ""
     value: str | int | None = None
     limit: str | int | None = None
-    nearest: Decimal | None = None
+    nearest: str | None = None
     largest_quantity: int | None = None
+
+    @property
+    def nearest_price(self) -> Decimal | None:
+        """`nearest` where it is a number."""
+        try:
+            return None if self.nearest is None else Decimal(self.nearest)
+        except InvalidOperation:
+            return None
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,5 +390,5 @@ class Page(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
     next: str | None = None
 
 
-PrivateEvent = Order | Fill | Funds | Holding | Position
+PrivateEvent = Order | Fill | Funds | Holding | Position | Plan | Alert | OtherEvent
 """What the stream pushes about the user's own account; each carries a `user_seq`."""

@@ -10,7 +10,18 @@ from typing import Any
 
 import msgspec
 
-from tui.client.models import Fill, Funds, Holding, Order, Position, PrivateEvent, Quote
+from tui.client.models import (
+    Alert,
+    Fill,
+    Funds,
+    Holding,
+    Order,
+    OtherEvent,
+    Plan,
+    Position,
+    PrivateEvent,
+    Quote,
+)
 
 SUBPROTOCOL = "outcry.v1.json"
 HELD_EVENTS_MAX = 1_000
@@ -22,6 +33,9 @@ _PRIVATE: Mapping[str, type[PrivateEvent]] = {
     "funds": Funds,
     "holding": Holding,
     "position": Position,
+    "plan": Plan,
+    "alert": Alert,
+    "event": OtherEvent,
 }
 
 
@@ -65,6 +79,9 @@ def _typed(message: dict[str, Any]) -> StreamMessage:
         return _private(kind, message)
     if kind == "snapshot":
         return AccountSnapshot()
+    if isinstance(message.get("user_seq"), int):
+        # Of a kind that is newer than this terminal: without its number all after it would wait.
+        return msgspec.convert(message, OtherEvent)
     return Notice(str(kind), str(message.get("code", "")), str(message.get("message", "")))
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Key
 from textual.screen import ModalScreen
@@ -18,7 +18,8 @@ from tui.actions import CONFIRM, DIALOG, EVERYWHERE, IN_TABLES, TRADING, binding
 from tui.client.broker import Broker, RefusedError, UnreachableError
 from tui.client.models import Order, SearchHit
 from tui.state import formats
-from tui.state.ticket import MARKET_TYPES, Change, check_change
+from tui.state.draft import MARKET_TYPES
+from tui.state.ticket import Change, check_change
 
 SEARCH_PAUSE_S = 0.15
 
@@ -221,8 +222,9 @@ class HelpDialog(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         rows = [(key_name(action), action.description) for action in (*TRADING, *EVERYWHERE)]
-        with Vertical(classes="dialog -help") as dialog:
+        with VerticalScroll(classes="dialog -help") as dialog:
             dialog.border_title = "Keys"
+            dialog.border_subtitle = "↑ ↓ the rest · Esc back"
             yield Static(Content("\n").join(_help_line(*row) for row in (*rows, *IN_TABLES)))
 
     def action_dismiss_screen(self) -> None:

@@ -6,24 +6,21 @@ times a second.
 """
 
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from functools import partial
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.events import Resize
-from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Input
+from textual.widgets import Footer
 from textual.worker import WorkType
 
-from tui.actions import TRADING, bindings
+from tui.alert_bell import AlertBell
 from tui.client.broker import Broker, Feed, Link
 from tui.client.journal import Journal
-from tui.client.models import Order, Profile, SearchHit
+from tui.client.models import Alert, Profile, SearchHit
 from tui.client.watchlist import WatchlistFile
 from tui.desk import TYPING_PAUSE_S, Desk
 from tui.fill_news import FillNews
@@ -32,39 +29,43 @@ from tui.messages import (
     AccountLoaded,
     BrokerNotice,
     DraftChanged,
+    HistoryTold,
     InstrumentFound,
     LinkChanged,
     MarketTold,
     OrderAnswered,
     OrderRefused,
     OrderReviewed,
+    PlanTold,
     PositionsLoaded,
     PreviewArrived,
     QuotesChanged,
     SymbolUnknown,
 )
-from tui.screens.dialogs import HelpDialog, ModifyDialog, SearchDialog
-from tui.screens.reviews import cancel_review, order_review
-from tui.state.account import Account, apply, apply_order
+from tui.screens.dialogs import SearchDialog
+from tui.screens.order_desk import OrderDesk
+from tui.screens.reviews import order_review
+from tui.screens.trading_keys import TradingKeys
+from tui.state.account import Account, apply, apply_order, apply_plan
+from tui.state.alerts import News, became, told
 from tui.state.listing import Listing, found, not_tradable
 from tui.state.market import MarketClock
 from tui.state.quotes import Board, apply_quotes
-from tui.state.ticket import Change
 from tui.widgets.bars import FundsBar, TitleBar
 from tui.widgets.blotter import Blotter
 from tui.widgets.books import Books
 from tui.widgets.live_table import LiveTable
 from tui.widgets.panes import Panes
+from tui.widgets.plans import Plans
 from tui.widgets.ticket import Ticket
+from tui.widgets.waiting import Waiting
 from tui.widgets.watchlist import Watchlist
 
 FLUSHES_PER_S = 10
 
 
-class TradingScreen(Screen[None]):
+class TradingScreen(TradingKeys):
     """One signed-in user's desk."""
-
-    BINDINGS: ClassVar[list[BindingType]] = bindings(TRADING)
 
     def __init__(
         self,
@@ -93,6 +94,8 @@ class TradingScreen(Screen[None]):
         self._flush_timer: Timer | None = None
         self._desk = Desk(self.post_message, broker, feed, journal, now)
         self._fill_news = FillNews(self.notify, self.set_timer)
+        self._orders = OrderDesk(self, self._desk, profile.mode)
+        self._bell = AlertBell(self.notify, self._show_unread)
 
     def compose(self) -> ComposeResult:
         yield TitleBar(self._profile.mode, self._profile.username)
@@ -116,17 +119,6 @@ class TradingScreen(Screen[None]):
         self.query_one(Panes).arrange_for(event.size)
         self.call_after_refresh(self._show_funds)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While a field is being typed in, letters are text: only what leaves it is offered."""
-        focused = self.focused
-        is_writing = focused is not None and any(
-            isinstance(each, Ticket) for each in focused.ancestors
-        )
-        if action == "leave":
-            return is_writing
-        typing = is_writing and isinstance(focused, Input)
-        return not (typing and action in {each.name for each in TRADING})
-
     # What the broker says
 
     @on(QuotesChanged)
@@ -148,18 +140,24 @@ class TradingScreen(Screen[None]):
 
     @on(AccountLoaded)
     def _account_loaded(self, message: AccountLoaded) -> None:
-        self._account = message.account
-        self._watch()
-        self._show_account()
+        self._take_account(message.account)
 
     @on(AccountChanged)
     def _account_changed(self, message: AccountChanged) -> None:
-        fills = self._account.fills
+        fills, account = self._account.fills, self._account
         for event in message.events:
-            self._account = apply(self._account, event)
+            account = apply(account, event)
+        told_now = [told(event) for event in message.events if isinstance(event, Alert)]
+        self._take_account(account, told_now)
+        self._orders.read_plans(account, message.events)
         if news := [each for key, each in self._account.fills.items() if key not in fills]:
             self._fill_news.add(news)
             self._ask("positions", self._desk.load_positions)
+
+    def _take_account(self, account: Account, news: Sequence[News] = ()) -> None:
+        """Know the account as it now stands, and tell what became of it meanwhile."""
+        before, self._account = self._account, account
+        self._bell.ring([*news, *became(before, account)], self._business_now)
         self._watch()
         self._show_account()
 
@@ -233,18 +231,29 @@ class TradingScreen(Screen[None]):
 
         def send(is_accepted: bool | None) -> None:
             if is_accepted:
-                self.run_worker(self._desk.place(request), group="orders")
+                self.run_worker(self._desk.place(request, self._business_now), group="orders")
 
         self.app.push_screen(review, send)
 
     @on(OrderAnswered)
     def _order_answered(self, message: OrderAnswered) -> None:
-        self._account = apply_order(self._account, message.order)
-        self._show_account()
+        self._take_account(apply_order(self._account, message.order))
         if message.is_placed:
-            self.query_one(Ticket).clear()
-            self.set_focus(self.query_one(Watchlist))
+            self._leave_ticket()
             self.query_one(Blotter).cursor_key = message.order.order_id
+
+    @on(PlanTold)
+    def _plan_told(self, message: PlanTold) -> None:
+        self._take_account(apply_plan(self._account, message.plan))
+        self._orders.show_plan(message.plan)
+        if message.is_placed:
+            self._leave_ticket()
+            self._orders.open_desk(Plans, self._account)
+            self.query_one(Plans).cursor_key = message.plan.plan_id
+
+    @on(HistoryTold)
+    def _history_told(self, message: HistoryTold) -> None:
+        self._orders.show_history(message)
 
     @on(OrderRefused)
     def _order_refused(self, message: OrderRefused) -> None:
@@ -254,38 +263,18 @@ class TradingScreen(Screen[None]):
     def _row_chosen(self, message: LiveTable.Chosen) -> None:
         if isinstance(message.table, Watchlist):
             self._begin_ticket(message.key, None)
+        elif isinstance(message.table, Blotter | Waiting | Plans):
+            self._orders.inspect(self._account)
 
-    @on(LiveTable.Moved, "Blotter")
+    @on(LiveTable.Moved, "Blotter, Waiting, Plans")
     def _order_selected(self) -> None:
-        self.query_one(Blotter).explain(self._account)
+        self._orders.explain(self._account)
 
     def action_buy(self) -> None:
         self._begin_ticket(self._selected_symbol(), "BUY")
 
     def action_sell(self) -> None:
         self._begin_ticket(self._selected_symbol(), "SELL")
-
-    def action_modify(self) -> None:
-        order = self._selected_working_order()
-        if order is None:
-            return
-
-        def send(change: Change | None) -> None:
-            if change is not None:
-                self.run_worker(self._desk.modify(order, change), group="orders")
-
-        self.app.push_screen(ModifyDialog(order, self._profile.mode), send)
-
-    def action_cancel(self) -> None:
-        order = self._selected_working_order()
-        if order is None:
-            return
-
-        def send(is_accepted: bool | None) -> None:
-            if is_accepted:
-                self.run_worker(self._desk.cancel(order), group="orders")
-
-        self.app.push_screen(cancel_review(order, self._profile.mode), send)
 
     def action_search(self) -> None:
         def add(hit: SearchHit | None) -> None:
@@ -301,27 +290,9 @@ class TradingScreen(Screen[None]):
         if self.focused is self.query_one(Watchlist) and selected in self._symbols:
             self._keep_watchlist([each for each in self._symbols if each != selected])
 
-    def action_watchlist(self) -> None:
-        self.set_focus(self.query_one(Watchlist))
-
-    def action_orders(self) -> None:
-        self.query_one(Books).close()
-        self.query_one(Blotter).focus_working(self._account)
-
-    def action_holdings(self) -> None:
-        self.query_one(Books).open_holdings()
-
-    def action_positions(self) -> None:
-        self.query_one(Books).open_positions()
-
-    action_leave = action_watchlist
-
     def action_reconnect(self) -> None:
         if self._link is Link.REPLACED:
             self.run_worker(self._desk.follow(), group="follow", exclusive=True)
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpDialog())
 
     # Showing
 
@@ -330,6 +301,8 @@ class TradingScreen(Screen[None]):
         self.query_one(Watchlist).show_prices(self._symbols, self._board, is_live, time.monotonic())
         self._show_ltp()
         self.query_one(Books).show_books(self._account, self._board, is_live)
+        at = self._today, self._business_now
+        self._orders.show_prices(self._account, self._board, is_live, *at)
         self._show_funds()
 
     def _show_ltp(self) -> None:
@@ -338,12 +311,27 @@ class TradingScreen(Screen[None]):
 
     def _show_account(self) -> None:
         with self.app.batch_update():
-            self.query_one(Blotter).show_orders(self._account)
+            self._orders.show_account(self._account)
             self._show_prices()
 
     def _show_funds(self) -> None:
         bar, is_live = self.query_one(FundsBar), self._link is Link.LIVE
         bar.show_funds(self._account, self._board, is_live, self._link_detail)
+
+    def _show_unread(self, count: int) -> None:
+        self.query_one(TitleBar).show_unread(count)
+
+    @property
+    def _business_now(self) -> datetime | None:
+        return None if self._market is None else self._market.at(self._now())
+
+    @property
+    def _today(self) -> date | None:
+        return None if self._market is None else self._market.status.trade_date
+
+    def _leave_ticket(self) -> None:
+        self.query_one(Ticket).clear()
+        self.set_focus(self.query_one(Watchlist))
 
     def _tick(self) -> None:
         self.query_one(TitleBar).show_time(self._market, self._now())
@@ -376,6 +364,7 @@ class TradingScreen(Screen[None]):
         self._show_prices()
 
     def _begin_ticket(self, symbol: str | None, side: str | None) -> None:
+        self._orders.open_market()
         ticket = self.query_one(Ticket)
         if symbol is not None and not self._listing.is_index(symbol):
             ticket.begin(symbol, side, self._board.ltp(symbol))
@@ -386,14 +375,7 @@ class TradingScreen(Screen[None]):
 
     def _selected_symbol(self) -> str | None:
         """The symbol under the cursor of the table in focus, else of the watchlist."""
-        if self.focused is self.query_one(Blotter):
-            order = self._account.orders.get(self.query_one(Blotter).cursor_key or "")
-            return None if order is None else order.symbol
+        if isinstance(self.focused, Blotter | Waiting | Plans):
+            selected = self._orders.selected(self._account)
+            return None if selected is None else selected.symbol
         return self.query_one(Books).selected_symbol or self.query_one(Watchlist).cursor_key
-
-    def _selected_working_order(self) -> Order | None:
-        order = self._account.orders.get(self.query_one(Blotter).cursor_key or "")
-        if order is None or not order.is_working:
-            self.notify("Select a working order first: press o, then the arrows")
-            return None
-        return order

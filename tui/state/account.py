@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tui.client.models import Fill, Funds, Holding, Order, Position, PrivateEvent
+from tui.client.models import Fill, Funds, Holding, Order, Plan, Position, PrivateEvent
 from tui.state import formats
 from tui.state.quotes import Board
 
@@ -29,6 +29,7 @@ class Account:
     fills: Mapping[str, Fill] = field(default_factory=lambda: MappingProxyType({}))
     holdings: Mapping[str, Holding] = field(default_factory=lambda: MappingProxyType({}))
     positions: Mapping[str, Position] = field(default_factory=lambda: MappingProxyType({}))
+    plans: Mapping[str, Plan] = field(default_factory=lambda: MappingProxyType({}))
     funds: Funds | None = None
 
     @property
@@ -45,7 +46,8 @@ class Account:
     def priced_symbols(self) -> set[str]:
         """Symbols whose price the account's figures follow."""
         traded = {each.symbol for each in self.positions.values()}
-        return traded.union(self.held_symbols)
+        waited_for = {each.symbol for each in self.orders.values() if each.is_waiting}
+        return traded.union(self.held_symbols, waited_for)
 
     def with_positions(self, positions: Iterable[Position]) -> "Account":
         """The account with the day's positions as HTTP gave them, in place of all that was
@@ -58,11 +60,14 @@ def loaded(
     orders: Iterable[Order],
     holdings: Iterable[Holding],
     positions: Iterable[Position],
+    plans: Iterable[Plan] = (),
 ) -> Account:
     """The account as HTTP gave it. `funds` was asked for first, so the rest is at least as new."""
     account = Account(funds=msgspec.structs.replace(funds, user_seq=funds.seq))
     for order in orders:
         account = apply_order(account, order)
+    for plan in plans:
+        account = apply_plan(account, plan)
     account = replace(account, holdings=MappingProxyType({each.symbol: each for each in holdings}))
     return account.with_positions(positions)
 
@@ -78,10 +83,14 @@ def apply(account: Account, event: PrivateEvent) -> Account:
             return _apply_holding(account, event)
         case Position():
             return _apply_position(account, event)
+        case Plan():
+            return apply_plan(account, event)
         case Funds():
             known = account.funds
             newer = known is None or event.user_seq >= known.user_seq
             return replace(account, funds=event) if newer else account
+        case _:
+            return account
 
 
 def apply_order(account: Account, order: Order) -> Account:
@@ -90,6 +99,22 @@ def apply_order(account: Account, order: Order) -> Account:
     if known is not None and (order.version, order.user_seq) <= (known.version, known.user_seq):
         return account
     return replace(account, orders=_with(account.orders, order.order_id, order))
+
+
+def apply_plan(account: Account, plan: Plan) -> Account:
+    """Take a plan from an answer or an event. An event tells neither its slices nor what they came
+    to: those stay as they were until the broker is asked."""
+    known = account.plans.get(plan.plan_id)
+    if known is not None and plan.version < known.version:
+        return account
+    if known is not None and plan.slices is None:
+        plan = msgspec.structs.replace(
+            plan,
+            slices=known.slices,
+            filled_quantity=known.filled_quantity,
+            average_price=known.average_price,
+        )
+    return replace(account, plans=_with(account.plans, plan.plan_id, plan))
 
 
 def _apply_holding(account: Account, holding: Holding) -> Account:
@@ -106,7 +131,7 @@ def _apply_position(account: Account, position: Position) -> Account:
     return replace(account, positions=_with(account.positions, position.key, position))
 
 
-Value = TypeVar("Value", Order, Fill, Holding, Position)
+Value = TypeVar("Value", Order, Fill, Holding, Position, Plan)
 
 
 def _with(mapping: Mapping[str, Value], key: str, value: Value) -> MappingProxyType[str, Value]:
@@ -212,14 +237,3 @@ def _sum(parts: Iterable[Decimal | None]) -> Decimal | None:
             return None
         total += part
     return total
-
-
-def blotter(account: Account) -> list[Order]:
-    """The blotter's order: working orders above finished ones, the newest first in each."""
-
-    def rank(order: Order) -> tuple[bool, float, int]:
-        created = order.created_at.timestamp() if order.created_at else 0.0
-        number = int(order.order_id) if order.order_id.isdecimal() else 0
-        return (not order.is_working, -created, -number)
-
-    return sorted(account.orders.values(), key=rank)

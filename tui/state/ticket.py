@@ -6,102 +6,130 @@ to judge, and its preview is shown while the user types.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 from tui.client.models import Order, Problem, RuleFailure
 from tui.state import formats
+from tui.state.draft import FIELDS, MARKET_TYPES, MAY_NAME_NO_PRICE, PLAN_TYPES, Draft
+from tui.state.requests import OrderRequest, PlanRequest, Request
 
 DIGITS_MAX = 18
 """The contract reads numbers of at most this many digits."""
 
-MARKET_TYPES = frozenset({"MARKET", "STOP"})
-"""They name no price: what they trade at is the market's."""
-STOP_TYPES = frozenset({"STOP", "STOP_LIMIT"})
-"""They wait with the broker until a trade reaches their trigger."""
+LEGS = (2, 50)
+MINUTES = (1, 24 * 60)
+PERCENT = (1, 50)
+"""What the broker takes of a plan's legs, times and share of the market's volume."""
 
 _WHOLE = re.compile(r"[0-9]+")
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The ticket's fields as they stand, text where text is typed."""
-
-    symbol: str = ""
-    side: str = "BUY"
-    type: str = "LIMIT"
-    quantity: str = ""
-    price: str = ""
-    trigger_price: str = ""
-    product: str = "CNC"
-    validity: str = "DAY"
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is to wait with the broker for a price."""
-        return self.type in STOP_TYPES or self.validity == "GTT"
-
-
-@dataclass(frozen=True, slots=True)
-class OrderRequest:
-    """A well-formed order, not yet sent. `price` is None for MARKET and STOP, `trigger_price` for
-    what doesn't wait."""
-
-    symbol: str
-    side: str
-    type: str
-    quantity: int
-    price: Decimal | None
-    product: str
-    validity: str
-    trigger_price: Decimal | None = None
-
-    def body(self) -> dict[str, str | int | None]:
-        """The request as `POST /v1/orders` reads it, without its client_order_id."""
-        body: dict[str, str | int | None] = {
-            "symbol": self.symbol,
-            "side": self.side,
-            "type": self.type,
-            "quantity": self.quantity,
-            "product": self.product,
-            "validity": self.validity,
-        }
-        if self.price is not None:
-            body["price"] = str(self.price)
-        if self.trigger_price is not None:
-            body["trigger_price"] = str(self.trigger_price)
-        return body
-
-
 Errors = dict[str, str]
-"""A message by field of FIELDS, or "order" for what belongs to none."""
-
-FIELDS = ("symbol", "quantity", "trigger_price", "price")
-"""What is typed, and may be wrong."""
+"""A message by field of draft.FIELDS, or "order" for what belongs to none."""
 
 
-def check(draft: Draft) -> OrderRequest | Errors:
-    """Read the draft as an order, or say what is missing, field by field."""
+def check(draft: Draft) -> Request | Errors:
+    """Read the draft as an order or a plan, or say what is missing, field by field."""
     errors: Errors = {}
     symbol = draft.symbol.strip().upper()
     if not symbol:
         errors["symbol"] = "Choose a symbol"
-    quantity = read_quantity(draft.quantity)
-    if isinstance(quantity, str):
-        errors["quantity"] = quantity
-    price = None if draft.type in MARKET_TYPES else read_price(draft.price)
-    if isinstance(price, str):
-        errors["price"] = price
-    trigger = read_price(draft.trigger_price) if draft.waits else None
-    if isinstance(trigger, str):
-        errors["trigger_price"] = trigger
-    if errors or isinstance(quantity, str) or isinstance(price, str) or isinstance(trigger, str):
-        return errors
+    if draft.side not in draft.sides:
+        errors["order"] = f"A delivery {draft.type} is a {draft.sides[0]}"
+    fields = _Fields(draft, errors)
+    quantity = fields.count("quantity", read_quantity)
+    price = fields.price("price", is_needed=draft.type not in MAY_NAME_NO_PRICE)
+    trigger, target = fields.price("trigger_price"), fields.price("target_price")
+    request: Request | None = None
+    if draft.type in PLAN_TYPES:
+        request = _plan(draft, fields, symbol, quantity, price)
+    elif quantity is not None:
+        request = _order(draft, symbol, quantity, price, trigger, target)
+    return errors if errors or request is None else request
+
+
+class _Fields:
+    """Reads those of a draft's fields that it has, and notes at each what is wrong with it."""
+
+    def __init__(self, draft: Draft, errors: Errors) -> None:
+        self._draft = draft
+        self._errors = errors
+
+    def count(self, name: str, read: Callable[[str], int | str]) -> int | None:
+        if name not in self._draft.fields:
+            return None
+        value = read(getattr(self._draft, name))
+        if isinstance(value, str):
+            self._errors[name] = value
+            return None
+        return value
+
+    def price(self, name: str, *, is_needed: bool = True) -> Decimal | None:
+        text = getattr(self._draft, name)
+        if name not in self._draft.fields or (not is_needed and not text.strip()):
+            return None
+        if name == "price" and self._draft.type in MARKET_TYPES:
+            return None
+        value = read_price(text)
+        if isinstance(value, str):
+            self._errors[name] = value
+            return None
+        return value
+
+    def wrong(self, name: str, words: str) -> None:
+        self._errors[name] = words
+
+
+def _order(
+    draft: Draft,
+    symbol: str,
+    quantity: int,
+    price: Decimal | None,
+    trigger: Decimal | None,
+    target: Decimal | None,
+) -> OrderRequest:
+    product = draft.product
+    if draft.type == "BRACKET":
+        kind = "MARKET" if price is None else "LIMIT"
+        return OrderRequest(
+            symbol, draft.side, kind, quantity, price, product, "DAY", None, target, trigger
+        )
+    if draft.type == "OCO":
+        return OrderRequest(
+            symbol, draft.side, "LIMIT", quantity, price, product, "GTT", trigger, target
+        )
     return OrderRequest(
-        symbol, draft.side, draft.type, quantity, price, draft.product, draft.validity, trigger
+        symbol, draft.side, draft.type, quantity, price, product, draft.validity, trigger
     )
+
+
+def _plan(
+    draft: Draft, fields: _Fields, symbol: str, quantity: int | None, price: Decimal | None
+) -> PlanRequest | None:
+    legs = fields.count("legs", partial(_read_count, LEGS))
+    minutes = fields.count("minutes", partial(_read_count, MINUTES))
+    interval = fields.count("interval_minutes", partial(_read_count, MINUTES))
+    percent = fields.count("participation_percent", partial(_read_count, PERCENT))
+    if minutes and interval and minutes <= interval:
+        fields.wrong("interval_minutes", f"Less than {minutes}")
+    if quantity is None:
+        return None
+    return PlanRequest(
+        draft.type, symbol, draft.side, quantity, price, draft.product,
+        legs, minutes, interval, percent,
+    )  # fmt: skip
+
+
+def _read_count(bounds: tuple[int, int], text: str) -> int | str:
+    """A whole number within bounds, or what is wrong with the text."""
+    least, most = bounds
+    plain = text.strip()
+    if not _WHOLE.fullmatch(plain) or not least <= int(plain[:DIGITS_MAX]) <= most:
+        return f"{least} to {most}"
+    return int(plain)
 
 
 def read_quantity(text: str) -> int | str:
@@ -175,22 +203,25 @@ def check_change(
     return change
 
 
-def place_failures(rules: Iterable[RuleFailure]) -> Errors:
-    """Put each refusal at the field that would cure it, with the value that would pass them all."""
+def place_failures(rules: Iterable[RuleFailure], target: Decimal | None = None) -> Errors:
+    """Put each refusal at the field that would cure it, with the value that would pass them all.
+    `target`: the order's, whose price breaks rules of the same codes as its own."""
     errors: Errors = {}
     strictest_first = sorted(rules, key=_allowed)
     for rule in strictest_first:
-        field = _field(rule)
+        field = _field(rule, target)
         errors.setdefault(field, _cure(rule, field) or rule.message or rule.code)
     return errors
 
 
-def place_problem(problem: Problem) -> Errors:
+def place_problem(problem: Problem, target: Decimal | None = None) -> Errors:
     """Put a refusal of the broker at its fields, and its words beside the whole order."""
-    errors = place_failures(problem.rules)
+    errors = place_failures(problem.rules, target)
     for error in problem.errors:
-        if error.field in FIELDS:
-            errors.setdefault(error.field, error.message)
+        field = "target_price" if error.field.endswith("target.price") else error.field
+        field = "minutes" if field == "ends_at" else field.rpartition(".")[2]
+        if field in FIELDS:
+            errors.setdefault(field, error.message)
     if problem.code == "UNKNOWN_SYMBOL":
         errors["symbol"] = "not listed"
     words = in_words(problem.rules) or problem.detail or problem.title or problem.code
@@ -211,21 +242,43 @@ def _allowed(rule: RuleFailure) -> float:
     return math.inf if rule.largest_quantity is None else rule.largest_quantity
 
 
-def _field(rule: RuleFailure) -> str:
+_OF_A_PLAN = {
+    "SLICES_OUT_OF_RANGE": "legs",
+    "SLICE_BELOW_LOT": "legs",
+    "ENDS_AFTER_SESSION": "minutes",
+    "WINDOW_EMPTY": "minutes",
+    "TARGET_PASSED": "target_price",
+}
+"""Where the rules that only plans and exits have are cured."""
+
+
+def _field(rule: RuleFailure, target: Decimal | None) -> str:
     """A nearest price cures the price, a largest quantity the quantity; else the code names it."""
     code = rule.code.upper()
+    if code in _OF_A_PLAN:
+        return _OF_A_PLAN[code]
     if code.startswith("TRIGGER"):
         return "trigger_price"
-    if rule.nearest is not None or "PRICE" in code or "TICK" in code:
-        return "price"
+    if rule.nearest_price is not None or "PRICE" in code or "TICK" in code:
+        return "target_price" if _is_about(rule, target) else "price"
     if rule.largest_quantity is not None or "QUANTITY" in code or "LOT" in code:
         return "quantity"
     return "symbol" if code in ("NOT_TRADABLE", "UNKNOWN_SYMBOL") else "order"
 
 
+def _is_about(rule: RuleFailure, price: Decimal | None) -> bool:
+    """Whether the rule names this price as the one that breaks it."""
+    return price is not None and rule.value is not None and str(rule.value) == f"{price:.2f}"
+
+
 def _cure(rule: RuleFailure, field: str) -> str:
-    if field in ("price", "trigger_price") and rule.nearest is not None:
-        return f"→ {formats.amount(rule.nearest)}"
+    nearest = rule.nearest_price
+    if field in ("price", "trigger_price", "target_price") and nearest is not None:
+        return f"→ {formats.amount(nearest)}"
+    if field == "legs" and nearest is not None:
+        return f"→ {nearest}"
+    if field == "minutes" and rule.code == "ENDS_AFTER_SESSION":
+        return "past the close"
     if field == "symbol":
         return "not tradable"
     if field == "quantity" and rule.largest_quantity is not None:

@@ -37,6 +37,7 @@ class TitleBar(Horizontal):
     def compose(self) -> ComposeResult:
         yield Static(f" {self._mode} ", id="mode")
         yield Static(f" {_REMARK.get(self._mode, '')}", id="remark")
+        yield Static(id="unread")
         yield Static("OUTCRY", id="brand")
         yield Static(self._username, id="user", markup=False)
         yield Static(id="light")
@@ -46,6 +47,15 @@ class TitleBar(Horizontal):
         """Set the connection light."""
         mark, words, colour = LIGHTS[link]
         self.query_one("#light", Static).update(f"[${colour}]{mark}[/] {words}")
+
+    def show_unread(self, count: int) -> None:
+        """Set how many alerts have not been looked at; none takes no room."""
+        self.set_class(count > 0, "-unread")
+        words = "alert" if count == 1 else "alerts"
+        short = self.size.width < 100
+        self.query_one("#unread", Static).update(
+            f" !{count} " if short else f" {count} {words} · a "
+        )
 
     def show_time(self, market: MarketClock | None, now: datetime) -> None:
         """Set the clock to business time, in IST, as it is when the terminal's own shows `now`."""

@@ -1,15 +1,19 @@
-"""The order blotter: every order of the account, the working ones on top, moving by themselves."""
+"""The order blotter: every order of the account, the working ones on top, moving by themselves.
+
+Exits are drawn as a ladder: under the entry that they leave, or as a pair of what is held.
+"""
 
 from datetime import date
 
 from tui.client.models import Order
-from tui.state import account, formats
+from tui.state import blotter, formats
 from tui.state.account import Account
+from tui.state.blotter import Rung
 from tui.widgets.live_table import Cell, Column, LiveTable, Row
 
 COLUMNS = (
     Column("Time", 8, is_numeric=False, widest=12),
-    Column("Symbol", 10, is_numeric=False),
+    Column("Symbol", 10, is_numeric=False, widest=12),
     Column("Side", 4, is_numeric=False),
     Column("Type", 6, is_numeric=False, rank=3, widest=10),
     Column("Filled/Qty", 11),
@@ -42,6 +46,7 @@ class Blotter(LiveTable):
     def __init__(self) -> None:
         super().__init__(COLUMNS, "No orders yet. Press b to buy, s to sell", follows_top=True)
         self._today: date | None = None
+        self._to_come: dict[str, Rung] = {}
 
     def show_today(self, known: Account, today: date) -> None:
         """Show orders of other days than `today`, the trade date, with their date."""
@@ -51,7 +56,9 @@ class Blotter(LiveTable):
 
     def show_orders(self, known: Account) -> None:
         """Show the account's orders and explain the selected one."""
-        self.show([_row(order, self._today) for order in account.blotter(known)])
+        rungs = blotter.blotter(known)
+        self._to_come = {rung.key: rung for rung in rungs if rung.order is None}
+        self.show([_row(rung, self._today) for rung in rungs])
         working = known.working_orders
         self.border_title = f"Orders · {working} working" if working else "Orders"
         self.explain(known)
@@ -60,13 +67,17 @@ class Blotter(LiveTable):
         """Take the focus, with the cursor on a working order when there is one."""
         selected = known.orders.get(self.cursor_key or "")
         if known.working_orders and (selected is None or not selected.is_working):
-            self.cursor_key = self.row_keys[0]
+            working = (key for key in self.row_keys if key in known.orders)
+            self.cursor_key = next(key for key in working if known.orders[key].is_working)
         self.focus()
 
     def explain(self, known: Account) -> None:
         """Put the selected order's reason, or what may be done with it, under the table."""
-        order = known.orders.get(self.cursor_key or "")
+        key = self.cursor_key or ""
+        order = known.orders.get(key)
         self.border_subtitle = "" if order is None else _explanation(order, self._today)
+        if key in self._to_come and (entry := self._to_come[key].entry) is not None:
+            self.border_subtitle = f"Comes to life as #{entry.order_id} fills, for as much"
 
 
 def status_cell(order: Order) -> Cell:
@@ -76,25 +87,60 @@ def status_cell(order: Order) -> Cell:
     return Cell(*STATUS.get(order.status, (order.status.title(), "plain")))
 
 
-def _row(order: Order, today: date | None) -> Row:
+def kind_cell(order: Order) -> Cell:
+    """The order's type; of an exit, which of the two it is."""
+    if order.leg:
+        return Cell(order.leg, "faint")
+    if order.trail is not None:
+        return Cell("TRAILING", "faint", "TRAIL")
+    kind = order.validity if order.validity == "GTT" else order.type
+    return Cell(kind.replace("_", " "), "faint", kind[:6].replace("_", " "))
+
+
+def _row(rung: Rung, today: date | None) -> Row:
+    order = rung.order
+    if order is None:
+        return _row_to_come(rung)
     is_over = not order.is_working
     plain = "faint" if is_over and order.status != "FILLED" else "plain"
-    price = "market" if order.price is None else formats.amount(order.price)
     filled = f"{formats.quantity(order.filled_quantity)}/{formats.quantity(order.quantity)}"
     return Row(
-        order.order_id,
+        rung.key,
         (
             _time_cell(order, today),
-            Cell(order.symbol, plain),
+            Cell(_name(rung, order), plain),
             Cell(order.side, "up" if order.side == "BUY" else "down"),
-            Cell(order.type.replace("_", " "), "faint", order.type[:6].replace("_", " ")),
+            kind_cell(order),
             Cell(filled, plain),
-            Cell(price, plain),
+            Cell(_price(order), plain),
             Cell(formats.amount(order.average_price), plain),
             status_cell(order),
             _reason_cell(order),
         ),
     )
+
+
+def _name(rung: Rung, order: Order) -> str:
+    """The symbol; under an entry, which names it already, which exit it is."""
+    name = rung.leg.capitalize() if rung.entry is not None else order.symbol
+    return f"{rung.branch} {name}" if rung.branch else order.symbol
+
+
+def _row_to_come(rung: Rung) -> Row:
+    """An exit that has no order yet."""
+    name, price = f"{rung.branch} {rung.leg.capitalize()}", formats.amount(rung.price)
+    texts = ("", name, "", rung.leg, "", price)
+    return Row(
+        rung.key,
+        (*(Cell(text, "faint") for text in texts), Cell(""), Cell("On fill", "faint"), Cell("")),
+    )
+
+
+def _price(order: Order) -> str:
+    """What the order trades at; of an exit that waits, what it waits for."""
+    if order.leg and order.is_waiting:
+        return formats.amount(order.trigger_price)
+    return "market" if order.price is None else formats.amount(order.price)
 
 
 def _time_cell(order: Order, today: date | None) -> Cell:

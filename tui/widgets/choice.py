@@ -10,6 +10,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+MORE = " ›"
+"""Stands behind the options where there are others."""
 _GROUND = {"BUY": "$success", "SELL": "$error"}
 
 
@@ -51,14 +53,15 @@ class Choice(Widget, can_focus=True):
         self.set_reactive(Choice.value, options[0])
 
     def render(self) -> Content:
-        return Content.assemble(
-            *(
-                (f" {_words(option)} ", f"$background on {_GROUND.get(option, '$primary')} bold")
-                if option == self.value
-                else (f" {_words(option)} ", "$faint")
-                for option in self._shown()
-            )
+        shown = self._shown()
+        words = (
+            (f" {_words(option)} ", f"$background on {_GROUND.get(option, '$primary')} bold")
+            if option == self.value
+            else (f" {_words(option)} ", "$faint")
+            for option in shown
         )
+        more = "" if len(shown) == len(self.options) else MORE
+        return Content.assemble(*words, (more, "$faint"))
 
     def on_resize(self) -> None:
         self.refresh()
@@ -68,6 +71,7 @@ class Choice(Widget, can_focus=True):
         room = self.content_size.width
         if not room or sum(map(_width, self.options)) <= room:
             return self.options
+        room -= len(MORE)
         first = self.options.index(self.value)
         shown: tuple[str, ...] = ()
         for option in (*self.options[first:], *self.options[:first]):

@@ -6,7 +6,9 @@ from textual.geometry import Size
 
 from tui.widgets.blotter import Blotter
 from tui.widgets.books import Books
+from tui.widgets.plans import Plans
 from tui.widgets.ticket import Ticket
+from tui.widgets.waiting import Waiting
 from tui.widgets.watchlist import Watchlist
 
 COMPACT_BELOW = (100, 30)
@@ -14,7 +16,8 @@ WIDE_FROM = (170, 40)
 
 
 class Panes(Container):
-    """Watchlist, ticket, orders and books; where each stands is in styles/layout.tcss."""
+    """Watchlist, ticket, orders and books; or, with the screen's class -desk, orders beside what
+    waits and plans. Where each stands is in styles/layout.tcss."""
 
     def __init__(self, mode: str) -> None:
         super().__init__(id="panes")
@@ -25,6 +28,8 @@ class Panes(Container):
         yield Ticket(self._mode)
         yield Blotter()
         yield Books()
+        yield Waiting()
+        yield Plans()
 
     def arrange_for(self, size: Size) -> None:
         """Arrange the panes for a screen of `size`; on a wide one the books come before the orders,

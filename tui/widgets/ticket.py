@@ -17,21 +17,35 @@ from textual.widgets import Button, Input, Label, Static
 from tui.client.models import Preview
 from tui.messages import DraftChanged, OrderReviewed
 from tui.state import formats
-from tui.state.ticket import (
+from tui.state.draft import (
+    EXIT_TYPES,
     FIELDS,
     MARKET_TYPES,
+    MAY_NAME_NO_PRICE,
+    TYPES,
     Draft,
-    Errors,
-    OrderRequest,
-    check,
-    in_words,
-    place_failures,
 )
+from tui.state.requests import PlanRequest, Request
+from tui.state.ticket import Errors, check, in_words, place_failures
 from tui.widgets.choice import Choice
 from tui.widgets.fields import NumberField, SymbolField
 
 BREAKDOWN_LINES = 6
 """From this height on the preview is a list; below it, two lines."""
+NUMBERS = (
+    ("Quantity", "quantity"),
+    ("Trigger", "trigger_price"),
+    ("Price", "price"),
+    ("Target", "target_price"),
+    ("Legs", "legs"),
+    ("Over", "minutes"),
+    ("Every", "interval_minutes"),
+    ("Volume %", "participation_percent"),
+)
+"""The fields that take figures, from the top; a type shows those that it has."""
+UNITS = {"legs": "2 to 50", "minutes": "minutes", "interval_minutes": "minutes",
+         "participation_percent": "of market"}  # fmt: skip
+"""What stands beside a field while nothing is wrong with it."""
 BELOW = "↓"
 """Stands beside a field whose fault is said under the fields."""
 
@@ -42,7 +56,7 @@ class Ticket(Vertical):
     def __init__(self, mode: str) -> None:
         super().__init__()
         self._mode = mode
-        self._previewed: tuple[OrderRequest, Preview] | None = None
+        self._previewed: tuple[Request, Preview] | None = None
         self._refused: Errors = {}
         self._touched: set[str] = set()
         self._ltp: Decimal | None = None
@@ -54,10 +68,9 @@ class Ticket(Vertical):
         self.border_title = f"Ticket · {self._mode} · CNC"
         yield _field("Symbol", SymbolField(id="symbol", compact=True, max_length=20))
         yield _field("Side", Choice("BUY", "SELL", name="side"))
-        yield _field("Type", Choice("LIMIT", "MARKET", "STOP", "STOP_LIMIT", name="type"))
-        yield _field("Quantity", NumberField(id="quantity", compact=True, max_length=18))
-        yield _field("Trigger", NumberField(id="trigger_price", compact=True, max_length=18))
-        yield _field("Price", NumberField(id="price", compact=True, max_length=18))
+        yield _field("Type", Choice(*TYPES, name="type"))
+        for label, name in NUMBERS:
+            yield _field(label, NumberField(id=name, compact=True, max_length=18))
         yield _field("Validity", Choice("DAY", "IOC", "GTC", "GTT", name="validity"))
         yield Static(id="remark-order", markup=False)
         yield Static(id="preview")
@@ -75,8 +88,8 @@ class Ticket(Vertical):
             type=self._chosen("type"),
             quantity=self._text("quantity"),
             price=self._text("price"),
-            trigger_price=self._text("trigger_price"),
             validity=self._chosen("validity"),
+            **{name: self._text(name) for _, name in NUMBERS if name not in ("quantity", "price")},
         )
 
     def begin(self, symbol: str, side: str | None, price: Decimal | None) -> None:
@@ -117,11 +130,11 @@ class Ticket(Vertical):
         with self.prevent(Input.Changed):
             self._input("price").value = "" if price is None else f"{price:.2f}"
 
-    def show_preview(self, request: OrderRequest, preview: Preview) -> None:
+    def show_preview(self, request: Request, preview: Preview) -> None:
         """Show what `request` would cost, unless the draft has moved on."""
         if check(self.draft) == request:
             self._previewed = (request, preview)
-            self._refused = place_failures(preview.rules)
+            self._refused = place_failures(preview.rules, request.judged().target_price)
             self._show()
 
     def show_refusal(self, errors: Errors) -> None:
@@ -156,7 +169,12 @@ class Ticket(Vertical):
         self.query_one(SymbolField).begin(event.letter.upper())
 
     @on(Choice.Changed)
-    def _chose(self) -> None:
+    def _chose(self, event: Choice.Changed) -> None:
+        """A type that has one side alone takes it."""
+        sides = self.draft.sides
+        if event.choice.name == "type" and self._chosen("side") not in sides:
+            with self.prevent(Choice.Changed):
+                self._choice("side").value = sides[0]
         self._changed()
 
     @on(Input.Submitted)
@@ -164,7 +182,7 @@ class Ticket(Vertical):
     @on(Button.Pressed)
     def _review(self) -> None:
         request = check(self.draft)
-        if isinstance(request, OrderRequest):
+        if not isinstance(request, dict):
             preview = None
             if self._previewed is not None and self._previewed[0] == request:
                 preview = self._previewed[1]
@@ -172,11 +190,12 @@ class Ticket(Vertical):
             return
         self._touched.update(FIELDS)
         self._show()
-        self.screen.set_focus(self._input(next(iter(request))))
+        wrong = [name for name in self.draft.fields if name in request]
+        self.screen.set_focus(self._input(wrong[0]) if wrong else self._choice("side"))
 
     def _changed(self) -> None:
         request = check(self.draft)
-        valid = request if isinstance(request, OrderRequest) else None
+        valid = None if isinstance(request, dict) else request
         if self._previewed is None or self._previewed[0] != valid:
             self._previewed = None
             self._refused = {}
@@ -187,11 +206,16 @@ class Ticket(Vertical):
         draft = self.draft
         errors = self._errors(draft)
         self._input("price").disabled = draft.type in MARKET_TYPES
-        self.set_class(draft.waits, "-waits")
+        for name in (*FIELDS, "validity"):
+            field = self.query_one(f".field.{name}")
+            field.display = name in draft.fields or name in draft.fields_of_choice
+        self.set_class(draft.type == "VWAP", "-vwap")
+        is_stop = draft.type in EXIT_TYPES
+        _say(self.query_one(".trigger_price > Label", Label), "Stop" if is_stop else "Trigger")
         for name in FIELDS:
             self._hint(name, errors.get(name, ""), draft)
-        self.query_one("#remark-order", Static).update(self._remark(errors))
-        self.query_one("#preview", Static).update(self._preview_text())
+        _say(self.query_one("#remark-order", Static), self._remark(errors), may_grow=True)
+        _say(self.query_one("#preview", Static), self._preview_text())
         button = self.query_one("#review", Button)
         button.label = f"{self._mode} {draft.side}   ↵ review"
         self.set_class(draft.side == "SELL", "-sell")
@@ -200,8 +224,9 @@ class Ticket(Vertical):
         """What is wrong: as the broker says, and in the fields the user has been to."""
         errors = {**self._refused, **self._remarks}
         checked = check(draft)
-        if not isinstance(checked, OrderRequest):
-            errors.update({name: text for name, text in checked.items() if name in self._touched})
+        if isinstance(checked, dict):
+            seen = {*self._touched, "order"}
+            errors.update({name: text for name, text in checked.items() if name in seen})
         return errors
 
     def _remark(self, errors: Errors) -> str:
@@ -225,16 +250,19 @@ class Ticket(Vertical):
             worst = self._previewed[1].price
             bound = "at most" if draft.side == "BUY" else "at least"
             return "" if worst is None else f"{bound} {formats.amount(worst)}"
-        return ""
+        if name == "price" and draft.type in MAY_NAME_NO_PRICE and not draft.price:
+            return "market"
+        return UNITS.get(name, "")
 
     def _preview_text(self) -> Content:
         if self._previewed is None:
             return Content.styled("Value, charges and what remains appear here", "$faint")
-        preview = self._previewed[1]
+        request, preview = self._previewed
+        of = "Slice " if isinstance(request, PlanRequest) else ""
         rows = [
-            ("Value", preview.value),
-            ("Charges", preview.total_charges),
-            ("Margin", preview.margin),
+            (f"{of}value".capitalize(), preview.value),
+            (f"{of}charges".capitalize(), preview.total_charges),
+            (f"{of}margin".capitalize(), preview.margin),
             ("Available after", preview.available_after),
         ]
         static = self.query_one("#preview", Static)
@@ -244,7 +272,7 @@ class Ticket(Vertical):
         lines = [_aligned(name, formats.rupees(figure), width) for name, figure in rows]
         if preview.largest_quantity is not None and static.size.height >= BREAKDOWN_LINES:
             largest = formats.quantity(preview.largest_quantity)
-            lines.append(_aligned("Largest quantity", largest, width))
+            lines.append(_aligned(f"{of}at most" if of else "Largest quantity", largest, width))
         return Content("\n").join(lines)
 
     def on_resize(self) -> None:
@@ -253,7 +281,7 @@ class Ticket(Vertical):
     def _hint(self, name: str, error: str, draft: Draft) -> None:
         hint = self.query_one(f"#hint-{name}", Static)
         refusal = BELOW if self._is_cut(name, error) else error
-        hint.update(refusal or self._usual_hint(name, draft))
+        _say(hint, refusal or self._usual_hint(name, draft))
         if hint.parent is not None:
             hint.parent.set_class(bool(error), "-refused")
 
@@ -276,6 +304,12 @@ def _field(label: str, control: Input | Choice) -> Horizontal:
     if isinstance(control, Input):
         hints.append(Static(id=f"hint-{control.id}", classes="hint", markup=False))
     return Horizontal(Label(label), control, *hints, classes=f"field {control.id}")
+
+
+def _say(where: Static, what: str | Content, *, may_grow: bool = False) -> None:
+    """Show `what`, unless it is there already: a fast hand's keys wait for no needless layout."""
+    if where.content != what:
+        where.update(what, layout=may_grow)
 
 
 def _aligned(name: str, figure: str, width: int) -> Content:

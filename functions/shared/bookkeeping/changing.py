@@ -28,6 +28,13 @@ _CHANGE = (
     " :trigger_price, :changes_max)"
 )
 
+_RECALL = (
+    "SELECT k.key, e.kind, ledger.order_facts(o)::text,"
+    " coalesce((e.body::json -> 'rules')::text, '[]')"
+    " FROM ledger.orders o, unnest(o.change_keys, o.change_seqs) AS k (key, seq)"
+    " JOIN ledger.ledger_event e ON e.user_id = :user_id AND e.seq = k.seq"
+    " WHERE o.user_id = :user_id AND o.order_id = :order_id AND starts_with(k.key, :id)"
+)
 _CANCEL_ALL = (
     "SELECT outcome, order_facts FROM ledger.cancel_all(:user_id, :request_id, :asked, :symbol,"
     " :side, :today, :now)"
@@ -71,7 +78,9 @@ def request_cancel(
 ) -> Changed:
     """Asks to cancel. Raises NotFound for an order that isn't this user's, Conflict when it can't
     be changed now."""
-    return _change(shards, user_id, order_id, request_id, version, today, now, Asked(), None, 0)
+    return _change(
+        shards, user_id, order_id, request_id, version, today, now, Asked(), None, Asked()
+    )
 
 
 def request_cancel_all(
@@ -114,11 +123,31 @@ def request_modify(
     asked: Asked,
     quantity: int,
     judgement: Judgement,
+    trigger_price: int | None = None,
 ) -> Changed:
-    """Asks to replace: `quantity` is the new total. Raises as `request_cancel` does."""
+    """Asks to replace: `quantity` is the new total, `trigger_price` what the body comes to where it
+    names none. Raises as `request_cancel` does."""
+    terms = Asked(quantity, trigger_price=asked.trigger_price or trigger_price)
     return _change(
-        shards, user_id, order_id, request_id, version, today, now, asked, judgement, quantity
+        shards, user_id, order_id, request_id, version, today, now, asked, judgement, terms
     )
+
+
+def recall(
+    shards: Shards, user_id: int, order_id: int, request_id: str, version: int | None, asked: Asked
+) -> Changed | None:
+    """The first answer to a modification whose id was used before, None for a new one: for when the
+    market's facts can't be had, or the order has moved on since. Raises Conflict for an id that
+    stands for another body."""
+    key = f"replace {request_id} "
+    rows = shards.of_user(user_id).run(_RECALL, user_id=user_id, order_id=order_id, id=key)
+    if not rows:
+        return None
+    known, kind, order, rules = rows[0]
+    if known != key + _body_text(asked, version):
+        raise Conflict(*_CONFLICTS["KEY_REUSED"])
+    denied = kind == "CHANGE_DENIED"
+    return Changed(decode_order(order), msgspec.json.decode(rules) if denied else [])
 
 
 def _change(
@@ -131,7 +160,7 @@ def _change(
     now: datetime,
     asked: Asked,
     judgement: Judgement | None,
-    quantity: int,
+    terms: Asked,
 ) -> Changed:
     outcome, order, rules = shards.of_user(user_id).call(
         _CHANGE,
@@ -140,13 +169,13 @@ def _change(
         request_id=request_id,
         asked=_body_text(asked, version),
         version=version,
-        quantity=None if judgement is None else quantity,
+        quantity=terms.quantity,
         price=None if judgement is None else judgement.limit_price,
         reserved=None if judgement is None else judgement.reserved,
         verdict="[]" if judgement is None else verdict_text(judgement),
         today=today,
         now=now,
-        trigger_price=asked.trigger_price,
+        trigger_price=terms.trigger_price,
         changes_max=order_limits(today).changes_max,
     )[0]
     if outcome == "NOT_FOUND":

@@ -190,6 +190,20 @@ def load_facts(
     instrument = instruments.get(symbol)
     if instrument is None:
         raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed", symbol=symbol[:40])
+    return _facts_of(instrument, quotes, clock)
+
+
+def load_standing_facts(
+    instruments: InstrumentMaster, quotes: QuoteCache, clock: Clock, symbol: str
+) -> PublicFacts:
+    """For an order that was taken before: of a share that is not listed any more, facts by which
+    it is NOT_TRADABLE. Raises as `load_facts`; a master without any share says nothing of one."""
+    if instruments.get(symbol) is None and instruments.by_symbol():
+        return _facts_of(Instrument.delisted(symbol), quotes, clock)
+    return load_facts(instruments, quotes, clock, symbol)
+
+
+def _facts_of(instrument: Instrument, quotes: QuoteCache, clock: Clock) -> PublicFacts:
     quote, told, route = quotes.order_facts(instrument.symbol)
     now = clock.now()
     status = ruled(market_status(now, clock.hours, instrument.security_class), told)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from functions.shared.domain.errors import Refused
 from functions.shared.domain.orders import Product, Validity
 from functions.shared.domain.pretrade import Judgement, OrderIntent
 from functions.shared.domain.waiting import Terms
@@ -43,6 +44,8 @@ _RECALL = (
 )
 
 
+_ROOM = "SELECT room, reached FROM ledger.order_room(:user_id, :today, :now, :most)"
+
 Outcome = Literal["ACCEPTED", "DENIED", "REPLAY", "KEY_REUSED", "RATE_LIMITED", "PUT_OFF"]
 
 
@@ -74,6 +77,13 @@ class RateReached(msgspec.Struct, frozen=True):
     per: Literal["second", "minute", "day"]
     most: int
     wait_ms: int
+
+    def refused(self) -> Refused:
+        """The 429 of an order above the account's rate."""
+        return Refused(
+            429, "RATE_LIMITED", f"at most {self.most} orders a {self.per}",
+            retry_after_seconds=-(-self.wait_ms // 1000), per=self.per, limit=self.most,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,15 @@ def preview(shards: Shards, placement: Placement, settles_on: date) -> Placed:
         order=msgspec.json.encode(_as_json(placement)).decode(), settles_on=settles_on,
     )  # fmt: skip
     return _placed(*rows[0])
+
+
+def room_for(
+    shards: Shards, user_id: int, today: date, now: datetime, most: int
+) -> tuple[int, RateReached] | None:
+    """How many orders the account may place at once, and what one more would have reached; None
+    where it may place `most`. Raises Retryable."""
+    rows = shards.of_user(user_id).run(_ROOM, user_id=user_id, today=today, now=now, most=most)
+    return (rows[0][0], msgspec.convert(rows[0][1], RateReached)) if rows else None
 
 
 def place_many(shards: Shards, placements: Sequence[Placement]) -> list[Placed]:

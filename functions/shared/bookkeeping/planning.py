@@ -50,9 +50,10 @@ _WORKED = (
     " WHERE s.slot = (user_id & 63)::smallint AND s.state = 'HERE') ORDER BY plan_id LIMIT :rows"
 )
 _CURVE = (
-    "SELECT begins, minutes, volumes, source, valid_from FROM ledger.volume_curve"
+    "SELECT DISTINCT ON (symbol = '*') begins, minutes, volumes, source, valid_from"
+    " FROM ledger.volume_curve"
     " WHERE symbol IN (:symbol, '*') AND hours = :hours AND valid_from <= :day"
-    " ORDER BY symbol = '*', valid_from DESC LIMIT 1"
+    " ORDER BY symbol = '*', valid_from DESC"
 )
 _OF_ORDERS = (
     "SELECT DISTINCT user_id, parent_order_id FROM ledger.orders"
@@ -166,13 +167,15 @@ def views(
     return [PlanView(decode_plan(plan), decode_slices(slices)) for plan, slices in found]
 
 
-def volume_curve(shards: Shards, user_id: int, symbol: str, hours: Hours, on: date) -> VolumeCurve:
-    """The symbol's own curve in force on a day, else that of all. Raises Refused 503 NO_RULES when
-    there is neither."""
+def volume_curves(
+    shards: Shards, user_id: int, symbol: str, hours: Hours, on: date
+) -> list[VolumeCurve]:
+    """The curves in force on a day: the symbol's own, if it has one, before that of all. Raises
+    Refused 503 NO_RULES when there is neither."""
     rows = shards.of_user(user_id).run(_CURVE, symbol=symbol, hours=hours, day=on)
     if not rows:
         raise Refused(503, "NO_RULES", f"no volume curve of {symbol} on {on}")
-    return VolumeCurve(*rows[0])
+    return [VolumeCurve(*row) for row in rows]
 
 
 def note(

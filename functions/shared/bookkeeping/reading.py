@@ -68,37 +68,8 @@ _HOLDINGS = (
     " FROM ledger.holding h WHERE h.user_id = :user_id AND h.quantity > 0"
     " AND h.symbol > :after ORDER BY h.symbol LIMIT :rows"
 )
-# Delivery: what was both bought and sold that day is closed against each other at its averages, as
-# a broker shows a day's trades; what a sale earned by the lots it took is the holding's affair. Of
-# a sale what its lots gave: what it lacked is short in the position of its day, and told there.
 _POSITIONS = (
-    "WITH traded AS (SELECT o.symbol,"
-    "  coalesce(sum(x.quantity) FILTER (WHERE o.side = 'BUY'), 0)::bigint AS bought,"
-    "  coalesce(sum(x.value) FILTER (WHERE o.side = 'BUY'), 0)::bigint AS paid,"
-    "  coalesce(sum(s.quantity) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS sold,"
-    "  coalesce(sum(s.proceeds) FILTER (WHERE o.side = 'SELL'), 0)::bigint AS got"
-    "  FROM ledger.trade x JOIN ledger.orders o USING (order_id)"
-    "  CROSS JOIN LATERAL (SELECT sum(l.quantity) AS quantity, sum(l.proceeds) AS proceeds"
-    "   FROM ledger.lot_sale l WHERE l.user_id = x.user_id AND l.seq = x.seq) s"
-    "  WHERE x.trade_date = :trade_date::date AND x.user_id = :user_id"
-    "   AND o.product = 'CNC' GROUP BY o.symbol),"
-    " closed AS (SELECT t.*,"
-    "  coalesce(round(t.paid * least(t.bought, t.sold) / nullif(t.bought::numeric, 0)), 0)::bigint"
-    "   AS entry,"
-    "  coalesce(round(t.got * least(t.bought, t.sold) / nullif(t.sold::numeric, 0)), 0)::bigint"
-    "   AS exit FROM traded t)"
-    " SELECT p.facts::text FROM ("
-    "  SELECT 'CNC' AS product, c.symbol, :trade_date::date AS day,"
-    "   json_build_object('symbol', c.symbol, 'product', 'CNC', 'trade_date',"
-    "   :trade_date::date, 'net', c.bought - c.sold,"
-    "   'open_value', c.paid - c.entry + c.got - c.exit, 'buy_quantity', c.bought,"
-    "   'buy_value', c.paid, 'sell_quantity', c.sold, 'sell_value', c.got,"
-    "   'realised', c.exit - c.entry, 'margin', 0) AS facts FROM closed c"
-    "   WHERE c.bought + c.sold > 0"
-    "  UNION ALL SELECT 'MIS', p.symbol, p.trade_date, ledger.position_facts(p)"
-    "  FROM ledger.position p"
-    "  WHERE p.user_id = :user_id AND (p.trade_date = :trade_date::date OR p.net <> 0)"
-    "   AND p.buy_quantity + p.sell_quantity > 0) p"
+    "SELECT p.facts::text FROM ledger.day_positions(:user_id, :trade_date::date) p"
     " WHERE (p.product, p.symbol, p.day) > (:after_product, :after_symbol, :after_day::date)"
     " ORDER BY p.product, p.symbol, p.day LIMIT :rows"
 )

@@ -13,6 +13,7 @@ The sessions of a day are rows of `sessions`. Square-off times are broker policy
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -130,6 +131,18 @@ def closed_through(now: datetime, hours: Hours) -> date:
     return local.date() if local.time() >= closes else local.date() - _DAY
 
 
+def continuous_trading(
+    day: date, hours: Hours, security: SecurityClass
+) -> tuple[datetime, datetime] | None:
+    """From when to when a class of securities trades continuously on a day, by the calendar; None
+    on a day without a session."""
+    for row, following in pairwise(_rows(day, hours, security)):
+        if row.phase is Phase.OPEN:
+            begins, ends = (datetime.combine(day, each.at, INDIA) for each in (row, following))
+            return begins.astimezone(UTC), ends.astimezone(UTC)
+    return None
+
+
 def market_status(
     now: datetime, hours: Hours, security: SecurityClass = SecurityClass.OTHER
 ) -> MarketStatus:
@@ -150,13 +163,16 @@ def market_status(
 
 def ruled(status: MarketStatus, told: Announcement | None) -> MarketStatus:
     """The status with the venue's word in it: a phase rules until the calendar's next boundary has
-    passed, a security's halt until it is lifted."""
+    passed, a security's halt until it is lifted; from then on it surely is the phase again."""
     if told is None:
         return status
     if status.sure_since is None or told.at >= status.sure_since:
         status = replace(status, phase=told.phase, text=told.text, sure_since=told.at)
     if told.halt is not None and status.phase is not Phase.CLOSED:
         status = replace(status, phase=told.halt, text=told.text)
+    lifted, since = told.lifted_at, status.sure_since
+    if told.halt is None and lifted is not None and since is not None and lifted > since:
+        status = replace(status, sure_since=lifted)
     return status
 
 

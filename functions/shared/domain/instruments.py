@@ -4,7 +4,7 @@ Invariant: a price that reaches an order is a whole number of its instrument's t
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from functions.shared.domain.sessions import SecurityClass
 
@@ -24,7 +24,7 @@ class Instrument:
     name: str
     isin: str
     sector: str
-    kind: Literal["EQUITY", "INDEX"]
+    kind: Literal["EQUITY", "INDEX", "DELISTED"]
     tick: int
     lot: int
     band_percent: int
@@ -32,6 +32,15 @@ class Instrument:
     series: str
     freeze_quantity: int
     closing_auction: bool
+
+    @classmethod
+    def delisted(cls, symbol: str) -> Self:
+        """What the master has no more: enough to judge an order of it, which nobody takes."""
+        return cls(
+            token=0, exchange="NSE", symbol=symbol, name=symbol, isin="", sector="",
+            kind="DELISTED", tick=1, lot=1, band_percent=100, previous_close=1, series="",
+            freeze_quantity=1, closing_auction=False,
+        )  # fmt: skip
 
     @property
     def security_class(self) -> SecurityClass:

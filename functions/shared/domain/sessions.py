@@ -177,7 +177,8 @@ class Scheduled(NamedTuple):
 
 class Announcement(NamedTuple):
     """What the venue last said of one security: the phase of its class and since when, its own halt
-    if it has one, why, and the price band in ten-thousandths of a rupee if that moved, and when."""
+    if it has one, why, the price band in ten-thousandths of a rupee if that moved, and when; and
+    when its last own halt was lifted, where that was heard."""
 
     phase: Phase
     at: datetime
@@ -185,6 +186,7 @@ class Announcement(NamedTuple):
     text: str = ""
     band: tuple[int, int] | None = None
     band_at: datetime | None = None
+    lifted_at: datetime | None = None
 
 
 def rule_set(on: date) -> RuleSet:

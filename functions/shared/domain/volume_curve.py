@@ -1,7 +1,8 @@
 """How a symbol's volume is spread over a day: what a VWAP is planned by.
 
-Invariant: a curve is a dated row of averages that somebody stands for (its source says who, and
-what is assumed and not observed); the volume of a window is the sum of what it cuts out of it.
+Invariant: a curve is a dated row of averages that somebody stands for (its source says of which
+days, or what is assumed and not observed) and that is never changed, so its date names it; the
+volume of a window is the sum of what it cuts out of it.
 """
 
 from collections.abc import Sequence

@@ -63,9 +63,14 @@ class Api(APIGatewayRestResolver):
             self.exception_handler(kind)(self._answering(answer))
 
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:
-        """The gateway's answer to its event, with the common headers and one log line."""
+        """The gateway's answer to its event, with the common headers and one log line. A HEAD is a
+        GET whose answer has no body (RFC 9110, section 9.3.2)."""
         started = time.perf_counter()
-        answer = super().resolve(event, context)
+        method = str(event.get("httpMethod"))
+        asked = {**event, "httpMethod": "GET"} if method == "HEAD" else event
+        answer = super().resolve(asked, context)
+        if method == "HEAD":
+            answer |= {"body": "", "isBase64Encoded": False}
         headers = answer.setdefault("multiValueHeaders", {})
         for header, value in _SECURITY_HEADERS.items():
             headers.setdefault(header, [value])
@@ -73,7 +78,7 @@ class Api(APIGatewayRestResolver):
         logger().info(
             "request",
             function=self.name,
-            method=str(event.get("httpMethod")),
+            method=method,
             resource=event.get("resource"),
             status=answer["statusCode"],
             milliseconds=round((time.perf_counter() - started) * 1000, 3),

@@ -1,6 +1,7 @@
-"""The fills that the venue's drop copies told, and those that the ledger booked.
+"""The fills that the venue's drop copies told, and those that the ledger booked; busts (150=H) and
+corrections (150=G) of them as well.
 
-Invariant: a copy is kept until it is found booked; (trade date, ExecID) makes it one fill however
+Invariant: a copy is kept until it is found booked; (trade date, ExecID) makes it one report however
 often either side tells it.
 """
 
@@ -16,21 +17,23 @@ from functions.shared.stores.postgres import Shards
 from functions.shared.wire.executions import ExecutionReport
 
 _RECORD = """
-INSERT INTO venue.fill_copy (trade_date, exec_id, order_id, quantity, price, transacted_at, report)
-SELECT r.trade_date, r.exec_id, r.order_id, r.quantity, r.price, r.transacted_at, r.report
+INSERT INTO venue.fill_copy (trade_date, exec_id, order_id, quantity, price, exec_type,
+  transacted_at, report)
+SELECT r.trade_date, r.exec_id, r.order_id, r.quantity, r.price, r.exec_type, r.transacted_at,
+  r.report
 FROM json_to_recordset(CAST(:copies AS json)) AS r (trade_date date, exec_id text, order_id bigint,
-  quantity bigint, price bigint, transacted_at timestamptz, report text)
+  quantity bigint, price bigint, exec_type text, transacted_at timestamptz, report text)
 ON CONFLICT DO NOTHING
 """
 _OPEN = """
-SELECT trade_date, exec_id, order_id, quantity, price, report, state = 'HANDED_ON',
+SELECT trade_date, exec_id, order_id, quantity, price, exec_type, report, state = 'HANDED_ON',
   CAST(extract(epoch FROM clock_timestamp() - received_at) AS double precision)
 FROM venue.fill_copy WHERE state <> 'BOOKED'
 ORDER BY received_at LIMIT CAST(:most AS integer)
 """
 _BOOKED = """
-SELECT trade_date, exec_id, order_id, quantity, price FROM ledger.execution
-WHERE venue = 1 AND exec_type = 'F' AND exec_id = ANY(CAST(:exec_ids AS text[]))
+SELECT trade_date, exec_id, order_id, quantity, price, exec_type FROM ledger.execution
+WHERE venue = 1 AND exec_type IN ('F', 'G', 'H') AND exec_id = ANY(CAST(:exec_ids AS text[]))
   AND trade_date = ANY(CAST(:days AS date[]))
 """
 _MARK = """
@@ -39,8 +42,8 @@ SET state = :state, report = CASE :state WHEN 'BOOKED' THEN NULL ELSE report END
 WHERE exec_id = ANY(CAST(:exec_ids AS text[])) AND trade_date = ANY(CAST(:days AS date[]))
 """
 _IN_SPAN = """
-SELECT trade_date, exec_id, order_id, quantity, price FROM ledger.execution
-WHERE exec_type = 'F' AND trade_date >= CAST(:first_day AS date)
+SELECT trade_date, exec_id, order_id, quantity, price, exec_type FROM ledger.execution
+WHERE exec_type IN ('F', 'G', 'H') AND trade_date >= CAST(:first_day AS date)
   AND at > CAST(:after AS timestamptz) AND at < CAST(:before AS timestamptz)
 """
 _COPIED = """
@@ -63,13 +66,15 @@ KEPT: Final = timedelta(days=7)
 
 
 class Fill(NamedTuple):
-    """A fill as one side has it. `price` in ten-thousandths of a rupee."""
+    """A fill as one side has it. `price` in ten-thousandths of a rupee; `exec_type`: F, G for what
+    a trade was corrected to, or H for one that was taken back (`quantity` and `price` are 0)."""
 
     trade_date: date
     exec_id: str
     order_id: int
     quantity: int
     price: int
+    exec_type: str = "F"
 
     @property
     def key(self) -> tuple[date, str]:
@@ -90,7 +95,7 @@ class FillCopies(Protocol):
     """What the drop-copy comparison asks. Every method raises Retryable."""
 
     def record(self, reports: Sequence[ExecutionReport]) -> None:
-        """Keeps copies of trades; one that is there already stays."""
+        """Keeps copies of trades, busts and corrections; one that is there already stays."""
 
     def open(self) -> list[OpenCopy]:
         """Copies not yet found booked, the oldest first, at most OPEN_MOST."""
@@ -132,6 +137,7 @@ class LedgerFillCopies:
                 "order_id": report.order_id,
                 "quantity": report.last_quantity,
                 "price": report.last_price,
+                "exec_type": report.exec_type,
                 "transacted_at": from_micros(report.transacted_at),
                 "report": msgspec.json.encode(report).decode(),
             }
@@ -142,7 +148,7 @@ class LedgerFillCopies:
     def open(self) -> list[OpenCopy]:
         rows = self._shards.control.run(_OPEN, most=OPEN_MOST)
         return [
-            OpenCopy(Fill(*row[:5]), msgspec.json.decode(row[5], type=ExecutionReport), *row[6:])
+            OpenCopy(Fill(*row[:6]), msgspec.json.decode(row[6], type=ExecutionReport), *row[7:])
             for row in rows
         ]
 

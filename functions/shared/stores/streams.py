@@ -1,11 +1,12 @@
-"""Durable streams between processes: append, read as a group, acknowledge.
+"""Durable streams between processes: append, divide among consumers, read, acknowledge.
 
-Invariant: when `append` returns, every record is on disk (Valkey with `appendfsync always`) or in
-three zones (Kinesis), and records of one key are in the order given. Delivery is at least once:
-a record is delivered again until it is acknowledged, so every consumer has a key of its own that
-absorbs the second time.
+Invariant: when `append` returns, every record is on disk (Valkey with `appendfsync always`), in
+three zones (Kinesis) or with every broker in sync (Kafka), and records of one key are in the order
+given. Delivery is at least once: a record is delivered again until it is acknowledged, so every
+consumer has a key of its own that absorbs the second time.
 
-On AWS a stream is read by Lambda's event source mapping, so the Kinesis adapter only appends.
+The three buses behind this are chosen by the address alone; infra/buses.md compares them. On AWS
+the functions' streams are read by Lambda's event source mappings, the edge's by the edge.
 """
 
 import contextlib
@@ -14,37 +15,41 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import msgspec
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from functions.shared.domain.errors import Retryable
+from functions.shared.settings import StreamSettings
+from functions.shared.stores.stream_records import (
+    LIMITS,
+    Ahead,
+    Delivered,
+    Lag,
+    Limits,
+    Record,
+    check_sizes,
+)
+from functions.shared.stores.valkey_share import ValkeyShare
+
+__all__ = [
+    "Delivered",
+    "Lag",
+    "Limits",
+    "Record",
+    "Streams",
+    "ValkeyStreams",
+    "open_streams",
+    "streams_of",
+]
 
 #: Entries kept in one Valkey stream at most, acknowledged or not. A consumer that falls this far
 #: behind loses the oldest entries from the stream, not from the system: the ledger still has the
 #: orders (they are swept) and the venue still has the executions (they are sent again).
 ENTRIES_MOST = 250_000
 
-_SOCKET_TIMEOUT_SECONDS = 5.0
 _BLOCK_MOST_MS = 2_000
 _TRIM_EVERY_SECONDS = 1.0
-
-
-class Record(msgspec.Struct, frozen=True):
-    """What is appended. Records of one `key` keep their order."""
-
-    key: str
-    data: bytes
-
-
-class Delivered(msgspec.Struct, frozen=True):
-    """What is read. `redelivered`: this group was handed it before and never acknowledged it."""
-
-    id: str
-    key: str
-    data: bytes
-    redelivered: bool = False
 
 
 class Streams(Protocol):
@@ -52,43 +57,74 @@ class Streams(Protocol):
 
     def append(self, stream: str, records: Sequence[Record]) -> None:
         """Durable when it returns. Raises Retryable: some or none of it may be there, and the
-        caller appends the same records again."""
+        caller appends the same records again. Raises InvariantViolated for one that is too large.
+        """
+
+    def divide(self, streams: Sequence[str], group: str, consumer: str) -> frozenset[str]:
+        """Which of the group's streams are this consumer's now: each is one consumer's at a time.
+
+        Called before each read by every consumer of the group, under the same streams and a name
+        of its own. One that does not call for `takeover_seconds` has gone, and its streams are
+        another's; what it was given and did not acknowledge is given to that one, and its own
+        acknowledgement is refused. A consumer that comes back by its name has its streams at once.
+        Raises Retryable.
+        """
 
     def read(
         self, streams: Sequence[str], group: str, consumer: str, count: int, block_ms: int
     ) -> list[tuple[str, list[Delivered]]]:
-        """Up to `count` records of each stream, waiting at most `block_ms` for the first.
+        """Up to `count` records and Limits.batch_bytes of each stream, waiting at most `block_ms`
+        for the first.
 
-        The first reads of a process give what its consumer left unacknowledged, then what is new.
-        A caller acknowledges what it was given before it reads on. A missing stream or group is
-        created at the stream's beginning. Raises Retryable.
+        Nobody else reads these for the group: they are this consumer's by `divide`, or the caller
+        holds them by a lease of its own. The first reads give what the group left unacknowledged,
+        then what is new. A caller acknowledges what it was given before it reads on. A missing
+        stream or group is created at the stream's beginning. Raises Retryable.
         """
 
     def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
-        """These need not be delivered to the group again. Raises Retryable."""
+        """These need not be delivered to the group again. They are the next of those it was given,
+        in that order: an acknowledgement stands for all before it. Raises Retryable, also when the
+        stream is another consumer's by now."""
+
+    def lag(self, stream: str, group: str) -> Lag:
+        """How far the group is behind on a stream that this process reads. Raises Retryable."""
 
 
 class ValkeyStreams:
-    """Valkey streams. Appending is safe from any thread; reading belongs to one thread."""
+    """Valkey streams. Appending is safe from any thread; reading belongs to one thread.
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    A group has one consumer in Valkey's own sense, whoever reads: so its pending entries are the
+    next owner's, in order.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        clock: Callable[[], float] = time.monotonic,
+        limits: Limits = LIMITS,
+    ) -> None:
         self._client = redis.Redis.from_url(
             url,
-            socket_timeout=_SOCKET_TIMEOUT_SECONDS,
-            socket_connect_timeout=_SOCKET_TIMEOUT_SECONDS,
+            socket_timeout=limits.append_seconds,
+            socket_connect_timeout=limits.append_seconds,
             # A read cut off by the network must not be repeated as it was: its entries are pending
             # already and ">" would pass over them. The caller's next read begins with those.
             retry=Retry(NoBackoff(), 0),
             protocol=2,  # the shapes read below are RESP2's
         )
         self._clock = clock
+        self.limits = limits
+        self._ahead = Ahead(limits.batch_bytes)
         # The id after which this consumer's own pending entries are read; ">" once there are none.
         self._cursor: dict[tuple[str, str], str] = {}
+        self._shares: dict[str, ValkeyShare] = {}
         self._trim_at: dict[str, float] = {}
 
     def append(self, stream: str, records: Sequence[Record]) -> None:
         if not records:
             return
+        check_sizes(stream, records)
         with _translated(f"append to {stream}"):
             pipeline = self._client.pipeline(transaction=True)
             for record in records:
@@ -100,6 +136,17 @@ class ValkeyStreams:
                 )
             pipeline.execute()
 
+    def divide(self, streams: Sequence[str], group: str, consumer: str) -> frozenset[str]:
+        share = self._shares.get(group)
+        if share is None:
+            share = ValkeyShare(self._client, group, consumer, self.limits.takeover_seconds)
+            self._shares[group] = share
+        with _translated(f"divide {group}"):
+            before, mine = share.mine, share.divide(streams)
+        for stream in before - mine:
+            self._forget(stream, group)
+        return mine
+
     def read(
         self, streams: Sequence[str], group: str, consumer: str, count: int, block_ms: int
     ) -> list[tuple[str, list[Delivered]]]:
@@ -107,6 +154,9 @@ class ValkeyStreams:
             raise ValueError(f"block_ms is 1 to {_BLOCK_MOST_MS}, below the socket's time-out")
         if not streams:
             return []
+        waiting = self._ahead.take(streams, count)
+        if waiting:
+            return waiting
         for stream in streams:
             if (stream, group) not in self._cursor:
                 self._create_group(stream, group)
@@ -114,41 +164,66 @@ class ValkeyStreams:
         try:
             while True:
                 history = any(self._cursor[stream, group] != ">" for stream in streams)
-                result = self._read_once(streams, group, consumer, count, block_ms)
-                if result or not history:  # an empty history says nothing of what is new
-                    return result
+                if self._read_once(streams, group, count, block_ms) or not history:
+                    return self._ahead.take(streams, count)
+                # An empty history says nothing of what is new.
         except Retryable:
             # Entries whose delivery was cut off are ours and pending, or the group is gone.
             for stream in streams:
-                self._cursor.pop((stream, group), None)
+                self._forget(stream, group)
             raise
 
     def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
         if not ids:
             return
+        share = self._shares.get(group)
         with _translated(f"acknowledge on {stream}"):
-            self._client.xack(stream, group, *ids)
+            if share is None:
+                self._client.xack(stream, group, *ids)
+            elif not share.acknowledge(stream, ids):
+                self._forget(stream, group)
+                raise Retryable(f"{stream} is another consumer's by now")
             now = self._clock()
             if now >= self._trim_at.get(stream, 0.0):
                 self._trim_at[stream] = now + _TRIM_EVERY_SECONDS
                 self._trim(stream)
 
+    def lag(self, stream: str, group: str) -> Lag:
+        with _translated(f"lag of {stream}"):
+            try:
+                groups = self._client.xinfo_groups(stream)
+            except redis.ResponseError:  # no such stream yet
+                return Lag(records=0)
+        for one in groups:
+            if one["name"].decode() == group:
+                # Unknown to Valkey after entries in the middle were deleted; ours are not.
+                return Lag(records=one["pending"] + (one["lag"] or 0))
+        return Lag(records=0)
+
     def close(self) -> None:
         self._client.close()
 
-    def _read_once(
-        self, streams: Sequence[str], group: str, consumer: str, count: int, block_ms: int
-    ) -> list[tuple[str, list[Delivered]]]:
+    def _read_once(self, streams: Sequence[str], group: str, count: int, block_ms: int) -> bool:
+        """Fetches once; whether there was anything."""
+        after: dict[Any, Any] = {stream: self._cursor[stream, group] for stream in streams}
+        share = self._shares.get(group)
         with _translated(f"read {','.join(streams)}"):
-            answer: Any = self._client.xreadgroup(
-                group,
-                consumer,
-                {stream: self._cursor[stream, group] for stream in streams},
-                count=count,
-                block=block_ms,
+            answer: Any = (
+                self._client.xreadgroup(group, group, after, count=count, block=block_ms)
+                if share is None
+                else share.read(after, count, block_ms)
             )
-        taken = [(name.decode(), self._take(name.decode(), group, e)) for name, e in answer]
-        return [(name, delivered) for name, delivered in taken if delivered]
+        found = False
+        for name, entries in answer:
+            delivered = self._take(name.decode(), group, entries)
+            self._ahead.add(name.decode(), delivered)
+            found = found or bool(delivered)
+        return found
+
+    def _forget(self, stream: str, group: str) -> None:
+        """What was fetched is pending: the next read here, or its next owner, finds it there."""
+        self._cursor.pop((stream, group), None)
+        self._ahead.drop(stream)
 
     def _take(self, stream: str, group: str, entries: list[Any]) -> list[Delivered]:
         history = self._cursor[stream, group] != ">"
@@ -159,7 +234,13 @@ class ValkeyStreams:
             with _translated(f"acknowledge on {stream}"):
                 self._client.xack(stream, group, *gone)
         return [
-            Delivered(entry_id.decode(), fields[b"k"].decode(), fields[b"d"], history)
+            Delivered(
+                entry_id.decode(),
+                fields[b"k"].decode(),
+                fields[b"d"],
+                history,
+                int(entry_id.partition(b"-")[0]),
+            )
             for entry_id, fields in entries
             if fields
         ]
@@ -193,17 +274,36 @@ def _translated(doing: str) -> Iterator[None]:
         raise Retryable(f"{doing}: {error}") from error
 
 
-def open_streams(url: str) -> Streams:
-    """The streams at `redis://...`, `rediss://...` or `kinesis://REGION`. Connects when first used.
+def open_streams(url: str, limits: Limits = LIMITS) -> Streams:
+    """The bus at `redis://...`, `rediss://...`, `kinesis://REGION/PREFIX` or
+    `kafka://HOST:PORT,.../PREFIX` (`kafkas://` over TLS). Connects when first used.
 
-    Raises ValueError for another address.
+    Raises ValueError for another address, or when Kafka's library is not installed.
     """
     parts = urlsplit(url)
-    if parts.scheme in {"redis", "rediss"}:
-        return ValkeyStreams(url)
-    if parts.scheme == "kinesis" and parts.hostname:
-        # Imported here: the AWS SDK costs a process that needs it not a fifth of a second.
-        from functions.shared.stores.kinesis import open_kinesis
+    match parts.scheme:
+        case "redis" | "rediss":
+            return ValkeyStreams(url, limits=limits)
+        # Imported here: either costs a process that has no use for it a fifth of a second.
+        case "kinesis" if parts.hostname:
+            from functions.shared.stores.kinesis import open_kinesis
 
-        return open_kinesis(parts.hostname)
-    raise ValueError("OUTCRY_STREAMS_URL is redis://HOST:PORT/DB or kinesis://REGION")
+            return open_kinesis(parts.hostname, parts.path.strip("/"), limits)
+        case "kafka" | "kafkas" if parts.hostname:
+            from functions.shared.stores.kafka import open_kafka
+
+            return open_kafka(url, limits)
+    raise ValueError(
+        "OUTCRY_STREAMS_URL is redis://HOST:PORT/DB, kinesis://REGION/PREFIX"
+        " or kafka://HOST:PORT/PREFIX"
+    )
+
+
+def streams_of(settings: StreamSettings) -> Streams:
+    """The bus that a process was told of. Raises ValueError as `open_streams` does."""
+    limits = Limits(
+        batch_bytes=settings.stream_batch_bytes,
+        append_seconds=settings.stream_append_seconds,
+        takeover_seconds=settings.stream_takeover_seconds,
+    )
+    return open_streams(settings.streams_url, limits)

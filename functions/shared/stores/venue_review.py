@@ -1,7 +1,8 @@
 """The ledger's orders as the venue should have them, and what was found to be otherwise.
 
-Invariant: a difference is noted for a person and nothing is changed by it; noted again it is the
-same row, and when it is found gone the row says since when.
+Invariant: a difference is noted for a person and changes nothing in the ledger; noted again it is
+the same row, and when it is found gone the row says since when. A cancel that the gateway asks the
+venue for because of it stands in the row before it is sent.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,8 @@ SELECT {_COLUMNS} FROM ledger.working_orders(CAST(:answered AS integer), CAST(:o
 """
 _NAMED = f"SELECT {_COLUMNS} FROM ledger.orders_named(CAST(:orders AS bigint[]))"
 _NOTE = """
-INSERT INTO venue.difference AS d
+INSERT INTO venue.difference AS d (session, kind, subject, ledger_says, venue_says, first_seen,
+  last_seen, settled_at)
 SELECT :session, r.kind, r.subject, r.ledger_says, r.venue_says, CAST(:now AS timestamptz),
   CAST(:now AS timestamptz), NULL
 FROM json_to_recordset(CAST(:found AS json))
@@ -43,6 +45,16 @@ WHERE session = :session AND kind = ANY(CAST(:kinds AS text[])) AND settled_at I
   AND last_seen < CAST(:now AS timestamptz)
 """
 
+_ANYWHERE = """
+SELECT order_id FROM ledger.orders WHERE order_id = ANY(CAST(:orders AS bigint[]))
+  AND status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')
+"""
+_NOTE_CANCEL = """
+UPDATE venue.difference
+SET cancel_request = CAST(:number AS integer), cancelled_at = clock_timestamp()
+WHERE session = :session AND subject = :subject AND settled_at IS NULL
+  AND kind IN ('UNKNOWN_ORDER', 'UNEQUAL_ORDER')
+"""
 _STANDING = """
 SELECT kind, subject, ledger_says, venue_says FROM venue.difference
 WHERE session = :session AND kind = :kind AND settled_at IS NULL ORDER BY subject
@@ -100,6 +112,13 @@ class VenueReview(Protocol):
         """`found` is all there is of these kinds on the session at `now` (wall clock); what was
         noted before and is not among it is settled."""
 
+    def working_anywhere(self, order_ids: Sequence[int]) -> set[int]:
+        """Those of these orders that any shard has at work, at home there or not."""
+
+    def note_cancel(self, session: str, subject: str, number: int) -> None:
+        """The venue is about to be asked to cancel the order of a difference that stands. Raises
+        Fenced as `note` does."""
+
     def standing(self, session: str, kind: Kind) -> list[Difference]:
         """What was noted of that kind and not found gone since."""
 
@@ -140,6 +159,19 @@ class LedgerVenueReview:
             control.run(HOLD, lease=session, fence=self._fence)
             control.run(_NOTE, session=session, found=rows, now=now)
             control.run(_SETTLE, session=session, kinds=list(kinds), now=now)
+
+    def working_anywhere(self, order_ids: Sequence[int]) -> set[int]:
+        return {
+            row[0]
+            for database in self._shards.databases
+            for first in range(0, len(order_ids), PAGE)
+            for row in database.run(_ANYWHERE, orders=list(order_ids[first : first + PAGE]))
+        }
+
+    def note_cancel(self, session: str, subject: str, number: int) -> None:
+        with self._shards.control.transaction() as control:
+            control.run(HOLD, lease=session, fence=self._fence)
+            control.run(_NOTE_CANCEL, session=session, subject=subject, number=number)
 
     def standing(self, session: str, kind: Kind) -> list[Difference]:
         rows = self._shards.control.run(_STANDING, session=session, kind=kind)

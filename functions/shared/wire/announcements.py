@@ -28,6 +28,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     band: tuple[int, int] | None
     band_at: int | None
+    lifted_at: int | None = None
 
 
 class MarketNews(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,10 +62,11 @@ def announcement_key(symbol: str) -> str:
 def encode_announcement(symbol: str, told: Announcement) -> bytes:
     """What the cache holds for a security."""
     band_at = None if told.band_at is None else micros(told.band_at)
+    lifted_at = None if told.lifted_at is None else micros(told.lifted_at)
     return _encoder.encode(
         _Record(
             symbol=symbol, phase=told.phase, at=micros(told.at), halt=told.halt, text=told.text,
-            band=told.band, band_at=band_at,
+            band=told.band, band_at=band_at, lifted_at=lifted_at,
         )
     )  # fmt: skip
 
@@ -78,7 +80,10 @@ def decode_announcement(symbol: str, value: bytes) -> Announcement:
     if read.symbol != symbol:
         raise PeerProtocolError(f"what was announced of {symbol} names {read.symbol}")
     band_at = None if read.band_at is None else from_micros(read.band_at)
-    return Announcement(read.phase, from_micros(read.at), read.halt, read.text, read.band, band_at)
+    lifted_at = None if read.lifted_at is None else from_micros(read.lifted_at)
+    return Announcement(
+        read.phase, from_micros(read.at), read.halt, read.text, read.band, band_at, lifted_at
+    )
 
 
 def encode_news(news: Sequence[MarketNews]) -> bytes:

@@ -7,6 +7,7 @@ anything else is a 502 that tells nothing of its cause.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -27,6 +28,7 @@ _DEFAULT_STATUS = {
 }
 #: Ours, of no gateway's: more invocations wait than the bound allows.
 OVERLOADED = "OVERLOADED"
+_AUTHORIZER = re.compile(r"\$context\.authorizer\.([A-Za-z0-9_]+)")
 _OWN_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -66,7 +68,10 @@ class OwnAnswers:
     def __init__(self, responses: Mapping[str, GatewayResponse]) -> None:
         self._responses = responses
 
-    def answer(self, kind: str, request_id: str) -> Answer:
+    def answer(
+        self, kind: str, request_id: str, authorizer: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """`authorizer`: the context of the policy that denied the call."""
         status = _DEFAULT_STATUS[kind]
         family = self._responses.get(f"DEFAULT_{status // 100}XX")
         response = self._responses.get(kind) or family
@@ -79,6 +84,11 @@ class OwnAnswers:
         if response is not None:
             headers |= {name.lower(): text for name, text in response.headers.items()}
             if response.body is not None:
-                body = json.loads(response.body.replace("$context.requestId", request_id))
+                told = authorizer or {}
+                text = response.body.replace("$context.requestId", request_id)
+                text = _AUTHORIZER.sub(
+                    lambda name: json.dumps(str(told.get(name[1], "")))[1:-1], text
+                )
+                body = json.loads(text)
                 body.setdefault("status", status)
         return Answer(status, tuple(headers.items()), json.dumps(body).encode())

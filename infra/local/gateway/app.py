@@ -45,11 +45,13 @@ class BodyTooLarge(Exception):
 
 
 class Refusal(Exception):
-    """The gateway answers by itself; `kind` is a gateway response type."""
+    """The gateway answers by itself; `kind` is a gateway response type, `context` what the
+    authorizer said with its Deny."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, context: Mapping[str, Any] | None = None) -> None:
         super().__init__(kind)
         self.kind = kind
+        self.context = context
 
 
 class Gateway:
@@ -69,7 +71,7 @@ class Gateway:
         except BodyTooLarge:
             answer = self._own.answer("REQUEST_TOO_LARGE", request_id)
         except Refusal as refusal:
-            answer = self._own.answer(refusal.kind, request_id)
+            answer = self._own.answer(refusal.kind, request_id, refusal.context)
         await _send(send, answer, request_id)
 
     async def _answer(self, request: Request) -> Answer:
@@ -113,7 +115,8 @@ class Gateway:
         except FunctionTimedOut:
             raise Refusal("AUTHORIZER_FAILURE") from None
         if not allows(verdict, method_arn(request)):
-            raise Refusal("ACCESS_DENIED")
+            context = verdict.get("context") if isinstance(verdict, dict) else None
+            raise Refusal("ACCESS_DENIED", context)
         return {**verdict.get("context", {}), "principalId": verdict["principalId"]}
 
 

@@ -101,7 +101,8 @@ def test_the_authorizer_refuses_another_scheme(
 
     answer = answer_of(python, built["authorizer"], OUTCRY_SECRETS_URL=f"file://{tmp_path}")
 
-    assert answer == {"raised": "Unauthorized"}
+    assert answer["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+    assert answer["context"]["code"] == "TOKEN_MISSING"
 
 
 def test_a_search_without_words_is_malformed(built: dict[str, Function], python: Path) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from functions.shared.clock import micros
@@ -84,6 +85,27 @@ def test_copies_are_kept_until_they_are_found_booked_on_whichever_shard(
     (left,) = copies.open()
     assert left.handed_on
     assert left.report == told[2]
+
+
+def test_a_bust_told_by_the_drop_copy_alone_is_found_booked_and_one_that_is_parked_is_parked_once(
+    shards: Shards, edge_shards: Shards
+) -> None:
+    trader, other = Trader(shards, 5, LAKH), Trader(shards, 6, LAKH)
+    copies = LedgerFillCopies(edge_shards, "OUTCRY-O1", hold(edge_shards))
+    order = trader.buy(2)
+    fill = trader.report(order, "F", last_quantity=2, last_price=1_000_000)
+    bust = trader.report(order, "H", exec_ref=fill.exec_id, ord_status="4", session="OUTCRY-D1")
+    copies.record([fill, bust])
+    trader.apply(fill)
+    assert [f.exec_id for f in copies.booked([c.fill.key for c in copies.open()])] == [fill.exec_id]
+    assert trader.apply(bust).outcome == "APPLIED"
+    opened = {copy.fill.key: copy.fill for copy in copies.open()}
+    assert {f.key: f for f in copies.booked(list(opened))} == opened
+    unknown = other.report(other.buy(1), "H", exec_ref="nothing")
+    again = msgspec.structs.replace(unknown, session="OUTCRY-D1", position=90_001)
+    assert [other.apply(report).outcome for report in (unknown, again)] == ["PARKED", "PARKED"]
+    rows = shards.of_user(6).run("SELECT count(*) FROM ledger.parked_execution WHERE user_id = 6")
+    assert rows == [[1]]
 
 
 def test_booked_fills_of_a_span_are_looked_up_among_the_copies(

@@ -21,6 +21,7 @@ from functions.shared.access.tokens import LIFETIME
 from functions.shared.access.verifier import Verifier
 from functions.shared.clock import wall_now
 from functions.shared.domain.errors import Conflict, InvariantViolated, Refused
+from functions.shared.runtime.codes import CODES
 from functions.shared.runtime.composition import Stores
 from functions.shared.stores.postgres import Row, Shards
 from functions.shared.stores.valkey import open_valkey
@@ -383,5 +384,7 @@ def test_the_authorizer_lets_in_what_the_verifier_lets_in(stores: Stores, user: 
         assert (statement["Effect"], statement["Resource"]) == ("Allow", arn)
     send("POST", "/v1/auth/logout", token=token)
     for event in (by_token, by_request, {"type": "REQUEST", "headers": None, "methodArn": arn}):
-        with pytest.raises(authorizer.Unauthorized, match=r"^Unauthorized$"):
-            authorizer.lambda_handler(event, None)
+        denied = authorizer.lambda_handler(event, None)
+        assert denied["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+        code = "SESSION_ENDED" if event.get("headers", "") is not None else "TOKEN_MISSING"
+        assert (denied["context"]["code"], denied["context"]["title"]) == (code, CODES[code])

@@ -1,10 +1,15 @@
 """`outcry orders lost` names what is wrong, and what to do about each."""
 
 from functions.shared.stores.postgres import Shards
+from functions.shared.stores.streams import Record, ValkeyStreams
+from functions.shared.wire.executions import decode_execution, executions_stream
+from infra.command import parked, put_aside
 from infra.command.orders_app import read_lost
 from infra.local.postgres import APPLICATION, OWNER
 from tests.support.ledger import LAKH, Trader
 from tests.support.postgres import ShardsUnderTest
+from tests.support.valkey import valkey_server
+from tests.unit.edge.gateway.test_translate import REPORT
 
 
 def test_each_thing_that_is_lost_is_named_with_what_to_do(databases: ShardsUnderTest) -> None:
@@ -45,3 +50,81 @@ def test_each_thing_that_is_lost_is_named_with_what_to_do(databases: ShardsUnder
         assert any(words in line for line in told), words
     assert f"unanswered  order {order} of user 2" in lines  # its answers are parked
     assert len(lines) == 7
+
+
+def test_a_report_that_was_put_aside_is_handed_on_or_settled_and_then_stands_no_more(
+    databases: ShardsUnderTest,
+) -> None:
+    owner = databases.urls(OWNER)[0]
+    with valkey_server(durable=True) as server:
+        streams = ValkeyStreams(server.url)
+        told = [
+            REPORT,
+            REPORT | {11: "desk-1"},
+            REPORT | {11: "desk-1"},
+            REPORT | {34: "9", 60: "?"},
+        ]
+        raw = ["".join(f"{tag}={value}\x01" for tag, value in fields.items()) for fields in told]
+        streams.append(put_aside.STREAM, [Record("OUTCRY-O1", raw[0].encode())])
+        streams.append(put_aside.STREAM, [Record("OUTCRY-O2", text.encode()) for text in raw[1:]])
+
+        def standing() -> list[put_aside.PutAside]:
+            return put_aside.read_put_aside(server.url, put_aside.read_settled(owner))
+
+        readable, foreign, malformed = standing()
+        assert len(foreign.entries) == 2  # told twice, after a reconnect
+        assert put_aside.unread_because(malformed) is not None
+        put_aside.hand_on(server.url, [readable], 4)
+        ((_, (handed_on,)),) = streams.read([executions_stream(2)], "ledger", "me", 10, 50)
+        assert decode_execution(handed_on.data).exec_id == REPORT[17]
+        assert [item.name for item in standing()] == [foreign.name, malformed.name]
+        put_aside.settle(owner, server.url, foreign, "the dealer's own; taken over by them")
+        assert [item.name for item in standing()] == [malformed.name]
+        assert put_aside.read_settled(owner).fills == {("20260710", REPORT[17])}
+        streams.append(put_aside.STREAM, [Record("OUTCRY-O2", raw[1].encode())])  # and once more
+        assert [item.name for item in standing()] == [malformed.name]
+        streams.close()
+
+
+def test_a_parked_report_is_judged_anew_or_settled_and_its_account_goes_on(
+    databases: ShardsUnderTest,
+) -> None:
+    owners = databases.urls(OWNER)
+    shards = Shards(databases.urls(APPLICATION), "test")
+    trader, stranger = Trader(shards, 3, LAKH), Trader(shards, 60, LAKH)
+    order = trader.buy(2)
+    wrong = trader.report(order, "Z")
+    right = trader.report(order, "F", last_quantity=2, last_price=1_000_000, leaves_quantity=0)
+    assert [trader.apply(report).outcome for report in (wrong, right)] == ["PARKED", "PARKED"]
+    alien = 7 << 22 | 60 << 16
+    stranger.told(alien, "F", last_quantity=1, last_price=1_000_000)
+    stranger.told(alien, "F", last_quantity=1, last_price=1_000_000, user_id=124)
+    with valkey_server(durable=True) as server:
+        streams = ValkeyStreams(server.url)
+        names = {item.name: item for item in parked.read_parked(owners)}
+        assert {item.why.partition(" ")[0] for item in names.values()} == {
+            "UNKNOWN_EXEC_TYPE", "BEHIND_A_PARKED_REPORT", "UNKNOWN_ORDER",
+            "UNKNOWN_ACCOUNT",
+        }  # fmt: skip
+        first = names[f"{wrong.session}/{wrong.position}"]
+        parked.settle(owners[0], first, "there is no such type; nothing traded")
+        other = next(item for item in names.values() if item.why == "UNKNOWN_ORDER")
+        parked.settle(owners[0], other, "another broker's")
+        assert other.told is not None
+        assert ("20260710", other.told.exec_id) in put_aside.read_settled(owners[0]).fills
+        told = parked.hand_on_again(server.url, parked.read_parked(owners), 4)
+        assert [item.name for item in told] == [f"{right.session}/{right.position}"]
+        (nobodys,) = parked.read_parked(owners)
+        assert nobodys.why == "UNKNOWN_ACCOUNT"
+        handed_on = [
+            decode_execution(entry.data)
+            for _, entries in streams.read(
+                [executions_stream(n) for n in range(4)], "ledger", "me", 10, 50
+            )
+            for entry in entries
+        ]
+        streams.close()
+    assert handed_on == [right]
+    assert trader.apply(right).outcome == "APPLIED"
+    assert trader.order(order).filled_quantity == 2
+    shards.close()

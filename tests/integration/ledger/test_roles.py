@@ -16,6 +16,7 @@ MONEY_TABLES = (
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
     "algo_registration", "plan", "plan_slice", "volume_curve",
+    "volume_curve_draw",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
@@ -26,6 +27,7 @@ CALLS = {
         "ledger.account_on", "ledger.alert_exit", "ledger.announce_dividend",
         "ledger.apply_execution", "ledger.cancel_all", "ledger.cancel_waits",
         "ledger.cancel_plan", "ledger.end_plan", "ledger.note_slice", "ledger.open_plan",
+        "ledger.end_volume_curve_draw", "ledger.keep_volume_curves",
         "ledger.plan_facts", "ledger.plan_slices", "ledger.slice_of",
         "ledger.expire_order", "ledger.rates_of", "ledger.register_algo",
         "ledger.release_order", "ledger.resting_exits", "ledger.trail_order",
@@ -34,9 +36,11 @@ CALLS = {
         "ledger.charge_interest", "ledger.charge_square_off", "ledger.close_out",
         "ledger.deliver_position", "ledger.deposit", "ledger.end_payment", "ledger.first_answer",
         "ledger.held_before", "ledger.holding_facts", "ledger.micros", "ledger.open_account",
-        "ledger.order_facts", "ledger.park_execution", "ledger.park_unreadable",
-        "ledger.part_of", "ledger.pay_dividend", "ledger.payment_facts", "ledger.place_order",
-        "ledger.place_orders", "ledger.position_facts", "ledger.position_hold",
+        "ledger.order_facts", "ledger.order_room", "ledger.park_execution",
+        "ledger.park_unreadable", "ledger.part_of", "ledger.pay_dividend", "ledger.payment_facts",
+        "ledger.place_order", "ledger.place_orders", "ledger.position_facts",
+        "ledger.position_hold",
+        "ledger.day_positions",
         "ledger.record_anchor", "ledger.request_change", "ledger.request_payment",
         "ledger.set_pledge", "ledger.settle", "ledger.value_shortage",
         "market.record_day_prices",
@@ -45,7 +49,8 @@ CALLS = {
         "edge.begin_numbering", "edge.hold_lease", "edge.move_checkpoint", "edge.release_leases",
         "edge.renew_leases", "edge.take_leases", "edge.take_out",
         "ledger.at_home", "ledger.forget_applied",
-        "ledger.orders_named", "ledger.stale_orders", "ledger.working_orders",
+        "ledger.orders_named", "ledger.portfolio_of", "ledger.stale_orders",
+        "ledger.working_orders",
     },
 }  # fmt: skip
 _CALLABLE = """

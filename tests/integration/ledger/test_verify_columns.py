@@ -56,6 +56,7 @@ NO_MONEY: Final = {
     "shard": "where a shard can be reached",
     "slot": "where users live: checked by `find_homes`",
     "slot_home": "the directory of where users live",
+    "volume_curve_draw": "for which days the curves were drawn",
 }
 #: (table, column): why a change of it can't be found in the books.
 UNSEEN: Final = {

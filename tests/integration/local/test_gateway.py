@@ -26,6 +26,9 @@ Resources:
       Auth:
         DefaultAuthorizer: Bearer
         Authorizers: {Bearer: {FunctionArn: !GetAtt Gate.Arn}}
+      GatewayResponses:
+        ACCESS_DENIED:
+          ResponseTemplates: {application/json: '{"code":"$context.authorizer.code"}'}
   Gate:
     Type: AWS::Serverless::Function
     Properties: {Handler: gateway_under_test.authorize}
@@ -61,7 +64,8 @@ def authorize(event, context):
     effect = "Deny" if token == "denied" else "Allow"
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
     policy = {"Statement": [statement]}
-    return {"principalId": token, "policyDocument": policy, "context": {"user": token}}
+    context = {"user": token, "code": "TOKEN_EXPIRED"}
+    return {"principalId": token, "policyDocument": policy, "context": context}
 
 # As in Powertools' resolvers: whoever comes next overwrites it.
 class Current:
@@ -138,7 +142,10 @@ async def test_concurrent_requests_of_two_users_are_never_swapped(
 async def test_nobody_passes_without_the_authorizers_allow(
     client: httpx.AsyncClient, headers: dict[str, str], status: int
 ) -> None:
-    assert (await client.post("/echo/a", json={}, headers=headers)).status_code == status
+    answer = await client.post("/echo/a", json={}, headers=headers)
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json()["code"] == "TOKEN_EXPIRED"  # the authorizer's word
 
 
 async def test_an_open_route_asks_no_authorizer(client: httpx.AsyncClient) -> None:

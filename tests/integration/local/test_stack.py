@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from infra.local.clickhouse import is_installed
 from tests.support.eventually import WAIT_SECONDS
 from tests.support.stack import Stack, own_stack
 from tests.support.trader import eventually
@@ -24,6 +25,7 @@ from tests.support.trader import eventually
 PARTS = {
     *("postgres", "valkey", "streams", "mail", "exchange", "bank"),
     *("ingest", "gateway", "relay", "fanout", "triggers", "ledger", "api"),
+    *(["clickhouse"] if is_installed() else ()),
 }
 QUIT = b"\x11"  # ctrl+q
 INTERRUPT = b"\x03"  # ctrl+c

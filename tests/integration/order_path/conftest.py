@@ -29,7 +29,7 @@ from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.valkey import Valkey, open_valkey
 from functions.shared.wire.order_routes import ROUTES_KEY, Route, Routes, encode_routes
 from functions.shared.wire.quotes import Quote, encode_record, encode_value, quote_key
-from infra.local.postgres import APPLICATION
+from infra.local.postgres import APPLICATION, EDGE
 from tests.support.api_events import Answer, api_event, call
 from tests.support.bank import BankProcess, bank_process
 from tests.support.ledger import NOON
@@ -74,6 +74,7 @@ class OrderStores:
         self.quotes = QuoteCache(valkey)
         self.instruments = InstrumentMaster(shards.control)
         self.clock = SetClock()
+        self.edge_urls: list[str] = []
         self.verifier = NamedVerifier()
 
     def quote(self, symbol: str, rupees: float, age: timedelta = timedelta()) -> None:
@@ -104,7 +105,9 @@ def opened_stores(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[Or
     with fresh_databases(postgres) as databases, valkey_server() as server:
         shards = Shards(databases.urls(APPLICATION), "test")
         valkey = open_valkey(server.url)
-        yield OrderStores(shards, valkey, bank.client())
+        made = OrderStores(shards, valkey, bank.client())
+        made.edge_urls = databases.urls(EDGE)
+        yield made
         valkey.close()
         shards.close()
 

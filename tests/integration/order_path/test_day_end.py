@@ -14,7 +14,9 @@ from functions.shared.bookkeeping import exits
 from functions.shared.bookkeeping.applying import apply_execution
 from functions.shared.clock import micros
 from functions.shared.domain.calendar import INDIA, settlement_date
+from functions.shared.domain.sessions import Announcement, Phase
 from functions.shared.stores.day_prices import DayPrices
+from functions.shared.wire.announcements import announcement_key, encode_announcement
 from functions.shared.wire.executions import ExecutionReport
 from tests.integration.order_path.conftest import Client, OrderStores, opened_stores
 from tests.support.bank import BankProcess
@@ -114,8 +116,15 @@ def test_an_exit_is_told_of_when_its_share_has_traded_for_a_while_and_not_in_an_
         at(stores, moment, MONDAY)
         run_square_off()
         assert not alerted(), moment
-    at(stores, "09:15:30", MONDAY)
+    at(stores, "09:20", MONDAY)  # a halt of this share alone is lifted
+    told_of = Announcement(Phase.OPEN, NOON, lifted_at=stores.clock.at)
+    stores.valkey.set(announcement_key("RELIANCE"), encode_announcement("RELIANCE", told_of))
+    at(stores, "09:20:29", MONDAY)
     run_square_off()
+    assert not alerted()
+    at(stores, "09:20:30", MONDAY)
+    run_square_off()
+    stores.valkey.delete(announcement_key("RELIANCE"))
     assert alerted()
 
 

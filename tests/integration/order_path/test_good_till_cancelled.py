@@ -1,6 +1,6 @@
 """Orders good till cancelled: each session's order continues the one before, to the last day."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -9,7 +9,9 @@ import pytest
 from functions.orders import act_on_triggers, renew
 from functions.shared.clock import micros
 from functions.shared.domain.calendar import INDIA
+from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.sessions import Announcement, Phase
+from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.wire.announcements import announcement_key, encode_announcement
 from functions.shared.wire.trigger_commands import ReleaseOrder
 from tests.integration.order_path.conftest import Client, OrderStores, opened_stores
@@ -102,6 +104,57 @@ def test_a_cancelled_one_and_one_past_its_last_day_are_not_placed_again(
     old = client.order("b", **{**GTC, "quantity": 1}).body
     venue(stores, client).told(int(old["order_id"]), "C")
     assert renewed(stores, FRIDAY + timedelta(days=91), "16:00") == 0
+
+
+@pytest.mark.parametrize("changing", [False, True])
+def test_one_whose_cancel_meets_the_days_end_is_not_placed_again(
+    client: Client, stores: OrderStores, changing: bool
+) -> None:
+    order = client.order("a", **{**GTC, "quantity": 2}).body
+    trader = venue(stores, client)
+    trader.told(int(order["order_id"]), "0")
+    if changing:  # the cancel waits for the change's answer, which never comes
+        body = {"request_id": "dearer", "price": "1501.00"}
+        assert client.ask("PATCH", f"/v1/orders/{order['order_id']}", body).status == 202
+    assert client.ask("DELETE", f"/v1/orders/{order['order_id']}").status == 202
+    trader.told(int(order["order_id"]), "C")
+    ended = latest(client)
+    assert (ended["status"], ended["reason"]["code"]) == ("EXPIRED", "CANCEL_AT_DAY_END")
+    renewed(stores, FRIDAY, "16:00")
+    assert latest(client)["order_id"] == order["order_id"]
+
+
+class WithoutReliance(InstrumentMaster):
+    """The master once the share has been taken off it."""
+
+    def by_symbol(self) -> Mapping[str, Instrument]:
+        return {s: i for s, i in super().by_symbol().items() if s != "RELIANCE"}
+
+
+def test_one_of_a_share_that_is_not_listed_any_more_ends_with_that_reason(
+    client: Client, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = client.order("a", **{**GTC, "quantity": 1}).body
+    venue(stores, client).told(int(order["order_id"]), "C")
+    renewed(stores, FRIDAY, "16:00")
+    second = latest(client)
+    assert second["status"] == "TRIGGER_PENDING"
+    other = client.order("b", **{**GTC, "quantity": 1, "variety": "AMO"}).body
+    stores.clock.at = datetime.combine(MONDAY, time(9, 0), INDIA).astimezone(UTC)
+    assert release(stores, client, other) == "PENDING"
+    venue(stores, client).told(int(other["order_id"]), "C")
+    monkeypatch.setattr(stores, "instruments", WithoutReliance(stores.shards.control))
+    assert client.ask("GET", f"/v1/orders/{other['order_id']}").body["status"] == "EXPIRED"
+    release(stores, client, second)
+    ended = client.ask("GET", f"/v1/orders/{second['order_id']}").body
+    assert (ended["status"], ended["reason"]["code"]) == ("DENIED", "NOT_TRADABLE")
+    for minute in ("16:00", "16:01"):
+        renewed(stores, MONDAY, minute)
+    denied = latest(client)
+    assert (denied["client_order_id"], denied["status"]) == (f"GTC-{other['order_id']}", "DENIED")
+    assert denied["reason"] == {
+        "code": "NOT_TRADABLE", "message": "the share is not listed any more",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,24 @@ def test_a_basket_is_previewed_as_a_whole(client: Client) -> None:
     assert client.ask("GET", "/v1/orders").body["items"] == []
 
 
+def test_a_basket_counts_as_its_orders_and_its_preview_says_which_are_above_the_rate(
+    stores: OrderStores,
+) -> None:
+    client = registered(stores, per_minute=3)
+    client.order("before")
+    orders = [order_body(client_order_id=key) for key in "abcd"]
+    orders[1]["symbol"] = "GONE"  # nothing is placed, and so nothing counted
+    asked = [{k: v for k, v in order.items() if k != "client_order_id"} for order in orders]
+    found = client.ask("POST", "/v1/orders/baskets/preview", basket(*asked)).body
+    codes = [None, "UNKNOWN_SYMBOL", None, "RATE_LIMITED"]
+    assert found["accepted"] is False
+    assert [item.get("problem", {}).get("code") for item in found["items"]] == codes
+    limited = found["items"][3]["problem"]
+    assert (limited["per"], limited["limit"], limited["status"]) == ("minute", 3, 429)
+    placed = client.ask("POST", "/v1/orders/baskets", basket(*orders)).body["items"]
+    assert [item.get("problem", {}).get("code") for item in placed] == codes
+
+
 def test_a_preview_names_the_nearest_price_and_the_largest_quantity(client: Client) -> None:
     found = client.ask("POST", "/v1/orders/preview", order_body(price="1499.97")).body
     assert (found["accepted"], found["nearest_price"]) == (False, "1500.00")

@@ -119,6 +119,33 @@ def test_a_waiting_stop_is_changed_and_cancelled_at_once(client: Client) -> None
     assert client.ask("GET", "/v1/funds").body["held"] == "0.00"
 
 
+def test_a_change_asked_for_again_has_its_first_answer_whatever_the_market_says_by_now(
+    client: Client, stores: OrderStores
+) -> None:
+    order = client.order("a", **STOP).body
+    path = f"/v1/orders/{order['order_id']}"
+    change = {"request_id": "m", "trigger_price": "1560.00"}
+    wrong = {"request_id": "n", "trigger_price": "1400.00"}
+    assert client.ask("PATCH", path, change).status == 202
+    assert client.ask("PATCH", path, wrong).status == 422
+    stores.quote("RELIANCE", 1500, timedelta(minutes=5))  # no live price any more
+    again = client.ask("PATCH", path, change)
+    assert (again.status, again.body["trigger_price"]) == (202, "1560.00")
+    refused = client.ask("PATCH", path, wrong)
+    assert (refused.status, refused.body["rules"][0]["code"]) == (422, "TRIGGER_PASSED")
+    for body, status, code in (
+        (change | {"trigger_price": "1570.00"}, 409, "ID_REUSED"),
+        (change | {"request_id": "new"}, 503, "NO_PRICE"),
+    ):
+        answer = client.ask("PATCH", path, body)
+        assert (answer.status, answer.body["code"]) == (status, code)
+    stores.quote("RELIANCE", 1500)
+    moved = shown(client, order)
+    assert work(release(client, moved, 1561)) == []
+    assert shown(client, order)["status"] == "PENDING"  # it waits for no trigger any more
+    assert client.ask("PATCH", path, change).status == 202
+
+
 def test_what_can_not_be_done_now_is_left_for_the_next_time(
     client: Client, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +161,7 @@ def test_what_can_not_be_done_now_is_left_for_the_next_time(
     stores.quote("RELIANCE", 1551, age=timedelta(minutes=5))
     assert work(command) == []  # a price of five minutes ago is none
     with monkeypatch.context() as patched:
-        patched.setattr(act_on_triggers, "load_facts", _away)
+        patched.setattr(act_on_triggers, "load_standing_facts", _away)
         assert work(command, command) == []  # it is asked again anyway
     assert shown(client, order)["status"] == "TRIGGER_PENDING"
     stores.quote("RELIANCE", 1551)

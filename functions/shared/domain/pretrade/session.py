@@ -20,6 +20,11 @@ _NOT_NOW: Final = {
     Phase.CLOSING_MATCH: ("PHASE_TAKES_NO_ORDERS", "the closing orders are being matched"),
 }
 
+_NO_SHARE: Final = {
+    "INDEX": "an index can't be bought or sold",
+    "DELISTED": "the share is not listed any more",
+}
+
 
 def session_rules(intent: OrderIntent, validity: Validity, status: MarketStatus) -> list[Rule]:
     """What the phase doesn't take: any order, this type, IOC, a disclosed quantity."""
@@ -51,9 +56,7 @@ def security_rules(instrument: Instrument, product: Product, status: MarketStatu
     """What can't be traded, or not in this product."""
     rules = []
     if instrument.kind != "EQUITY":
-        rules.append(
-            Rule("NOT_TRADABLE", "an index can't be bought or sold", instrument.kind, "EQUITY")
-        )
+        rules.append(Rule("NOT_TRADABLE", _NO_SHARE[instrument.kind], instrument.kind, "EQUITY"))
     if product is Product.MIS and instrument.delivery_only:
         rules.append(
             Rule("DELIVERY_ONLY", f"series {instrument.series} is traded for delivery only",

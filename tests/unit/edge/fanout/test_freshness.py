@@ -35,7 +35,7 @@ class Watch:
         return [(o["stale"], o["symbols"]) for o in self.link.said() if o["type"] == "stale"]
 
     def say(self, link: FakeLink, client: Any, **action: Any) -> list[Any]:
-        self.floor.reception.message(client, msgspec.json.encode(action), self.now)
+        self.floor.reception.message(client, msgspec.json.encode(action))
         return [o for o in link.said() if o["type"] == "stale"]
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.fanout.client import Client
-from edge.fanout.hub import HEARTBEAT_TICKS, SYMBOLS_PER_CLIENT_MAX
+from edge.fanout.hub import HEARTBEAT_TICKS
+from edge.fanout.limits import Limits
 from tests.support.fanout import FakeLink, Floor, quote
 
 
@@ -113,9 +114,9 @@ def test_a_silent_client_hears_a_heartbeat_each_second() -> None:
 def test_a_symbol_nobody_lists_and_one_too_many_are_refused() -> None:
     floor = Floor()
     client, _ = floor.sign_in()
-    asked = [f"S{n}" for n in range(SYMBOLS_PER_CLIENT_MAX + 1)]
+    asked = [f"S{n}" for n in range(Limits().symbols + 1)]
     accepted, rejected = floor.hub.subscribe(client, [*asked, "NOSUCH", "NSE:M&M"], "ltp")
-    assert len(accepted) == SYMBOLS_PER_CLIENT_MAX
+    assert len(accepted) == Limits().symbols
     assert [code for _, code in rejected] == [
         "TOO_MANY_SYMBOLS", "UNKNOWN_SYMBOL", "TOO_MANY_SYMBOLS"
     ]  # fmt: skip
@@ -212,8 +213,8 @@ TestHub = HubMachine.TestCase
 @pytest.mark.parametrize("ltp", [0])
 def test_a_symbol_without_a_price_has_no_quote(ltp: int) -> None:
     floor = Floor()
-    _, link = busy(floor)
+    client, link = busy(floor)
     floor.hub.take([quote("S1", 1, ltp)])
     floor.tick()
     assert link.said() == []
-    assert floor.hub.snapshots(["S1"], "ltp") == []
+    assert floor.hub.snapshots(client, ["S1"], "ltp") == []

@@ -5,8 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.fanout.client import PENDING_MAX, TOO_SLOW
+from edge.fanout.client import TOO_SLOW
 from edge.fanout.doors import EVENTS_MAX
+from edge.fanout.limits import Limits
 from tests.support.fanout import FakeLink, Floor, event, payload, principal
 
 
@@ -136,13 +137,13 @@ def test_an_announced_event_the_ledger_does_not_have_is_not_asked_for_in_a_loop(
 
 
 def test_events_wait_for_a_slow_client_up_to_a_bound() -> None:
-    floor = Floor()
+    floor = Floor(Limits(pending=50))
     client, link = floor.sign_in()
     client.block(0.0)
-    for seq in range(11, 11 + PENDING_MAX):
+    for seq in range(11, 11 + 50):
         floor.private.live(7, payload(seq))
     assert (link.data, link.closed) == (b"", None)
-    floor.private.live(7, payload(11 + PENDING_MAX))
+    floor.private.live(7, payload(11 + 50))
     assert link.closed == (TOO_SLOW, "too slow")
     assert floor.reception.leftovers == 0
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.fanout.actions import BadMessage, parse_action
 from edge.fanout.frames import array_frame, text_frame
-from edge.fanout.reception import Limits
+from edge.fanout.limits import Limits
 from functions.shared.domain.errors import PeerProtocolError, Refused
 from functions.shared.domain.sessions import Phase, SecurityClass
 from functions.shared.wire.announcements import MarketNews, decode_news, encode_news

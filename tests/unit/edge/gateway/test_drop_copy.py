@@ -12,7 +12,7 @@ from edge.gateway.metrics import GatewayMetrics
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.fill_copies import Fill, OpenCopy
 from functions.shared.stores.venue_review import Difference
-from functions.shared.wire.executions import ExecutionReport
+from functions.shared.wire.executions import ExecutionReport, decode_execution
 from tests.unit.edge.gateway.test_reports_out import Streams
 from tests.unit.edge.gateway.test_translate import REPORT
 
@@ -44,7 +44,9 @@ class Ledger:
         self.copies += reports
 
     def open(self) -> list[OpenCopy]:
-        return [OpenCopy(fill_of(r), r, bool(self.handed_on), self.age) for r in self.copies]
+        return [
+            OpenCopy(fill_of(r), r, fill_of(r).key in self.handed_on, self.age) for r in self.copies
+        ]
 
     def booked(self, keys: Sequence[tuple[date, str]]) -> list[Fill]:
         return [fill for fill in self.fills if fill.key in keys]
@@ -73,7 +75,7 @@ class Ledger:
 def fill_of(report: ExecutionReport) -> Fill:
     return Fill(
         date.fromisoformat(report.trade_date), report.exec_id, report.order_id,
-        report.last_quantity, report.last_price,
+        report.last_quantity, report.last_price, report.exec_type,
     )  # fmt: skip
 
 
@@ -125,6 +127,25 @@ def test_a_copy_that_nobody_booked_goes_to_the_ledger_once_when_it_is_old_enough
     copying.ledger.fills = [fill_of(r) for r in copying.ledger.copies]
     copying.drop_copy.compare()
     assert (copying.ledger.copies, copying.ledger.noted) == ([], [])
+
+
+def test_busts_and_corrections_that_only_the_copies_tell_go_to_the_ledger() -> None:
+    copying = Copying()
+    bust = {k: v for k, v in REPORT.items() if k not in {31, 32}} | {150: "H", 17: "E9", 19: "E1"}
+    copying.hear(
+        REPORT | {34: "1"},
+        REPORT | {34: "2", 150: "G", 17: "E8", 19: REPORT[17], 31: "2950.5"},
+        bust | {34: "3"},
+    )
+    copying.drop_copy.compare()
+    told = [decode_execution(r.data) for _, records in copying.streams.appended for r in records]
+    assert [(r.exec_type, r.exec_ref) for r in told] == [("F", ""), ("G", REPORT[17]), ("H", "E1")]
+    assert [d.venue_says.split(" of ")[0] for d in copying.ledger.noted] == [
+        "4 at 2950.55", "corrected to 4 at 2950.50", "a trade",
+    ]  # fmt: skip
+    copying.ledger.fills = [fill_of(r) for r in copying.ledger.copies]
+    copying.drop_copy.compare()
+    assert copying.ledger.noted == []
 
 
 def test_a_fill_that_was_booked_otherwise_is_noted_and_not_told_again() -> None:

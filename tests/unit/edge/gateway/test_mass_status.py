@@ -4,6 +4,7 @@ import pytest
 
 from edge.gateway.mass_status import AGAIN_SECONDS, REVIEW_SECONDS
 from edge.gateway.order_check import VenueOrder, compare
+from edge.gateway.translate import UNOWNED_REQUEST
 from functions.shared.stores.venue_review import LedgerOrder
 from tests.unit.edge.gateway.test_reports_out import Setting
 
@@ -75,6 +76,9 @@ class Looking:
         self.setting.positions[self.session].advance((), 0.0)
         mass.look_once()
 
+    def cancelled(self) -> list[str]:
+        return [m[41] for m in self.setting.engine.sent if m[35] == "F"]
+
     def asked(self) -> list[str]:
         return [m[11] for m in self.setting.engine.sent if m[35] == "H"]
 
@@ -124,3 +128,39 @@ def test_an_order_that_differs_in_quantity_is_asked_about_and_one_we_dont_know_i
         ("UNEQUAL_ORDER", THEIRS.tag),
         ("UNKNOWN_ORDER", unknown.tag),
     ]
+
+
+def test_what_the_venue_has_open_and_no_hold_covers_is_cancelled_there() -> None:
+    unknown = THEIRS._replace(tag=str(9 << 22), order_id=9 << 22)
+    foreign = THEIRS._replace(tag="desk-1", order_id=0)
+    moving = THEIRS._replace(tag=str(8 << 22), order_id=8 << 22)
+    looking = Looking(THEIRS, unknown, foreign, moving)
+    review = looking.setting.review
+    review.orders = [OURS._replace(status="CANCELLED")]  # has ended here, and holds nothing
+    review.elsewhere = {moving.order_id}  # at work on a shard that hands its slot over
+    for _ in range(2):
+        looking.look()
+        looking.setting.now += AGAIN_SECONDS
+    assert looking.cancelled() == []
+    looking.look()
+    assert looking.cancelled() == [OURS.tag, unknown.tag, "desk-1"]
+    numbers = [number for _, number in review.cancels]
+    assert [subject for subject, _ in review.cancels] == looking.cancelled()
+    tags = [m[11] for m in looking.setting.engine.sent if m[35] == "F"]
+    owners = [OURS.order_id, unknown.order_id, 0]
+    assert tags == [f"{owner}-{n}" for owner, n in zip(owners, numbers, strict=True)]
+    assert min(numbers) >= UNOWNED_REQUEST
+    looking.setting.now += REVIEW_SECONDS
+    looking.look()  # still there
+    assert len(looking.cancelled()) == 6
+    assert len(set(review.cancels)) == 6
+
+
+def test_a_venue_that_others_trade_on_under_our_name_is_told_nothing_when_so_set() -> None:
+    looking = Looking(THEIRS._replace(tag="desk-1", order_id=0))
+    looking.setting.mass._cancel_unowned = False
+    for _ in range(3):
+        looking.look()
+        looking.setting.now += AGAIN_SECONDS
+    assert [d.kind for d in looking.setting.review.noted[-1]] == ["UNKNOWN_ORDER"]
+    assert looking.cancelled() == []

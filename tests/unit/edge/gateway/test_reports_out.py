@@ -14,7 +14,7 @@ from edge.gateway.positions import Positions
 from edge.gateway.reports_out import REFUSED_STREAM, ReportsOut
 from edge.gateway.round_trips import HUNG_SECONDS, RoundTrips
 from edge.gateway.sweep import STALE_SECONDS, Sweep
-from edge.gateway.translate import Fields
+from edge.gateway.translate import UNOWNED_REQUEST, Fields
 from edge.gateway.venue_sessions import VenueSession
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.fix_checkpoint import StaleOrder
@@ -22,7 +22,7 @@ from functions.shared.stores.streams import Delivered, Record
 from functions.shared.stores.venue_review import Difference, LedgerOrder
 from functions.shared.wire.commands import CancelOrder, NewOrder, encode_command
 from functions.shared.wire.executions import decode_execution
-from tests.unit.edge.gateway.test_translate import REPORT
+from tests.unit.edge.gateway.test_translate import REJECT, REPORT
 
 NAMES = ("OUTCRY-O1", "OUTCRY-O2")
 
@@ -80,6 +80,8 @@ class Review:
     def __init__(self) -> None:
         self.orders: list[LedgerOrder] = []
         self.noted: list[list[Difference]] = []
+        self.cancels: list[tuple[str, int]] = []
+        self.elsewhere: set[int] = set()
 
     def working_orders(self) -> list[LedgerOrder]:
         return [o for o in self.orders if o.status in {"PENDING", "OPEN", "PARTIALLY_FILLED"}]
@@ -91,6 +93,12 @@ class Review:
         self, _session: str, _kinds: Sequence[str], found: Sequence[Difference], _now: datetime
     ) -> None:
         self.noted.append(list(found))
+
+    def working_anywhere(self, order_ids: Sequence[int]) -> set[int]:
+        return self.elsewhere & set(order_ids)
+
+    def note_cancel(self, _session: str, subject: str, number: int) -> None:
+        self.cancels.append((subject, number))
 
 
 class Setting:
@@ -336,3 +344,17 @@ def test_what_could_not_be_sent_is_waited_for_by_nobody() -> None:
     setting.outbound.send_command(order())
     setting.now = HUNG_SECONDS
     assert setting.trips.hung() == set()
+
+
+def test_the_answer_to_the_cancel_of_an_order_that_is_not_ours_is_nothing_for_the_ledger() -> None:
+    setting = Setting()
+    cancelled = REPORT | {34: "1", 11: f"0-{UNOWNED_REQUEST}", 41: "desk-1", 150: "4", 39: "4"}
+    refused = REJECT | {34: "2", 11: f"8388608-{UNOWNED_REQUEST + 1}", 102: "0"}
+    setting.hear(cancelled)
+    setting.hear(refused)
+    assert setting.streams.appended == []
+    setting.positions[0].advance((), 0.0)
+    assert setting.positions[0].through == 2
+    setting.hear(REPORT | {34: "3", 11: "desk-1"})  # a trade of it is put aside, for a person
+    ((stream, (record,)),) = setting.streams.appended
+    assert (stream, record.key) == (REFUSED_STREAM, "OUTCRY-O1")

@@ -58,7 +58,12 @@ def test_a_phase_is_of_its_class_and_a_halt_of_its_security() -> None:
     announced.phase(phase(VenuePhase.CONTINUOUS, "CLOSING_AUCTION"))
     assert set(records(announced)) == {"RELIANCE", "M&M"}
     announced.security(parse_security(halted(VenuePhase.CONTINUOUS)))
-    assert records(announced)["M&M"].halt is None
+    lifted = records(announced)["M&M"]
+    assert (lifted.halt, lifted.lifted_at) == (None, SINCE)
+    announced.phase(phase(VenuePhase.CLOSING, "CLOSING_AUCTION"))
+    assert records(announced)["M&M"].lifted_at == SINCE
+    announced.security(parse_security(halted()))
+    assert records(announced)["M&M"].lifted_at is None
 
 
 def test_a_halt_that_is_not_told_again_after_a_logon_is_over() -> None:

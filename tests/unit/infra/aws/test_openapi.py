@@ -71,7 +71,8 @@ def test_every_route_is_in_the_template_and_every_path_there_has_a_route() -> No
         for method in operations
     }
     text = (ROOT / "template.yaml").read_text("utf-8")
-    assert {(method, quoted or bare) for method, quoted, bare in _ROUTE.findall(text)} == served
+    listed = {(method, quoted or bare) for method, quoted, bare in _ROUTE.findall(text)}
+    assert {route for route in listed if route[0] != "HEAD"} == served
 
 
 def test_every_route_is_explained_in_words_under_a_heading() -> None:

@@ -135,7 +135,11 @@ def test_after_the_close_orders_trade_at_the_closing_price_alone() -> None:
     desk.order("b1", BUY, 10, 102.0)
     desk.advance(CLOSED)
     assert execution(desk.order("x", BUY, 5, 102.0)[0]).reason == OrdRejReason.EXCHANGE_CLOSED
+    desk.notices()
     desk.advance(POST_CLOSE)
+    told = [n for n in desk.notices() if isinstance(n, StatusNotice)]
+    bands = {n.symbol: (n.low, n.high, n.phase) for n in told}
+    assert bands[desk.board.symbol] == (102 * RUPEE, 102 * RUPEE, Phase.POST_CLOSE)
     assert "closing price 102.00" in execution(desk.order("y", BUY, 5, 101.0)[0]).text
     assert kinds(desk.order("b", BUY, 5, None))[-1] == ("b", "RESTATED", "NEW")
     assert trades(desk.order("s", SELL, 5, 102.0)) == [("b", 5, 102), ("s", 5, 102)]

@@ -2,13 +2,16 @@
 
 import base64
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from edge.runtime.stream_lag import StreamLag
 from functions.shared.domain.errors import Retryable
-from functions.shared.stores.streams import Delivered, Record
+from functions.shared.stores.streams import Delivered, Lag, Record
 from infra.local.consumer import Consumer, kinesis_event
 from infra.local.gateway.template import Function, StreamSource
 
@@ -25,9 +28,16 @@ class RecordedStreams:
         }
         self.acknowledged: list[str] = []
         self.away = False
+        self.others: frozenset[str] = frozenset()
 
     def append(self, stream: str, records: Sequence[Record]) -> None:
         raise AssertionError("a consumer appends nothing")
+
+    def divide(self, streams: Sequence[str], group: str, consumer: str) -> frozenset[str]:
+        return frozenset(streams) - self.others
+
+    def lag(self, stream: str, group: str) -> Lag:
+        return Lag(records=3)
 
     def read(
         self, streams: Sequence[str], group: str, consumer: str, count: int, block_ms: int
@@ -65,13 +75,20 @@ class Hand:
         return self.now
 
 
+def consumer_of(
+    handler: ScriptedHandler, partitions: int, streams: RecordedStreams, clock: Callable[[], float]
+) -> Consumer:
+    lag = StreamLag(streams, "ledger", CollectorRegistry(), clock)
+    return Consumer({SOURCE: handler}, partitions, streams, lag, clock=clock)
+
+
 def failed(identity: str) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": identity}]}
 
 
 def test_a_batch_that_was_taken_is_acknowledged_whole() -> None:
     streams, handler = RecordedStreams({"executions.0": ["1-0", "2-0"]}), ScriptedHandler()
-    consumer = Consumer({SOURCE: handler}, 1, streams)
+    consumer = consumer_of(handler, 1, streams, time.monotonic)
     consumer.step()
     assert streams.acknowledged == ["1-0", "2-0"]
     assert consumer.state() == (True, "")
@@ -80,7 +97,7 @@ def test_a_batch_that_was_taken_is_acknowledged_whole() -> None:
 def test_from_the_first_failure_on_records_are_handed_over_again_in_order() -> None:
     streams = RecordedStreams({"executions.0": ["1-0", "2-0", "3-0"]})
     handler, clock = ScriptedHandler(failed("2-0")), Hand()
-    consumer = Consumer({SOURCE: handler}, 1, streams, clock)
+    consumer = consumer_of(handler, 1, streams, clock)
     consumer.step()
     assert streams.acknowledged == ["1-0"]
     assert not consumer.state()[0]
@@ -93,7 +110,7 @@ def test_from_the_first_failure_on_records_are_handed_over_again_in_order() -> N
 def test_a_partition_that_does_not_move_stops_no_other() -> None:
     streams = RecordedStreams({"executions.0": ["1-0"], "executions.1": ["9-0"]})
     handler = ScriptedHandler(RuntimeError("a bug"))
-    consumer = Consumer({SOURCE: handler}, 2, streams, Hand())
+    consumer = consumer_of(handler, 2, streams, Hand())
     consumer.step()
     assert streams.acknowledged == ["9-0"]
     assert consumer.state() == (False, "not taken yet: executions.0")
@@ -102,7 +119,7 @@ def test_a_partition_that_does_not_move_stops_no_other() -> None:
 def test_pauses_between_tries_grow_to_a_bound() -> None:
     streams = RecordedStreams({"executions.0": ["1-0"]})
     handler, clock = ScriptedHandler(*[failed("1-0")] * 9), Hand()
-    consumer = Consumer({SOURCE: handler}, 1, streams, clock)
+    consumer = consumer_of(handler, 1, streams, clock)
     consumer.step()
     tries = []
     while len(handler.calls) < 9:
@@ -118,7 +135,7 @@ def test_pauses_between_tries_grow_to_a_bound() -> None:
 def test_nothing_that_was_read_is_lost_when_the_streams_go_away() -> None:
     streams = RecordedStreams({"executions.0": ["1-0"], "executions.1": ["9-0"]})
     handler = ScriptedHandler()
-    consumer = Consumer({SOURCE: handler}, 2, streams, Hand())
+    consumer = consumer_of(handler, 2, streams, Hand())
     streams.away = True
     with pytest.raises(Retryable):
         consumer.step()
@@ -127,10 +144,41 @@ def test_nothing_that_was_read_is_lost_when_the_streams_go_away() -> None:
     assert sorted(streams.acknowledged) == ["1-0", "9-0"]
 
 
+def test_a_partition_that_became_another_processs_is_left_to_it() -> None:
+    streams = RecordedStreams({"executions.0": ["1-0"], "executions.1": ["9-0"]})
+    handler, clock = ScriptedHandler(failed("1-0")), Hand()
+    consumer = consumer_of(handler, 2, streams, clock)
+    consumer.step()
+    streams.others = frozenset({"executions.0"})
+    clock.now = 10
+    consumer.step(1)
+    assert handler.calls == [["1-0"], ["9-0"]]
+    assert streams.acknowledged == ["9-0"]
+    assert consumer.state() == (True, "")
+
+
+def test_the_lag_of_what_is_ones_own_is_a_metric() -> None:
+    streams, registry = RecordedStreams({}), CollectorRegistry()
+    clock = Hand()
+    lag = StreamLag(streams, "ledger", registry, clock)
+    lag.look(["executions.0", "executions.1"])
+    lag.look([])  # not time yet
+    name = "outcry_stream_lag_records"
+    labels = {"group": "ledger", "stream": "executions.1"}
+    assert registry.get_sample_value(name, labels) == 3
+    clock.now = 10
+    lag.look(["executions.0"])
+    assert registry.get_sample_value(name, labels) is None
+    assert registry.get_sample_value("outcry_stream_lag_seconds", labels) is None
+
+
 def test_a_record_has_the_shape_that_kinesis_gives_it() -> None:
-    (record,) = kinesis_event("executions.3", [Delivered("1700-2", "42", b"\x00data")])["Records"]
+    (record,) = kinesis_event(
+        "executions.3", [Delivered("1700-2", "42", b"\x00data", at_ms=1_700)]
+    )["Records"]
     assert record["eventSource"] == "aws:kinesis"
     assert record["eventSourceARN"].endswith("stream/executions.3")
     assert base64.b64decode(record["kinesis"]["data"]) == b"\x00data"
     assert record["kinesis"]["partitionKey"] == "42"
     assert record["kinesis"]["sequenceNumber"] == "1700-2"
+    assert record["kinesis"]["approximateArrivalTimestamp"] == 1.7

@@ -1,5 +1,6 @@
 """Events as API Gateway makes them, and answers as it reads them."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -103,6 +104,12 @@ def test_the_gateways_own_answer_comes_from_the_template() -> None:
     assert answer.status == 401
     assert dict(answer.headers)["x"] == "y"
     assert answer.body == b'{"id": "r-9", "status": 401}'
+    said = '{"code":"$context.authorizer.code","detail":"$context.authorizer.detail"}'
+    denied = OwnAnswers({"ACCESS_DENIED": GatewayResponse(401, {}, said)}).answer(
+        "ACCESS_DENIED", "r", {"code": "TOKEN_EXPIRED"}
+    )
+    told = {"code": "TOKEN_EXPIRED", "detail": "", "status": 401}
+    assert (denied.status, json.loads(denied.body)) == (401, told)
     assert own.answer("OVERLOADED", "r").status == 503
     assert dict(own.answer("OVERLOADED", "r").headers)["retry-after"] == "1"
 

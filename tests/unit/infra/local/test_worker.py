@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from functions.auth.authorizer import Unauthorized
 from infra.local.gateway import worker
 from infra.local.gateway.worker import Invocation
 
 
-@pytest.mark.parametrize(("error", "traced"), [(Unauthorized(), False), (KeyError("x"), True)])
+@pytest.mark.parametrize(
+    ("error", "traced"), [(Exception("Unauthorized"), False), (KeyError("x"), True)]
+)
 def test_a_fault_is_traced_and_a_401_of_the_authorizer_is_not(
     error: Exception, traced: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import httpx
 import pytest
@@ -140,6 +141,27 @@ async def test_a_list_is_read_to_its_last_page() -> None:
 
     assert [each.symbol for each in await broker.holdings()] == ["TCS", "M&M"]
     assert routes.requests[-1].url.params["cursor"] == "c2"
+
+
+def _example(path: str) -> object:
+    """What the API's document says that a route answers."""
+    document = json.loads(Path("functions/market/openapi.json").read_text(encoding="utf-8"))
+    answer = document["paths"][path]["get"]["responses"]["200"]
+    return answer["content"]["application/json"]["example"]
+
+
+async def test_plans_and_an_orders_life_are_read_as_the_apis_document_shows_them() -> None:
+    broker, _ = await _signed_in(
+        {
+            "GET /v1/plans": [(200, _example("/v1/plans"))],
+            "GET /v1/orders/9": [(200, _example("/v1/orders/{order_id}"))],
+        }
+    )
+    (plan,) = await broker.plans()
+    detail = await broker.order("9")
+
+    assert (plan.kind, plan.slices and plan.slices[0].planned_quantity) == ("ICEBERG", 20)
+    assert [step.kind for step in detail.history] == ["ORDER_PLACED"]
 
 
 async def test_a_cancel_says_which_request_it_is() -> None:

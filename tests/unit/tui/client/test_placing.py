@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.terminal import NOON, RecordingBroker, order
+from tests.support.terminal import NOON, RecordingBroker, order, plan
 from tui.client import placing
 from tui.client.broker import RefusedError, UnreachableError
 from tui.client.journal import LINES_MAX, Journal
 from tui.client.models import Order, Problem
-from tui.client.placing import OutcomeUnknownError, place_order, settle_from
+from tui.client.placing import OutcomeUnknownError, open_plan, place_order, settle_from
 
 BODY: dict[str, str | int | None] = {"client_order_id": "c-1", "symbol": "TCS", "quantity": 1}
 
@@ -75,15 +75,29 @@ async def test_silence_to_the_end_leaves_the_intent_open(journal: Journal) -> No
 
 
 def test_open_intents_are_settled_by_the_brokers_list(journal: Journal) -> None:
-    journal.intend(BODY, NOON)
-    journal.intend({**BODY, "client_order_id": "c-2"}, NOON)
+    journal.intend("c-1", BODY, NOON)
+    journal.intend("c-2", {**BODY, "client_order_id": "c-2"}, NOON)
 
-    assert settle_from(journal, [order(client_order_id="c-1")], NOON) == ["c-2"]
+    assert settle_from(journal, [order(client_order_id="c-1")], [], NOON) == ["c-2"]
     assert journal.unsettled() == []
 
 
+async def test_a_plan_is_on_disk_before_it_is_sent_and_settled_by_its_answer(
+    journal: Journal,
+) -> None:
+    broker, body = RecordingBroker(), {"client_id": "p-1", "kind": "ICEBERG", "legs": 2}
+    broker.known_plans = [plan("31")]
+
+    answer = await open_plan(broker, journal, body, lambda: NOON, random.Random(1))
+
+    assert (answer.plan_id, broker.opened) == ("31", [body])
+    assert journal.unsettled() == []
+    journal.intend("p-2", {"exits": {"stop": {"trigger_price": "1"}}}, NOON)
+    assert settle_from(journal, [], [plan("32", client_id="p-2")], NOON) == []
+
+
 def test_a_torn_last_line_was_never_sent(journal: Journal, tmp_path: Path) -> None:
-    journal.intend(BODY, NOON)
+    journal.intend("c-1", BODY, NOON)
     with (tmp_path / "terminal" / "orders.jsonl").open("ab") as file:
         file.write(b'{"client_order_id":"c-2","at":"2026')
 
@@ -92,7 +106,7 @@ def test_a_torn_last_line_was_never_sent(journal: Journal, tmp_path: Path) -> No
 
 def test_a_long_journal_keeps_only_what_is_open(journal: Journal, tmp_path: Path) -> None:
     path = tmp_path / "terminal" / "orders.jsonl"
-    journal.intend(BODY, NOON)
+    journal.intend("c-1", BODY, NOON)
     done = b'{"client_order_id":"c-0","at":"2026-07-10T06:30:00Z","outcome":"1"}\n'
     with path.open("ab") as file:
         file.write(done * LINES_MAX)
@@ -102,6 +116,6 @@ def test_a_long_journal_keeps_only_what_is_open(journal: Journal, tmp_path: Path
 
 
 def test_the_journal_is_the_users_alone(journal: Journal, tmp_path: Path) -> None:
-    journal.intend(BODY, NOON)
+    journal.intend("c-1", BODY, NOON)
 
     assert (tmp_path / "terminal" / "orders.jsonl").stat().st_mode & 0o777 == 0o600

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.support.terminal import order
 from tui.client import protocol
-from tui.client.models import Fill, Order, PrivateEvent, Quote
+from tui.client.models import Fill, Order, Plan, PrivateEvent, Quote
 from tui.client.protocol import (
     HELD_EVENTS_MAX,
     AccountSnapshot,
@@ -61,6 +61,30 @@ def test_an_order_on_the_stream_names_its_own_type_beside_the_messages() -> None
 
     assert isinstance(event, Order)
     assert event.type == "LIMIT"
+
+
+def test_an_event_that_changes_nothing_on_screen_leaves_no_gap() -> None:
+    messages = decode(
+        '[{"type":"event","kind":"BANK_ASKED","user_seq":1},'
+        '{"type":"alert","code":"EXIT_UNFILLED","message":"5 TCS","user_seq":2},'
+        '{"type":"not_known_yet","user_seq":3}]'
+    )
+    events = [each for each in messages if isinstance(each, PrivateEvent)]
+    sequence = UserSequence(0)
+
+    assert _seqs(sequence.accept([*events, *_events(4)])) == [1, 2, 3, 4]
+    assert not sequence.has_gap
+
+
+def test_a_plan_on_the_stream_has_no_slices() -> None:
+    (event,) = decode(
+        '{"type":"plan","user_seq":5,"plan_id":"1","kind":"TWAP","symbol":"TCS","side":"BUY",'
+        '"quantity":30,"state":"ACTIVE","version":2,"starts_at":"2026-07-10T06:30:00Z",'
+        '"ends_at":"2026-07-10T07:30:00Z","product":"CNC","price":null}'
+    )
+
+    assert isinstance(event, Plan)
+    assert event.slices is None
 
 
 def test_what_is_neither_price_nor_account_is_a_notice() -> None:

@@ -9,7 +9,6 @@ from tui.client.models import Fill, Funds, Holding, Position, PrivateEvent
 from tui.state.account import (
     Account,
     apply,
-    blotter,
     live_holdings,
     live_positions,
     loaded,
@@ -94,12 +93,6 @@ def test_an_account_loaded_over_http_is_as_of_the_seq_of_its_funds() -> None:
     assert set(account.held_symbols) == {"RELIANCE", "M&M"}
     older = msgspec.structs.replace(funds("1.00"), user_seq=6)
     assert apply(account, older).funds == account.funds
-
-
-def test_working_orders_stand_above_finished_ones() -> None:
-    account = loaded(funds(), reversed(ORDERS), [], [])
-
-    assert [each.order_id for each in blotter(account)] == ["1004", "1003", "1002", "1001"]
 
 
 def test_profit_follows_the_price_exactly() -> None:

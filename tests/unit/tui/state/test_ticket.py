@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.terminal import REFUSED, order
+from tests.support.terminal import NOON, REFUSED, order
 from tui.client.models import FieldError, Problem, RuleFailure
+from tui.state.draft import Draft
+from tui.state.requests import OrderRequest, PlanRequest
 from tui.state.ticket import (
     Change,
-    Draft,
-    OrderRequest,
     check,
     check_change,
     place_failures,
@@ -58,8 +58,96 @@ def test_an_order_that_waits_carries_its_trigger(
     assert check(dataclasses.replace(draft, trigger_price="")) == {"trigger_price": "Enter a price"}
 
 
+def test_a_bracket_is_an_entry_with_two_exits() -> None:
+    draft = Draft("TCS", "BUY", "BRACKET", "5", "100", "95", target_price="110", validity="GTT")
+    request = check(draft)
+
+    assert isinstance(request, OrderRequest)
+    assert request.body() == {
+        "symbol": "TCS",
+        "side": "BUY",
+        "type": "LIMIT",
+        "quantity": 5,
+        "price": "100",
+        "product": "CNC",
+        "validity": "DAY",
+        "exits": {"stop": {"trigger_price": "95"}, "target": {"price": "110"}},
+    }
+    at_the_market = check(dataclasses.replace(draft, price=""))
+    assert isinstance(at_the_market, OrderRequest)
+    assert (at_the_market.type, at_the_market.price) == ("MARKET", None)
+
+
+def test_an_oco_is_a_gtt_of_two_legs_that_sells() -> None:
+    draft = Draft("TCS", "SELL", "OCO", "5", "94", "95", target_price="110")
+    request = check(draft)
+
+    assert isinstance(request, OrderRequest)
+    body = request.body()
+    assert (body["type"], body["validity"]) == ("LIMIT", "GTT")
+    assert (body["price"], body["trigger_price"], body["target_price"]) == ("94", "95", "110")
+    assert "exits" not in body
+    assert check(dataclasses.replace(draft, side="BUY")) == {"order": "A delivery OCO is a SELL"}
+
+
+def test_a_plan_names_what_its_kind_needs() -> None:
+    iceberg = check(Draft("TCS", type="ICEBERG", quantity="10", price="100", legs="4"))
+    vwap = check(
+        Draft(
+            "TCS", type="VWAP", quantity="10", minutes="30", interval_minutes="7",
+            participation_percent="10",
+        )
+    )  # fmt: skip
+
+    assert isinstance(iceberg, PlanRequest)
+    assert isinstance(vwap, PlanRequest)
+    assert iceberg.body(NOON) == {
+        "kind": "ICEBERG", "symbol": "TCS", "side": "BUY", "quantity": 10, "product": "CNC",
+        "price": "100", "legs": 4,
+    }  # fmt: skip
+    assert vwap.body(NOON) == {
+        "kind": "VWAP", "symbol": "TCS", "side": "BUY", "quantity": 10, "product": "CNC",
+        "ends_at": "2026-07-10T07:00:00+00:00", "interval_minutes": 7, "participation_percent": 10,
+    }  # fmt: skip
+    assert (vwap.slices, iceberg.each) == (5, 3)
+    assert (iceberg.judged().quantity, vwap.judged().type) == (3, "MARKET")
+
+
+def test_every_wrong_field_of_a_plan_is_named() -> None:
+    draft = Draft("TCS", type="VWAP", minutes="5", interval_minutes="5", participation_percent="60")
+
+    assert check(draft) == {
+        "quantity": "Enter a quantity",
+        "interval_minutes": "Less than 5",
+        "participation_percent": "1 to 50",
+    }
+    assert check(Draft("TCS", type="ICEBERG", quantity="9", legs="1")) == {"legs": "2 to 50"}
+
+
+def test_a_rule_of_a_plan_stands_at_its_field_whatever_its_nearest_is() -> None:
+    late = RuleFailure(code="ENDS_AFTER_SESSION", nearest="2026-07-10T10:00:00Z")
+    many = RuleFailure(code="SLICES_OUT_OF_RANGE", nearest="50")
+
+    assert place_failures([late, many]) == {"minutes": "past the close", "legs": "→ 50"}
+
+
+def test_a_price_rule_of_the_target_stands_at_the_target() -> None:
+    rule = RuleFailure(code="PRICE_OFF_TICK", value="110.03", nearest="110.05")
+    problem = Problem(
+        errors=[
+            FieldError(field="exits.target.price", message="too large"),
+            FieldError(field="exits.stop.trigger_price", message="too small"),
+        ]
+    )
+
+    assert place_failures([rule], Decimal("110.03")) == {"target_price": "→ 110.05"}
+    assert place_failures([rule], Decimal("111.00")) == {"price": "→ 110.05"}
+    found = place_problem(problem)
+    assert (found["target_price"], found["trigger_price"]) == ("too large", "too small")
+
+
 def test_what_is_wrong_with_a_trigger_stands_at_the_trigger() -> None:
-    rule = RuleFailure(code="TRIGGER_OFF_TICK", nearest=Decimal("100.05"))
+    rule = RuleFailure(code="TRIGGER_OFF_TICK", nearest="100.05")
 
     assert place_failures([rule]) == {"trigger_price": "→ 100.05"}
 

@@ -125,5 +125,16 @@ def test_a_phase_that_ended_is_never_believed(
     assert found.phase is (calendar.phase if stale else phase)
 
 
+def test_after_a_halt_of_its_own_a_share_surely_trades_since_the_lift() -> None:
+    opened, lifted = "2026-09-08T09:15:00", "2026-09-08T11:00:10"
+    told_later = told(Phase.OPEN, opened)._replace(lifted_at=at(lifted))
+    found = ruled(status("2026-09-08T11:00:30"), told_later)
+    assert (found.phase, found.sure_since) == (Phase.OPEN, at(lifted))
+    yesterday = told(Phase.OPEN, opened)._replace(lifted_at=at("2026-09-07T11:00:00"))
+    assert ruled(status("2026-09-08T11:00:30"), yesterday).sure_since == at(opened)
+    again = told(Phase.OPEN, opened, Phase.HALTED)._replace(lifted_at=at(lifted))
+    assert ruled(status("2026-09-08T11:00:30"), again).phase is Phase.HALTED
+
+
 def test_without_a_word_of_the_venue_the_calendar_rules() -> None:
     assert ruled(status("2026-09-08T10:00:00"), None).phase is Phase.OPEN

@@ -206,6 +206,15 @@ def test_a_route_asks_for_a_bearer_before_it_looks_at_the_body() -> None:
     )
 
 
+def test_a_head_is_a_get_without_its_body() -> None:
+    for path, token in (("/v1/things/X", "good"), ("/v1/things/X", "forged"), ("/v1/none", "good")):
+        got, head = (
+            app.resolve(api_event(method, path, token=token), None) for method in ("GET", "HEAD")
+        )
+        assert (head["statusCode"], head["body"]) == (got["statusCode"], "")
+        assert head["multiValueHeaders"] == got["multiValueHeaders"]
+
+
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic good", "good"])
 def test_only_a_bearer_is_a_bearer(header: str) -> None:
     event = api_event("GET", "/v1/things/X", headers={"authorization": header})

@@ -1,0 +1,27 @@
+"""The two ways a client may take its quotes: `outcry.v1.json` and `outcry.v1.binary`.
+
+Invariant: an encoding concerns quotes and their snapshots alone. Answers, account objects,
+`portfolio`, `market`, heartbeats and errors are JSON text on every connection.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from edge.fanout.actions import Mode
+from edge.fanout.binary import PACKERS
+from edge.fanout.frames import array_frame, packets_frame
+from edge.fanout.rendering import RENDERERS, Render
+
+
+class Encoding(NamedTuple):
+    """How a quote becomes a piece, by mode, and how pieces become the bytes of one write."""
+
+    subprotocol: str
+    renderers: Mapping[Mode, Render]
+    frame: Callable[[Sequence[bytes]], bytes]
+
+
+JSON = Encoding("outcry.v1.json", RENDERERS, array_frame)
+BINARY = Encoding("outcry.v1.binary", PACKERS, packets_frame)
+#: By the subprotocol that a client offers.
+ENCODINGS: Mapping[str, Encoding] = {each.subprotocol: each for each in (JSON, BINARY)}

@@ -1,0 +1,134 @@
+"""A user's books at the newest prices: integers in, paise out.
+
+Invariant: the figures are sums over the rows that `GET /v1/portfolio` shows, by the same rules,
+each row rounded on its own; so on the same prices they are the same paise. A figure that a missing
+price leaves open is None, never zero.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from functions.shared.domain.money import PRICE_UNITS_PER_PAISA, value_of
+from functions.shared.domain.orders import Product
+from functions.shared.domain.valuation import day_base, unrealised
+from functions.shared.wire.events import EventBody
+from functions.shared.wire.portfolio import PortfolioFacts
+from functions.shared.wire.quotes import Quote
+
+Quotes = Mapping[str, Quote]
+
+_HALF = PRICE_UNITS_PER_PAISA // 2
+
+
+class Figures(NamedTuple):
+    """Paise. `value`: cash less what is borrowed, what shares would fetch and closing intraday
+    positions would bring. `unrealised_pnl`: of holdings and of intraday positions. `day_pnl`: of
+    holdings, of intraday positions, and what the day's delivery trades realised."""
+
+    value: int | None
+    holdings_value: int | None
+    day_pnl: int | None
+    unrealised_pnl: int | None
+
+
+class Gain(NamedTuple):
+    """What moves with the prices, in paise: what holdings are worth, what intraday positions would
+    bring, and how much is at stake in both together."""
+
+    holdings: int
+    positions: int
+    at_stake: int
+
+
+class Books:
+    """What a user owns and owes, laid out for valuing it each second: tuples of one entry each
+    holding, for there are as many books as users."""
+
+    __slots__ = ("_base", "_closes", "_cost", "_costs", "_intraday", "_quantities",
+                 "_realised", "_short_delivery", "_symbols", "_today", "money")  # fmt: skip
+
+    def __init__(self, facts: PortfolioFacts) -> None:
+        #: Cash less what is borrowed, which alone may be set to what a later event tells.
+        self.money = facts.cash - facts.borrowed
+        self._short_delivery = facts.short_delivery
+        self._symbols = tuple(sys.intern(each.symbol) for each in facts.holdings)
+        self._quantities = tuple(each.quantity for each in facts.holdings)
+        self._costs = tuple(each.cost for each in facts.holdings)
+        self._today = tuple(each.bought_today for each in facts.holdings)
+        self._cost = sum(self._costs)
+        self._intraday = tuple(each for each in facts.positions if each.product == Product.MIS)
+        self._realised = sum(each.realised for each in facts.positions)
+        # What the day's gain of the holdings counts from, and which closes it was made of.
+        self._base, self._closes = 0, -1
+
+    def keeps_shares(self, body: EventBody) -> bool:
+        """Whether the event after these books leaves every share and position as it was: it repeats
+        the rows that it concerns."""
+        held, position = body.holding, body.position
+        if body.fill is not None:
+            return False
+        if held is not None and self._holding(held.symbol) != (held.quantity, held.cost):
+            return False
+        if position is None:
+            return True
+        known = [
+            (each.net, each.open_value, each.realised)
+            for each in self._intraday
+            if (each.symbol, each.trade_date) == (position.symbol, position.trade_date)
+        ]
+        return (known or [(0, 0, 0)])[0] == (position.net, position.open_value, position.realised)
+
+    def gain(self, quotes: Quotes) -> Gain | None:
+        """What the prices make of it; None while one is missing. This is asked of every user each
+        second: a row costs a look-up and a multiplication, half up as `value_of`."""
+        try:
+            holdings = sum(
+                [
+                    (quantity * quotes[symbol].ltp + _HALF) // PRICE_UNITS_PER_PAISA
+                    for symbol, quantity in zip(self._symbols, self._quantities, strict=True)
+                ]
+            )
+            if not self._intraday:
+                return Gain(holdings, 0, holdings)
+            positions, at_stake = 0, holdings
+            for each in self._intraday:
+                if each.net:
+                    ltp = quotes[each.symbol].ltp
+                    positions += unrealised(each.net, each.open_value, ltp)
+                    at_stake += abs(value_of(each.net, ltp))
+        except KeyError:
+            return None
+        return Gain(holdings, positions, at_stake)
+
+    def figures(self, quotes: Quotes, closes: int, gain: Gain | None) -> Figures:
+        """All figures at the prices that `gain` was made of; `closes` names the closes in them."""
+        if gain is None:
+            return Figures(None, None, None, None)
+        moving = gain.holdings + gain.positions
+        return Figures(
+            value=self.money + self._short_delivery + moving,
+            holdings_value=gain.holdings,
+            day_pnl=moving - self._day_base(quotes, closes) + self._realised,
+            unrealised_pnl=moving - self._cost,
+        )
+
+    def _day_base(self, quotes: Quotes, closes: int) -> int:
+        """Closes stay for a day: the sum over them is kept, unless one of them is not known yet."""
+        if closes != self._closes:
+            base, self._closes = 0, closes
+            rows = zip(self._symbols, self._quantities, self._today, self._costs, strict=True)
+            for symbol, quantity, bought_today, cost in rows:
+                quote = quotes[symbol]
+                base += day_base(quantity, bought_today, cost, quote.close or quote.ltp)
+                if not quote.close:
+                    self._closes = -1
+            self._base = base
+        return self._base
+
+    def _holding(self, symbol: str) -> tuple[int, int]:
+        """Quantity and cost."""
+        if symbol not in self._symbols:
+            return (0, 0)
+        at = self._symbols.index(symbol)
+        return self._quantities[at], self._costs[at]

@@ -1,0 +1,126 @@
+"""Candles of a minute, kept in ClickHouse: ingest writes them, curves and charts are drawn of them.
+
+Invariant: a symbol's minute counts once, however often and by whomever it was written: of several
+copies the one that saw most of it stands, in whatever order they came (ReplacingMergeTree by what
+was traded, read with FINAL).
+"""
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from functions.shared.stores.clickhouse import ClickHouse, open_clickhouse
+
+_MINUTE: Final = 60
+_COLUMNS: Final = (
+    "symbol", "minute", "open", "high", "low", "close", "volume", "turnover", "trades", "seen",
+)  # fmt: skip
+#: `seen` grows with what a writer saw of the minute, so a part never stands in front of the whole.
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS candle (
+  symbol   LowCardinality(String),
+  minute   DateTime('UTC'),
+  open     Int64,  -- prices in ten-thousandths of a rupee
+  high     Int64,
+  low      Int64,
+  close    Int64,
+  volume   Int64,  -- shares
+  turnover Int64,  -- price times shares, in ten-thousandths of a rupee
+  trades   Int64,
+  seen     UInt64
+) ENGINE = ReplacingMergeTree(seen) PARTITION BY toYYYYMM(minute) ORDER BY (symbol, minute)
+"""
+_OF_SYMBOL: Final = """
+SELECT symbol, toUnixTimestamp(minute), open, high, low, close, volume, turnover, trades
+FROM candle FINAL WHERE symbol = {symbol:String}
+AND minute >= toDateTime({since:Int64}, 'UTC') AND minute < toDateTime({until:Int64}, 'UTC')
+ORDER BY minute DESC LIMIT {most:UInt32}
+"""
+_VOLUMES: Final = """
+SELECT symbol, groupArray(toUnixTimestamp(minute)), groupArray(volume)
+FROM candle FINAL
+WHERE symbol IN (SELECT arrayJoin(JSONExtract({symbols:String}, 'Array(String)')))
+AND minute >= toDateTime({since:Int64}, 'UTC') AND minute < toDateTime({until:Int64}, 'UTC')
+GROUP BY symbol
+"""
+_RECORDED: Final = """
+SELECT DISTINCT toUnixTimestamp(minute) FROM candle
+WHERE minute >= toDateTime({since:Int64}, 'UTC') AND minute < toDateTime({until:Int64}, 'UTC')
+"""
+
+
+class Candle(NamedTuple):
+    """A symbol's minute, counted since 1970: prices in ten-thousandths of a rupee, `volume` in
+    shares, `turnover` as price times shares; an index has neither volume nor turnover."""
+
+    symbol: str
+    minute: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    turnover: int
+    trades: int
+
+
+class CandleStore:
+    """Safe for threads; every method raises Retryable when ClickHouse does not answer."""
+
+    def __init__(self, clickhouse: ClickHouse) -> None:
+        self._clickhouse = clickhouse
+        self._table_is_there = False
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, url: str) -> "CandleStore":
+        """Raises SettingsError, as `open_clickhouse`."""
+        return cls(open_clickhouse(url))
+
+    def write(self, candles: Sequence[Candle]) -> None:
+        """Keeps them; those that are there already count once."""
+        if not candles:
+            return
+        rows = [(c.symbol, c.minute * _MINUTE, *c[2:], c.volume + c.trades) for c in candles]
+        self._ready().insert("candle", _COLUMNS, rows)
+
+    def of_symbol(self, symbol: str, since: datetime, until: datetime, most: int) -> list[Candle]:
+        """The symbol's candles from `since` on and before `until`, oldest first; the latest `most`
+        of them. A minute without a trade has none."""
+        rows = self._ask(_OF_SYMBOL, since, until, symbol=symbol, most=most)
+        return [Candle(row[0], row[1] // _MINUTE, *row[2:]) for row in reversed(rows)]
+
+    def volumes(
+        self, symbols: Sequence[str], since: datetime, until: datetime
+    ) -> dict[str, dict[int, int]]:
+        """What each symbol traded, by minute since 1970; one that did not trade is not there."""
+        listed = msgspec.json.encode(symbols).decode()
+        rows = self._ask(_VOLUMES, since, until, symbols=listed)
+        return {
+            symbol: {at // _MINUTE: volume for at, volume in zip(times, volumes, strict=True)}
+            for symbol, times, volumes in rows
+        }
+
+    def recorded(self, since: datetime, until: datetime) -> set[int]:
+        """The minutes, since 1970, in which any symbol has a candle."""
+        return {row[0] // _MINUTE for row in self._ask(_RECORDED, since, until)}
+
+    def close(self) -> None:
+        self._clickhouse.close()
+
+    def _ask(
+        self, query: str, since: datetime, until: datetime, **more: str | int
+    ) -> Sequence[Sequence[Any]]:
+        between = {"since": int(since.timestamp()), "until": int(until.timestamp())}
+        return self._ready().ask(query, {**between, **more})
+
+    def _ready(self) -> ClickHouse:
+        """The store with its table, which whoever comes first makes."""
+        with self._lock:
+            if not self._table_is_there:
+                self._clickhouse.run(_TABLE)
+                self._table_is_there = True
+            return self._clickhouse

@@ -1,0 +1,275 @@
+"""One group's reading of Kafka: which partitions are ours, from where on, and how far it is done.
+
+Invariant: an offset is committed only for what was acknowledged, by the member that Kafka counts as
+the partition's owner; after a rebalance or a crash the next owner begins at that offset. What this
+reader fetched and did not hand out is dropped with the partition.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.stream_records import Ahead, Delivered, Limits
+
+if TYPE_CHECKING:
+    from functions.shared.stores.kafka import Topics
+
+#: After so much silence the brokers are asked whether they are there at all.
+_SILENCE_SECONDS = 2.0
+_HEARTBEATS_A_SESSION = 4
+#: What the library lets a fetch be at least: the largest message it knows of.
+_FETCH_LEAST_BYTES = 1024 * 1024
+_COORDINATOR_SOON = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
+_COORDINATOR_PAUSE_SECONDS = 0.05
+
+
+#: What librdkafka is told, by the names of its own CONFIGURATION.md.
+Config = dict[str, str | int | float | bool]
+
+
+class Place(NamedTuple):
+    """A stream's topic and partition."""
+
+    topic: str
+    partition: int
+
+
+class ReaderGone(Exception):
+    """This reader can't go on; a new one begins at what was committed."""
+
+
+@dataclass
+class _Held:
+    """A partition that is ours. Offsets: the first not acknowledged, and the first that no earlier
+    reader can have been given."""
+
+    acknowledged: int
+    unseen: int
+    fetched: int
+    reading: bool = False
+
+
+class Reader:
+    """A consumer of one group. With a `member` name it shares the group's partitions by Kafka's own
+    protocol; without, it reads those it is told to. For one thread. Raises KafkaException,
+    ReaderGone and Retryable."""
+
+    def __init__(
+        self,
+        config: Config,
+        group: str,
+        member: str | None,
+        topics: "Topics",
+        limits: Limits,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._consumer = Consumer(_consuming(config, group, member, limits))
+        self._topics = topics
+        self._seconds = limits.append_seconds
+        self._monotonic = monotonic
+        self._shares = member is not None
+        self._subscribed: frozenset[str] = frozenset()
+        self._held: dict[Place, _Held] = {}
+        self._streams: dict[Place, str] = {}
+        self._ahead = Ahead(limits.batch_bytes)
+        self._ask_at = 0.0
+        self._broken = ""
+
+    def divide(self, streams: Sequence[str]) -> frozenset[str]:
+        places = self._name(streams)
+        wanted = frozenset(place.topic for place in places)
+        if wanted != self._subscribed:
+            self._consumer.subscribe(
+                sorted(wanted), on_assign=self._gain, on_revoke=self._lose, on_lost=self._lose
+            )
+            self._subscribed = wanted
+        self._keep(self._consumer.poll(0))
+        self._look_round()
+        return frozenset(self._streams[place] for place in places if place in self._held)
+
+    def read(
+        self, streams: Sequence[str], count: int, block_ms: int
+    ) -> list[tuple[str, list[Delivered]]]:
+        places = self._name(streams)
+        if not self._shares:
+            self._take_up(places)
+        self._turn_to({place for place in places if place in self._held})
+        waiting = self._ahead.take(streams, count)
+        if waiting:
+            return waiting
+        first = self._consumer.poll(block_ms / 1000)
+        if first is not None:
+            self._keep(first)
+            for message in self._consumer.consume(count, 0):
+                self._keep(message)
+        self._look_round()
+        return self._ahead.take(streams, count)
+
+    def acknowledge(self, stream: str, last: int) -> None:
+        place = self._topics.place(stream)
+        held = self._held.get(place)
+        if held is None:
+            raise Retryable(f"{stream} is another consumer's by now")
+        for told in self._consumer.commit(
+            offsets=[TopicPartition(*place, last + 1)], asynchronous=False
+        ):
+            if told.error is not None:
+                raise KafkaException(told.error)
+        held.acknowledged = last + 1
+
+    def lag(self, stream: str) -> int | None:
+        """Records up to the newest that the last fetch told of; None for one that isn't ours."""
+        place = self._topics.place(stream)
+        held = self._held.get(place)
+        if held is None:
+            return None
+        _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+        return max(high, held.unseen, held.fetched) - held.acknowledged
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _name(self, streams: Sequence[str]) -> list[Place]:
+        if all(self._topics.place(stream) in self._streams for stream in streams):
+            return [self._topics.place(stream) for stream in streams]
+        places = self._topics.ensure(streams)
+        self._streams |= dict(zip(places, streams, strict=True))
+        return places
+
+    # -- Which partitions
+
+    def _take_up(self, places: Sequence[Place]) -> None:
+        """Those that are new, beside those that are ours."""
+        new = [place for place in places if place not in self._held]
+        if not new:
+            return
+        self._held |= self._found(new)
+        self._consumer.assign(
+            [TopicPartition(*place, held.fetched) for place, held in self._held.items()]
+        )
+        self._consumer.pause([TopicPartition(*place) for place in self._held])
+        for held in self._held.values():
+            held.reading = False
+
+    def _gain(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Kafka gave us these; they are read once they are asked for."""
+        places = [Place(one.topic, one.partition) for one in partitions]
+        try:
+            found = self._found(places)
+            consumer.incremental_assign(
+                [TopicPartition(*place, held.fetched) for place, held in found.items()]
+            )
+            consumer.pause([TopicPartition(*place) for place in found])
+        except KafkaException as error:
+            self._broken = str(error)
+            return
+        self._held |= found
+
+    def _lose(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for one in partitions:
+            place = Place(one.topic, one.partition)
+            self._held.pop(place, None)
+            self._ahead.drop(self._streams.get(place, ""))
+
+    def _found(self, places: Sequence[Place]) -> dict[Place, _Held]:
+        """Where the group is on each."""
+        asked = [TopicPartition(*place) for place in places]
+        held: dict[Place, _Held] = {}
+        for one in self._committed(asked):
+            if one.error is not None:
+                raise KafkaException(one.error)
+            place = Place(one.topic, one.partition)
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(*place), timeout=self._seconds
+            )
+            start = one.offset if low <= one.offset <= high else low
+            held[place] = _Held(start, high, start)
+        return held
+
+    def _committed(self, asked: list[TopicPartition]) -> list[TopicPartition]:
+        """A group's first question makes its coordinator, who needs a moment."""
+        until = self._monotonic() + self._seconds
+        while True:
+            try:
+                return self._consumer.committed(asked, timeout=self._seconds)
+            except KafkaException as error:
+                if error.args[0].code() not in _COORDINATOR_SOON or self._monotonic() > until:
+                    raise
+                time.sleep(_COORDINATOR_PAUSE_SECONDS)
+
+    def _turn_to(self, wanted: set[Place]) -> None:
+        on = [p for p, held in self._held.items() if p in wanted and not held.reading]
+        off = [p for p, held in self._held.items() if p not in wanted and held.reading]
+        if on:
+            self._consumer.resume([TopicPartition(*place) for place in on])
+        if off:
+            self._consumer.pause([TopicPartition(*place) for place in off])
+        for place in (*on, *off):
+            self._held[place].reading = place in wanted
+
+    # -- What comes
+
+    def _keep(self, message: Message | None) -> None:
+        if message is None:
+            return
+        error = message.error()
+        if error is not None:
+            if error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise ReaderGone(str(error))
+            raise KafkaException(error)
+        place = Place(message.topic() or "", message.partition() or 0)
+        held, offset = self._held.get(place), message.offset() or 0
+        if held is None:
+            return
+        held.fetched = offset + 1
+        self._ask_at = self._monotonic() + _SILENCE_SECONDS
+        delivered = Delivered(
+            str(offset),
+            (message.key() or b"").decode(),
+            message.value() or b"",
+            offset < held.unseen,
+            message.timestamp()[1],
+        )
+        self._ahead.add(self._streams[place], [delivered])
+
+    def _look_round(self) -> None:
+        """The library waits in silence for brokers that are away, and for topics that are gone."""
+        if self._broken:
+            raise ReaderGone(self._broken)
+        if self._monotonic() < self._ask_at:
+            return
+        told = self._consumer.list_topics(timeout=self._seconds)
+        for topic in {place.topic for place in self._held}:
+            if topic not in told.topics:
+                raise ReaderGone(f"topic {topic} is gone")
+        self._ask_at = self._monotonic() + _SILENCE_SECONDS
+
+
+def _consuming(config: Config, group: str, member: str | None, limits: Limits) -> Config:
+    """Committed by hand. A named member comes back as itself (KIP-345), and a rebalance takes from
+    the others only what moves (KIP-429)."""
+    session_ms = int(limits.takeover_seconds * 1000)
+    sharing = {} if member is None else {"group.instance.id": member}
+    return {
+        **config,
+        **sharing,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "allow.auto.create.topics": False,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": session_ms,
+        "heartbeat.interval.ms": session_ms // _HEARTBEATS_A_SESSION,
+        "fetch.max.bytes": max(limits.batch_bytes, _FETCH_LEAST_BYTES),
+        "queued.max.messages.kbytes": max(limits.batch_bytes, _FETCH_LEAST_BYTES) // 1024,
+        "fetch.error.backoff.ms": 100,
+    }

@@ -1,0 +1,130 @@
+"""What the candles' store does: on the embedded ClickHouse, and on a server at CLICKHOUSE_URL."""
+
+import os
+import signal
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from functions.shared.domain.errors import Retryable
+from functions.shared.settings import SettingsError
+from functions.shared.stores.candles import Candle, CandleStore
+from functions.shared.stores.clickhouse import open_clickhouse
+from infra.local.clickhouse import is_installed
+from infra.local.ports import free_ports
+from tests.support.clickhouse import EmbeddedUnderTest, embedded_clickhouse
+
+SERVER = os.environ.get("CLICKHOUSE_URL")
+SINCE = datetime(2026, 7, 10, 3, 45, tzinfo=UTC)
+FIRST = int(SINCE.timestamp()) // 60
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedUnderTest]:
+    if not is_installed():
+        pytest.skip("`make clickhouse` installs the embedded ClickHouse")
+    with embedded_clickhouse(tmp_path_factory.mktemp("clickhouse")) as running:
+        yield running
+
+
+@pytest.fixture(params=["embedded", "server"])
+def candles(request: pytest.FixtureRequest) -> Iterator[CandleStore]:
+    if request.param == "embedded":
+        running: EmbeddedUnderTest = request.getfixturevalue("embedded")
+        open_clickhouse(running.url).run("DROP TABLE IF EXISTS candle")
+        yield CandleStore.open(running.url)
+        return
+    if SERVER is None:
+        pytest.skip("CLICKHOUSE_URL is not set")
+    name = f"outcry_{uuid.uuid4().hex}"
+    store = CandleStore.open(f"{SERVER.rstrip('/')}/{name}")
+    yield store
+    store.close()
+    open_clickhouse(SERVER).run(f"DROP DATABASE IF EXISTS {name}")
+
+
+def candle(symbol: str = "M&M", after: int = 0, volume: int = 10, **more: int) -> Candle:
+    given = {"open": 4, "high": 9, "low": 3, "close": 5, "turnover": 50, "trades": 2} | more
+    return Candle(symbol=symbol, minute=FIRST + after, volume=volume, **given)
+
+
+def test_an_empty_store_has_nothing(candles: CandleStore) -> None:
+    assert candles.of_symbol("M&M", SINCE, SINCE + HOUR, 10) == []
+    assert candles.volumes(["M&M"], SINCE, SINCE + HOUR) == {}
+    assert candles.recorded(SINCE, SINCE + HOUR) == set()
+
+
+def test_a_symbols_candles_of_a_span_come_oldest_first_the_latest_of_too_many(
+    candles: CandleStore,
+) -> None:
+    mine = [candle(after=n, turnover=2**62 + n, high=2**53 + 1) for n in (59, 0, 2, 1, 60)]
+    candles.write([*mine, candle("it's \\ 'X", 1)])
+    assert candles.of_symbol("M&M", SINCE, SINCE + HOUR, 10) == sorted(mine)[:4]
+    assert candles.of_symbol("M&M", SINCE, SINCE + HOUR, 2) == sorted(mine)[2:4]
+    assert candles.of_symbol("it's \\ 'X", SINCE, SINCE + HOUR, 2) == [candle("it's \\ 'X", 1)]
+    assert candles.of_symbol("M&M", SINCE + HOUR, SINCE + 2 * HOUR, 2) == [mine[-1]]
+
+
+def test_a_minute_written_by_several_counts_once_as_who_saw_most_of_it_had_it(
+    candles: CandleStore,
+) -> None:
+    whole, part = candle(volume=100), candle(volume=40, close=8)
+    index = candle("NIFTY 50", volume=0, turnover=0, trades=7)
+    for written in (part, whole, part, whole):
+        candles.write([written])
+    candles.write([index, index._replace(trades=3, close=1), index])
+    assert candles.of_symbol("M&M", SINCE, SINCE + HOUR, 10) == [whole]
+    assert candles.of_symbol("NIFTY 50", SINCE, SINCE + HOUR, 10) == [index]
+    assert candles.volumes(["M&M"], SINCE, SINCE + HOUR) == {"M&M": {FIRST: 100}}
+    candles.write([whole._replace(volume=101, trades=3)])  # a late trade
+    assert candles.volumes(["M&M"], SINCE, SINCE + HOUR) == {"M&M": {FIRST: 101}}
+
+
+def test_volumes_are_told_by_symbol_and_minute_and_recorded_minutes_of_all(
+    candles: CandleStore,
+) -> None:
+    candles.write([candle("A", n, 10 + n) for n in range(3)] + [candle("B", 7), candle("C", 9)])
+    assert candles.volumes(["A", "B", "Z"], SINCE, SINCE + HOUR) == {
+        "A": {FIRST: 10, FIRST + 1: 11, FIRST + 2: 12},
+        "B": {FIRST + 7: 10},
+    }
+    assert candles.recorded(SINCE + timedelta(minutes=2), SINCE + timedelta(minutes=9)) == {
+        FIRST + 2, FIRST + 7,
+    }  # fmt: skip
+
+
+def test_nothing_written_is_no_write(candles: CandleStore) -> None:
+    candles.write([])
+    assert candles.recorded(SINCE, SINCE + HOUR) == set()
+
+
+def test_the_embedded_store_outlives_a_kill_and_is_retryable_meanwhile(
+    embedded: EmbeddedUnderTest,
+) -> None:
+    store = CandleStore.open(embedded.url)
+    store.write([candle("KEPT")])
+    embedded.stop(signal.SIGKILL)
+    with pytest.raises(Retryable):
+        store.write([candle("KEPT", 1)])
+    embedded.start()
+    assert store.of_symbol("KEPT", SINCE, SINCE + HOUR, 9) == [candle("KEPT")]
+    assert embedded.stop() == 0
+    embedded.start()
+    with pytest.raises(Retryable, match="401"):
+        CandleStore.open(embedded.url.replace("a-token", "another")).write([candle()])
+
+
+def test_a_server_that_is_away_is_retryable() -> None:
+    with pytest.raises(Retryable):
+        CandleStore.open(f"http://default:@127.0.0.1:{free_ports(1)[0]}").write([candle()])
+
+
+@pytest.mark.parametrize(
+    "url", ["", "clickhouse://h:1", "http://h", "embedded://127.0.0.1", "http://h:1/a;b"]
+)
+def test_an_address_of_another_kind_is_refused_by_name(url: str) -> None:
+    with pytest.raises(SettingsError, match="OUTCRY_CLICKHOUSE_URL"):
+        CandleStore.open(url)

@@ -1,0 +1,71 @@
+"""What Valkey's streams promise beyond every bus: bounded memory, a server killed or emptied."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.streams import Record, ValkeyStreams
+from tests.support.valkey import ValkeyUnderTest, valkey_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ValkeyUnderTest]:
+    with valkey_server(durable=True) as running:
+        yield running
+
+
+def test_acknowledged_entries_are_trimmed_and_unread_ones_stay(server: ValkeyUnderTest) -> None:
+    now = iter(range(0, 10_000, 10))
+    streams = ValkeyStreams(server.url, clock=lambda: float(next(now)))
+    streams.append("long", [Record("1", b"%d" % n) for n in range(1_000)])
+    ((_, got),) = streams.read(["long"], "g", "me", 900, 50)
+    streams.acknowledge("long", "g", [d.id for d in got])
+    with redis.Redis.from_url(server.url) as client:
+        assert 100 <= client.xlen("long") <= 200
+    ((_, rest),) = streams.read(["long"], "g", "me", 900, 50)
+    assert [int(d.data) for d in rest] == list(range(900, 1_000))
+
+
+def test_what_was_read_before_it_was_trimmed_is_passed_over(server: ValkeyUnderTest) -> None:
+    before = ValkeyStreams(server.url)
+    before.append("trimmed", [Record("1", b"a"), Record("1", b"b")])
+    before.divide(["trimmed"], "g", "me")
+    before.read(["trimmed"], "g", "me", 10, 50)
+    with redis.Redis.from_url(server.url) as client:
+        client.xtrim("trimmed", maxlen=1, approximate=False)
+    after = ValkeyStreams(server.url)
+    assert after.divide(["trimmed"], "g", "me") == {"trimmed"}
+    ((_, got),) = after.read(["trimmed"], "g", "me", 10, 50)
+    assert [d.data for d in got] == [b"b"]
+
+
+def test_records_survive_a_kill_of_the_server() -> None:
+    with valkey_server(durable=True) as server:
+        streams = ValkeyStreams(server.url)
+        streams.append("kept", [Record("1", b"x")])
+        server.stop(signal.SIGKILL)
+        with pytest.raises(Retryable):
+            streams.append("kept", [Record("1", b"y")])
+        server.start()
+        ((_, got),) = streams.read(["kept"], "g", "me", 10, 50)
+        assert [d.data for d in got] == [b"x"]
+
+
+def test_a_server_that_lost_its_files_is_read_on_from_empty_streams() -> None:
+    with valkey_server() as server:
+        streams = ValkeyStreams(server.url)
+        streams.append("lost", [Record("1", b"x")])
+        streams.divide(["lost"], "g", "me")
+        streams.read(["lost"], "g", "me", 10, 50)
+        server.stop()
+        server.start()
+        with pytest.raises(Retryable):
+            streams.read(["lost"], "g", "me", 10, 50)
+        streams.divide(["lost"], "g", "me")
+        assert streams.read(["lost"], "g", "me", 10, 50) == []
+        streams.append("lost", [Record("1", b"y")])
+        ((_, got),) = streams.read(["lost"], "g", "me", 10, 50)
+        assert [d.data for d in got] == [b"y"]

@@ -1,0 +1,107 @@
+"""The three buses, as tests see them: a real Valkey, Kinesis' API (simulated, or the server at
+AWS_ENDPOINT_URL), and a real Kafka where there is one (tests/support/kafka.py)."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from functions.shared.stores.streams import Limits, Streams, open_streams
+from infra.local.ports import free_ports
+from tests.support.aws import REGION
+from tests.support.eventually import WAIT_SECONDS
+from tests.support.kafka import KafkaBroker
+from tests.support.valkey import valkey_server
+
+#: One worker has all three servers.
+ON_ONE_WORKER = [pytest.mark.xdist_group("buses"), pytest.mark.timeout(1500)]
+BATCH_BYTES = 64 * 1024
+
+
+@dataclass
+class Bus:
+    """One bus, empty, as processes of their own see it."""
+
+    url: str
+    takeover_seconds: float
+    counts_records: bool = True
+
+    def open(self, **limits: Any) -> Streams:
+        known = {"takeover_seconds": self.takeover_seconds, "batch_bytes": BATCH_BYTES}
+        return open_streams(self.url, Limits(**{**known, **limits}))
+
+    @contextlib.contextmanager
+    def reader(self, group: str, name: str, streams: list[str]) -> "Iterator[OtherReader]":
+        """A consumer in a process of its own, which has been given something when this yields."""
+        words = [self.url, group, name, str(self.takeover_seconds), *streams]
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.support.bus_reader", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                assert process.stdout is not None
+                given = json.loads(process.stdout.readline())
+                yield OtherReader(process, dict(given))
+            finally:
+                process.kill()
+
+
+@dataclass
+class OtherReader:
+    """Its process, and what it was given."""
+
+    process: "subprocess.Popen[str]"
+    given: dict[str, list[str]]
+
+    def acknowledge(self) -> str:
+        """Lets it; what it says of it."""
+        told, _ = self.process.communicate("\n", timeout=WAIT_SECONDS)
+        return told.strip()
+
+
+@pytest.fixture(scope="session")
+def kinesis_endpoint() -> Iterator[str]:
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        yield endpoint
+        return
+    server = ThreadedMotoServer("127.0.0.1", free_ports(1)[0], verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey_bus() -> Iterator[str]:
+    """Its address."""
+    with valkey_server(durable=True) as running:
+        yield running.url
+
+
+@pytest.fixture(params=["valkey", "kinesis", "kafka"])
+def bus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bus:
+    prefix = f"t{uuid.uuid4().hex[:8]}"
+    match request.param:
+        case "valkey":  # streams have names of their own in each test
+            return Bus(request.getfixturevalue("valkey_bus"), 1.0)
+        case "kinesis":
+            as_aws(monkeypatch, request.getfixturevalue("kinesis_endpoint"))
+            return Bus(f"kinesis://{REGION}/{prefix}", 1.0, counts_records=False)
+    broker: KafkaBroker = request.getfixturevalue("kafka")
+    return Bus(broker.url(prefix), broker.takeover_seconds)
+
+
+def as_aws(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, "testing")

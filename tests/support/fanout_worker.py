@@ -1,0 +1,42 @@
+"""A fanout worker with tokens and a ledger of the test's own: what a parent starts.
+
+`python -m tests.support.fanout_worker VALKEY PORT --worker DESCRIPTOR NUMBER`
+"""
+
+import asyncio
+import signal
+import sys
+
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from edge.fanout.beats import Beats
+from edge.fanout.draining import drain
+from edge.fanout.limits import Limits
+from edge.fanout.metrics import BusFigures, FanoutMetrics
+from edge.fanout.upkeep import Upkeep
+from tests.support.fanout_node import Node
+
+
+async def serve(valkey_url: str, port: int, descriptor: int) -> None:
+    stop, registry = asyncio.Event(), CollectorRegistry()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    node = Node(valkey_url, Limits(workers=2, drain_seconds=2.0))
+    metrics = FanoutMetrics(
+        node.server, node.private, node.subscriber, BusFigures(), Upkeep(node.server)
+    )
+    registry.register(metrics)
+    tasks = [
+        asyncio.create_task(node.subscriber.run()),
+        asyncio.create_task(Beats(descriptor, metrics.state, stop.set, registry).run()),
+    ]
+    await node.server.listen("127.0.0.1", port)
+    await stop.wait()
+    await drain(node.server)
+    for task in tasks:
+        task.cancel()
+    node.lookups.close()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[4])))

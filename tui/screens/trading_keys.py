@@ -1,0 +1,93 @@
+"""Where the keys of the registry lead on the trading screen: its tables, and the dialogs over it.
+
+What a key needs to know is the screen's; nothing here changes it.
+"""
+
+from datetime import date
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widgets import Input
+
+from tui.actions import TRADING, bindings
+from tui.alert_bell import AlertBell
+from tui.screens.alerts import AlertsDialog
+from tui.screens.dialogs import HelpDialog
+from tui.screens.order_desk import OrderDesk
+from tui.state.account import Account
+from tui.widgets.blotter import Blotter
+from tui.widgets.books import Books
+from tui.widgets.plans import Plans
+from tui.widgets.ticket import Ticket
+from tui.widgets.waiting import Waiting
+from tui.widgets.watchlist import Watchlist
+
+
+class TradingKeys(Screen[None]):
+    """The part of the trading screen that goes from one place to another."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(TRADING)
+
+    _account: Account
+    _orders: OrderDesk
+    _bell: AlertBell
+
+    @property
+    def _today(self) -> date | None:
+        """The trade date, None while it is not known."""
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a field is being typed in, letters are text: only what leaves it is offered."""
+        focused = self.focused
+        is_writing = focused is not None and any(
+            isinstance(each, Ticket) for each in focused.ancestors
+        )
+        if action == "leave":
+            return is_writing
+        typing = is_writing and isinstance(focused, Input)
+        return not (typing and action in {each.name for each in TRADING})
+
+    def action_market(self) -> None:
+        self._orders.open_market()
+        self.set_focus(self.query_one(Watchlist))
+
+    action_watchlist = action_leave = action_market
+
+    def action_desk(self) -> None:
+        self._orders.open_desk(Blotter, self._account)
+
+    def action_waiting(self) -> None:
+        self._orders.open_desk(Waiting, self._account)
+
+    def action_plans(self) -> None:
+        self._orders.open_desk(Plans, self._account)
+
+    def action_orders(self) -> None:
+        self.query_one(Books).close()
+        self.query_one(Blotter).focus_working(self._account)
+
+    def action_holdings(self) -> None:
+        self._orders.open_market()
+        self.query_one(Books).open_holdings()
+
+    def action_positions(self) -> None:
+        self._orders.open_market()
+        self.query_one(Books).open_positions()
+
+    def action_modify(self) -> None:
+        self._orders.modify(self._account)
+
+    def action_cancel(self) -> None:
+        self._orders.cancel(self._account)
+
+    def action_alerts(self) -> None:
+        def go(order_id: str | None) -> None:
+            if order_id is not None:
+                self._orders.go_to(order_id)
+
+        self.app.push_screen(AlertsDialog(self._bell.look(), self._today), go)
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpDialog())
