@@ -30,9 +30,6 @@ from infra.local.plan import API_PORT, STREAM_PORT, Options
 if TYPE_CHECKING:
     from tui.settings import TerminalSettings
 
-RATE_LEAST, RATE_MOST = 10, 100_000
-SYMBOLS_MOST = 5_000
-SHARDS_MOST = 16
 _DOWN_SECONDS = 40.0
 
 app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
@@ -73,14 +70,9 @@ def up(
         standbys: a second ingest, gateway, relay and triggers each, to take over within two
             seconds (ingest) or five
     """
-    from infra.command.up import check_market_file, up_headless, up_with_terminal
+    from infra.command.up import check_market_file, check_numbers, up_headless, up_with_terminal
 
-    if not RATE_LEAST <= market_rate <= RATE_MOST:
-        raise Failure(f"--market-rate is {RATE_LEAST} to {RATE_MOST}", WRONG_USAGE)
-    if symbols is not None and not 1 <= symbols <= SYMBOLS_MOST:
-        raise Failure(f"--symbols is 1 to {SYMBOLS_MOST}", WRONG_USAGE)
-    if shards is not None and not 1 <= shards <= SHARDS_MOST:
-        raise Failure(f"--shards is 1 to {SHARDS_MOST}", WRONG_USAGE)
+    check_numbers({"market-rate": market_rate, "symbols": symbols, "shards": shards})
     options = Options(
         clock=clock,
         shards=shards,
