@@ -8,7 +8,7 @@ WORKERS ?= 4
 UV := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run clickhouse test check lint types imports lock bench build-functions deploy-local sam-validate screenshot clean
+.PHONY: help setup run test check lint types imports lock bench build-functions deploy-local sam-validate screenshot clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -46,12 +46,10 @@ $(VENV)/.clickhouse: $(VENV)/.run $(LOCKS)/clickhouse.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $(LOCKS)/clickhouse.txt
 	@touch $@
 
-setup: $(VENV)/.run $(if $(KAFKA),$(VENV)/.kafka)  ## install into .venv (FIX=source compiles the official FIX engine, KAFKA=yes adds Kafka's client)
+setup: $(VENV)/.run $(if $(KAFKA),$(VENV)/.kafka) $(if $(CLICKHOUSE),$(VENV)/.clickhouse)  ## install into .venv (FIX=source compiles the official FIX engine, KAFKA=yes adds Kafka's client, CLICKHOUSE=yes keeps candles)
 
 run: setup  ## start everything and open the terminal (UP="--rate 1000" passes options on)
 	@$(BIN)/outcry up $(UP)
-
-clickhouse: $(VENV)/.clickhouse  ## install what keeps candles by the minute, for the next start
 
 test: check $(VENV)/.clickhouse  ## install, check and run every test
 	@$(BIN)/pytest --numprocesses=$(WORKERS)

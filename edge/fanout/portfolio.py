@@ -110,6 +110,8 @@ class Portfolios:
         self._users: dict[int, _Portfolio] = {}
         self._looks: list[dict[int, _Portfolio]] = [{} for _ in range(LOOKS)]
         self.open = self.reads = self.pushes = 0
+        # Whether the last question failed, and for how many ticks none is asked therefore.
+        self._failed, self._rest = False, 0
 
     def __len__(self) -> int:
         return len(self._users)
@@ -172,6 +174,7 @@ class Portfolios:
         turn = number % LOOKS
         if turn == 0:
             self._follow_day()
+        self._rest = max(0, self._rest - 1)
         for user_id, portfolio in list(self._looks[turn].items()):
             if portfolio.current:
                 self._look(portfolio)
@@ -181,6 +184,7 @@ class Portfolios:
     def answered(self, user_id: int, ticket: int, facts: PortfolioFacts | None) -> None:
         """The ledger's answer; None when the user has no account."""
         self.open -= 1
+        self._failed = False
         portfolio = self._users.get(user_id)
         if portfolio is None or portfolio.ticket != ticket:
             return
@@ -189,15 +193,17 @@ class Portfolios:
             self._look(portfolio)
 
     def not_answered(self, user_id: int, ticket: int) -> None:
-        """The ledger did not answer; asked again at the next look."""
+        """The ledger did not answer: it is asked once a second until it does."""
         self.open -= 1
+        self._failed, self._rest = True, LOOKS
         portfolio = self._users.get(user_id)
         if portfolio is not None and portfolio.ticket == ticket:
             portfolio.distrust()
 
     def _ask(self, user_id: int, portfolio: _Portfolio) -> None:
         """Asks the ledger, if there is room."""
-        if self.open >= self._limits.portfolio_reads:
+        room = 1 if self._failed else self._limits.portfolio_reads
+        if self._rest or self.open >= room:
             return
         self.open += 1
         self.reads += 1

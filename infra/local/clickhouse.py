@@ -3,7 +3,8 @@ touches its folder; the others ask it (functions/shared/stores/clickhouse.py).
 
 Invariant: it listens on the loopback alone, answers who shows the token, and works one question at
 a time. The engine, 300 MB of memory, is loaded with the first question. It is no part of what
-`make run` installs (180 MB): `make clickhouse` adds it, and without it there is no such part.
+`make run` installs (180 MB): `make setup CLICKHOUSE=yes` adds it, and without it there is no such
+part.
 """
 
 import hmac
@@ -25,7 +26,7 @@ from infra.local.home import Home
 #: Long enough for a day's curves, far less than it takes for a caller to be forgotten.
 _REQUEST_SECONDS: Final = 30
 #: What a stack without it says.
-NOT_INSTALLED: Final = "not kept: `make clickhouse` installs what keeps them (180 MB)"
+NOT_INSTALLED: Final = "not kept: `make setup CLICKHOUSE=yes` installs what keeps them (180 MB)"
 _question = msgspec.json.Decoder(Question)
 
 

@@ -1,13 +1,15 @@
 """What Valkey's streams promise beyond every bus: bounded memory, a server killed or emptied."""
 
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
 import redis
 
 from functions.shared.domain.errors import Retryable
-from functions.shared.stores.streams import Record, ValkeyStreams
+from functions.shared.stores.streams import Limits, Record, ValkeyStreams
+from tests.support.eventually import wait_until
 from tests.support.valkey import ValkeyUnderTest, valkey_server
 
 
@@ -40,6 +42,28 @@ def test_what_was_read_before_it_was_trimmed_is_passed_over(server: ValkeyUnderT
     assert after.divide(["trimmed"], "g", "me") == {"trimmed"}
     ((_, got),) = after.read(["trimmed"], "g", "me", 10, 50)
     assert [d.data for d in got] == [b"b"]
+
+
+def test_a_consumer_that_is_only_slow_keeps_what_nobody_else_took(
+    server: ValkeyUnderTest,
+) -> None:
+    brief = Limits(takeover_seconds=0.001)
+    slow = ValkeyStreams(server.url, limits=brief)
+    slow.append("slow", [Record("1", b"a"), Record("1", b"b")])
+    slow.divide(["slow"], "brief", "slow")
+    ((_, got),) = slow.read(["slow"], "brief", "slow", 1, 50)
+    time.sleep(0.01)  # its time is over; nobody wants it
+    slow.acknowledge("slow", "brief", [got[0].id])
+    other = ValkeyStreams(server.url, limits=brief)
+    wait_until(lambda: other.divide(["slow"], "brief", "other") == {"slow"})
+    ((_, theirs),) = other.read(["slow"], "brief", "other", 1, 50)
+    assert theirs[0].data == b"b"
+    # Back with the first, who had read on past it without knowing: it is there for it again.
+    wait_until(lambda: slow.divide(["slow"], "brief", "slow") == {"slow"})
+    ((_, again),) = slow.read(["slow"], "brief", "slow", 1, 50)
+    assert (again[0].data, again[0].redelivered) == (b"b", True)
+    with pytest.raises(Retryable):
+        other.acknowledge("slow", "brief", [theirs[0].id])
 
 
 def test_records_survive_a_kill_of_the_server() -> None:

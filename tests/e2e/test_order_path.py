@@ -17,6 +17,7 @@ def marketable(trader: Trader, symbol: str) -> str:
 def test_ten_shares_are_bought_filled_held_and_paid_for_to_the_paisa(stack: Stack) -> None:
     trader = stack.trader()
     before = trader.get("/v1/funds")
+    worth = sum(Decimal(h["value"] or 0) for h in trader.get("/v1/holdings")["items"])
     with trader.stream() as stream:
         stream.send(action="subscribe", symbols=["INFY"], mode="ltp")
         stream.until(lambda o: o["type"] == "quote" and o["symbol"] == "INFY")
@@ -33,7 +34,12 @@ def test_ten_shares_are_bought_filled_held_and_paid_for_to_the_paisa(stack: Stac
         after_fill = [o for o in stream.seen if o["type"] == "funds"][-1]
         assert [o for o in stream.seen if o["type"] == "holding"]
         fills = [o for o in stream.seen if o["type"] == "fill" and o["order_id"] == mine]
-    paid = sum(Decimal(f["value"]) + Decimal(f["charges"]) for f in fills)
+        paid = sum(Decimal(f["value"]) + Decimal(f["charges"]) for f in fills)
+        stream.until(
+            lambda o: (
+                o["type"] == "portfolio" and Decimal(o["holdings_value"] or 0) > worth + paid / 2
+            )
+        )
     assert sum(f["quantity"] for f in fills) == 10
     funds = trader.get("/v1/funds")
     assert Decimal(before["cash"]) - paid == Decimal(funds["cash"])

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from functions.shared.stores.streams import Limits, Streams, open_streams
 from infra.local.ports import free_ports
@@ -70,10 +69,10 @@ class OtherReader:
 
 
 @pytest.fixture(scope="session")
-def kinesis_endpoint() -> Iterator[str]:
-    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-        yield endpoint
-        return
+def simulated_aws() -> Iterator[str]:
+    """Its address. A server: a test's other processes ask it, too."""
+    from moto.server import ThreadedMotoServer  # a second's import, for the worker that needs it
+
     server = ThreadedMotoServer("127.0.0.1", free_ports(1)[0], verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -95,7 +94,10 @@ def bus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bus:
         case "valkey":  # streams have names of their own in each test
             return Bus(request.getfixturevalue("valkey_bus"), 1.0)
         case "kinesis":
-            as_aws(monkeypatch, request.getfixturevalue("kinesis_endpoint"))
+            simulated = request.getfixturevalue("simulated_aws")
+            as_aws(monkeypatch, os.environ.get("AWS_ENDPOINT_URL", simulated))
+            # LocalStack fetches its DynamoDB from the network, and may have none.
+            monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", simulated)
             return Bus(f"kinesis://{REGION}/{prefix}", 1.0, counts_records=False)
     broker: KafkaBroker = request.getfixturevalue("kafka")
     return Bus(broker.url(prefix), broker.takeover_seconds)

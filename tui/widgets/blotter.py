@@ -160,14 +160,19 @@ def _reason_cell(order: Order) -> Cell:
     return Cell(order.reason.message or name, "faint", name)
 
 
+def what_can_be_done(order: Order) -> str:
+    """The keys that a working order takes. A GTT is not changed, but cancelled and placed anew."""
+    return "c cancel" if order.validity == "GTT" and order.is_waiting else "m modify · c cancel"
+
+
 def _explanation(order: Order, today: date | None) -> str:
     if order.reason is not None and (order.reason.message or order.reason.code):
         return order.reason.message or order.reason.code
     if order.is_waiting:
         trigger = formats.amount(order.trigger_price)
-        return f"#{order.order_id} · waits for {trigger} · m modify · c cancel"
+        return f"#{order.order_id} · waits for {trigger} · {what_can_be_done(order)}"
     if order.is_working:
-        return f"#{order.order_id} · m modify · c cancel"
+        return f"#{order.order_id} · {what_can_be_done(order)}"
     at = order.created_at
     when = (
         f" · {formats.day(at)} {formats.clock(at)}" if at and not formats.is_of(at, today) else ""

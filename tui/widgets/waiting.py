@@ -6,7 +6,7 @@ from datetime import date
 from tui.client.models import Order
 from tui.state import formats
 from tui.state.waiting import WaitingOrder
-from tui.widgets.blotter import kind_cell
+from tui.widgets.blotter import kind_cell, what_can_be_done
 from tui.widgets.live_table import Cell, Column, LiveTable, Row
 
 NEAR_PERCENT = 1
@@ -58,7 +58,7 @@ def _explanation(order: Order) -> str:
         parts.append("one of two: cancels both")
     if order.trail is not None:
         parts.append(f"trails by {formats.amount(order.trail)}")
-    return " · ".join([*parts, "m modify · c cancel"])
+    return " · ".join([*parts, what_can_be_done(order)])
 
 
 def _row(waiting: WaitingOrder, is_live: bool, today: date | None) -> Row:

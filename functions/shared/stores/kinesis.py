@@ -157,7 +157,8 @@ class KinesisStreams:
         return f"{self._prefix}.{stream}" if self._prefix else stream
 
     def _create(self, stream: str) -> None:
-        """When it is missing, scaling by itself."""
+        """When it is missing, with one shard: it is one partition among others (and an account may
+        have only ten streams that scale by themselves). Whoever needs more splits it."""
         name = self._name(stream)
         try:
             self._client.describe_stream_summary(StreamName=name)
@@ -165,9 +166,7 @@ class KinesisStreams:
             if code_of(error) != _NO_STREAM:
                 raise
             with contextlib.suppress(self._client.exceptions.ResourceInUseException):
-                self._client.create_stream(
-                    StreamName=name, StreamModeDetails={"StreamMode": "ON_DEMAND"}
-                )
+                self._client.create_stream(StreamName=name, ShardCount=1)
         self._client.get_waiter("stream_exists").wait(
             StreamName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
         )

@@ -142,10 +142,10 @@ class ValkeyStreams:
             share = ValkeyShare(self._client, group, consumer, self.limits.takeover_seconds)
             self._shares[group] = share
         with _translated(f"divide {group}"):
-            before, mine = share.mine, share.divide(streams)
-        for stream in before - mine:
+            before, new = share.mine, share.divide(streams)
+        for stream in (before - share.mine) | new:
             self._forget(stream, group)
-        return mine
+        return share.mine
 
     def read(
         self, streams: Sequence[str], group: str, consumer: str, count: int, block_ms: int

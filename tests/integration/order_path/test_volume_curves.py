@@ -37,7 +37,7 @@ def opened(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[OrderStor
 @pytest.fixture(scope="module")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedUnderTest]:
     if not is_installed():
-        pytest.skip("`make clickhouse` installs the embedded ClickHouse")
+        pytest.skip("`make setup CLICKHOUSE=yes` installs the embedded ClickHouse")
     with embedded_clickhouse(tmp_path_factory.mktemp("clickhouse")) as running:
         yield running
 

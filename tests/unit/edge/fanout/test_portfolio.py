@@ -238,16 +238,37 @@ def test_lost_channels_and_a_new_trade_date_have_all_books_read_again() -> None:
     assert len(told(link)) == 1
 
 
-def test_a_ledger_that_does_not_answer_is_asked_again() -> None:
+def test_a_ledger_that_does_not_answer_is_asked_once_a_second_until_it_does() -> None:
+    floor = Floor()
+    for user_id in range(20):
+        client, _ = floor.connect()
+        floor.reception.verified(client, principal(user_id, f"s{user_id}"))
+        floor.answer(None, 0)
+    while floor.doors.books:
+        user_id, ticket, _ = floor.doors.books.pop(0)
+        floor.portfolios.not_answered(user_id, ticket)
+    asked = 0
+    for _ in range(10):
+        floor.second()
+        for user_id, ticket, _ in floor.doors.books:
+            asked += 1
+            floor.portfolios.not_answered(user_id, ticket)
+        floor.doors.books.clear()
+    assert 4 <= asked <= 10
+    for _ in range(3):
+        floor.second()
+        while floor.doors.books:
+            answer(floor, facts())
+    assert floor.portfolios.reads == 20 + asked + 20
+    assert floor.portfolios.open == 0
+
+
+def test_a_user_without_an_account_is_asked_about_when_something_happened() -> None:
     floor = Floor()
     client, _ = floor.connect()
     floor.reception.verified(client, principal(7))
     floor.answer(None, 0)
-    user_id, ticket, _ = floor.doors.books.pop(0)
-    floor.portfolios.not_answered(user_id, ticket)
-    floor.second()
-    assert len(floor.doors.books) == 1
-    answer(floor, None)  # no account: asked again when something is heard of it
+    answer(floor, None)
     floor.second()
     assert floor.doors.books == []
     floor.private.live(7, happened(1))
