@@ -23,6 +23,7 @@ from functions.shared.wire.day_figures import DayFigures
 from functions.shared.wire.feed_state import PULSE_SECONDS, FeedState
 
 BATCH_SECONDS = 0.02
+DAYS_SECONDS = 1.0
 #: A feed of which nothing was heard for so long is told to users as stale.
 STALE_SECONDS = 1.5
 #: How long the last holder's word on how far it had read is heeded: a venue whose clock was set
@@ -57,7 +58,7 @@ class Publisher:
         self._begun = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._begun_at = self._pulsed_at = float("-inf")
+        self._begun_at = self._pulsed_at = self._days_at = float("-inf")
         self._told: frozenset[int] | None = None
         self.batches = self.quotes = self.failures = self.waits = 0
         self.lag_ms = 0
@@ -73,6 +74,7 @@ class Publisher:
         self._book.number_from(int(self._wall().timestamp()) * SEQ_PER_SECOND)
         self._announced.mark_all()
         self._begun_at, self._told = self._monotonic(), None
+        self._days_at = float("-inf")
         self._fence = fence
         self._begun.set()
 
@@ -120,25 +122,30 @@ class Publisher:
         if not dirty and not announced and not news and feed is None:
             return
         by_partition: dict[int, list[tuple[str, bytes]]] = {}
-        days: dict[str, DayFigures] = {}
         newest = 0
         for state in dirty:
             pairs = by_partition.setdefault(state.partition, [])
             pairs.append((state.symbol, state.record()))
             newest = max(newest, state.timestamp_ms)
-            figures = state.take_day_figures()
-            if figures is not None:
-                days[state.symbol] = figures
         now_us = micros(self._wall())
         behind = await self._writer.write(
             by_partition, now_us, announced, news,
-            days=days, day=self._trade_date(), feed=feed, holder=self._holder(fence),
+            days=self._take_days(), day=self._trade_date(), feed=feed, holder=self._holder(fence),
         )  # fmt: skip
         if behind:
             self.waits += 1
             self._book.mark(state for state in dirty if state.partition in behind)
             self._announced.mark_all()
         self._written(dirty, newest, now_us)
+
+    def _take_days(self) -> dict[str, DayFigures]:
+        """Each DAYS_SECONDS, the day's figures of the symbols that moved. A trade date begins long
+        after the last trade of the one before, so none of it is written under the next one's."""
+        if self._monotonic() - self._days_at < DAYS_SECONDS:
+            return {}
+        self._days_at = self._monotonic()
+        taken = ((state.symbol, state.take_day_figures()) for state in self._book.states())
+        return {symbol: figures for symbol, figures in taken if figures is not None}
 
     def _holder(self, fence: int) -> Holder:
         seen = {number: feed.seen_ms for feed in self._feeds for number in feed.partitions}

@@ -132,7 +132,7 @@ class QuoteWriter:
         calls = list(_batch_calls(who, batch, published_us))
         calls += _announcing_calls(who, announced or {})
         if day is not None:
-            calls += _day_calls(who, batch, days or {}, day)
+            calls += _day_calls(who, days or {}, day)
         if feed is not None:
             state = encode_feed_state(feed)
             calls.append(_call(who, _FEED, {}, {FEED_KEY: state}, LIFE_MS, (FEED_CHANNEL, state)))
@@ -181,20 +181,13 @@ def _announcing_calls(who: Holder, announced: Mapping[str, bytes]) -> Iterator[_
         yield _call(who, partition, values, {}, 0)
 
 
-def _day_calls(
-    who: Holder,
-    batch: Mapping[int, Sequence[tuple[str, bytes]]],
-    days: Mapping[str, DayFigures],
-    day: date,
-) -> Iterator[_Call]:
-    for partition, pairs in batch.items():
-        values = {
-            day_figures_key(symbol, day): encode_day_figures(days[symbol])
-            for symbol, _ in pairs
-            if symbol in days
-        }
-        if values:
-            yield _call(who, partition, {}, values, LIFE_SECONDS * 1000)
+def _day_calls(who: Holder, days: Mapping[str, DayFigures], day: date) -> Iterator[_Call]:
+    by_partition: dict[int, dict[str, bytes]] = {}
+    for symbol, figures in days.items():
+        values = by_partition.setdefault(partition_of_symbol(symbol), {})
+        values[day_figures_key(symbol, day)] = encode_day_figures(figures)
+    for partition, values in by_partition.items():
+        yield _call(who, partition, {}, values, LIFE_SECONDS * 1000)
 
 
 def _call(
