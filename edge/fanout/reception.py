@@ -248,6 +248,8 @@ class Reception:
             pieces = self._hub.snapshots(client, accepted, action.mode)
             if pieces:
                 client.send(client.frame(pieces))
+            if stale := self._hub.stale_of(accepted):
+                client.tell({"type": "stale", "symbols": stale, "stale": True})
         for code in dict.fromkeys(code for _, code in rejected):
             refused = [symbol for symbol, why in rejected if why == code]
             self.bad(client, code, f"not subscribed: {', '.join(refused[:10])}")
