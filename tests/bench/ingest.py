@@ -5,8 +5,7 @@ fast as the sockets take them by a process of its own; the ingest parts arbitrat
 book, make candles and publish to a real Valkey every 20 ms, as shipped. An entry counts once.
 Baselines in the same run: one line alone; and the same parsing with one SET per entry, pipelined by
 the hundred, instead of the conflated batches. A second load is paced, with a burst of five times as
-much: how
-old the newest update of any batch was when it was published.
+much: how old the newest update of any batch was when it was published.
 """
 
 import asyncio
