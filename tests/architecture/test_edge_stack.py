@@ -220,6 +220,15 @@ def test_a_dead_node_is_out_after_three_misses_five_seconds_apart() -> None:
     assert (target["HealthCheckPort"], target["Port"]) == (str(health), stream)
 
 
+def test_an_outage_that_every_node_feels_does_not_cut_every_client_at_once() -> None:
+    state = "target_health_state.unhealthy"
+    target = attributes("FanoutTargets", "TargetGroupAttributes")
+
+    assert target[f"{state}.connection_termination.enabled"] == "false"
+    assert int(target[f"{state}.draining_interval_seconds"]) >= 300
+    assert SERVICES["Fanout"]["DeploymentConfiguration"]["MinimumHealthyPercent"] == 100
+
+
 def test_clients_keep_their_address_and_no_silence_of_theirs_ends_a_flow_early() -> None:
     listener = RESOURCES["DoorListener"]["Properties"]
 
