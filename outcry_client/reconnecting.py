@@ -34,6 +34,7 @@ from outcry_client.protocol import (
 )
 
 UNAUTHORIZED = 401
+LOOK_AGAIN_SECONDS = 0.05
 _HeardPrice = TypeVar("_HeardPrice", contravariant=True)
 _HeardEvent = TypeVar("_HeardEvent", bound=Numbered, contravariant=True)
 
@@ -109,6 +110,8 @@ class ReconnectingStream(Generic[PriceT, EventT]):
         self._reloads_wanted = 0
         self._reloads_done = 0
         self._heard = False
+        self._listening_since: float | None = None
+        self._told: tuple[Link, str] | None = None
 
     @property
     def last_seq(self) -> int:
@@ -134,20 +137,26 @@ class ReconnectingStream(Generic[PriceT, EventT]):
         broker no longer accepts the session. Lost connections are made again inside.
         """
         self._sequence.reset(seq)
-        attempt = 0
-        listener.link(Link.CONNECTING, "")
+        self._told, attempt = None, 0
+        self._tell(listener, Link.CONNECTING, "")
         while True:
             self._heard = False
             detail, then = await self._attempt(listener)
             if then is AfterClose.SIGNED_OUT:
                 raise SignedOutError(detail)
             if then is AfterClose.REPLACED:
-                listener.link(Link.REPLACED, detail)
+                self._tell(listener, Link.REPLACED, detail)
                 return
-            listener.link(Link.RECONNECTING, detail)
+            self._tell(listener, Link.RECONNECTING, detail)
             lived = self._heard and then is not AfterClose.BACK_OFF
             attempt = 0 if lived else attempt + 1
             await asyncio.sleep(backoff(attempt, self._rng, self._limits))
+
+    def _tell(self, listener: Listener[PriceT, EventT], link: Link, detail: str) -> None:
+        """Tells of the link when it changes, not with each message."""
+        if (link, detail) != self._told:
+            self._told = (link, detail)
+            listener.link(link, detail)
 
     async def _attempt(self, listener: Listener[PriceT, EventT]) -> tuple[str, AfterClose]:
         """Hold one connection until it ends; return why it ended and what to do then."""
@@ -193,6 +202,7 @@ class ReconnectingStream(Generic[PriceT, EventT]):
             close_timeout=limits.closing_seconds,
             ping_interval=None,
             max_size=limits.message_bytes,
+            compression=None,  # the stream has none: nothing to negotiate
             proxy=None,
         ) as socket:
             try:
@@ -216,12 +226,15 @@ class ReconnectingStream(Generic[PriceT, EventT]):
     async def _converse(
         self, socket: ClientConnection, listener: Listener[PriceT, EventT], token: str
     ) -> None:
-        """Read and keep alive at the same time; whichever ends first ends the connection."""
+        """Read, watch and keep alive at the same time; what ends first ends the connection."""
         self._resumes = 0
         await self._resume(socket)
-        reading = asyncio.create_task(self._read(socket, listener))
-        keeping = asyncio.create_task(self._keep(socket, listener, token))
-        tasks = (reading, keeping)
+        self._listening_since = self._monotonic()
+        tasks = (
+            asyncio.create_task(self._read(socket, listener)),
+            asyncio.create_task(self._watch_silence(listener)),
+            asyncio.create_task(self._keep(socket, listener, token)),
+        )
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -247,22 +260,34 @@ class ReconnectingStream(Generic[PriceT, EventT]):
     async def _receive(
         self, socket: ClientConnection, listener: Listener[PriceT, EventT]
     ) -> str | bytes:
-        """Wait for one message; say so when it is late, and give the connection up when it is."""
-        stale, silence = self._limits.stale_seconds, self._limits.silence_seconds
-        receiving = asyncio.ensure_future(socket.recv())
-        try:
-            done, _ = await asyncio.wait({receiving}, timeout=stale)
-            if not done:
-                listener.link(Link.STALE, f"nothing heard for {stale} s")
-                done, _ = await asyncio.wait({receiving}, timeout=silence - stale)
-            if not done:
-                raise SilenceError(f"nothing heard for {silence:g} s")
-            message = receiving.result()
-        finally:
-            receiving.cancel()
+        self._listening_since = self._monotonic()
+        message = await socket.recv()
+        self._listening_since = None
         self._heard = True
-        listener.link(Link.LIVE, "")
+        self._tell(listener, Link.LIVE, "")
         return message
+
+    async def _watch_silence(self, listener: Listener[PriceT, EventT]) -> None:
+        """Say so when a message is late, and give the connection up when it is too late.
+
+        A program that was busy itself has not looked at its sockets meanwhile: it is given one more
+        look before that counts as silence.
+        """
+        stale, silence = self._limits.stale_seconds, self._limits.silence_seconds
+        given_up: float | None = None
+        while True:
+            since = self._listening_since
+            quiet = 0.0 if since is None else self._monotonic() - since
+            if quiet >= silence:
+                if given_up == since:
+                    raise SilenceError(f"nothing heard for {silence:g} s")
+                given_up = since
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            elif quiet >= stale:
+                self._tell(listener, Link.STALE, f"nothing heard for {stale} s")
+                await asyncio.sleep(silence - quiet)
+            else:
+                await asyncio.sleep(stale - quiet)
 
     async def _deliver(
         self,
@@ -335,7 +360,8 @@ class ReconnectingStream(Generic[PriceT, EventT]):
                     token = current
                     await socket.send(protocol.authenticate(token))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted_changed.wait(), self._limits.keep_seconds)
+                async with asyncio.timeout(self._limits.keep_seconds):
+                    await self._wanted_changed.wait()
 
     def _parts(self, symbols: frozenset[str]) -> list[list[str]]:
         ordered, size = sorted(symbols), self._limits.symbols_per_message

@@ -166,7 +166,7 @@ async def _strike(fleet: Fleet, fault: str, victim: "subprocess.Popen[bytes]") -
 
 
 async def fail_over(valkey_url: str, count: int) -> list[Outcome]:
-    """Lets so many clients live through each fault.
+    """Lets so many clients come in, and live through each fault; what each of the four took.
 
     Raises AssertionError when one of them missed an event, had one twice or out of order.
     """
@@ -179,11 +179,13 @@ async def fail_over(valkey_url: str, count: int) -> list[Outcome]:
     ):
         await until(lambda: all(map(_listens, (a, b, link))))
         async with _following(valkey_url, count, addresses) as fleet:
+            began = time.monotonic()
             await fleet.until_all_have(await fleet.round())
+            opening = Outcome("opening", sorted(each.at[0] - began for each in fleet.followers))
             faults = (("half open", to_a), ("hung", node_b), ("killed", node_a))
             outcomes = [await _strike(fleet, fault, victim) for fault, victim in faults]
             last = fleet.committed
             await until(lambda: all(each.stream.last_seq == last for each in fleet.followers))
             for each in fleet.followers:
                 assert each.seqs == list(range(1, last + 1))
-    return outcomes
+    return [opening, *outcomes]
