@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import redis.asyncio
 
-from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.wire.events import user_channel
 from functions.shared.wire.quotes import encode_record, partition_of_symbol
 from infra.local.children import die_with_parent
