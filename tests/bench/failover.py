@@ -1,7 +1,7 @@
 """`failover`: how long until clients of a lost node are served by another, and have every event.
 
 Load: CLIENTS clients of the library in one process, on two nodes; each watches a symbol that moves
-twice a second and has an event of its account as often. First the link to one node falls silent
+each second and has an event of its account as often. First the link to one node falls silent
 without an end, then the other node hangs (SIGSTOP), which has everybody by then, then the first one
 is killed. Timed is, of each client that lost its connection, from the fault until it had the event
 that was committed right after it. A hang is noticed after three seconds without a word.
