@@ -167,7 +167,7 @@ def test_a_stop_that_was_reached_fires_though_it_followed_or_grew_meanwhile(
 
     entry = client.order("bracket", quantity=2, exits=EXITS).body
     fill(client, stores, entry, 1)
-    stop, target = shown(client, entry)["linked"]
+    stop, _ = shown(client, entry)["linked"]
     fill(client, stores, entry, 1)
     assert work(release(client, stop, 1445)) == []
     [stop, _] = shown(client, entry)["linked"]

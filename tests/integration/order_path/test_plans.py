@@ -318,3 +318,28 @@ def test_a_plan_that_can_not_be_is_refused_with_every_rule_and_its_id_is_free(
 def test_a_body_that_makes_no_sense_is_malformed(client: Client, body: dict[str, Any]) -> None:
     answer = client.ask("POST", "/v1/plans", {"client_id": "p", **body})
     assert (answer.status, answer.body["code"]) == (400, "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize("kind", ["ICEBERG", "TWAP"])
+def test_a_cancel_that_the_venue_refused_is_asked_for_again_a_minute_later(
+    client: Client, stores: OrderStores, kind: str
+) -> None:
+    terms = {} if kind == "ICEBERG" else {**TWAP, "legs": None, "price": None}
+    desk = Desk(client, stores, **terms)
+    desk.ended("0")
+    asked_at = 0
+    if kind == "TWAP":
+        asked_at = 10  # as the next slice is due
+        desk.minute(asked_at)
+    else:
+        assert desk.cancel().status == 202
+    for request in (1, 2):
+        assert desk.orders()[-1]["pending_change"] == "CANCEL"
+        desk.ended("9", request=request, reject_code=0)
+        desk.minute(asked_at)
+        assert desk.orders()[-1]["pending_change"] is None
+        asked_at += 1
+        desk.minute(asked_at)
+    assert desk.orders()[-1]["pending_change"] == "CANCEL"
+    desk.ended("4", request=3)
+    assert desk.see()["state"] == ("CANCELLED" if kind == "ICEBERG" else "ACTIVE")
