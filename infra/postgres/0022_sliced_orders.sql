@@ -82,6 +82,9 @@ INSERT INTO ledger.volume_curve
 
 CREATE INDEX orders_of_plans ON ledger.orders (parent_order_id) WHERE client_order_id LIKE 'PL-%';
 
+-- By which request a plan was asked to end (ledger.cancel_all).
+CREATE INDEX plan_cancels ON ledger.ledger_event (user_id) WHERE kind = 'PLAN_CANCEL_REQUESTED';
+
 -- Which slice of its plan an order is.
 CREATE FUNCTION ledger.slice_of(o ledger.orders) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN o.client_order_id LIKE 'PL-%' THEN split_part(o.client_order_id, '-', 3)::integer END
@@ -213,9 +216,10 @@ BEGIN
   RETURN true;
 END $$;
 
--- Asks a plan to end: it places nothing from here on. outcome: ACCEPTED, REPEATED, NOT_WORKING (it has
--- ended), NOT_FOUND.
-CREATE FUNCTION ledger.cancel_plan(p_user bigint, p_plan bigint, p_today date, p_now timestamptz)
+-- Asks a plan to end: it places nothing from here on. p_key: of the cancel of all orders that asks for it,
+-- kept in the event. outcome: ACCEPTED, REPEATED, NOT_WORKING (it has ended), NOT_FOUND.
+CREATE FUNCTION ledger.cancel_plan(p_user bigint, p_plan bigint, p_today date, p_now timestamptz,
+    p_key text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; p ledger.plan;
 BEGIN
@@ -225,7 +229,8 @@ BEGIN
   IF p.state = 'CANCELLING' THEN RETURN 'REPEATED'; END IF;
   IF p.state <> 'ACTIVE' THEN RETURN 'NOT_WORKING'; END IF;
   p.state := 'CANCELLING';
-  PERFORM ledger.book_plan(a, p, 'PLAN_CANCEL_REQUESTED', '', p_now);
+  PERFORM ledger.book_plan(a, p, 'PLAN_CANCEL_REQUESTED',
+    coalesce(',"change_key":' || to_json(p_key)::text, ''), p_now);
   RETURN 'ACCEPTED';
 END $$;
 

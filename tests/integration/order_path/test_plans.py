@@ -343,3 +343,24 @@ def test_a_cancel_that_the_venue_refused_is_asked_for_again_a_minute_later(
     assert desk.orders()[-1]["pending_change"] == "CANCEL"
     desk.ended("4", request=3)
     assert desk.see()["state"] == ("CANCELLED" if kind == "ICEBERG" else "ACTIVE")
+
+
+def test_a_cancel_of_all_tells_which_plans_it_ended_and_repeated_ends_no_other(
+    client: Client, stores: OrderStores
+) -> None:
+    later = {**TWAP, "legs": None, "price": None, "starts_at": "2026-07-10T06:40:00Z"}
+    first = Desk(client, stores, **later)
+    wanted = {"request_id": "out", "symbol": "RELIANCE"}
+    answer = client.ask("DELETE", "/v1/orders", wanted)
+    assert (answer.status, answer.body["items"]) == (202, [])
+    assert [plan["plan_id"] for plan in answer.body["plans"]] == [first.number]
+    assert answer.body["plans"][0]["state"] == "CANCELLING"
+    first.minute(1)
+    other = client.ask("POST", "/v1/plans", {"client_id": "q", **ICEBERG, **later}).body
+    again = client.ask("DELETE", "/v1/orders", wanted).body
+    assert [(plan["plan_id"], plan["state"]) for plan in again["plans"]] == [
+        (first.number, "CANCELLED")
+    ]
+    assert client.ask("GET", f"/v1/plans/{other['plan_id']}").body["state"] == "ACTIVE"
+    reused = client.ask("DELETE", "/v1/orders", {"request_id": "out"})
+    assert (reused.status, reused.body["code"]) == (409, "ID_REUSED")
