@@ -97,6 +97,16 @@ def _apply(stores: Stores, record: dict[str, Any], ended: dict[int, list[int]]) 
             order_id=str(report.order_id),
             exec_id=report.exec_id,
         )
+    elif applied.why is not None:
+        logger().warning(
+            "fills missing",
+            why=applied.why,
+            session=report.session,
+            position=report.position,
+            order_id=str(report.order_id),
+            exec_id=report.exec_id,
+            counted=report.cumulative_quantity,
+        )
     shard = stores.shards.home_of(slot_of_order(report.order_id))
     if applied.outcome == "APPLIED" and report.leaves_quantity == 0:
         ended.setdefault(shard, []).append(report.order_id)

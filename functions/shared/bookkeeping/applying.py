@@ -51,9 +51,10 @@ _CHANGE_REJECTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """`why` says what is wrong with a parked report; `seq` is the event it became, 0 for none."""
+    """`why` says what is wrong with a parked report, what one waits for, or that the venue counts
+    more fills than this account has; `seq` is the event it became, 0 for none."""
 
-    outcome: Literal["APPLIED", "DUPLICATE", "NOTHING", "PARKED"]
+    outcome: Literal["APPLIED", "DUPLICATE", "NOTHING", "WAITING", "PARKED"]
     why: str | None
     seq: int
 
