@@ -112,6 +112,7 @@ def replay(*names: str) -> int:
     Args:
         names: as `orders lost` names them; none for all
     """
+    from functions.shared.clock import open_clock
     from infra.command import parked, put_aside
     from infra.local.plan import EXECUTION_PARTITIONS
 
@@ -122,12 +123,13 @@ def replay(*names: str) -> int:
     put_aside.hand_on(
         urls[0], streams, [item for item in aside if item.name not in unread], EXECUTION_PARTITIONS
     )
-    handed_on = parked.hand_on_again(streams, stuck, EXECUTION_PARTITIONS)
-    unread |= {item.name: item.why for item in stuck if item not in handed_on}
+    clock = open_clock(f"file://{home().clock}")
+    judged = parked.judge_again(stuck, clock.hours, clock.now())
+    unread |= {item.name: item.why for item in stuck if item not in judged}
     both: list[PutAside | Parked] = [*aside, *stuck]
     for item in both:
         why = unread.get(item.name)
-        print(f"{item.name} " + (f"stays: {why}" if why else "was handed to the ledger"))
+        print(f"{item.name} " + (f"stays: {why}" if why else "the ledger has it"))
     return CHECK_FAILED if unread else DONE
 
 
