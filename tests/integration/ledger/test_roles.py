@@ -16,7 +16,7 @@ MONEY_TABLES = (
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
     "algo_registration", "plan", "plan_slice", "volume_curve",
-    "volume_curve_draw",
+    "volume_curve_draw", "early_ending",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
