@@ -369,6 +369,7 @@ BEGIN
   IF o.leg IS NOT NULL OR o.exits IS NOT NULL THEN
     PERFORM ledger.follow_exits(j.o, p_today, p_now);
   END IF;
+  IF p_exec_type IN ('F', 'G', 'H') THEN PERFORM ledger.fit_exits(o, p_today, p_now); END IF;
   IF p_exec_type IN ('F', 'G') THEN PERFORM ledger.tell_overfill(p_user, p_order, p_now); END IF;
   RETURN QUERY SELECT 'APPLIED'::text, NULL::text, v_seq;
 END $$;
