@@ -1,7 +1,7 @@
 """Whatever the market and the venue do to exits that wait together, no share is exited twice.
 
-A walk lets an entry fill, prices jump, legs fill, die and be cancelled, and the venue take trades of
-both back, in any order; after each step the ledger's orders are held against what stands filled.
+A walk lets an entry fill, prices jump, legs fill, die and be cancelled, and the venue take trades
+of both back, in any order; after each step the ledger's orders are held against what stands filled.
 """
 
 import itertools

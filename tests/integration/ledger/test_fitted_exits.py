@@ -1,4 +1,4 @@
-"""Exits when a trade is taken back, or their position is closed by another order: for what is there."""
+"""Exits when a trade is taken back, or another order closes their position: for what is there."""
 
 import pytest
 
