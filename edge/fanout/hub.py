@@ -20,7 +20,7 @@ from edge.fanout.differential import HeldBack, HeldView
 from edge.fanout.frames import text_frame
 from edge.fanout.rendering import QUOTE, SNAPSHOT
 from edge.fanout.views import Feed, Shown, View
-from functions.shared.wire.quotes import Quote
+from functions.shared.wire.quotes import Quote, partition_of_symbol
 
 GROUPS = 10
 TICK_SECONDS = 0.01
@@ -54,6 +54,8 @@ class Hub:
         self.closes = 0
         self.deliveries = self.flushes = 0
         self.woken: set[Client] = set()
+        #: The partitions whose prices stand still (fanout.freshness).
+        self.stale: frozenset[int] = frozenset()
         self.quotes: dict[str, Quote] = {}
         self._views: dict[str, list[View]] = {}
         self._held = HeldBack(moves_most)
@@ -159,6 +161,11 @@ class Hub:
         """The `snapshot` pieces of the symbols that have a price, for this client."""
         render, quotes = client.encoding.renderers[mode], self.quotes
         return [render(SNAPSHOT, quotes[symbol]) for symbol in symbols if symbol in quotes]
+
+    def stale_of(self, symbols: Iterable[str]) -> list[str]:
+        """Those of the symbols whose prices stand still."""
+        stale = self.stale
+        return [s for s in symbols if partition_of_symbol(s) in stale] if stale else []
 
     def take(self, quotes: Iterable[Quote]) -> None:
         """Takes a batch; idle watchers of what moved are `woken`, to be served by `wake`."""

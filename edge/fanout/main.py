@@ -24,6 +24,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from edge.fanout.beats import Beats
 from edge.fanout.draining import drain
+from edge.fanout.freshness import Freshness
 from edge.fanout.hub import Hub, Listed
 from edge.fanout.limits import Limits
 from edge.fanout.lookups import Lookups
@@ -53,6 +54,7 @@ from functions.shared.stores.user_events import UserEvents
 from functions.shared.stores.user_portfolio import UserPortfolio
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.wire.announcements import NEWS_CHANNEL, decode_news
+from functions.shared.wire.feed_state import FEED_CHANNEL, decode_feed_state
 from functions.shared.wire.quotes import PARTITIONS, Batch, decode_batch, quotes_channel
 
 LISTING_SECONDS = 60.0
@@ -135,11 +137,13 @@ class Fanout:
         self._server = StreamServer(self._hub, self._reception)
         upkeep = Upkeep(self._server)
         self._subscriber.subscribe(quotes_channel(number) for number in range(PARTITIONS))
-        self._subscriber.subscribe([ENDED_CHANNEL, NEWS_CHANNEL])
+        self._subscriber.subscribe([ENDED_CHANNEL, NEWS_CHANNEL, FEED_CHANNEL])
+        self._freshness = Freshness(self._hub)
         tasks = [
             asyncio.create_task(self._subscriber.run()),
             asyncio.create_task(self._keep_listing()),
             asyncio.create_task(upkeep.run()),
+            asyncio.create_task(self._freshness.run()),
         ]
         for task in tasks:
             task.add_done_callback(self._task_ended)
@@ -168,6 +172,8 @@ class Fanout:
             try:
                 if channel == NEWS_CHANNEL.encode():
                     self._reception.market(decode_news(payload))
+                elif channel == FEED_CHANNEL.encode():
+                    self._freshness.take(decode_feed_state(payload))
                 else:
                     self._take_batch(decode_batch(payload))
             except PeerProtocolError as error:

@@ -243,10 +243,13 @@ class Reception:
         }
         if min_move:
             answer["min_move"] = format_price(min_move)
-        client.tell(answer)
-        pieces = self._hub.snapshots(client, accepted, action.mode)
-        if pieces:
-            client.send(client.frame(pieces))
+        with client.together():
+            client.tell(answer)
+            pieces = self._hub.snapshots(client, accepted, action.mode)
+            if pieces:
+                client.send(client.frame(pieces))
+            if stale := self._hub.stale_of(accepted):
+                client.tell({"type": "stale", "symbols": stale, "stale": True})
         for code in dict.fromkeys(code for _, code in rejected):
             refused = [symbol for symbol, why in rejected if why == code]
             self.bad(client, code, f"not subscribed: {', '.join(refused[:10])}")
@@ -263,12 +266,13 @@ class Reception:
             client.close(TOO_MANY, "too many connections of this user")
             return
         client.user_id = principal.user_id
-        self._extend(client, principal)
-        self._private.enter(client)
-        backlog, client.backlog = client.backlog or [], None
-        for text in backlog:
-            if not client.closed:
-                self._act(client, text)
+        with client.together():
+            self._extend(client, principal)
+            self._private.enter(client)
+            backlog, client.backlog = client.backlog or [], None
+            for text in backlog:
+                if not client.closed:
+                    self._act(client, text)
 
     def _extend(self, client: Client, principal: Principal) -> None:
         self._sessions.get(client.session_id, set()).discard(client)

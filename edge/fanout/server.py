@@ -6,9 +6,9 @@ sound because they are whole, uncompressed frames on a connection without extens
 only while the client is in the hub (its state is OPEN and no close frame was sent).
 
 One timer serves the ten groups in turn, one each 10 ms. A tick that comes late is not caught up,
-and while handshakes are under way the loop is left to its sockets for OPENING_SHARE of the time a
-late tick took, so that new clients come in however loaded the loop is. What a client sends at
-once is read in pieces, and nothing of it is read any more once it broke the protocol.
+and while new clients are on their way in, the loop is left to its sockets for OPENING_SHARE of the
+time a late tick took, so that they come in however loaded it is. What a client sends at once is
+read in pieces, and nothing of it is read any more once it broke the protocol.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ ACCEPT_BACKLOG = 4_096
 #: How much of what a client sent at once is looked at before asking whether to go on.
 PIECE_BYTES = 4_096
 #: How long the loop is left to its sockets after a late tick, as a share of that tick.
-OPENING_SHARE = 0.5
+OPENING_SHARE = 1.0
 #: Every tenth tick of a group, which is once a second, is also its sweep.
 TICKS_PER_SWEEP = 10
 
@@ -65,6 +65,8 @@ class StreamServer:
         self.all_closed = asyncio.Event()
         self.closes: dict[int, int] = {}
         self.accepted = self.late_ticks = 0
+        #: What new connections have done since the last tick, on their way in.
+        self.steps = 0
         self.draining = False
         self.opening: set[Connection] = set()
         self._listener: asyncio.Server | None = None
@@ -136,7 +138,9 @@ class StreamServer:
         took = time.perf_counter() - started  # uvloop's own time stands still within a callback
         if self._due < now + took:
             self.late_ticks += 1
-            self._due = now + took * (1 + OPENING_SHARE if self.opening else 1)
+            coming = self.opening or self.steps
+            self._due = now + took * (1 + OPENING_SHARE if coming else 1)
+        self.steps = 0
         self._timer = self.loop.call_at(self._due, self._tick)
 
     def _abort_late(self, now: float) -> None:
@@ -192,6 +196,7 @@ class Connection(asyncio.Protocol):
                 logger=_quiet,
             )
             server.accepted += 1
+            server.steps += 1
             server.opening.add(self)
             server.hub.enter(self.client)
         elif len(server.connections) - server.admission.inside > server.limits.openings_per_second:
@@ -286,6 +291,7 @@ class Connection(asyncio.Protocol):
     def _open(self, request: Request) -> None:
         """Answers the opening handshake (RFC 6455 section 4.2)."""
         protocol, server = self._protocol, self._server
+        server.steps += 1
         if request.path.partition("?")[0] != PATH:
             response = protocol.reject(HTTPStatus.NOT_FOUND, f"the stream is at {PATH}\n")
         else:
@@ -306,6 +312,8 @@ class Connection(asyncio.Protocol):
         client, reception = self.client, self._server.reception
         if not reception.frame(client, self._server.loop.time(), whole=frame.fin):
             return
+        if client.user_id is None:
+            self._server.steps += 1
         if frame.opcode is Opcode.BINARY:
             reception.bad(client, "NOT_TEXT", "this protocol has text messages only")
             self._fragments = None

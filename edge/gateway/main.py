@@ -124,6 +124,7 @@ def _work(
         lease.held, settings.fix_heartbeat,
     )  # fmt: skip
     round_trips = RoundTrips(sessions.names, sessions.send, metrics)
+    sessions.watch_sent(round_trips.sent)
     outbound = Outbound(sessions, round_trips, metrics, open_clock(settings.clock).now)
     positions = [Positions() for _ in lines]
     sweep = Sweep(ledger.checkpoint(lease.fence), outbound)

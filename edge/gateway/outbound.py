@@ -81,7 +81,7 @@ class Outbound:
                 self._round_trips.command_leaves(session, tag)
             if not self._engine.send(session, command_fields(command, self._now(), again)):
                 if not again:
-                    self._round_trips.command_stays(tag)
+                    self._round_trips.command_stays(session, tag)
                 return False
             _remember(self._sent, tag)
             if isinstance(command, CancelOrder):

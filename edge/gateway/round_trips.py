@@ -2,14 +2,17 @@
 its heartbeat (35=0). A session on which a command has waited too long is hung: up, and no use.
 
 Invariant: only a command that was sent once is timed, and at most PENDING_MOST at a time; what is
-not timed is not slower for it.
+not timed is not slower for it. A command leaves the list by its answer, by a refusal of the whole
+message (35=3, 35=j), or by the answer to a later one: a venue takes a session's messages in turn,
+so what it passed over makes nobody wait any more.
 """
 
 import itertools
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge.gateway.metrics import GatewayMetrics
 from edge.gateway.translate import Fields
@@ -19,6 +22,17 @@ PENDING_MOST = 10_000
 #: As long as an order waits before it is asked about; the answer to that, too, is an answer.
 HUNG_SECONDS = 5.0
 _ANSWERS: Final = frozenset("89")
+#: The venue took none of the message whose MsgSeqNum is in RefSeqNum(45).
+_REFUSALS: Final = frozenset("3j")
+_MSG_SEQ_NUM: Final = re.compile(r"\x0134=([0-9]+)\x01")
+_CL_ORD_ID: Final = re.compile(r"\x0111=([^\x01]+)\x01")
+
+
+class _Waiting(NamedTuple):
+    """A command without an answer: when it left, and its MsgSeqNum once the engine gave it one."""
+
+    left_at: float
+    number: str = ""
 
 
 class RoundTrips:
@@ -36,7 +50,7 @@ class RoundTrips:
         self._metrics = metrics
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._commands: dict[str, tuple[int, float]] = {}
+        self._commands: list[dict[str, _Waiting]] = [{} for _ in names]
         self._tests: dict[int, tuple[str, float]] = {}
         self._test_due = [0.0] * len(names)
         self._numbers = itertools.count(1)
@@ -44,21 +58,31 @@ class RoundTrips:
     def command_leaves(self, session: int, tag: str) -> None:
         """A new ClOrdID is about to be sent."""
         with self._lock:
-            if len(self._commands) < PENDING_MOST:
-                self._commands[tag] = session, self._monotonic()
+            if sum(map(len, self._commands)) < PENDING_MOST:
+                self._commands[session][tag] = _Waiting(self._monotonic())
 
-    def command_stays(self, tag: str) -> None:
+    def sent(self, session: int, raw: str) -> None:
+        """A message as it leaves, numbered: what a refusal of it will name."""
+        number, tag = _MSG_SEQ_NUM.search(raw), _CL_ORD_ID.search(raw)
+        if number is None or tag is None:
+            return
+        with self._lock:
+            waiting = self._commands[session].get(tag[1])
+            if waiting is not None:
+                self._commands[session][tag[1]] = waiting._replace(number=number[1])
+
+    def command_stays(self, session: int, tag: str) -> None:
         """It could not be sent after all."""
         with self._lock:
-            self._commands.pop(tag, None)
+            self._commands[session].pop(tag, None)
 
     def heard(self, session: int, fields: Mapping[int, str], at: float) -> None:
         """A message came at that monotonic time."""
         kind = fields.get(35, "")
         if kind in _ANSWERS:
-            with self._lock:
-                _, left_at = self._commands.pop(fields.get(11, ""), (session, None))
-            self._observe(session, "order", left_at, at)
+            self._observe(session, "order", self._answered(session, fields.get(11, "")), at)
+        elif kind in _REFUSALS:
+            self._refused(session, fields.get(45, ""))
         elif kind == "0" and 112 in fields:
             with self._lock:
                 test, left_at = self._tests.get(session, ("", None))
@@ -71,7 +95,8 @@ class RoundTrips:
         """The sessions whose venue has left a command unanswered for too long."""
         before = self._monotonic() - HUNG_SECONDS
         with self._lock:
-            return {session for session, left_at in self._commands.values() if left_at <= before}
+            oldest = [next(iter(commands.values()), None) for commands in self._commands]
+        return {n for n, waiting in enumerate(oldest) if waiting and waiting.left_at <= before}
 
     def test(self, session: int) -> None:
         """Sends a test request when one is due; none while the session is off."""
@@ -88,10 +113,24 @@ class RoundTrips:
         """What was asked on a connection that ended is not timed."""
         if not up:
             with self._lock:
-                self._commands = {
-                    tag: (by, at) for tag, (by, at) in self._commands.items() if by != session
-                }
+                self._commands[session].clear()
                 self._tests.pop(session, None)
+
+    def _answered(self, session: int, tag: str) -> float | None:
+        """When the command left, if it waited: it and those before it wait no more."""
+        with self._lock:
+            commands = self._commands[session]
+            if tag not in commands:
+                return None
+            for earlier in list(itertools.takewhile(lambda other: other != tag, commands)):
+                del commands[earlier]
+            return commands.pop(tag).left_at
+
+    def _refused(self, session: int, number: str) -> None:
+        with self._lock:
+            commands = self._commands[session]
+            for tag in [tag for tag, waiting in commands.items() if waiting.number == number]:
+                del commands[tag]
 
     def _observe(self, session: int, kind: str, left_at: float | None, at: float) -> None:
         if left_at is not None:

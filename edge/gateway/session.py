@@ -179,6 +179,7 @@ class FixSessions:
         self._began_anew: set[int] = set()
         self._log = message_log
         self._watchers: list[Callable[[int, bool], None]] = []
+        self._sending: list[Callable[[int, str], None]] = []
         self._ids = [quickfix.SessionID(s.version, s.name, VENUE) for s in sessions]
         self._numbers = {each.toString(): number for number, each in enumerate(self._ids)}
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -214,6 +215,11 @@ class FixSessions:
         """Calls `watcher` after each logon (True) and logout, on the engine's thread: it must only
         take a note. Call this before `start`."""
         self._watchers.append(watcher)
+
+    def watch_sent(self, watcher: Callable[[int, str], None]) -> None:
+        """Calls `watcher` with each order message as it leaves, under the engine's lock: it must
+        only take a note. Call this before `start`."""
+        self._sending.append(watcher)
 
     def number(self, session_id: Any) -> int:
         """Which of our sessions the engine speaks of."""
@@ -298,7 +304,11 @@ class FixSessions:
 
     def on_send(self, session: int, raw: str) -> None:
         self._log.write(self.names[session], "OUT", raw)
-        if _kind(raw) == _LOGOUT and _too_low(raw) is not None:
+        kind = _kind(raw)
+        if kind in _NEVER_REPLAYED:
+            for watcher in self._sending:
+                watcher(session, raw)
+        elif kind == _LOGOUT and _too_low(raw) is not None:
             self._began_anew.add(session)  # the engine ends a session whose numbers went back
 
     def on_message(self, session: int, raw: str, *, administrative: bool) -> None:

@@ -84,25 +84,28 @@ class Announced:
         self._unconfirmed.update(symbol for symbol in symbols if self._is_halted(symbol))
 
     def phase(self, told: PhaseTold) -> None:
-        """Takes a 35=h."""
+        """Takes a 35=h, unless it is older than what the other line has told."""
         for security in SecurityClass:
-            if told.security in (None, security) and self._phases.get(security) != told:
+            known = self._phases.get(security)
+            if told.security in (None, security) and (known is None or _is_news(told, known)):
                 self._phases[security] = told
                 self._dirty |= {s for s, kind in self._classes.items() if kind is security}
                 self._tell(_phase_news(security, told))
 
     def security(self, told: SecurityTold) -> None:
-        """Takes a 35=f. One about a symbol that isn't listed here is nobody's concern yet."""
+        """Takes a 35=f, unless it is older than what the other line has told. One about a symbol
+        that isn't listed here is nobody's concern yet."""
         if told.symbol in self._classes:
             self._unconfirmed.discard(told.symbol)
-            if told.phase in _HALTS:
-                self._lifted.pop(told.symbol, None)
-            elif self._is_halted(told.symbol):
-                self._lifted[told.symbol] = told.at
-            if self._told.get(told.symbol) != told:
+            known = self._told.get(told.symbol)
+            if known is None or _is_news(told, known):
+                if told.phase in _HALTS:
+                    self._lifted.pop(told.symbol, None)
+                elif self._is_halted(told.symbol):
+                    self._lifted[told.symbol] = told.at
                 self._tell(_security_news(told))
-            self._told[told.symbol] = told
-            self._dirty.add(told.symbol)
+                self._told[told.symbol] = told
+                self._dirty.add(told.symbol)
 
     def settle(self, symbol: str) -> None:
         """A snapshot of the symbol came: a halt that was not told since the logon has ended; when
@@ -151,6 +154,11 @@ class Announced:
         text = told.text if halt is not None else phase.text
         lifted_at = self._lifted.get(told.symbol)
         return Announcement(phase.phase, phase.at, halt, text, told.band, told.at, lifted_at)
+
+
+def _is_news(told: PhaseTold | SecurityTold, known: PhaseTold | SecurityTold) -> bool:
+    """The venue's business time never runs backwards; the two lines may."""
+    return told.at >= known.at and told != known
 
 
 def _phase_news(security: SecurityClass, told: PhaseTold) -> MarketNews:

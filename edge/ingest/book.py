@@ -23,6 +23,7 @@ from edge.ingest.entries import (
 from edge.ingest.minutes import Minutes, OpenMinute
 from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.domain.money import NotADecimal, divide_half_up, parse_price
+from functions.shared.wire.day_figures import DayFigures
 from functions.shared.wire.quotes import (
     LEVEL_WIDTH,
     LEVELS,
@@ -88,8 +89,8 @@ class SymbolState:
     """The last values of one symbol; prices in ten-thousandths of a rupee."""
 
     __slots__ = (
-        "close", "high", "last_quantity", "levels", "low", "ltp", "minute", "open", "partition",
-        "seq", "symbol", "timestamp_ms", "token", "traded", "turnover", "volume",
+        "close", "day_moved", "high", "last_quantity", "levels", "low", "ltp", "minute", "open",
+        "partition", "seq", "symbol", "timestamp_ms", "token", "traded", "turnover", "volume",
     )  # fmt: skip
 
     def __init__(self, symbol: str, token: int, first_seq: int) -> None:
@@ -104,6 +105,7 @@ class SymbolState:
         """Forgets what belongs to one trading day."""
         self.open = self.high = self.low = self.volume = 0
         self.turnover = self.traded = 0
+        self.day_moved = False
 
     def trade(self, price: int, quantity: int) -> None:
         """A trade, or an index level with quantity 0."""
@@ -116,6 +118,15 @@ class SymbolState:
             self.low = price
         if not self.open:
             self.open = price
+
+    def take_day_figures(self) -> DayFigures | None:
+        """The day's figures, if they moved since this was last asked and there was a trade."""
+        if not self.day_moved or not self.open:
+            return None
+        self.day_moved = False
+        return DayFigures(
+            open=self.open, high=self.high, low=self.low, close=self.ltp, volume=self.volume
+        )
 
     def record(self) -> bytes:
         """The next numbered record of this symbol."""
@@ -131,11 +142,11 @@ class SymbolState:
 
 
 class Book:
-    """All symbols. `first_seq` must exceed every sequence number an earlier process gave out;
+    """All symbols. `first_seq` must exceed every sequence number an earlier holder gave out;
     `minutes` makes candles of the trades, None when nobody keeps them."""
 
     def __init__(
-        self, tokens: Mapping[str, int], first_seq: int, minutes: Minutes | None = None
+        self, tokens: Mapping[str, int], first_seq: int = 0, minutes: Minutes | None = None
     ) -> None:
         self._tokens, self._first_seq, self._minutes = tokens, first_seq, minutes
         self._states: dict[bytes, SymbolState] = {}
@@ -190,9 +201,22 @@ class Book:
         taken, self._dirty = self._dirty, set()
         return taken
 
+    def mark(self, states: Iterable[SymbolState]) -> None:
+        """Marks these as changed: what was published of them did not get there."""
+        for state in states:
+            state.day_moved = True
+            self._dirty.add(state)
+
     def mark_all(self) -> None:
         """Marks every symbol as changed: what was published before may be lost."""
-        self._dirty.update(self._states.values())
+        self.mark(self._states.values())
+
+    def number_from(self, first_seq: int) -> None:
+        """Gives out numbers above this one from now on, and everything anew."""
+        self._first_seq = first_seq
+        for state in self._states.values():
+            state.seq = max(state.seq, first_seq)
+        self.mark_all()
 
     def states(self) -> Iterable[SymbolState]:
         """Every symbol that anything is known of."""
@@ -202,6 +226,7 @@ class Book:
         self, state: SymbolState, action: bytes, kind: bytes, price: bytes, size: bytes, minute: int
     ) -> None:
         """One of the day's figures. A deleted one is unknown from then on: a day began."""
+        state.day_moved = True
         if kind == TRADE:
             if action != DELETE:
                 value = self._prices[price]

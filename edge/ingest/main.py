@@ -1,42 +1,53 @@
 """ingest: the venue's market data in, last values out to Valkey. `python -m edge.ingest.main`
 
+    line A -> feed -+
+                    +-> arbiter -> book -> publisher -> Valkey        lease -> publisher
+    line B -> feed -+
+
 Invariant: a symbol is asked for on one session only, the one its partition falls to, so that its
-updates keep their order.
+updates keep their order. One process publishes, by a lease; the others keep their books as warm as
+its own and write nothing.
 """
 
 import asyncio
 import contextlib
-import signal
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final
 
 import uvloop
+from msgspec import Meta
 from prometheus_client import REGISTRY
 
 from edge.ingest.announced import Announced
+from edge.ingest.arbiter import HoldLimits
 from edge.ingest.book import Book
 from edge.ingest.candles import CandleKeeper
-from edge.ingest.feed import Feed
+from edge.ingest.feed import FeedPair
 from edge.ingest.metrics import IngestMetrics
 from edge.ingest.minutes import Minutes
 from edge.ingest.publish import Publisher
 from edge.runtime.backoff import Backoff
 from edge.runtime.health import serve_health
+from edge.runtime.lease import Lease, LeaseTimes, holder_of
 from edge.runtime.log import configure_logging, logger
-from functions.shared.clock import open_clock, wall_now
-from functions.shared.domain.errors import Retryable
+from edge.runtime.threads import Threads
+from functions.shared.clock import open_clock, trade_date, wall_now
+from functions.shared.domain.errors import Fenced, Retryable
 from functions.shared.domain.instruments import Instrument
 from functions.shared.settings import Settings, SettingsError, split_address
 from functions.shared.stores.candles import CandleStore
 from functions.shared.stores.instruments import InstrumentMaster
+from functions.shared.stores.leases import INGEST, LedgerLeases
 from functions.shared.stores.postgres import Database
-from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.wire.quotes import partition_of_symbol
 
-#: Sequence numbers start at the wall clock's seconds times this: above all an earlier process gave
-#: out (a batch each 20 ms gives a symbol 50 a second), and exact in a JSON number until 2242.
-SEQ_PER_SECOND = 1 << 20
+#: What the last batch has to get out in before the lease is given up.
+END_SECONDS: Final = 10.0
+
+Count = Annotated[int, Meta(ge=1)]
 
 
 class IngestSettings(Settings, frozen=True, kw_only=True):
@@ -46,58 +57,141 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     valkey_url: str
     venue_feed: str
     health: str
-    feed_sessions: int = 2
+    venue_feed_b: str | None = None
+    instance: str | None = None
     clock: str = "real"
     clickhouse_url: str | None = None
     candles_waiting: int = 200_000
+    feed_sessions: Count = 2
+    feed_first_session: Count = 1
+    feed_hold_ms: Count = 250
+    feed_hold_messages: Count = 2_000
+    feed_stale_ms: Count = 1_500
+    ingest_batch_ms: Count = 20
+    ingest_lease_ms: Count = 1_200
 
 
-async def run(settings: IngestSettings) -> None:
-    """Runs until SIGTERM or SIGINT. Raises SettingsError, OSError when it can't start."""
-    address = split_address(settings.venue_feed)
-    store, minutes = _candles(settings)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    metrics: IngestMetrics | None = None
+class Ingest:
+    """The parts of one process, joined. Raises SettingsError for an address or a clock that can't
+    be opened."""
 
-    def state() -> tuple[bool, str]:
-        return metrics.state() if metrics is not None else (False, "waiting for the instruments")
+    def __init__(self, settings: IngestSettings, threads: Threads, lease: Lease) -> None:
+        self._settings, self._threads, self._lease = settings, threads, lease
+        self._clock = open_clock(settings.clock)
+        self._store = None
+        if settings.clickhouse_url is not None:
+            self._store = CandleStore.open(settings.clickhouse_url)
+        self._metrics: IngestMetrics | None = None
 
-    health = serve_health(settings.health, "ingest", state)
-    writer = QuoteWriter(settings.valkey_url)
-    try:
-        instruments = await _read_instruments(settings, stop)
+    def state(self) -> tuple[bool, str]:
+        """For /health: ready when prices come in and go out, or would if the lease were ours."""
+        if self._metrics is None:
+            return False, "waiting for the instruments"
+        ready, detail = self._metrics.state()
+        return self._lease.state() if ready else (ready, detail)
+
+    async def run(self) -> None:
+        """Until the threads stop. Raises what ended a task of the loop, but Fenced."""
+        self._loop = asyncio.get_running_loop()
+        writer = QuoteWriter(self._settings.valkey_url)
+        try:
+            instruments = await self._read_instruments()
+            if instruments:
+                await self._work(instruments, writer)
+        finally:
+            await writer.close()
+            if self._store is not None:
+                self._store.close()
+
+    async def _work(self, instruments: Mapping[str, Instrument], writer: QuoteWriter) -> None:
+        settings = self._settings
+        minutes = Minutes(self._clock.business_at, settings.candles_waiting)
         tokens = {symbol: row.token for symbol, row in instruments.items()}
-        book = Book(tokens, int(wall_now().timestamp()) * SEQ_PER_SECOND, minutes)
+        book = Book(tokens, minutes=minutes if self._store is not None else None)
         announced = Announced({symbol: row.security_class for symbol, row in instruments.items()})
-        publisher = Publisher(book, announced, writer, wall_now)
-        feeds = [
-            Feed(f"OUTCRY-M{number + 1}", address, symbols, book, announced, wall_now)
-            for number, symbols in enumerate(split_symbols(tokens, settings.feed_sessions))
+        feeds = self._feeds(instruments, book, announced)
+        publisher = self._publisher = Publisher(
+            book,
+            announced,
+            feeds,
+            writer,
+            wall_now,
+            business=lambda: trade_date(self._clock.now()),
+            batch_seconds=settings.ingest_batch_ms / 1000,
+            stale_seconds=settings.feed_stale_ms / 1000,
+        )
+        keepers = []
+        if self._store is not None:
+            most = settings.candles_waiting
+            keepers.append(CandleKeeper(book, minutes, self._store, wall_now, most))
+        self._metrics = IngestMetrics(book, feeds, publisher, keepers)
+        REGISTRY.register(self._metrics)
+        self._threads.start("lease", self._hold)
+        tasks = [asyncio.create_task(publisher.run())]
+        tasks += [asyncio.create_task(feed.run()) for feed in feeds]
+        tasks += [asyncio.create_task(keeper.run()) for keeper in keepers]
+        stopped = asyncio.create_task(asyncio.to_thread(self._threads.stop.wait))
+        await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+        self._threads.stop.set()
+        done, others = await asyncio.wait(tasks, timeout=0)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        try:
+            for task in done:
+                task.result()
+        except Fenced as error:
+            logger(__name__).error("another process publishes", detail=str(error))
+            self._threads.fail()
+
+    def _feeds(
+        self, instruments: Mapping[str, Instrument], book: Book, announced: Announced
+    ) -> list[FeedPair]:
+        settings = self._settings
+        lines = [address for address in (settings.venue_feed, settings.venue_feed_b) if address]
+        addresses = [split_address(address) for address in lines]
+        limits = HoldLimits(settings.feed_hold_ms / 1000, settings.feed_hold_messages)
+        split = split_symbols(instruments, settings.feed_sessions)
+        return [
+            FeedPair(f"OUTCRY-M{number}", addresses, symbols, book, announced, wall_now, limits)
+            for number, symbols in enumerate(split, settings.feed_first_session)
             if symbols
         ]
-        keepers = []
-        if store is not None and minutes is not None:
-            keepers.append(CandleKeeper(book, minutes, store, wall_now, settings.candles_waiting))
-        metrics = IngestMetrics(book, feeds, publisher, time.monotonic, keepers)
-        REGISTRY.register(metrics)
-        bodies = [*(feed.run() for feed in feeds), *(keeper.run() for keeper in keepers)]
-        await _until_stopped(stop, [publisher.run(), *bodies])
-    finally:
-        health.close()
-        await writer.close()
-        if store is not None:
-            store.close()
 
+    def _hold(self) -> None:
+        """The lease's thread: publishes while it is ours and there is anything to publish."""
+        lease, stop, publisher = self._lease, self._threads.stop, self._publisher
+        while lease.take(stop, publisher.is_fit):
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+                self._loop.call_soon_threadsafe(publisher.begin, lease.fence)
+            lease.keep(stop, publisher.is_fit)
+            if stop.is_set():
+                return
+            logger(__name__).warning("nothing is heard of the market; another may publish")
+            ended = asyncio.run_coroutine_threadsafe(publisher.end(), self._loop)
+            ended.result(END_SECONDS)
+            lease.give_up()
 
-def _candles(settings: IngestSettings) -> tuple[CandleStore | None, Minutes | None]:
-    """Where candles are kept and what makes them, if anywhere. Raises SettingsError."""
-    if settings.clickhouse_url is None:
-        return None, None
-    business = open_clock(settings.clock).business_at
-    store = CandleStore.open(settings.clickhouse_url)
-    return store, Minutes(business, settings.candles_waiting)
+    async def _read_instruments(self) -> Mapping[str, Instrument]:
+        """Every instrument by symbol; asks again until the database answers. None of them when
+        stopped before."""
+        stop = self._threads.stop
+        database, backoff = Database(self._settings.postgres_urls[0], "ingest"), Backoff()
+        try:
+            while not stop.is_set():
+                try:
+                    master = InstrumentMaster(database)
+                    instruments = await asyncio.to_thread(master.by_symbol)
+                except Retryable as error:
+                    logger(__name__).warning("the instruments can't be read yet", detail=str(error))
+                else:
+                    if instruments:
+                        return instruments
+                    logger(__name__).warning("no instruments are listed yet")
+                await asyncio.to_thread(stop.wait, 0.05 + backoff.next_seconds())
+        finally:
+            database.close()
+        return {}
 
 
 def split_symbols(symbols: Iterable[str], sessions: int) -> list[list[str]]:
@@ -108,48 +202,39 @@ def split_symbols(symbols: Iterable[str], sessions: int) -> list[list[str]]:
     return split
 
 
-async def _read_instruments(
-    settings: IngestSettings, stop: asyncio.Event
-) -> Mapping[str, Instrument]:
-    """Every instrument by symbol; asks again until the database answers."""
-    database, backoff = Database(settings.postgres_urls[0], "ingest"), Backoff()
-    try:
-        while not stop.is_set():
-            try:
-                master = InstrumentMaster(database)
-                instruments = await asyncio.to_thread(master.by_symbol)
-            except Retryable as error:
-                logger(__name__).warning("the instruments can't be read yet", detail=str(error))
-            else:
-                if instruments:
-                    return instruments
-                logger(__name__).warning("no instruments are listed yet")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 0.05 + backoff.next_seconds())
-    finally:
-        database.close()
-    return {}
-
-
-async def _until_stopped(stop: asyncio.Event, bodies: list[Coroutine[None, None, None]]) -> None:
-    """Runs the bodies until `stop`; an error in one of them ends all and is raised."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(body) for body in bodies]
-        await stop.wait()
-        for task in tasks:
-            task.cancel()
+def lease_times(milliseconds: int) -> LeaseTimes:
+    """Two renewals may fail, and a look is soon enough for the takeover."""
+    seconds = milliseconds / 1000
+    return LeaseTimes(seconds, seconds / 3, seconds / 12)
 
 
 def main() -> int:
-    """The process's exit code: 0 stopped, 2 wrong settings."""
+    """The process's exit code: 0 stopped, 1 failed, 2 wrong settings."""
     try:
         settings = IngestSettings.from_environment()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     configure_logging("ingest", settings.log_level)
-    uvloop.run(run(settings))
-    return 0
+    threads = Threads()
+    threads.stop_on_signals()
+    database = Database(settings.postgres_urls[0], "ingest-lease")
+    lease = Lease(
+        LedgerLeases(database),
+        [INGEST],
+        holder_of(settings.instance),
+        time.monotonic,
+        lease_times(settings.ingest_lease_ms),
+    )
+    ingest = Ingest(settings, threads, lease)
+    health = serve_health(settings.health, "ingest", ingest.state)
+    uvloop.run(ingest.run())
+    code = threads.wait()
+    if lease.taken:
+        lease.give_up()
+    health.close()
+    database.close()
+    return code
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """What ingest tells of itself on /metrics and /health, read from its parts when asked."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from edge.ingest.book import Book
 from edge.ingest.candles import CandleKeeper
-from edge.ingest.feed import Feed
+from edge.ingest.feed import FeedPair
 from edge.ingest.publish import Publisher
 
 
@@ -17,19 +17,16 @@ class IngestMetrics(Collector):
     def __init__(
         self,
         book: Book,
-        feeds: Sequence[Feed],
+        feeds: Sequence[FeedPair],
         publisher: Publisher,
-        monotonic: Callable[[], float],
         keepers: Sequence[CandleKeeper] = (),
     ) -> None:
         self._book, self._feeds, self._publisher = book, feeds, publisher
         self._keepers = keepers
-        self._monotonic = monotonic
 
     def state(self) -> tuple[bool, str]:
         """Ready when every feed is fresh and batches get out; candles can wait."""
-        now = self._monotonic()
-        stale = [feed.sender for feed in self._feeds if feed.stale(now)]
+        stale = [feed.sender for feed in self._publisher.stale_feeds()]
         if stale:
             return False, f"stale feed: {', '.join(stale)}"
         if self._publisher.away:
@@ -42,23 +39,55 @@ class IngestMetrics(Collector):
         yield _counter("outcry_ingest_quotes", "quotes published", publisher.quotes)
         yield _counter("outcry_ingest_batches", "batches published", publisher.batches)
         yield _counter("outcry_ingest_failures", "batches Valkey did not take", publisher.failures)
-        yield GaugeMetricFamily(
+        yield _counter("outcry_ingest_waits", "batches put off at a takeover", publisher.waits)
+        yield _gauge("outcry_ingest_publishing", "1 while it publishes", publisher.publishing)
+        yield _gauge(
             "outcry_ingest_lag_seconds",
             "age of the newest update in the last batch when it was published",
-            value=publisher.lag_ms / 1000,
+            publisher.lag_ms / 1000,
         )
-        now = self._monotonic()
+        yield from self._sessions()
+        yield from self._lines()
+
+    def _sessions(self) -> Iterator[Metric]:
+        still = self._publisher.stale_feeds()
         stale = GaugeMetricFamily(
-            "outcry_ingest_stale", "1 while a feed is silent or away", labels=["session"]
+            "outcry_ingest_stale", "1 while nothing is heard on any line", labels=["session"]
         )
-        faults = CounterMetricFamily(
-            "outcry_ingest_faults", "what went wrong on a feed", labels=["session", "kind"]
+        losses = CounterMetricFamily(
+            "outcry_ingest_losses", "times only a snapshot could help", labels=["session"]
         )
         for feed in self._feeds:
-            stale.add_metric([feed.sender], float(feed.stale(now)))
-            for kind in ("reconnects", "gaps", "garbled", "refusals"):
-                faults.add_metric([feed.sender, kind], getattr(feed, kind))
+            stale.add_metric([feed.sender], float(feed in still))
+            losses.add_metric([feed.sender], feed.arbiter.losses)
         yield stale
+        yield losses
+
+    def _lines(self) -> Iterator[Metric]:
+        labels = ["session", "line"]
+        down = GaugeMetricFamily("outcry_ingest_line_down", "1 while a line is lost", labels=labels)
+        behind = GaugeMetricFamily(
+            "outcry_ingest_line_behind", "messages that a line has yet to bring", labels=labels
+        )
+        copies = CounterMetricFamily(
+            "outcry_ingest_copies", "messages taken, or dropped", labels=[*labels, "copy"]
+        )
+        faults = CounterMetricFamily(
+            "outcry_ingest_faults", "what went wrong on a line", labels=[*labels, "kind"]
+        )
+        for pair in self._feeds:
+            for feed in pair.feeds:
+                line = feed.line
+                names = [feed.sender, line.name]
+                down.add_metric(names, float(not line.follows))
+                behind.add_metric(names, pair.arbiter.behind(line))
+                copies.add_metric([*names, "first"], line.taken)
+                copies.add_metric([*names, "second"], line.dropped)
+                for kind in ("reconnects", "gaps", "garbled", "refusals"):
+                    faults.add_metric([*names, kind], getattr(feed, kind))
+        yield down
+        yield behind
+        yield copies
         yield faults
         for keeper in self._keepers:
             yield from _of_candles(keeper)
@@ -82,3 +111,7 @@ def _of_candles(keeper: CandleKeeper) -> Iterator[Metric]:
 
 def _counter(name: str, documentation: str, value: int) -> CounterMetricFamily:
     return CounterMetricFamily(name, documentation, value=value)
+
+
+def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, value=value)

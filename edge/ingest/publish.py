@@ -1,24 +1,37 @@
-"""Batches out: what changed in the book, every 20 ms, in one Valkey pipeline.
+"""Batches out: what changed in the book, every 20 ms, in one Valkey pipeline, while it is ours.
 
 Invariant: at most one batch is on its way. While Valkey is slow or away the book goes on taking
 updates and the next batch carries only the newest values, so that a burst or an outage costs no
-memory and is over in one batch.
+memory and is over in one batch. Nothing is published before `begin` gave the fence that every batch
+bears, and a symbol's numbers under it exceed all that an earlier holder gave out.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+import time
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 
 from edge.ingest.announced import Announced
 from edge.ingest.book import Book, SymbolState
+from edge.ingest.feed import FeedPair
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 from functions.shared.clock import micros
 from functions.shared.domain.errors import Retryable
-from functions.shared.stores.quotes import QuoteWriter
-from functions.shared.wire.announcements import MarketNews
+from functions.shared.stores.quote_writer import Holder, QuoteWriter
+from functions.shared.wire.day_figures import DayFigures
+from functions.shared.wire.feed_state import PULSE_SECONDS, FeedState
 
 BATCH_SECONDS = 0.02
+DAYS_SECONDS = 1.0
+#: A feed of which nothing was heard for so long is told to users as stale.
+STALE_SECONDS = 1.5
+#: How long the last holder's word on how far it had read is heeded: a venue whose clock was set
+#: back would keep its prices from everybody for as long.
+PATIENCE_SECONDS = 5.0
+#: Sequence numbers start at the wall clock's seconds times this: above all an earlier holder gave
+#: out (a batch each 20 ms gives a symbol 50 a second), and exact in a JSON number until 2242.
+SEQ_PER_SECOND = 1 << 20
 
 
 class Publisher:
@@ -28,37 +41,86 @@ class Publisher:
         self,
         book: Book,
         announced: Announced,
+        feeds: Sequence[FeedPair],
         writer: QuoteWriter,
         wall: Callable[[], datetime],
+        *,
+        business: Callable[[], date] | None = None,
+        batch_seconds: float = BATCH_SECONDS,
+        stale_seconds: float = STALE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._book, self._announced, self._writer, self._wall = book, announced, writer, wall
-        self.batches = self.quotes = self.failures = 0
+        self._book, self._announced, self._feeds = book, announced, feeds
+        self._writer, self._wall, self._monotonic = writer, wall, monotonic
+        self._trade_date = business or (lambda: wall().date())
+        self._batch_seconds, self._stale_seconds = batch_seconds, stale_seconds
+        self._fence: int | None = None
+        self._begun = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._begun_at = self._pulsed_at = self._days_at = float("-inf")
+        self._told: frozenset[int] | None = None
+        self.batches = self.quotes = self.failures = self.waits = 0
         self.lag_ms = 0
         self.away = False
 
+    @property
+    def publishing(self) -> bool:
+        """Whether this process is the one that publishes."""
+        return self._fence is not None
+
+    def begin(self, fence: int) -> None:
+        """It is ours to publish, from a number above all earlier ones."""
+        self._book.number_from(int(self._wall().timestamp()) * SEQ_PER_SECOND)
+        self._announced.mark_all()
+        self._begun_at, self._told = self._monotonic(), None
+        self._days_at = float("-inf")
+        self._fence = fence
+        self._begun.set()
+
+    async def end(self) -> None:
+        """It is not ours any more; returns when nothing of it is on its way."""
+        self._fence = None
+        self._begun.clear()
+        await self._idle.wait()
+
+    def stale_feeds(self) -> list[FeedPair]:
+        """Those of which nothing was heard for too long. Safe from any thread."""
+        oldest = self._monotonic() - self._stale_seconds
+        return [feed for feed in self._feeds if feed.fresh_at < oldest]
+
+    def is_fit(self) -> bool:
+        """Whether there is anything to publish: when not, another process may have it."""
+        return len(self.stale_feeds()) < len(self._feeds)
+
     async def run(self) -> None:
-        """Publishes every BATCH_SECONDS until cancelled; late batches are not caught up."""
+        """Publishes every BATCH_SECONDS until cancelled; late batches are not caught up. Raises
+        Fenced when another process has published since."""
         loop, backoff = asyncio.get_running_loop(), Backoff()
         due = loop.time()
         while True:
-            due = max(due + BATCH_SECONDS, loop.time())
+            await self._begun.wait()
+            due = max(due + self._batch_seconds, loop.time())
             await asyncio.sleep(due - loop.time())
-            dirty, announced = self._book.take_dirty(), self._announced.take_dirty()
-            news = self._announced.take_news()
-            if not dirty and not announced and not news:
+            if self._fence is None:
                 continue
+            self._idle.clear()
             try:
-                await self._publish(dirty, announced, news)
+                await self._publish(self._fence)
                 backoff.reset()
             except Retryable as error:
                 self._book.mark_all()  # Valkey may come back empty
                 self._announced.mark_all()
                 self._failed(str(error))
                 await asyncio.sleep(backoff.next_seconds())
+            finally:
+                self._idle.set()
 
-    async def _publish(
-        self, dirty: set[SymbolState], announced: Mapping[str, bytes], news: Sequence[MarketNews]
-    ) -> None:
+    async def _publish(self, fence: int) -> None:
+        dirty, announced = self._book.take_dirty(), self._announced.take_dirty()
+        news, feed = self._announced.take_news(), self._pulse(fence)
+        if not dirty and not announced and not news and feed is None:
+            return
         by_partition: dict[int, list[tuple[str, bytes]]] = {}
         newest = 0
         for state in dirty:
@@ -66,7 +128,43 @@ class Publisher:
             pairs.append((state.symbol, state.record()))
             newest = max(newest, state.timestamp_ms)
         now_us = micros(self._wall())
-        await self._writer.write(by_partition, now_us, announced, news)
+        behind = await self._writer.write(
+            by_partition, now_us, announced, news,
+            days=self._take_days(), day=self._trade_date(), feed=feed, holder=self._holder(fence),
+        )  # fmt: skip
+        if behind:
+            self.waits += 1
+            self._book.mark(state for state in dirty if state.partition in behind)
+            self._announced.mark_all()
+        self._written(dirty, newest, now_us)
+
+    def _take_days(self) -> dict[str, DayFigures]:
+        """Each DAYS_SECONDS, the day's figures of the symbols that moved. A trade date begins long
+        after the last trade of the one before, so none of it is written under the next one's."""
+        if self._monotonic() - self._days_at < DAYS_SECONDS:
+            return {}
+        self._days_at = self._monotonic()
+        taken = ((state.symbol, state.take_day_figures()) for state in self._book.states())
+        return {symbol: figures for symbol, figures in taken if figures is not None}
+
+    def _holder(self, fence: int) -> Holder:
+        seen = {number: feed.seen_ms for feed in self._feeds for number in feed.partitions}
+        return Holder(fence, seen, self._monotonic() - self._begun_at > PATIENCE_SECONDS)
+
+    def _pulse(self, fence: int) -> FeedState | None:
+        """What is to be told of the feed now: each PULSE_SECONDS, and when it changed."""
+        now = self._monotonic()
+        stale: frozenset[int] = frozenset().union(*(f.partitions for f in self.stale_feeds()))
+        if stale == self._told and now - self._pulsed_at < PULSE_SECONDS:
+            return None
+        if stale and stale != self._told:
+            logger(__name__).warning("prices stand still", partitions=sorted(stale))
+        elif self._told and not stale:
+            logger(__name__).info("prices are those of the market again")
+        self._told, self._pulsed_at = stale, now
+        return FeedState(fence=fence, stale=stale, at=micros(self._wall()))
+
+    def _written(self, dirty: set[SymbolState], newest: int, now_us: int) -> None:
         if self.away:
             logger(__name__).info("the quote cache is back")
         self.away = False
@@ -79,4 +177,5 @@ class Publisher:
         if not self.away:
             logger(__name__).warning("the quote cache is away", detail=detail)
         self.away = True
+        self._told = None
         self.failures += 1

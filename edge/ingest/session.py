@@ -20,7 +20,9 @@ from functions.shared.domain.errors import PeerProtocolError
 VENUE = "XNSE"
 #: HeartBtInt(108): also the time after which a feed that says nothing is asked for a sign of life.
 HEARTBEAT_SECONDS = 1
-#: A feed that was silent for this long is stale and its connection given up.
+#: Silence after which it is asked, which is before anybody is told that its prices are stale.
+ASK_SECONDS = 1.25 * HEARTBEAT_SECONDS
+#: A feed that was silent for this long has its connection given up.
 SILENCE_SECONDS = 3.0
 LOGON_SECONDS = 5.0
 #: MDEntryType(269): bid, offer, trade, open, previous close, high, low, volume.
@@ -30,6 +32,7 @@ _HEAD_BYTES = 256
 _NUMBER_DIGITS_MAX = 18
 _SEQ = re.compile(rb"\x0134=([0-9]{1,18})\x01")
 _SENT = re.compile(rb"\x0152=([^\x01]+)\x01")
+_NAMED = re.compile(rb"\x011180=([^\x01]{1,60})\x011181=([0-9]{1,18})\x01")
 
 
 class Kind(Enum):
@@ -44,11 +47,18 @@ class Kind(Enum):
 
 class Message(NamedTuple):
     """Market data, an announcement, or a refusal whose `body` is its text. `sent_ms`: the
-    exchange's time."""
+    exchange's time. `publication` and `number` are ApplID(1180) and ApplSeqNum(1181) of market
+    data."""
 
     kind: Kind
     body: bytes
     sent_ms: int
+    publication: bytes = b""
+    number: int = 0
+
+    @property
+    def is_snapshot(self) -> bool:
+        return self.kind is Kind.SNAPSHOT
 
 
 class FeedSession:
@@ -66,6 +76,8 @@ class FeedSession:
         self.logged_on = False
         self.ended = False
         self.gaps = 0
+        #: The venue's time of the newest message, a heartbeat included.
+        self.seen_ms = 0
         self._priced = False
 
     @property
@@ -73,9 +85,10 @@ class FeedSession:
         """Messages skipped because their checksum was wrong."""
         return self._framer.garbled
 
-    def stale(self, now: float) -> bool:
-        """Whether no price came since the logon, or nothing was heard for two heartbeats."""
-        return not self._priced or now - self._heard_at > 2 * HEARTBEAT_SECONDS
+    @property
+    def heard_at(self) -> float:
+        """When anything was last heard; minus infinity before the first price since the logon."""
+        return self._heard_at if self._priced else float("-inf")
 
     def opened(self, now: float) -> None:
         """The connection stands: logs on."""
@@ -106,10 +119,10 @@ class FeedSession:
             if not self._in_sequence(kind, body, now):
                 continue
             if kind == b"X":
-                yield Message(Kind.INCREMENTAL, body, self._sent_ms(body))
+                yield self._market_data(Kind.INCREMENTAL, body)
             elif kind == b"W":
                 self._priced = True
-                yield Message(Kind.SNAPSHOT, body, self._sent_ms(body))
+                yield self._market_data(Kind.SNAPSHOT, body)
             else:
                 yield from self._administer(kind, body, now)
 
@@ -124,7 +137,7 @@ class FeedSession:
         silence = now - self._heard_at
         if silence > SILENCE_SECONDS:
             raise PeerProtocolError(f"nothing heard from the venue for {silence:.1f} s")
-        if silence > 1.5 * HEARTBEAT_SECONDS and self._asked_at is None:
+        if silence > ASK_SECONDS and self._asked_at is None:
             self._asked_at = now
             self._send(now, "1", (112, "alive"))
         elif now - self._sent_at >= HEARTBEAT_SECONDS:
@@ -156,6 +169,8 @@ class FeedSession:
             if not self.logged_on:
                 self.logged_on = True
                 self._request(now)
+        elif kind == b"0":
+            self._sent_ms(body)
         elif kind == b"1":
             self._send(now, "0", (112, self._field(body, 112)))
         elif kind == b"2":  # what we said is no longer of use: a gap fill over all of it
@@ -171,6 +186,17 @@ class FeedSession:
         elif kind in {b"3", b"j", b"Y"}:
             text = self._field(body, 58) if b"\x0158=" in body else kind.decode("latin-1")
             yield Message(Kind.REFUSAL, text.encode(), 0)
+
+    def ask_anew(self, now: float) -> None:
+        """Asks for snapshots of all symbols again."""
+        if self.logged_on and not self.ended:
+            self._request(now)
+
+    def _market_data(self, kind: Kind, body: bytes) -> Message:
+        named = _NAMED.search(body, 0, _HEAD_BYTES)
+        if named is None:
+            return Message(kind, body, self._sent_ms(body))
+        return Message(kind, body, self._sent_ms(body), named[1], int(named[2]))
 
     def _request(self, now: float) -> None:
         """Asks for a snapshot of every symbol and its updates from then on (35=V).
@@ -208,8 +234,10 @@ class FeedSession:
         if second != self._second or not rest.isdigit() or len(rest) != 3:
             whole = parse_sending_time(text)
             self._second, self._second_ms = second, whole - whole % 1000
+            self.seen_ms = whole
             return whole
-        return self._second_ms + int(rest)
+        self.seen_ms = self._second_ms + int(rest)
+        return self.seen_ms
 
     def _number(self, body: bytes, tag: int) -> int:
         text = self._field(body, tag)

@@ -13,17 +13,29 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 from functions.shared.domain.errors import Fenced, Retryable
 from functions.shared.stores.leases import Leases
 
-#: A standby has five seconds to be at work: these, a look, and its start.
-LEASE_SECONDS: Final = 3.0
-RENEW_SECONDS: Final = 1.0
-LOOK_SECONDS: Final = 0.2
+
+class LeaseTimes(NamedTuple):
+    """How long a lease is granted for, how often its holder renews it, and how often others look,
+    in seconds. By these defaults a standby has it in time to be at work within five."""
+
+    lease: float = 3.0
+    renew: float = 1.0
+    look: float = 0.2
+
+
+USUAL: Final = LeaseTimes()
+
+
+def always() -> bool:
+    """Fit for the work whenever the lease is to be had."""
+    return True
 
 
 def holder_of(instance: str | None) -> str:
@@ -41,8 +53,10 @@ class Lease:
         names: Sequence[str],
         holder: str,
         monotonic: Callable[[], float] = time.monotonic,
+        times: LeaseTimes = USUAL,
     ) -> None:
         self._leases = leases
+        self._times = times
         self._names = tuple(names)
         self._holder = holder
         self._monotonic = monotonic
@@ -70,19 +84,24 @@ class Lease:
         """Before it is taken: a standby is ready when it can ask."""
         return not self._trouble, self._trouble
 
-    def take(self, stop: threading.Event) -> bool:
-        """Waits until it is taken; False when the process is to stop instead."""
+    def take(self, stop: threading.Event, fit: Callable[[], bool] = always) -> bool:
+        """Waits until it is taken; False when the process is to stop instead. It is asked for only
+        while this process is `fit` for the work: another may be."""
         backoff = Backoff()
         while not stop.is_set():
+            if not fit():
+                self._trouble = "not fit for the work"
+                stop.wait(self._times.look)
+                continue
             asked_at = self._monotonic()
             try:
-                self._fence = self._leases.take(self._names, self._holder, LEASE_SECONDS)
+                self._fence = self._leases.take(self._names, self._holder, self._times.lease)
             except Retryable as error:
                 self._trouble = str(error)
                 backoff.wait(stop)
                 continue
             if self._fence is not None:
-                self._until = asked_at + LEASE_SECONDS
+                self._until = asked_at + self._times.lease
                 self._trouble = ""
                 logger(__name__).info("lease taken", leases=self._names, fence=self._fence)
                 return True
@@ -90,23 +109,24 @@ class Lease:
                 logger(__name__).info("standing by", leases=self._names)
             self._trouble = ""
             backoff.reset()
-            stop.wait(LOOK_SECONDS)
+            stop.wait(self._times.look)
         return False
 
-    def keep(self, stop: threading.Event) -> None:
-        """Renews until `stop`. While the database is away the lease runs out
-        here, and is held again when it is back and nobody took it. Raises Fenced when one did."""
-        while not stop.wait(RENEW_SECONDS):
+    def keep(self, stop: threading.Event, fit: Callable[[], bool] = always) -> None:
+        """Renews until `stop`, or while this process is `fit` for the work. While the database is
+        away the lease runs out here, and is held again when it is back and nobody took it. Raises
+        Fenced when one did."""
+        while not stop.wait(self._times.renew) and fit():
             asked_at = self._monotonic()
             try:
-                renewed = self._leases.renew(self._names, self.fence, LEASE_SECONDS)
+                renewed = self._leases.renew(self._names, self.fence, self._times.lease)
             except Retryable as error:
                 logger(__name__).warning("lease not renewed", detail=str(error))
                 continue
             if not renewed:
                 self._until = float("-inf")
                 raise Fenced(f"{', '.join(self._names)}: taken by another process")
-            self._until = asked_at + LEASE_SECONDS
+            self._until = asked_at + self._times.lease
 
     def give_up(self) -> None:
         """The next holder need not wait. Call it when no write of this one can follow."""

@@ -21,7 +21,8 @@ from functions.shared.wire.quotes import Quote
 
 
 class QuoteItem(BaseModel):
-    """`timestamp` is the exchange's time in milliseconds since 1970; `seq` grows by symbol."""
+    """`timestamp` is the exchange's time in milliseconds since 1970; `seq` grows by symbol. `stale`
+    when the price is not known to be that of the market now."""
 
     symbol: SymbolText
     exchange: Annotated[str, Field(examples=["NSE"])]
@@ -40,6 +41,7 @@ class QuoteItem(BaseModel):
     average: AverageText | None = None
     timestamp: Annotated[int | None, Field(examples=[1_790_000_000_123])] = None
     seq: Annotated[int | None, Field(examples=[7])] = None
+    stale: Annotated[bool, Field(examples=[False])] = True
 
 
 class QuoteList(BaseModel):
@@ -103,7 +105,7 @@ class Health(BaseModel):
     stream: Annotated[str, Field(examples=["ws://127.0.0.1:7401/v1/stream"])]
 
 
-def quote_item(instrument: Instrument, quote: Quote | None) -> QuoteItem:
+def quote_item(instrument: Instrument, quote: Quote | None, *, stale: bool) -> QuoteItem:
     """An instrument's last quote; its name alone when none is known."""
     item = QuoteItem(symbol=instrument.symbol, exchange=instrument.exchange, token=instrument.token)
     if quote is None:
@@ -127,6 +129,7 @@ def quote_item(instrument: Instrument, quote: Quote | None) -> QuoteItem:
             "average": _price(quote.average),
             "timestamp": quote.timestamp_ms,
             "seq": quote.seq,
+            "stale": stale,
         }
     )
 

@@ -67,7 +67,15 @@ def get_quotes(
     if len(asked) > SYMBOLS_MAX:
         raise Refused(400, "INVALID_REQUEST", f"symbols: at most {SYMBOLS_MAX}")
     quotes = stores.quotes.get(instrument.symbol for instrument in asked)
-    return QuoteList(items=[quote_item(each, quotes.get(each.symbol)) for each in asked])
+    feed = stores.quotes.feed()
+    return QuoteList(
+        items=[
+            quote_item(
+                each, quotes.get(each.symbol), stale=feed is None or feed.is_stale(each.symbol)
+            )
+            for each in asked
+        ]
+    )
 
 
 @app.get(

@@ -30,8 +30,6 @@ from infra.local.plan import API_PORT, STREAM_PORT, Options
 if TYPE_CHECKING:
     from tui.settings import TerminalSettings
 
-RATE_LEAST, RATE_MOST = 10, 100_000
-SHARDS_MOST = 16
 _DOWN_SECONDS = 40.0
 
 app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
@@ -50,7 +48,12 @@ def up(
     headless: bool = False,
     clock: str | None = None,
     shards: Annotated[int | None, Parameter(help="databases of the embedded server")] = None,
-    rate: Annotated[int, Parameter(help="market-data updates a second")] = 200,
+    market_rate: Annotated[
+        int, Parameter(name=["--market-rate", "--rate"], help="market-data updates a second")
+    ] = 200,
+    symbols: Annotated[
+        int | None, Parameter(help="trade so many: the rest of them are LOAD0001, LOAD0002, ...")
+    ] = None,
     market: Path | None = None,
     port: Annotated[int, Parameter(help="port of the API; 0 for any free one")] = API_PORT,
     stream_port: Annotated[int, Parameter(help="port of the stream")] = STREAM_PORT,
@@ -64,18 +67,17 @@ def up(
         clock: real, always-open, speed=N or a clock file; the home's own when not given
         market: what the exchange plays: prices, halts, listings and busts (market_file.md)
         fix_tls: order and drop-copy sessions over TLS, with certificates made in the home
-        standbys: a second gateway, relay and triggers each, to take over within five seconds
+        standbys: a second ingest, gateway, relay and triggers each, to take over within two
+            seconds (ingest) or five
     """
-    from infra.command.up import check_market_file, up_headless, up_with_terminal
+    from infra.command.up import check_market_file, check_numbers, up_headless, up_with_terminal
 
-    if not RATE_LEAST <= rate <= RATE_MOST:
-        raise Failure(f"--rate is {RATE_LEAST} to {RATE_MOST}", WRONG_USAGE)
-    if shards is not None and not 1 <= shards <= SHARDS_MOST:
-        raise Failure(f"--shards is 1 to {SHARDS_MOST}", WRONG_USAGE)
+    check_numbers({"market-rate": market_rate, "symbols": symbols, "shards": shards})
     options = Options(
         clock=clock,
         shards=shards,
-        rate=rate,
+        rate=market_rate,
+        symbols=symbols,
         market=check_market_file(market),
         api_port=port,
         stream_port=stream_port,

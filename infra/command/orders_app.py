@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 import cyclopts
-import redis
 from cyclopts import Parameter
 
 from infra.command.exits import (
@@ -116,7 +115,7 @@ def replay(*names: str) -> int:
     aside, stuck = _named(_put_aside(stack, urls), parked.read_parked(urls), names)
     unread = {item.name: why for item in aside if (why := put_aside.unread_because(item))}
     put_aside.hand_on(
-        streams, [item for item in aside if item.name not in unread], EXECUTION_PARTITIONS
+        urls[0], streams, [item for item in aside if item.name not in unread], EXECUTION_PARTITIONS
     )
     handed_on = parked.hand_on_again(streams, stuck, EXECUTION_PARTITIONS)
     unread |= {item.name: item.why for item in stuck if item not in handed_on}
@@ -143,7 +142,7 @@ def settle(name: str, *, note: Annotated[str, Parameter(required=True)]) -> int:
     urls = owner_urls(stack)
     aside, stuck = _named(_put_aside(stack, urls), parked.read_parked(urls), [name])
     for unread in aside:
-        put_aside.settle(urls[0], stack.stores.streams, unread, note.strip())
+        put_aside.settle(urls[0], unread, note.strip())
     for report in stuck:
         parked.settle(urls[0], report, note.strip())
     print(f"{name} is settled")
@@ -152,11 +151,12 @@ def settle(name: str, *, note: Annotated[str, Parameter(required=True)]) -> int:
 
 def _put_aside(stack: StackFile, urls: Sequence[str]) -> list[PutAside]:
     """Ends the command with NOT_REACHABLE when the streams don't answer."""
+    from functions.shared.domain.errors import Retryable
     from infra.command.put_aside import read_put_aside, read_settled
 
     try:
         return read_put_aside(stack.stores.streams, read_settled(urls[0]))
-    except redis.RedisError as error:
+    except Retryable as error:
         raise Failure(f"the streams do not answer: {error}", NOT_REACHABLE) from error
 
 

@@ -16,7 +16,7 @@ import msgspec
 import pg8000.native
 
 from functions.shared.domain.ids import partition_of_user, slot_of_order
-from functions.shared.stores.streams import Record, ValkeyStreams
+from functions.shared.stores.streams import Record, Streams, open_streams
 from functions.shared.wire.executions import (
     ExecutionReport,
     encode_execution,
@@ -72,7 +72,7 @@ def hand_on_again(streams_url: str, items: Sequence[Parked], partitions: int) ->
     """Has the ledger judge these anew, each user's in their order, and returns them; without those
     of no account. One that still can't be booked is parked again. Raises pg8000's errors and
     Retryable."""
-    streams = ValkeyStreams(streams_url)
+    streams = open_streams(streams_url)
     readable = [item for item in items if item.told is not None]
     handed_on: list[Parked] = []
     try:
@@ -105,7 +105,7 @@ def settle(control_url: str, item: Parked, note: str) -> None:
     _run(item.url, _TAKE_OUT, session=item.session, position=item.position)
 
 
-def _append(streams: ValkeyStreams, item: Parked, partitions: int) -> None:
+def _append(streams: Streams, item: Parked, partitions: int) -> None:
     report = item.told
     if report is not None:
         user = report.user_id or slot_of_order(report.order_id)

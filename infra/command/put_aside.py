@@ -1,22 +1,21 @@
 """Reports of the venue that the gateway could not read: what they say, and how each is ended.
 
-They stand in the stream `executions-refused`, which nobody consumes. One that this version reads is
+They are in the stream `executions-refused`, which nobody consumes. One that this version reads is
 handed on to the ledger like any report; of another a person says what became of it.
 
-Invariant: a report leaves the stream only when it stands somewhere else: in the executions stream,
-where ExecID makes a second time nothing, or in venue.settled_report. A report that was put aside
-twice, after a reconnect, is one by its numbering and MsgSeqNum.
+Invariant: a report stands until venue.settled_report has it, which has it only once the report is
+somewhere else: in the executions stream, where ExecID makes a second time nothing, or ended by a
+person's word. A report that was put aside twice, after a reconnect, is one by its numbering and
+MsgSeqNum.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
-
-import redis
 
 from infra.local.postgres import connect
 
 STREAM: Final = "executions-refused"
-_PAGE: Final = 1_000
+_HANDED_ON: Final = "handed to the ledger"
 _TRADES: Final = frozenset({"F", "G", "H"})
 _SETTLED: Final = "SELECT session, position, trade_date, exec_id FROM venue.settled_report"
 _SETTLE: Final = """
@@ -95,19 +94,24 @@ def read_settled(postgres_owner_url: str) -> Settled:
 
 
 def read_put_aside(streams_url: str, settled: Settled) -> list[PutAside]:
-    """All that stand, the oldest first. Raises redis.RedisError."""
+    """All that stand, the oldest first. Raises Retryable."""
+    from functions.shared.stores.streams import open_streams
+
     found: dict[tuple[str, int], PutAside] = {}
-    with redis.Redis.from_url(streams_url, protocol=2) as client:
-        for entry, session, raw in _entries(client):
-            seen = PutAside((entry,), session, 0, raw)
+    streams = open_streams(streams_url)
+    try:
+        for entry in streams.look(STREAM):
+            seen = PutAside((entry.id,), entry.key, 0, entry.data)
             position = seen.fields.get("34", "")
             number = int(position) if position.isdecimal() and len(position) <= 18 else 0
-            key = session, number
+            key = entry.key, number
             if key in settled.reports:
                 continue
             before = found.get(key)
-            entries = (entry,) if before is None else (*before.entries, entry)
-            found[key] = PutAside(entries, session, number, raw)
+            entries = (entry.id,) if before is None else (*before.entries, entry.id)
+            found[key] = PutAside(entries, entry.key, number, entry.data)
+    finally:
+        streams.close()
     return list(found.values())
 
 
@@ -122,14 +126,16 @@ def unread_because(item: PutAside) -> str | None:
     return None
 
 
-def hand_on(streams_url: str, items: Sequence[PutAside], partitions: int) -> None:
+def hand_on(
+    postgres_owner_url: str, streams_url: str, items: Sequence[PutAside], partitions: int
+) -> None:
     """Gives the ledger reports that can be read by now. Raises PeerProtocolError for one that
-    can't, and Retryable."""
+    can't, Retryable, and pg8000's errors."""
     from functions.shared.domain.ids import partition_of_user, slot_of_order
-    from functions.shared.stores.streams import Record, ValkeyStreams
+    from functions.shared.stores.streams import Record, open_streams
     from functions.shared.wire.executions import encode_execution, executions_stream
 
-    streams = ValkeyStreams(streams_url)
+    streams = open_streams(streams_url)
     try:
         for item in items:
             report = _report_of(item)
@@ -138,15 +144,19 @@ def hand_on(streams_url: str, items: Sequence[PutAside], partitions: int) -> Non
                 executions_stream(partition_of_user(user, partitions)),
                 [Record(str(report.user_id), encode_execution(report))],
             )
-            _forget(streams_url, item)
+            # Its trade is the ledger's to book, and no exception of `reconcile`.
+            _end(postgres_owner_url, item, ("", ""), _HANDED_ON)
     finally:
         streams.close()
 
 
-def settle(postgres_owner_url: str, streams_url: str, item: PutAside, note: str) -> None:
-    """Keeps a report with what a person says became of it, and ends it. Raises pg8000's errors and
-    redis.RedisError."""
-    day, exec_id = item.fill
+def settle(postgres_owner_url: str, item: PutAside, note: str) -> None:
+    """Keeps a report with what a person says became of it, and ends it. Raises pg8000's errors."""
+    _end(postgres_owner_url, item, item.fill, note)
+
+
+def _end(postgres_owner_url: str, item: PutAside, fill: tuple[str, str], note: str) -> None:
+    day, exec_id = fill
     connection = connect(postgres_owner_url)
     try:
         connection.run(
@@ -155,7 +165,6 @@ def settle(postgres_owner_url: str, streams_url: str, item: PutAside, note: str)
         )  # fmt: skip
     finally:
         connection.close()
-    _forget(streams_url, item)
 
 
 def _report_of(item: PutAside) -> Any:
@@ -164,22 +173,3 @@ def _report_of(item: PutAside) -> Any:
 
     text = item.raw.decode(errors="surrogateescape")
     return translate.execution_of(item.session, fix42.incoming(translate.parse_fields(text)))
-
-
-def _entries(client: "redis.Redis") -> Iterator[tuple[str, str, bytes]]:
-    """(entry, numbering, message), page by page."""
-    after = "-"
-    while page := _page(client, after):
-        for entry, fields in page:
-            yield entry.decode(), fields[b"k"].decode(), fields[b"d"]
-        after = "(" + page[-1][0].decode()
-
-
-def _page(client: "redis.Redis", after: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    answer: Any = client.xrange(STREAM, min=after, max="+", count=_PAGE)
-    return list(answer)
-
-
-def _forget(streams_url: str, item: PutAside) -> None:
-    with redis.Redis.from_url(streams_url) as client:
-        client.xdel(STREAM, *item.entries)

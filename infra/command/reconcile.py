@@ -106,7 +106,7 @@ class Book(NamedTuple):
 def run(postgres_owner_urls: Sequence[str], exchange_url: str, streams_url: str) -> Report:
     """Compares every shard with the venue at `http://HOST:PORT`.
 
-    Raises OSError when the venue, pg8000's errors when a shard, and redis.RedisError when the
+    Raises OSError when the venue, pg8000's errors when a shard, and Retryable when the
     streams can't be read.
     """
     deadline = time.monotonic() + SETTLE_SECONDS

@@ -9,8 +9,9 @@ import importlib
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import msgspec
 
@@ -23,6 +24,15 @@ from infra.local.plan import Options
 from infra.local.refusals import StartRefused
 
 _STOP_SECONDS = 40.0
+_RANGES: Final = {"market-rate": (10, 100_000), "symbols": (1, 5_000), "shards": (1, 16)}
+
+
+def check_numbers(given: Mapping[str, int | None]) -> None:
+    """Ends the command when an option's number is out of its range."""
+    for name, number in given.items():
+        least, most = _RANGES[name]
+        if number is not None and not least <= number <= most:
+            raise Failure(f"--{name} is {least} to {most}", WRONG_USAGE)
 
 
 def check_market_file(path: Path | None) -> str | None:

@@ -1,4 +1,9 @@
-"""The market-data port: connections around the session layer, and who is shown what.
+"""The market-data ports: connections around the session layer, and who is shown what.
+
+The feed comes on two lines, A and B, each on a port of its own, and each session may log on once on
+each. What is asked for is a publication: its name and the numbers of its messages are the same on
+every session and line that asked for the same symbols, so that a broker on both takes whichever
+copy comes first and sees exactly what is missing.
 
 Runs an event loop in a thread of its own; `publish`, `answer` and `refuse` may be called from the
 matching thread and keep its order, so a snapshot and the updates after it never cross. Policies: a
@@ -10,10 +15,12 @@ picture with a hole.
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from infra.exchange.clock import utc_timestamp
 from infra.exchange.feed_session import FeedSession, Subscribe
@@ -22,8 +29,9 @@ from infra.exchange.notices import MSG_TYPES, Notice
 MAX_UNSENT_BYTES = 8 * 1024 * 1024
 MAX_BATCHES_BEHIND = 100
 ENTRIES_PER_MESSAGE = 500
-MAX_CONNECTIONS = 16
-POLL_S = 0.5
+MAX_CONNECTIONS = 32
+# A heartbeat is never later than this: whoever waits for one each second tells silence soon.
+POLL_S = 0.1
 
 # One symbol's entries of one batch, in the order they happened.
 Batch = list[tuple[str, list[str]]]
@@ -41,11 +49,25 @@ class FeedFigures:
     sessions: list[str] = field(default_factory=list)
 
 
-class Connection(asyncio.Protocol):
-    """One TCP connection to the feed port. Everything runs on the feed's loop."""
+@dataclass(slots=True)
+class Publication:
+    """The messages for one set of symbols: their name, ApplID(1180), and the last number that was
+    given, ApplSeqNum(1181)."""
 
-    def __init__(self, server: "FeedServer") -> None:
+    name: str
+    number: int = 0
+
+    def head(self) -> str:
+        """The fields that name the last message."""
+        return f"1180={self.name}\x011181={self.number}\x01"
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection to a line's port. Everything runs on the feed's loop."""
+
+    def __init__(self, server: "FeedServer", line: int = 0) -> None:
         self._server = server
+        self.line = line
         self._transport: asyncio.Transport | None = None
         self.session = server.new_session()
         self.requests: dict[str, frozenset[str]] = {}
@@ -110,18 +132,20 @@ class FeedServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._behind = 0
+        self._run_id = time.time_ns() // 1_000_000
+        self._publications: dict[frozenset[str], Publication] = {}
+        self._named = 0
 
     # -- From the matching thread
 
-    def start(self, host: str, port: int) -> int:
-        """Listen and start the thread; return the port. OSError when it is in use."""
-        listener = socket.create_server((host, port), backlog=16)
+    def start(self, host: str, *ports: int) -> None:
+        """Listen, on a port for each line, and start the thread. OSError when one is in use."""
+        listeners = [socket.create_server((host, port), backlog=16) for port in ports]
         self._thread.start()
         listening: Future[None] = asyncio.run_coroutine_threadsafe(
-            self._listen(listener), self._loop
+            self._listen(listeners), self._loop
         )
         listening.result(timeout=10)
-        return int(listener.getsockname()[1])
 
     def publish(self, batch: Batch) -> None:
         """Send entries to those who asked for their symbols."""
@@ -177,15 +201,19 @@ class FeedServer:
         return True
 
     def forget(self, connection: Connection) -> None:
-        """Count a connection out."""
+        """Count a connection out, and the publications that nobody is shown any more."""
         self._connections.discard(connection)
+        asked = {symbols for each in self._connections for symbols in each.requests.values()}
+        for symbols in self._publications.keys() - asked:
+            del self._publications[symbols]
         self._list_sessions()
 
     def claim(self, connection: Connection) -> bool:
-        """Return whether the connection is the only one logged on with its CompID."""
+        """Return whether the connection is the only one of its line logged on with its CompID."""
         self._list_sessions()
         return not any(
             other is not connection
+            and other.line == connection.line
             and other.session.logged_on
             and not other.session.closed
             and other.session.peer == connection.session.peer
@@ -193,7 +221,7 @@ class FeedServer:
         )
 
     def _list_sessions(self) -> None:
-        on = (c.session.peer for c in self._connections if c.session.logged_on)
+        on = {c.session.peer for c in self._connections if c.session.logged_on}
         self.figures.sessions = sorted(on)
 
     def _run(self) -> None:
@@ -201,8 +229,9 @@ class FeedServer:
         self._loop.run_forever()
         self._loop.close()
 
-    async def _listen(self, listener: socket.socket) -> None:
-        await self._loop.create_server(lambda: Connection(self), sock=listener)
+    async def _listen(self, listeners: Sequence[socket.socket]) -> None:
+        for line, listener in enumerate(listeners):
+            await self._loop.create_server(partial(Connection, self, line), sock=listener)
         self._loop.call_later(POLL_S, self._poll)
 
     def _poll(self) -> None:
@@ -216,7 +245,7 @@ class FeedServer:
         for connection in list(self._connections):
             for req_id, symbols in connection.requests.items():
                 if symbols not in bodies:
-                    bodies[symbols] = _bodies(batch, symbols)
+                    bodies[symbols] = _bodies(batch, symbols, self._publication(symbols))
                 for entries, body in bodies[symbols]:
                     data = b"262=%s\x01%s" % (req_id.encode("latin-1"), body)
                     connection.session.send_market_data("X", data, at, self.now_s())
@@ -244,14 +273,22 @@ class FeedServer:
         at: str,
     ) -> None:
         self._tell(connection, notices, at)
+        asked = frozenset(request.symbols)
+        head = f"262={request.req_id}\x01{self._publication(asked).head()}"
         for symbol, entries in snapshots:
-            body = f"262={request.req_id}\x0155={symbol}\x01268={len(entries)}\x01" + "".join(
-                entries
-            )
+            body = f"{head}55={symbol}\x01268={len(entries)}\x01{''.join(entries)}"
             connection.session.send_market_data("W", body.encode("latin-1"), at, self.now_s())
             self.figures.messages_sent += 1
-        connection.requests[request.req_id] = frozenset(request.symbols)
+        connection.requests[request.req_id] = asked
         connection.flush()
+
+    def _publication(self, symbols: frozenset[str]) -> Publication:
+        publication = self._publications.get(symbols)
+        if publication is None:
+            self._named += 1
+            publication = Publication(f"{self._run_id}-{self._named}")
+            self._publications[symbols] = publication
+        return publication
 
     def _refuse(self, connection: Connection, request: Subscribe, text: str) -> None:
         connection.session.reject_request(request.req_id, "0", text)
@@ -269,15 +306,18 @@ class FeedServer:
         self._loop.call_later(0.1, self._loop.stop)
 
 
-def _bodies(batch: Batch, symbols: frozenset[str]) -> list[tuple[int, bytes]]:
-    """Return the bodies of 35=X from tag 268 on with their number of entries; empty means all."""
+def _bodies(
+    batch: Batch, symbols: frozenset[str], publication: Publication
+) -> list[tuple[int, bytes]]:
+    """Return the next bodies of 35=X from tag 1180 on with their number of entries; no symbols
+    means all."""
     wanted = [
         entry for symbol, entries in batch if not symbols or symbol in symbols for entry in entries
     ]
-    chunks = (
-        wanted[start : start + ENTRIES_PER_MESSAGE]
-        for start in range(0, len(wanted), ENTRIES_PER_MESSAGE)
-    )
-    return [
-        (len(chunk), f"268={len(chunk)}\x01{''.join(chunk)}".encode("latin-1")) for chunk in chunks
-    ]
+    bodies: list[tuple[int, bytes]] = []
+    for start in range(0, len(wanted), ENTRIES_PER_MESSAGE):
+        chunk = wanted[start : start + ENTRIES_PER_MESSAGE]
+        publication.number += 1
+        body = f"{publication.head()}268={len(chunk)}\x01{''.join(chunk)}"
+        bodies.append((len(chunk), body.encode("latin-1")))
+    return bodies

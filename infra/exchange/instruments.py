@@ -4,7 +4,7 @@ Invariant: every reference price is a positive multiple of its tick, and each sy
 """
 
 import csv
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from infra.exchange.prices import parse_price
 from infra.exchange.schedule import SecurityClass
 
 MARKET_FILE = Path(__file__).with_name("market.csv")
+_LOAD_PRICE, _LOAD_STEP, _LOAD_TICK = 1_000_000, 50_000, 500
+_LOAD_PRICES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +97,29 @@ def read_listing(path: Path = MARKET_FILE) -> Listing:
     if index is None or not instruments:
         raise ValueError(f"{path.name}: needs at least one share and one index")
     return Listing(tuple(instruments), index)
+
+
+def load_shares(count: int) -> tuple[Instrument, ...]:
+    """Return `LOAD0001` to `LOAD{count}`: shares of no company, for a market under load."""
+    return tuple(
+        Instrument(
+            symbol=f"LOAD{number:04d}",
+            name=f"Load Share {number}",
+            isin="",
+            sector="Load",
+            reference_price=_LOAD_PRICE + number % _LOAD_PRICES * _LOAD_STEP,
+            tick=_LOAD_TICK,
+            band_percent=20,
+            lot=1,
+            index_weight=0,
+            derivatives=False,
+        )
+        for number in range(1, count + 1)
+    )
+
+
+def with_load(listing: Listing, symbols: int | None) -> Listing:
+    """Return the listing with as many load shares as make it `symbols` long, the index included;
+    as it is when it is that long already, or for None."""
+    missing = (symbols or 0) - len(listing.instruments) - 1
+    return replace(listing, instruments=listing.instruments + load_shares(max(0, missing)))

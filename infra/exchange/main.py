@@ -19,7 +19,7 @@ from infra.exchange.feed_server import Connection, FeedServer
 from infra.exchange.feed_session import Subscribe
 from infra.exchange.health import HealthServer, Questions
 from infra.exchange.inbox import FeedRequest, Inbox, new_inbox
-from infra.exchange.instruments import read_listing
+from infra.exchange.instruments import read_listing, with_load
 from infra.exchange.journal import Journal, JournalError
 from infra.exchange.market_file import MarketFileError, read_market_file
 from infra.exchange.order_port import OrderPort, PortError, Tls
@@ -29,6 +29,7 @@ from infra.exchange.venue import Venue
 VENUE = "XNSE"
 LOOPBACK = "127.0.0.1"
 MIN_RATE, MAX_RATE = 10, 100_000
+MAX_LISTED = 5_000
 STOP_WAIT_S = 1.0
 # The matching thread computes most of the time at a high rate; a short slice of the interpreter
 # lets the FIX thread take an order up within a millisecond.
@@ -41,10 +42,12 @@ class Settings:
 
     orders_port: int
     feed_port: int
+    feed_port_b: int | None
     health_port: int
     state: Path
     clock: Path
     rate: int
+    symbols: int | None
     seed: int
     order_sessions: int
     feed_sessions: int
@@ -69,9 +72,13 @@ def parse_arguments(arguments: list[str]) -> Settings:
     parser = argparse.ArgumentParser(prog="infra.exchange.main", description="A simulated NSE.")
     for name in ("orders", "feed", "health"):
         parser.add_argument(f"--{name}-port", type=_port, required=True)
+    parser.add_argument("--feed-port-b", type=_port, help="port of the feed's second line")
     parser.add_argument("--state", type=Path, required=True, help="folder of journal and sequences")
     parser.add_argument("--clock", type=Path, required=True, help="business clock file")
     parser.add_argument("--rate", type=_rate, default=2_000, help="market data entries a second")
+    parser.add_argument(
+        "--symbols", type=_symbols, help="trade so many, the rest of them LOAD0001, LOAD0002, ..."
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--order-sessions", type=_sessions, default=2)
     parser.add_argument("--feed-sessions", type=_sessions, default=2)
@@ -104,6 +111,10 @@ def _rate(text: str) -> int:
     return _within(text, MIN_RATE, MAX_RATE)
 
 
+def _symbols(text: str) -> int:
+    return _within(text, 1, MAX_LISTED)
+
+
 def _sessions(text: str) -> int:
     return _within(text, 1, 64)
 
@@ -122,7 +133,7 @@ class Exchange:
         inbox: Inbox = new_inbox()
         self._inbox = inbox
         self.venue = Venue(
-            listing=read_listing(),
+            listing=with_load(read_listing(), settings.symbols),
             journal=self._journal,
             clock=clock,
             inbox=inbox,
@@ -161,7 +172,8 @@ class Exchange:
         self.venue.resend_unsent(self._orders.without_a_past())
         self._health.start()
         self._matching.start()
-        self._feed.start(LOOPBACK, self._settings.feed_port)
+        lines = (self._settings.feed_port, self._settings.feed_port_b)
+        self._feed.start(LOOPBACK, *(port for port in lines if port is not None))
         self._orders.start()
         self._state = "ready"
 

@@ -10,15 +10,21 @@ from infra.local.postgres import APPLICATION, EDGE, PostgresServer, connect, cre
 from infra.local.seed import seed_instruments
 
 
-def prepare_databases(home: Home, stores: StoreAddresses, embedded: bool, region: str) -> None:
-    """`region`: where the demo user is at home. Raises MigrationRefused and whatever the server
-    refuses."""
+def prepare_databases(
+    home: Home,
+    stores: StoreAddresses,
+    embedded: bool,
+    region: str,
+    symbols: int | None = None,
+) -> None:
+    """`region`: where the demo user is at home; `symbols`: how many the exchange trades. Raises
+    MigrationRefused and whatever the server refuses."""
     if embedded:
         PostgresServer.at(home, stores.postgres[0]).create_roles_and_databases()
     else:
         _create_group_roles(stores.postgres[0])
     migrate(stores.postgres)
-    seed_instruments(stores.postgres)
+    seed_instruments(stores.postgres, symbols=symbols)
     ensure_demo_user(home, stores, region)
 
 

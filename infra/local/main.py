@@ -79,7 +79,7 @@ class Stack:
         from infra.local.databases import prepare_databases
 
         embedded = self._own.postgres_urls is None
-        prepare_databases(self._home, stores, embedded, self._own.region)
+        prepare_databases(self._home, stores, embedded, self._own.region, self._options.symbols)
 
     def _describe(self) -> StackFile:
         """Writes and gives what runs now."""

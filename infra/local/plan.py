@@ -52,12 +52,13 @@ class OwnServers(Settings, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What `outcry up` was asked for. `rate` is market-data updates a second; `shards` None leaves
-    the home as it is."""
+    """What `outcry up` was asked for. `rate` is market-data updates a second over `symbols`, None
+    for those of the listing alone; `shards` None leaves the home as it is."""
 
     clock: str | None = None
     shards: int | None = None
     rate: int = 200
+    symbols: int | None = None
     market: str | None = None
     api_port: int = API_PORT
     stream_port: int = STREAM_PORT
@@ -85,7 +86,7 @@ class _Ports:
     def __init__(self, options: Options) -> None:
         self.api = claim_port(options.api_port, "--port")
         self.stream = claim_port(options.stream_port, "--stream-port")
-        self._free = iter(free_ports(24))
+        self._free = iter(free_ports(28))
 
     def take(self) -> int:
         return next(self._free)
@@ -106,7 +107,7 @@ def make_plan(
     ports = _Ports(options)
     servers, stores = _stores(home, own, ports)
     ready = frozenset(part.name for part in servers if part.name not in {"mail", "clickhouse"})
-    venue = _Venue(ports.take(), ports.take(), ports.take(), ports.take())
+    venue = _Venue(*(ports.take() for _ in range(5)))
     stream = f"ws://{LOOPBACK}:{ports.stream}/v1/stream"
     step = Step(name="databases", run=lambda: prepare(stores), after=ready)
     processes = _Processes(home, options, own, stores, venue, ports, stream, ports.take())
@@ -216,6 +217,7 @@ def _clickhouse_part(home: Home, port: int) -> tuple[Part, str]:
 class _Venue:
     orders: int
     feed: int
+    feed_b: int
     health: int
     tls: int
 
@@ -242,14 +244,17 @@ class _Processes:
         arguments = {
             "orders-port": self.venue.orders,
             "feed-port": self.venue.feed,
+            "feed-port-b": self.venue.feed_b,
             "health-port": self.venue.health,
             "state": self.home.path / "exchange",
             "clock": self.home.clock,
             "rate": self.options.rate,
             "seed": _MARKET_SEED,
             "order-sessions": ORDER_SESSIONS,
-            "feed-sessions": FEED_SESSIONS,
+            "feed-sessions": FEED_SESSIONS * 2,  # a standby's are its own
         }
+        if self.options.symbols is not None:
+            arguments["symbols"] = self.options.symbols
         if self.options.market is not None:
             arguments["market"] = self.options.market
         if self.options.fix_tls:
@@ -312,6 +317,7 @@ class _Processes:
             }
         ingest = {
             "VENUE_FEED": f"{LOOPBACK}:{self.venue.feed}",
+            "VENUE_FEED_B": f"{LOOPBACK}:{self.venue.feed_b}",
             "FEED_SESSIONS": str(FEED_SESSIONS),
             **clock,
         }
@@ -327,7 +333,7 @@ class _Processes:
             "BANK_URL": self.bank_url,
         }
         return [
-            self._part("ingest", "edge.ingest.main", edge | ingest | candles),
+            *self._leased("ingest", edge | ingest | candles),
             *self._leased("gateway", edge | streams | sessions | partitions | gateway),
             *self._leased("relay", edge | streams | sessions),
             self._part("fanout", "edge.fanout.main", edge | secrets | clock | fanout),
@@ -342,13 +348,16 @@ class _Processes:
 
     def _leased(self, name: str, variables: Mapping[str, str]) -> list[Part]:
         """A process whose work is held by a lease, and its standby when one was asked for. A FIX
-        engine's files are its own: another's that was stopped may still write to them."""
+        engine's files are its own: another's that was stopped may still write to them. A standby
+        of ingest reads the market on sessions of its own."""
         places = [name, f"{name}-standby"] if self.options.standbys else [name]
         parts: list[Part] = []
-        for place in places:
+        for number, place in enumerate(places):
             own = {**variables, "INSTANCE": place}
             if name == "gateway":
                 own["FIX_STATE"] = str(self.home.path / place)
+            elif name == "ingest":
+                own["FEED_FIRST_SESSION"] = str(1 + number * FEED_SESSIONS)
             parts.append(self._part(place, f"edge.{name}.main", own))
         return parts
 

@@ -1,17 +1,21 @@
 """What a new stack is filled with: the instrument master, the secrets and the demo user.
 
-Invariant: seeding again changes nothing but instruments whose facts changed.
+Invariant: seeding again changes nothing but instruments whose facts changed, and load shares, which
+are listed for as long as the stack is started with them.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 from functions.shared.stores.postgres import Database
+from infra.exchange.instruments import read_listing, with_load
 from infra.local.migrations import FOLDER
 
 _PRICE_UNITS = 10_000
+#: Tokens of load shares come behind this one.
+_LOAD_TOKEN = 900_000
 
 _UPSERT = """
 INSERT INTO market.instrument AS known (token, exchange, symbol, name, isin, sector, kind, tick,
@@ -26,23 +30,55 @@ ON CONFLICT (token) DO UPDATE SET
   freeze_quantity = excluded.freeze_quantity, closing_auction = excluded.closing_auction
 WHERE known IS DISTINCT FROM excluded
 """
+_UNLIST = "DELETE FROM market.instrument WHERE token > CAST(:last AS integer)"
 
 
-def seed_instruments(owner_urls: Sequence[str], path: Path = FOLDER / "instruments.csv") -> int:
-    """Puts the list into shard 0's master, as the databases' owner. Returns how many it names."""
+def seed_instruments(
+    owner_urls: Sequence[str],
+    path: Path = FOLDER / "instruments.csv",
+    symbols: int | None = None,
+) -> int:
+    """Puts the list into shard 0's master, as the databases' owner, and load shares up to so many
+    `symbols`. Returns how many it names."""
     with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [_typed(row) for row in csv.DictReader(file)]
+    rows += _load_rows(symbols)
     database = Database(owner_urls[0], "seed")
     try:
         with database.transaction():
             for row in rows:
-                database.run(_UPSERT, **_typed(row))
+                database.run(_UPSERT, **row)
+            last = max(_LOAD_TOKEN, *(int(str(row["token"])) for row in rows))
+            database.run(_UNLIST, last=last)
     finally:
         database.close()
     return len(rows)
 
 
-def _typed(row: dict[str, str]) -> dict[str, object]:
+def _load_rows(symbols: int | None) -> Iterable[dict[str, object]]:
+    """The shares that the exchange adds to be that long."""
+    listing = read_listing()
+    added = with_load(listing, symbols).instruments[len(listing.instruments) :]
+    for number, share in enumerate(added, 1):
+        yield {
+            "token": _LOAD_TOKEN + number,
+            "exchange": "NSE",
+            "symbol": share.symbol,
+            "name": share.name,
+            "isin": share.isin,
+            "sector": share.sector,
+            "kind": "EQUITY",
+            "tick": share.tick,
+            "lot": share.lot,
+            "band_percent": share.band_percent,
+            "previous_close": share.reference_price,
+            "series": "EQ",
+            "freeze_quantity": 100_000,
+            "closing_auction": share.derivatives,
+        }
+
+
+def _typed(row: Mapping[str, str]) -> dict[str, object]:
     """Prices as whole ten-thousandths of a rupee; counts as integers; Y as true; else text."""
     values: dict[str, object] = dict(row)
     for name in ("tick", "previous_close"):

@@ -308,10 +308,11 @@ BEGIN
 END $$;
 
 -- Whether this report is parked already, told by another session (the drop copy) or under other numbers.
+-- One with a null character, which the database refused, is no jsonb and was told once.
 CREATE FUNCTION ledger.is_parked(p_user bigint, p_order bigint, p_report text) RETURNS boolean
 LANGUAGE sql STABLE AS $$
   SELECT EXISTS (SELECT FROM ledger.parked_execution y WHERE y.user_id = p_user
-    AND y.order_id = p_order AND CASE WHEN y.why <> 'UNREADABLE'
+    AND y.order_id = p_order AND CASE WHEN y.why <> 'UNREADABLE' AND strpos(y.report, '\u0000') = 0
       THEN y.report::jsonb - '{session,position}'::text[] = p_report::jsonb - '{session,position}'::text[]
       ELSE false END)
 $$;

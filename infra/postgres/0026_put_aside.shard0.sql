@@ -1,5 +1,5 @@
--- Reports that the gateway could not read, and what a person says became of them. The others stand in
--- the stream `executions-refused`; from there `outcry orders settle` moves them here.
+-- Reports of the stream `executions-refused`, which the gateway could not read, that stand there no more:
+-- with what a person said became of them, or handed to the ledger (then without their trade).
 CREATE TABLE venue.settled_report (
   session    text NOT NULL,                   -- the numbering that its position is of
   position   bigint NOT NULL,                 -- MsgSeqNum(34)

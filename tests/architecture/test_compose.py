@@ -86,6 +86,7 @@ def test_the_exchange_understands_its_command_line() -> None:
 
     assert variables("gateway")["OUTCRY_VENUE_ORDERS"] == f"127.0.0.1:{settings.orders_port}"
     assert variables("ingest")["OUTCRY_VENUE_FEED"] == f"127.0.0.1:{settings.feed_port}"
+    assert variables("ingest")["OUTCRY_VENUE_FEED_B"] == f"127.0.0.1:{settings.feed_port_b}"
     assert int(variables("gateway")["OUTCRY_ORDER_SESSIONS"]) == settings.order_sessions
     assert int(variables("relay")["OUTCRY_ORDER_SESSIONS"]) == settings.order_sessions
     assert int(variables("ingest")["OUTCRY_FEED_SESSIONS"]) == settings.feed_sessions

@@ -34,7 +34,7 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 from edge.fanout.limits import Limits
 from edge.fanout.rendering import QUOTE, render_ltp
 from functions.shared.clock import micros, wall_now
-from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.wire.events import (
     EventBody,
     FundsFacts,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.shared.stores import clickhouse, postgres, quotes, valkey
+from functions.shared.stores import clickhouse, postgres, quote_writer, valkey
 from functions.shared.stores.channels import Channels
 from functions.shared.stores.postgres import Database
 
@@ -27,5 +27,5 @@ def patient_stores() -> Iterator[None]:
         patched.setitem(answers, "answer_timeout_seconds", ANSWER_SECONDS)
         patched.setattr(Channels.__init__, "__defaults__", (ANSWER_SECONDS,))
         patched.setattr(clickhouse, "ANSWER_SECONDS", ANSWER_SECONDS)
-        patched.setattr(quotes, "TIMEOUT_SECONDS", ANSWER_SECONDS)
+        patched.setattr(quote_writer, "TIMEOUT_SECONDS", ANSWER_SECONDS)
         yield

@@ -16,7 +16,7 @@ from edge.fanout import workers
 from edge.fanout.limits import Limits
 from edge.fanout.workers import Workers
 from edge.runtime.health import HealthServer, serve_health
-from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.wire.quotes import encode_record, partition_of_symbol
 from infra.local.ports import free_ports
 from tests.support.eventually import WAIT_SECONDS, until

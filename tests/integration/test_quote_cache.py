@@ -8,8 +8,9 @@ import pytest
 import redis
 import uvloop
 
-from functions.shared.domain.errors import Retryable
-from functions.shared.stores.quotes import QuoteCache, QuoteWriter
+from functions.shared.domain.errors import Fenced, Retryable
+from functions.shared.stores.quote_writer import Holder, QuoteWriter
+from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.wire.quotes import (
     PARTITIONS,
@@ -115,3 +116,32 @@ async def test_a_value_that_cannot_be_read_is_no_quote(valkey: ValkeyUnderTest) 
     assert cache.get(["INFY", "TCS", "SBIN"]) == {"SBIN": quote("SBIN")}
     cache.close()
     await writer.close()
+
+
+async def test_an_earlier_holder_writes_nothing_and_a_later_one_nothing_older(
+    valkey: ValkeyUnderTest,
+) -> None:
+    writer, cache = QuoteWriter(valkey.url), QuoteCache.open(valkey.url)
+    key = partition_of_symbol("TCS")
+
+    async def write(seq: int, fence: int, seen: int, *, insists: bool = False) -> frozenset[int]:
+        batch = {key: [("TCS", encode_record(quote("TCS", seq)))]}
+        return await writer.write(batch, 1, holder=Holder(fence, {key: seen}, insists))
+
+    def shown() -> int:
+        return cache.get(["TCS"])["TCS"].seq
+
+    assert await write(1_001, 5, 100) == frozenset()
+    assert await write(1_002, 5, 90) == frozenset()  # its own clock may be set back
+    assert await write(1_003, 6, 80) == frozenset({key})
+    assert shown() == 1_002
+    assert await write(1_004, 6, 90) == frozenset()
+    with pytest.raises(Fenced):
+        await write(1_005, 5, 200)
+    assert shown() == 1_004
+    assert await write(1_006, 7, 10, insists=True) == frozenset()
+    assert shown() == 1_006
+    with pytest.raises(Fenced):
+        await writer.write({}, 1, {"TCS": b"{}"}, holder=Holder(6))
+    await writer.close()
+    cache.close()

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from functions.shared.stores.streams import Limits, Streams, open_streams
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.streams import Delivered, Limits, Streams, open_streams
 from infra.local.ports import free_ports
 from tests.support.aws import REGION
 from tests.support.eventually import WAIT_SECONDS
@@ -53,6 +54,49 @@ class Bus:
                 yield OtherReader(process, dict(given))
             finally:
                 process.kill()
+
+
+class Worker:
+    """A consumer as the ledger's is one: what it could not acknowledge (a rebalance came between)
+    it tries again, and forgets when the stream is another's. With a name it divides the streams.
+
+    `done`: what was acknowledged of each stream, in that order; several may share one."""
+
+    def __init__(
+        self, streams: Streams, group: str, done: dict[str, list[Delivered]], name: str = ""
+    ) -> None:
+        self.done = done
+        self._streams = streams
+        self._group = group
+        self._name = name
+        self._owed: dict[str, list[Delivered]] = {}
+
+    def turn(self, count: int = 100) -> frozenset[str]:
+        """Reads and acknowledges once; gives the streams that are its own."""
+        wanted = frozenset(self.done)
+        mine = self._streams.divide(sorted(wanted), self._group, self._name) & wanted
+        return self._work(mine, count)
+
+    def read(self, count: int = 100) -> frozenset[str]:
+        """The same of streams that are all its own anyway."""
+        return self._work(frozenset(self.done), count)
+
+    def _work(self, mine: frozenset[str], count: int) -> frozenset[str]:
+        self._owed = {name: records for name, records in self._owed.items() if name in mine}
+        free = sorted(mine - self._owed.keys())
+        for stream, records in self._streams.read(free, self._group, self._name, count, 50):
+            assert stream in mine
+            self._owed[stream] = records
+        for stream, records in list(self._owed.items()):
+            with contextlib.suppress(Retryable):
+                self._streams.acknowledge(stream, self._group, [record.id for record in records])
+                self.done[stream] += records
+                del self._owed[stream]
+        return mine
+
+    @property
+    def all_done(self) -> list[Delivered]:
+        return [record for records in self.done.values() for record in records]
 
 
 @dataclass

@@ -18,7 +18,7 @@ from edge.fanout.upkeep import Upkeep
 from functions.shared.access.principal import Principal
 from functions.shared.clock import wall_now
 from functions.shared.domain.errors import Refused
-from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.wire.events import HoldingFacts, UserEvent, user_channel
 from functions.shared.wire.portfolio import PortfolioFacts

@@ -100,7 +100,8 @@ class EmbeddedClickHouse:
         finally:
             connection.close()
         if answer.status != http.client.OK:
-            raise Retryable(f"ClickHouse answered {answer.status}: {data[:200].decode()}")
+            told = data[:200].decode(errors="replace")
+            raise Retryable(f"ClickHouse answered {answer.status}: {told}")
         try:
             return _rows.decode(data) if data else Rows()
         except msgspec.MsgspecError as error:

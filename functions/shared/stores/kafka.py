@@ -9,7 +9,7 @@ Here are the address, the topics and appending; kafka_reader has groups and read
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -21,7 +21,7 @@ except ModuleNotFoundError as missing:  # an address that this installation can'
     raise ValueError("kafka:// needs confluent-kafka: `make setup KAFKA=yes`") from missing
 
 from functions.shared.domain.errors import Retryable
-from functions.shared.stores.kafka_reader import Config, Place, Reader, ReaderGone
+from functions.shared.stores.kafka_reader import Config, Place, Reader, ReaderGone, look
 from functions.shared.stores.stream_records import (
     LIMITS,
     Delivered,
@@ -183,6 +183,13 @@ class KafkaStreams:
     def lag(self, stream: str, group: str) -> Lag:
         reader = self._readers.get(group)
         return Lag() if reader is None else Lag(records=reader.lag(stream))
+
+    def look(self, stream: str) -> Iterator[Delivered]:
+        (place,) = self._topics.ensure([stream])
+        try:
+            yield from look(self._config, f"{self._prefix}.look", place, self._limits)
+        except KafkaException as error:
+            raise Retryable(f"look at {stream}: {error}") from error
 
     def close(self) -> None:
         """Leaves the groups; their streams need not wait to be another's."""

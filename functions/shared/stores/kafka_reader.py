@@ -6,7 +6,7 @@ reader fetched and did not hand out is dropped with the partition.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +29,8 @@ _COORDINATOR_SOON = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 )
 _COORDINATOR_PAUSE_SECONDS = 0.05
+_LOOK_RECORDS = 1_000
+_LOOK_SECONDS = 0.2
 
 
 #: What librdkafka is told, by the names of its own CONFIGURATION.md.
@@ -231,14 +233,7 @@ class Reader:
             return
         held.fetched = offset + 1
         self._ask_at = self._monotonic() + _SILENCE_SECONDS
-        delivered = Delivered(
-            str(offset),
-            (message.key() or b"").decode(),
-            message.value() or b"",
-            offset < held.unseen,
-            message.timestamp()[1],
-        )
-        self._ahead.add(self._streams[place], [delivered])
+        self._ahead.add(self._streams[place], [_delivered(message, offset < held.unseen)])
 
     def _look_round(self) -> None:
         """The library waits in silence for brokers that are away, and for topics that are gone."""
@@ -251,6 +246,38 @@ class Reader:
             if topic not in told.topics:
                 raise ReaderGone(f"topic {topic} is gone")
         self._ask_at = self._monotonic() + _SILENCE_SECONDS
+
+
+def look(config: Config, group: str, place: Place, limits: Limits) -> Iterator[Delivered]:
+    """All that a partition keeps now. Raises KafkaException and Retryable."""
+    consumer = Consumer(_consuming(config, group, None, limits))
+    try:
+        low, high = consumer.get_watermark_offsets(
+            TopicPartition(*place), timeout=limits.append_seconds
+        )
+        consumer.assign([TopicPartition(*place, low)])
+        while low < high:
+            messages = consumer.consume(_LOOK_RECORDS, _LOOK_SECONDS)
+            for message in messages:
+                error = message.error()
+                if error is not None:
+                    raise KafkaException(error)
+                low = (message.offset() or 0) + 1
+                yield _delivered(message, False)
+            if not messages:
+                consumer.list_topics(timeout=limits.append_seconds)
+    finally:
+        consumer.close()
+
+
+def _delivered(message: Message, redelivered: bool) -> Delivered:
+    return Delivered(
+        str(message.offset()),
+        (message.key() or b"").decode(),
+        message.value() or b"",
+        redelivered,
+        message.timestamp()[1],
+    )
 
 
 def _consuming(config: Config, group: str, member: str | None, limits: Limits) -> Config:

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.kinesis_positions import Positions, Share, code_of
-from functions.shared.stores.kinesis_reader import StreamReader
+from functions.shared.stores.kinesis_reader import StreamReader, shard_pages
 from functions.shared.stores.stream_records import (
     LIMITS,
     Ahead,
@@ -113,6 +113,20 @@ class KinesisStreams:
     def lag(self, stream: str, group: str) -> Lag:
         reader = self._readers.get((group, stream))
         return Lag() if reader is None else Lag(seconds=reader.lag_seconds())
+
+    def look(self, stream: str) -> Iterator[Delivered]:
+        with _translated(f"look at {stream}"):
+            self._create(stream)
+            pages = shard_pages(self._client, self._name(stream), self._pause)
+        while True:
+            with _translated(f"look at {stream}"):
+                page = next(pages, None)
+            if page is None:
+                return
+            yield from page
+
+    def close(self) -> None:
+        self._client.close()
 
     def _fetch(
         self, streams: Sequence[str], group: str, ahead: Ahead, count: int, seconds: float

@@ -5,7 +5,7 @@ parents are read to their end and acknowledged. A position is moved by acknowled
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -124,16 +124,7 @@ class StreamReader:
             raise
         shard.iterator = answer.get("NextShardIterator")
         shard.behind_ms = answer.get("MillisBehindLatest", 0)
-        records = [
-            Delivered(
-                f"{shard_id}:{one['SequenceNumber']}",
-                one["PartitionKey"],
-                one["Data"],
-                not shard.caught_up,
-                int(one["ApproximateArrivalTimestamp"].timestamp() * 1000),
-            )
-            for one in answer["Records"]
-        ]
+        records = [_delivered(shard_id, one, not shard.caught_up) for one in answer["Records"]]
         if records:
             shard.fetched = answer["Records"][-1]["SequenceNumber"]
         if shard.behind_ms == 0:
@@ -154,6 +145,35 @@ class StreamReader:
         )
         answer = self._kinesis.get_shard_iterator(StreamName=self._name, ShardId=shard_id, **where)
         return str(answer["ShardIterator"])
+
+
+def shard_pages(
+    kinesis: Any, name: str, pause: Callable[[float], None]
+) -> Iterator[list[Delivered]]:
+    """All that the shards of a stream keep, parents first, to where each ends now. Raises
+    botocore's errors."""
+    for shard in kinesis.list_shards(StreamName=name)["Shards"]:
+        shard_id = shard["ShardId"]
+        iterator = kinesis.get_shard_iterator(
+            StreamName=name, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        while iterator is not None:
+            answer = kinesis.get_records(ShardIterator=iterator)
+            yield [_delivered(shard_id, one, False) for one in answer["Records"]]
+            if not answer.get("MillisBehindLatest"):
+                break
+            iterator = answer.get("NextShardIterator")
+            pause(_READ_EVERY_SECONDS)
+
+
+def _delivered(shard_id: str, record: Any, redelivered: bool) -> Delivered:
+    return Delivered(
+        f"{shard_id}:{record['SequenceNumber']}",
+        record["PartitionKey"],
+        record["Data"],
+        redelivered,
+        int(record["ApproximateArrivalTimestamp"].timestamp() * 1000),
+    )
 
 
 _TOO_OFTEN: Final = "ProvisionedThroughputExceededException"

@@ -13,6 +13,8 @@ from functions.shared.stores.postgres import Database
 RELAY: Final = "relay"
 #: The watch over waiting orders.
 TRIGGERS: Final = "triggers"
+#: The writing of quotes.
+INGEST: Final = "ingest"
 
 HOLD: Final = "SELECT edge.hold_lease(:lease, CAST(:fence AS bigint))"
 _FOR: Final = "make_interval(secs => CAST(:seconds AS double precision))"

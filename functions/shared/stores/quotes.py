@@ -1,42 +1,28 @@
-"""The quote cache and its channels in Valkey: ingest writes them, functions and fanout read them.
+"""The quote cache in Valkey as functions and the fanout read it (stores.quote_writer fills it).
 Beside each quote stands what the venue announced of the security.
 
-Invariant: a batch is one pipeline, with one MSET and one PUBLISH a partition, all keys of a command
-in one hash slot, so that the same commands run on a cluster. Valkey holds last values only and may
-be lost at any time; the next batches fill it again.
+Invariant: all keys of a command lie in one hash slot, so that the same commands run on a cluster.
+Valkey holds last values only and may be lost at any time; the next batches fill it again.
 """
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import NamedTuple
 
-import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
-from functions.shared.domain.errors import PeerProtocolError, Retryable
+from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.domain.sessions import Announcement
 from functions.shared.stores.valkey import Valkey, answering, open_valkey
-from functions.shared.wire.announcements import (
-    NEWS_CHANNEL,
-    MarketNews,
-    announcement_key,
-    decode_announcement,
-    encode_news,
-)
+from functions.shared.wire.announcements import announcement_key, decode_announcement
+from functions.shared.wire.day_figures import DayFigures, day_figures_key, decode_day_figures
+from functions.shared.wire.feed_state import FEED_KEY, FeedState, decode_feed_state
 from functions.shared.wire.order_routes import ROUTES_KEY, Route, decode_routes
 from functions.shared.wire.quotes import (
     Quote,
     decode_value,
-    encode_batch,
-    encode_value,
     partition_of_symbol,
     quote_key,
-    quotes_channel,
 )
-
-TIMEOUT_SECONDS = 2.0
 
 
 class SymbolFacts(NamedTuple):
@@ -105,6 +91,23 @@ class QuoteCache:
             known = None if routes is None else decode_routes(routes).of_symbol(symbol)
         return SymbolFacts(_quote_of(symbol, quote), _announced_of(symbol, told), known)
 
+    def feed(self) -> FeedState | None:
+        """What ingest said of the feed at most a moment ago; None when nobody vouches for the
+        prices, or what was said can't be read. Raises Retryable."""
+        with answering():
+            told = self._valkey.get(FEED_KEY)
+        with contextlib.suppress(PeerProtocolError):
+            return None if told is None else decode_feed_state(told)
+        return None
+
+    def day(self, symbol: str, day: date) -> DayFigures | None:
+        """A trade date's figures, kept for a week; None when there are none. Raises Retryable."""
+        with answering():
+            kept = self._valkey.get(day_figures_key(symbol, day))
+        with contextlib.suppress(PeerProtocolError):
+            return None if kept is None else decode_day_figures(kept)
+        return None
+
     def close(self) -> None:
         self._valkey.close()
 
@@ -122,46 +125,3 @@ def _announced_of(symbol: str, value: bytes | None) -> Announcement | None:
     with contextlib.suppress(PeerProtocolError):
         return None if value is None else decode_announcement(symbol, value)
     return None
-
-
-class QuoteWriter:
-    """Where ingest's batches go: the cache and the channels, in one pipeline a batch."""
-
-    def __init__(self, url: str) -> None:
-        # Without retries of the driver's own: a server that restarted empty must be noticed.
-        self._valkey = redis.asyncio.Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-
-    async def write(
-        self,
-        batch: Mapping[int, Sequence[tuple[str, bytes]]],
-        published_us: int,
-        announced: Mapping[str, bytes] | None = None,
-        news: Sequence[MarketNews] = (),
-    ) -> None:
-        """Stores and publishes (symbol, record) pairs by partition; stores what was `announced`
-        by symbol, and publishes the `news` of it.
-
-        Raises Retryable when Valkey did not take them; the caller sends later values instead.
-        """
-        pipeline = self._valkey.pipeline(transaction=False)
-        for partition, pairs in batch.items():
-            pipeline.mset({quote_key(symbol): encode_value(record) for symbol, record in pairs})
-            records = (record for _, record in pairs)
-            payload = encode_batch(partition, published_us, records)
-            pipeline.publish(quotes_channel(partition), payload)
-        for symbol, value in (announced or {}).items():
-            pipeline.set(announcement_key(symbol), value)
-        if news:
-            pipeline.publish(NEWS_CHANNEL, encode_news(news))
-        try:
-            await pipeline.execute()
-        except (redis.RedisError, OSError, TimeoutError) as error:
-            raise Retryable(f"the quote cache did not take a batch: {error}") from error
-
-    async def close(self) -> None:
-        await self._valkey.aclose()

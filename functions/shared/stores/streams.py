@@ -50,6 +50,7 @@ ENTRIES_MOST = 250_000
 
 _BLOCK_MOST_MS = 2_000
 _TRIM_EVERY_SECONDS = 1.0
+_LOOK_RECORDS = 1_000
 
 
 class Streams(Protocol):
@@ -89,6 +90,14 @@ class Streams(Protocol):
 
     def lag(self, stream: str, group: str) -> Lag:
         """How far the group is behind on a stream that this process reads. Raises Retryable."""
+
+    def look(self, stream: str) -> Iterator[Delivered]:
+        """All that the stream keeps, a key's in their order; no group is the further for it. Raises
+        Retryable."""
+
+    def close(self) -> None:
+        """Lets go of what it holds open; what it owns by `divide` it leaves at the latest after
+        `takeover_seconds`."""
 
 
 class ValkeyStreams:
@@ -200,6 +209,16 @@ class ValkeyStreams:
                 return Lag(records=one["pending"] + (one["lag"] or 0))
         return Lag(records=0)
 
+    def look(self, stream: str) -> Iterator[Delivered]:
+        after = "-"
+        while True:
+            with _translated(f"look at {stream}"):
+                page: Any = self._client.xrange(stream, min=after, count=_LOOK_RECORDS)
+            if not page:
+                return
+            yield from (_delivered(*entry) for entry in page)
+            after = f"({page[-1][0].decode()}"
+
     def close(self) -> None:
         self._client.close()
 
@@ -233,17 +252,7 @@ class ValkeyStreams:
         if gone:  # trimmed at ENTRIES_MOST before we came to it
             with _translated(f"acknowledge on {stream}"):
                 self._client.xack(stream, group, *gone)
-        return [
-            Delivered(
-                entry_id.decode(),
-                fields[b"k"].decode(),
-                fields[b"d"],
-                history,
-                int(entry_id.partition(b"-")[0]),
-            )
-            for entry_id, fields in entries
-            if fields
-        ]
+        return [_delivered(entry_id, fields, history) for entry_id, fields in entries if fields]
 
     def _create_group(self, stream: str, group: str) -> None:
         with _translated(f"create {group} on {stream}"):
@@ -264,6 +273,13 @@ class ValkeyStreams:
         if needed:
             oldest = min(needed)
             self._client.xtrim(stream, minid=f"{oldest[0]}-{oldest[1]}", approximate=True)
+
+
+def _delivered(entry_id: bytes, fields: dict[bytes, bytes], redelivered: bool = False) -> Delivered:
+    milliseconds = int(entry_id.partition(b"-")[0])
+    return Delivered(
+        entry_id.decode(), fields[b"k"].decode(), fields[b"d"], redelivered, milliseconds
+    )
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from edge.triggers.feed import Ended, change_of
 from functions.shared.clock import micros, wall_now
 from functions.shared.domain.orders import Side
 from functions.shared.stores.postgres import Shards
-from functions.shared.stores.quotes import QuoteWriter
+from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.stores.seen_prices import read_seen
 from functions.shared.stores.streams import Delivered, ValkeyStreams
 from functions.shared.stores.valkey import open_valkey

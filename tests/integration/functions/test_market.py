@@ -20,6 +20,7 @@ from functions.shared.access.tokens import issue_token
 from functions.shared.clock import wall_now
 from functions.shared.domain.sessions import Phase
 from functions.shared.runtime.composition import Stores
+from functions.shared.wire.feed_state import FEED_KEY, FeedState, encode_feed_state
 from functions.shared.wire.quotes import Quote, encode_record, encode_value, quote_key
 from tests.support.api_events import Answer, api_event, call
 from tests.support.valkey import ValkeyUnderTest
@@ -114,7 +115,9 @@ def test_a_flood_of_searches_from_one_address_is_slowed(
 
 
 @pytest.mark.usefixtures("quoted")
-def test_quotes_come_in_the_order_asked_with_null_for_the_unknown(token: str) -> None:
+def test_quotes_come_in_the_order_asked_with_null_for_the_unknown(
+    token: str, stores: Stores
+) -> None:
     event = api_event("GET", "/v1/quotes?symbols=TCS,RELIANCE", token=token)
     answer = call(market.lambda_handler, event)
     assert answer.status == 200
@@ -138,7 +141,12 @@ def test_quotes_come_in_the_order_asked_with_null_for_the_unknown(token: str) ->
         "average": "1411.1111",
         "timestamp": 1_790_000_000_123,
         "seq": 7,
+        "stale": True,  # nobody vouches for it
     }
+    state = encode_feed_state(FeedState(fence=1, stale=frozenset(), at=1))
+    stores.valkey.set(FEED_KEY, state)
+    fresh = call(market.lambda_handler, event).body["items"]
+    assert [item["stale"] for item in fresh] == [True, False]  # TCS has no price at all
 
 
 @pytest.mark.parametrize(

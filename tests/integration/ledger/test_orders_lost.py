@@ -74,11 +74,11 @@ def test_a_report_that_was_put_aside_is_handed_on_or_settled_and_then_stands_no_
         readable, foreign, malformed = standing()
         assert len(foreign.entries) == 2  # told twice, after a reconnect
         assert put_aside.unread_because(malformed) is not None
-        put_aside.hand_on(server.url, [readable], 4)
+        put_aside.hand_on(owner, server.url, [readable], 4)
         ((_, (handed_on,)),) = streams.read([executions_stream(2)], "ledger", "me", 10, 50)
         assert decode_execution(handed_on.data).exec_id == REPORT[17]
         assert [item.name for item in standing()] == [foreign.name, malformed.name]
-        put_aside.settle(owner, server.url, foreign, "the dealer's own; taken over by them")
+        put_aside.settle(owner, foreign, "the dealer's own; taken over by them")
         assert [item.name for item in standing()] == [malformed.name]
         assert put_aside.read_settled(owner).fills == {("20260710", REPORT[17])}
         streams.append(put_aside.STREAM, [Record("OUTCRY-O2", raw[1].encode())])  # and once more

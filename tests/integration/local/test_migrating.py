@@ -56,5 +56,13 @@ def test_seeding_again_keeps_one_row_for_each_instrument(
     count = seed_instruments(owner_urls)
     connection = databases.superuser(0)
     rows = connection.run("SELECT count(*), count(DISTINCT symbol) FROM market.instrument")
-    connection.close()
     assert rows == [[count, count]]
+
+    assert seed_instruments(owner_urls, symbols=count + 9) == count + 9
+    load = "SELECT min(symbol), max(symbol), count(*) FROM market.instrument WHERE token > 900000"
+    assert connection.run(load) == [["LOAD0001", "LOAD0009", 9]]
+    seed_instruments(owner_urls, symbols=count + 2)
+    assert connection.run(load) == [["LOAD0001", "LOAD0002", 2]]
+    assert seed_instruments(owner_urls) == count
+    assert connection.run(load) == [[None, None, 0]]
+    connection.close()

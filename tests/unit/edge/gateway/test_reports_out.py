@@ -338,6 +338,31 @@ def test_a_session_is_hung_while_a_command_on_it_waits_too_long_for_any_answer()
     assert setting.trips.hung() == set()
 
 
+def test_a_command_that_the_venue_passed_over_hangs_nobody_once_a_later_one_is_answered() -> None:
+    setting = Setting()
+    passed_over, later = order(), order(3)
+    setting.outbound.send_command(passed_over)
+    setting.outbound.send_command(later)
+    setting.now = HUNG_SECONDS
+    assert setting.trips.hung() == {0}
+    setting.hear(REPORT | {11: str(later.order_id)})
+    assert setting.trips.hung() == set()
+
+
+@pytest.mark.parametrize("kind", ["3", "j"])
+def test_a_command_refused_whole_is_waited_for_no_more(kind: str) -> None:
+    setting = Setting()
+    command = order()
+    setting.outbound.send_command(command)
+    leaving = f"8=FIX.4.4\x019=99\x0135=D\x0134=7\x0149=US\x0111={command.order_id}\x0110=000\x01"
+    setting.trips.sent(0, leaving)
+    setting.now = HUNG_SECONDS
+    setting.hear({35: kind, 34: "1", 45: "6", 58: "another"}, administrative=kind == "3")
+    assert setting.trips.hung() == {0}
+    setting.hear({35: kind, 34: "2", 45: "7", 58: "tag missing"}, administrative=kind == "3")
+    assert setting.trips.hung() == set()
+
+
 def test_what_could_not_be_sent_is_waited_for_by_nobody() -> None:
     setting = Setting()
     setting.engine.on = False

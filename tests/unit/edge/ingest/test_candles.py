@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
 from edge.ingest import candles as keeping
+from edge.ingest.announced import Announced
 from edge.ingest.book import Book
 from edge.ingest.candles import CandleKeeper
 from edge.ingest.metrics import IngestMetrics
@@ -17,6 +18,7 @@ from edge.ingest.publish import Publisher
 from functions.shared.clock import micros
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.candles import Candle
+from functions.shared.stores.quote_writer import QuoteWriter
 from tests.support.eventually import until
 
 AT = datetime(2026, 7, 10, 6, 30, tzinfo=UTC)
@@ -38,14 +40,6 @@ class Store:
         if self.away:
             raise Retryable("away")
         self.kept |= {(each.symbol, each.minute): each for each in candles}
-
-
-class IdlePublisher(Publisher):
-    """With nothing to publish."""
-
-    def __init__(self) -> None:
-        self.batches = self.quotes = self.failures = self.lag_ms = 0
-        self.away = False
 
 
 class Desk:
@@ -96,7 +90,9 @@ async def test_a_store_that_is_away_is_asked_again_and_gets_what_waited() -> Non
     await until(lambda: not desk.keeper.away)
     await desk.stop()
     assert len(desk.store.kept) == 5
-    metrics = IngestMetrics(desk.book, [], IdlePublisher(), time.monotonic, [desk.keeper])
+    nowhere = cast(QuoteWriter, None)
+    idle = Publisher(desk.book, Announced({}), [], nowhere, lambda: desk.now)
+    metrics = IngestMetrics(desk.book, [], idle, [desk.keeper])
     told = {each.name: each.value for metric in metrics.collect() for each in metric.samples}
     assert told["outcry_ingest_candles_total"] == desk.keeper.written >= 5
     assert told["outcry_ingest_candle_failures_total"] == desk.keeper.failures

@@ -87,17 +87,40 @@ def test_a_test_request_is_answered_and_silence_is_asked_about(venue: Venue) -> 
     assert venue.wrote() == ["0"]
     venue.session.tick(1.6)
     assert venue.wrote() == ["1"]
-    assert not venue.session.stale(1.9)
-    assert venue.session.stale(2.1)
+    assert venue.session.heard_at == 0.0
     with pytest.raises(PeerProtocolError):
         venue.session.tick(SILENCE_SECONDS + 0.1)
 
 
-def test_a_feed_is_stale_until_its_first_price_came(venue: Venue) -> None:
+def test_nothing_counts_as_heard_before_the_first_price_came(venue: Venue) -> None:
     venue.log_on()
-    assert venue.session.stale(0.1)
-    venue.give(venue.send("W", (55, "RELIANCE"), (268, "0")))
-    assert not venue.session.stale(0.1)
+    assert venue.session.heard_at == float("-inf")
+    venue.give(venue.send("W", (55, "RELIANCE"), (268, "0")), 0.1)
+    assert venue.session.heard_at == 0.1
+
+
+def test_market_data_is_named_by_its_publication_and_number_and_a_heartbeat_tells_the_time(
+    venue: Venue,
+) -> None:
+    venue.log_on()
+    named = [(262, "r"), (1180, "P-1"), (1181, "7"), (268, "0")]
+    (message,) = venue.give(venue.send("X", *named))
+    assert (message.publication, message.number) == (b"P-1", 7)
+    (message,) = venue.give(venue.send("X", (262, "r"), (268, "0")))
+    assert (message.publication, message.number) == (b"", 0)
+    fresh = Venue()
+    fresh.log_on()
+    fresh.give(fresh.send("0"))
+    assert fresh.session.seen_ms == int(WALL.timestamp()) * 1000 + 125
+
+
+def test_a_session_asks_anew_only_while_it_is_on(venue: Venue) -> None:
+    venue.session.ask_anew(0.0)
+    assert venue.wrote() == []
+    venue.log_on()
+    venue.wrote()
+    venue.session.ask_anew(0.0)
+    assert venue.wrote() == ["V", "V"]
 
 
 def test_no_logon_in_time_ends_the_session(venue: Venue) -> None:
@@ -133,7 +156,7 @@ def test_a_resend_request_is_answered_with_a_gap_fill(venue: Venue) -> None:
 def test_a_refusal_is_told_with_its_text(venue: Venue) -> None:
     venue.log_on()
     (message,) = venue.give(venue.send("Y", (262, "1"), (58, "unknown symbol")))
-    assert message == (Kind.REFUSAL, b"unknown symbol", 0)
+    assert message == Message(Kind.REFUSAL, b"unknown symbol", 0)
 
 
 def test_an_announcement_is_handed_on_and_a_listing_passed_over(venue: Venue) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from edge.runtime.lease import LEASE_SECONDS, RENEW_SECONDS, Lease, holder_of
+from edge.runtime.lease import USUAL, Lease, LeaseTimes, holder_of
 from functions.shared.domain.errors import Fenced, Retryable
 
 
@@ -38,14 +38,13 @@ class Database:
 
 
 @pytest.fixture
-def database(monkeypatch: pytest.MonkeyPatch) -> Database:
-    for name in ("RENEW_SECONDS", "LOOK_SECONDS"):
-        monkeypatch.setattr(f"edge.runtime.lease.{name}", 0.0)
+def database() -> Database:
     return Database()
 
 
 def lease_of(database: Database) -> Lease:
-    return Lease(database, ["work"], "here", lambda: database.now)
+    times = LeaseTimes(USUAL.lease, renew=0.0, look=0.0)
+    return Lease(database, ["work"], "here", lambda: database.now, times)
 
 
 def test_a_standby_waits_through_a_busy_lease_and_a_lost_database(database: Database) -> None:
@@ -71,7 +70,7 @@ def test_it_runs_out_here_while_the_database_is_away_and_comes_back_with_it(
     lease = lease_of(database)
     database.answers = [7, None]
     lease.take(database.stop)
-    database.now = LEASE_SECONDS
+    database.now = USUAL.lease
     assert not lease.held()
     database.stop.clear()
     database.answers = [Retryable("away"), True]
@@ -90,6 +89,20 @@ def test_one_that_another_process_took_is_lost_and_ends_its_holder(database: Dat
     assert not lease.held()
 
 
+def test_one_that_is_not_fit_for_the_work_leaves_it_to_others_and_stops_keeping_it(
+    database: Database,
+) -> None:
+    lease = lease_of(database)
+    fit = iter([False, False, True, True, False])
+    database.answers = [7]
+    assert lease.take(database.stop, lambda: next(fit)) is True
+    database.stop.clear()
+    database.answers = [True, False, None]
+    lease.keep(database.stop, lambda: next(fit))
+    assert (lease.held(), database.answers) == (True, [False, None])
+    assert list(fit) == []
+
+
 def test_one_that_is_given_up_is_not_held(database: Database) -> None:
     lease = lease_of(database)
     database.answers = [7, None]
@@ -101,4 +114,4 @@ def test_one_that_is_given_up_is_not_held(database: Database) -> None:
 def test_a_nameless_process_is_nobody_else_and_two_renewals_may_fail() -> None:
     assert holder_of("gateway.1") == "gateway.1"
     assert holder_of(None) != holder_of(None)
-    assert LEASE_SECONDS > 2 * RENEW_SECONDS
+    assert USUAL.lease > 2 * USUAL.renew
