@@ -3,7 +3,7 @@
 Invariant: a command is only asked; the order is read, judged on what is true now, and moved by the
 ledger for the version that was read: the one that the command names, or a later one that the
 broker itself made of it, whose trigger the same trade must have reached. What can't be done now (no
-price, a halt, no way to the venue, a shard that doesn't answer) is left as it is: the edge asks
+price, a halt, no way to the venue, an account under review, a shard that doesn't answer) is left as it is: the edge asks
 again every few seconds while the order waits, so that no command is kept, and none keeps others
 back. A price counts on its own day; once its release was put off, only while the last price is at
 the trigger or beyond.
@@ -149,7 +149,9 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> str | 
         facts.status.trade_date,
         facts.now,
     )
-    if outcome.outcome == "DENIED":
+    if outcome.outcome == "PUT_OFF":
+        _put_off(stores, command, order, str(outcome.rules[0]["code"]))
+    elif outcome.outcome == "DENIED":
         logger().warning(
             "release denied", order_id=str(order.order_id),
             codes=[rule["code"] for rule in outcome.rules],

@@ -144,7 +144,9 @@ class CauseAnswer(AnswerModel):
     (`EXITS_TOGETHER`), its entry filled (`ENTRY_FILLED`), its sibling went to the venue
     (`SIBLING_FIRED`), filled (`SIBLING_FILLED`), died there and waits again (`SIBLING_WAITS_AGAIN`)
     or ended (`SIBLING_ENDED`); `WAITS_AGAIN`: it takes the place of one that died at the venue;
-    `TRAILED`: its trigger followed the price."""
+    a trade of its entry (`ENTRY_BUSTED`) or of an exit (`EXIT_BUSTED`) was taken back or corrected;
+    another order closed the position (`POSITION_CLOSED`); `TRAILED`: its trigger followed the
+    price."""
 
     code: Annotated[str, Field(examples=["SIBLING_FILLED"])]
     order_id: IdText

@@ -359,6 +359,7 @@ BEGIN
   END IF;
   IF p_exec_type IN ('G', 'H') THEN PERFORM ledger.reopen_plan(p_user, p_order, p_now); END IF;
   IF o.leg IS NOT NULL OR o.exits IS NOT NULL THEN PERFORM ledger.follow_exits(j.o, p_today, p_now); END IF;
+  IF p_exec_type IN ('F', 'G', 'H') THEN PERFORM ledger.fit_exits(o, p_today, p_now); END IF;
   IF p_exec_type IN ('F', 'G') THEN PERFORM ledger.tell_overfill(p_user, p_order, p_now); END IF;
   PERFORM ledger.end_as_told(p_order, p_today, p_now);
   RETURN QUERY SELECT 'APPLIED'::text, CASE WHEN p_exec_type = 'F'
