@@ -175,15 +175,12 @@ def change_of(record: Delivered) -> Change | None:
     return _order_change(event.user_id, order)
 
 
-def _plan_change(
-    user_id: int, plan: _Plan, slices: list[_Slice] | None
-) -> WatchedPlan | PlanEnded | None:
-    """Only the opening of a plan tells of its slices, and nothing in between moves their times."""
+def _plan_change(user_id: int, plan: _Plan, slices: list[_Slice] | None) -> WatchedPlan | PlanEnded:
+    """Only the opening of a plan tells of its slices, and nothing in between moves their times; one
+    that was opened again has but its end."""
     if plan.state not in OPEN_PLANS:
         return PlanEnded(plan.plan_id)
-    if slices is None:
-        return None
-    due = (each.due_at for each in slices if each.due_at is not None)
+    due = (each.due_at for each in slices or () if each.due_at is not None)
     times = (*due, plan.ends_at)
     return WatchedPlan(plan.plan_id, user_id, plan.kind is PlanKind.ICEBERG, times)
 

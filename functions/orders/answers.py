@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from functions.orders.plan_answers import PlanAnswer
 from functions.shared.domain.legs import LegName
 from functions.shared.domain.orders import OrderType, Product, Side, Status, Validity, Variety
 from functions.shared.runtime.described import (
@@ -99,9 +100,10 @@ class OrderList(AnswerModel):
 
 
 class CancelledOrders(AnswerModel):
-    """The orders that are now being cancelled."""
+    """The orders and the plans that are now being cancelled."""
 
     items: list[OrderAnswer]
+    plans: list[PlanAnswer]
     next: None
 
 
@@ -144,7 +146,9 @@ class CauseAnswer(AnswerModel):
     (`EXITS_TOGETHER`), its entry filled (`ENTRY_FILLED`), its sibling went to the venue
     (`SIBLING_FIRED`), filled (`SIBLING_FILLED`), died there and waits again (`SIBLING_WAITS_AGAIN`)
     or ended (`SIBLING_ENDED`); `WAITS_AGAIN`: it takes the place of one that died at the venue;
-    `TRAILED`: its trigger followed the price."""
+    a trade of its entry (`ENTRY_BUSTED`) or of an exit (`EXIT_BUSTED`) was taken back or corrected;
+    another order closed the position (`POSITION_CLOSED`); `TRAILED`: its trigger followed the
+    price."""
 
     code: Annotated[str, Field(examples=["SIBLING_FILLED"])]
     order_id: IdText

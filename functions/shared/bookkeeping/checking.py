@@ -305,7 +305,7 @@ def _with_exits(
     request: OrderRequest, terms: Terms | None, facts: PublicFacts
 ) -> tuple[Terms | None, list[Rule]]:
     """The terms with the legs that wait beside the order or come after it, and what rules those
-    break. An entry's are judged by the price that it asks for."""
+    break. An entry's are judged by the price that it asks for, its stop by the last one, too."""
     if request.target is not None and terms is not None and terms.expires_at is not None:
         intent = request.intent
         leg, rules = target_leg(
@@ -320,7 +320,8 @@ def _with_exits(
         entered = request.intent.price or facts.last_known()
         end = session_end(facts.status.trade_date, facts.hours)
         legs, rules = exits_of(
-            request.intent, request.exits, request.product, facts.market(entered), end
-        )
+            request.intent, request.exits, request.product, facts.market(entered),
+            facts.last_known(), end,
+        )  # fmt: skip
         return Terms(None, None, exits=legs), rules
     return terms, []

@@ -193,17 +193,25 @@ def _trigger_rules(
                  format_price(nearest))
         )  # fmt: skip
     rising = intent.side is Side.BUY
-    if trigger <= last if rising else trigger >= last:
-        step = instrument.tick if rising else -instrument.tick
-        rules.append(
-            Rule("TRIGGER_PASSED",
-                 f"a {intent.side} waits for a price {'above' if rising else 'below'} the last one",
-                 format_price(trigger), format_price(last),
-                 format_price(instrument.nearest_tick(last) + step))
-        )  # fmt: skip
+    rules += passed_rules(intent.side, trigger, last, instrument)
     if intent.price is not None:
         rules += _limit_rules(intent.price, trigger, rising, instrument, status.trade_date)
     return rules
+
+
+def passed_rules(side: Side, trigger: int, last: int, instrument: Instrument) -> list[Rule]:
+    """A stop of that side waits for a price that is still to come. Prices in ten-thousandths of a
+    rupee."""
+    rising = side is Side.BUY
+    if trigger > last if rising else trigger < last:
+        return []
+    step = instrument.tick if rising else -instrument.tick
+    return [
+        Rule("TRIGGER_PASSED",
+             f"a {side} waits for a price {'above' if rising else 'below'} the last one",
+             format_price(trigger), format_price(last),
+             format_price(instrument.nearest_tick(last) + step))
+    ]  # fmt: skip
 
 
 def _limit_rules(
