@@ -201,7 +201,21 @@ FROM ledger.parked_execution ORDER BY at, session, position
 """,
 )
 
+# An ending waits for fills only while its order works, and has fewer than the ending counts.
+_EARLY_ENDINGS = Check(
+    "early endings",
+    "SELECT count(*) FROM ledger.early_ending",
+    f"""
+SELECT format('order %s of user %s: %s, with %s filled, and its ending still waits for %s',
+  x.order_id, x.user_id, coalesce(o.status, 'is lost'), o.filled_quantity, x.cumulative)
+FROM ledger.early_ending x LEFT JOIN {ORDERS} o USING (user_id, order_id)
+WHERE (o.status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED') AND o.filled_quantity < x.cumulative)
+  IS NOT TRUE ORDER BY x.order_id
+""",
+)
+
 LEDGER_CHECKS: Final = (
     _FILL_HAS_EXECUTION, _EXECUTION_HAS_FILL, _REPORTS, _EXECUTION_MONEY, _CLASSES, _LOANS,
     _INTEREST, _DIVIDENDS, _JOBS, _PARKED,
+    _EARLY_ENDINGS,
 )  # fmt: skip
