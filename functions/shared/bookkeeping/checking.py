@@ -13,6 +13,7 @@ import msgspec
 
 from functions.shared.clock import Clock, from_micros, micros, wall_now
 from functions.shared.domain.after_market import (
+    AFTER_MARKET,
     after_market_rules,
     after_market_terms,
     next_session,
@@ -247,6 +248,8 @@ def placement(
             facts.hours, facts.last_known(),
         )  # fmt: skip
     judgement = facts.judge(request.intent, request.product, request.validity)
+    if _waits_for_the_next_session(request, facts):
+        judgement = replace(judgement, rules=tuple(map(_name_after_market, judgement.rules)))
     terms, exit_rules = _with_exits(request, terms, facts)
     more += [rule for rule in exit_rules if rule not in judgement.rules]
     if terms is None or not terms.waits:
@@ -266,6 +269,25 @@ def placement(
         now=facts.now,
         terms=terms,
     )
+
+
+def _waits_for_the_next_session(request: OrderRequest, facts: PublicFacts) -> bool:
+    """Whether the order, refused as the market is closed, would be taken as an AMO."""
+    return (
+        request.variety is Variety.REGULAR
+        and facts.status.phase is Phase.CLOSED
+        and request.intent.type not in STOPS
+        and request.validity in AFTER_MARKET
+        and request.exits is None
+        and not after_market_rules(facts.now, facts.hours)
+    )
+
+
+def _name_after_market(rule: Rule) -> Rule:
+    if rule.code != "MARKET_CLOSED":
+        return rule
+    message = f"{rule.message}; with variety AMO it is taken now, for the next session"
+    return replace(rule, message=message)
 
 
 def _trailing(
