@@ -1,12 +1,12 @@
 """The worker of the commands stream: what a waiting order waited for has come, or its time is over.
 
 Invariant: a command is only asked; the order is read, judged on what is true now, and moved by the
-ledger for the version that was read: the one that the command names, or a later one that the
-broker itself made of it, whose trigger the same trade must have reached. What can't be done now (no
-price, a halt, no way to the venue, an account under review, a shard that doesn't answer) is left as it is: the edge asks
-again every few seconds while the order waits, so that no command is kept, and none keeps others
-back. A price counts on its own day; once its release was put off, only while the last price is at
-the trigger or beyond.
+ledger for the version that was read: the one that the command names, or a later one that the broker
+itself made of it, whose trigger the same trade must have reached. What can't be done now (no price,
+a halt, no way to the venue, an account under review, a shard that doesn't answer) is left as it is:
+the edge asks again every few seconds while the order waits, so that no command is kept, and none
+keeps others back. A price counts on its own day; once its release was put off, only while the last
+price is at the trigger or beyond.
 """
 
 import base64
