@@ -283,15 +283,15 @@ def test_the_fee_is_given_back_with_the_last_trade_and_charged_for_another(
     number = placed.order.order_id
     order = OrderOf(trader.user_id, number)
     before = trader.funds().cash
-    trader.fill(number, 4, 100, exec_id="SQ1")
-    trader.fill(number, 6, 100, exec_id="SQ2")
+    trader.fill(number, 4, 100, exec_id="FEE-1")
+    trader.fill(number, 6, 100, exec_id="FEE-2")
     assert squaring_off.charge(trader.shards, order, fee, TODAY, trader.now)
-    trader.told(number, "H", exec_ref="SQ1", ord_status="1")
+    trader.told(number, "H", exec_ref="FEE-1", ord_status="1")
     assert "SQUARE_OFF_REFUNDED" not in trader.kinds()  # six were squared off
-    trader.told(number, "H", exec_ref="SQ2", ord_status="0")
+    trader.told(number, "H", exec_ref="FEE-2", ord_status="0")
     assert trader.kinds()[-1] == "SQUARE_OFF_REFUNDED"
     assert trader.funds().cash == before
-    trader.fill(number, 10, 100, exec_id="SQ3")
+    trader.fill(number, 10, 100, exec_id="FEE-3")
     after = trader.funds().cash
     assert order in squaring_off.uncharged(shard_of(trader), TODAY)
     assert squaring_off.charge(trader.shards, order, fee, TODAY, trader.now)
