@@ -121,7 +121,7 @@ def at_venue(trader: Trader, order_id: int) -> list[OrderFacts]:
 def causes(trader: Trader, order_id: int) -> list[str]:
     """What the history of a leg says made it change."""
     steps = reading.history(trader.shards, trader.user_id, order_id)
-    return [step.cause.code for step in steps if step.cause is not None]
+    return [step.facts.cause.code for step in steps if step.facts.cause is not None]
 
 
 def _numbers(trader: Trader, placed: Placed) -> tuple[int, int]:
