@@ -2,6 +2,7 @@
 on an order that waits for its trigger, which it has never heard of.
 """
 
+from dataclasses import replace
 from datetime import date
 from http import HTTPStatus
 
@@ -14,6 +15,7 @@ from functions.shared.clock import from_micros, trade_date
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, Refused, Retryable
 from functions.shared.domain.legs import LegName
+from functions.shared.domain.linked_exits import target_rules
 from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status, Validity
 from functions.shared.domain.plans import SLICE_PREFIX
 from functions.shared.domain.pretrade import OrderIntent
@@ -94,6 +96,11 @@ def _ask(
             Side(order.side), OrderType.LIMIT, asked.quantity or order.quantity,
             asked.price or limit_price, order.disclosed_quantity,
         )  # fmt: skip
+    verdict = facts.judge(intent, Product(order.product))
+    if waits and order.leg == LegName.TARGET:
+        market = facts.market(facts.last_known())
+        passed = target_rules(intent.side, intent.price or 0, market)
+        verdict = replace(verdict, rules=(*verdict.rules, *passed))
     return changing.request_modify(
         stores.shards,
         user_id,
@@ -104,7 +111,7 @@ def _ask(
         facts.now,
         asked,
         intent.quantity,
-        facts.judge(intent, Product(order.product)),
+        verdict,
         trigger_price,
     )
 

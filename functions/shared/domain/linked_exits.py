@@ -49,7 +49,7 @@ def target_leg(
             intent, product, market.instrument, target, market.previous_close, market.status,
             band=market.band,
         )  # fmt: skip
-    rules = [*verdict.rules, *_beyond(side, target, market)]
+    rules = [*verdict.rules, *target_rules(side, target, market)]
     leg = _leg(LegName.TARGET, intent, verdict, validity, side is Side.SELL, expires_at)
     return leg, rules
 
@@ -96,7 +96,8 @@ def _leg(
     )
 
 
-def _beyond(side: Side, target: int, market: Market) -> list[Rule]:
+def target_rules(side: Side, target: int, market: Market) -> list[Rule]:
+    """A target is on the far side of the price."""
     selling = side is Side.SELL
     if target > market.price if selling else target < market.price:
         return []
