@@ -65,6 +65,8 @@ class Arbiter:
         self._publication = b""
         #: The number that leaves next; None while only a snapshot can help.
         self._next: int | None = None
+        #: The last number that left before that: no older snapshot may.
+        self._floor = 0
         #: The line whose answer is being taken, until it is complete.
         self._source: Line | None = None
         self._held: dict[int, Message] = {}
@@ -108,6 +110,8 @@ class Arbiter:
 
     def lose(self) -> None:
         """What has left is not whole: nothing more does before a snapshot."""
+        if self._next is not None:
+            self._floor = self._next - 1
         self._next = self._source = self._hole_at = None
         self._held.clear()
         self.losses += 1
@@ -147,10 +151,10 @@ class Arbiter:
     def _is_ahead(self, line: Line, message: Message) -> bool:
         """Whether an answer that begins tells more than has left. A publication's new name does,
         for it gets one only after nobody was shown the old one."""
-        if self._next is None or self._source is line:
+        if self._source is line or message.publication != self._publication:
             return True
-        if message.publication != self._publication:
-            return True
+        if self._next is None:
+            return message.number >= self._floor
         return self._source is None and message.number >= self._next
 
     def _follow(self, line: Line, message: Message) -> Sequence[Message]:

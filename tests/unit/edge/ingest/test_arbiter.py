@@ -102,6 +102,17 @@ def test_a_line_lost_amid_its_answer_leaves_nothing_half_known(pair: Pair) -> No
     assert pair.answer(pair.b, 8) == [8, 8]
 
 
+def test_after_such_a_loss_an_older_snapshot_of_the_other_line_waits_for_a_newer(
+    pair: Pair,
+) -> None:
+    pair.arbiter.down(pair.b)
+    assert pair.give(pair.a, snapshot(7)) == [7]
+    pair.arbiter.down(pair.a)
+    assert pair.answer(pair.b, 6) == []
+    assert pair.arbiter.look(0.0) is pair.b
+    assert pair.answer(pair.b, 7) == [7, 7]
+
+
 def test_a_snapshot_that_is_behind_goes_nowhere_and_its_line_catches_up(pair: Pair) -> None:
     assert pair.give(pair.a, *map(update, range(5, 9))) == [5, 6, 7, 8]
     for line in (pair.a, pair.b):
