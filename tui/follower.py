@@ -5,7 +5,7 @@ arrive; account events are each posted, in order. Nothing here touches a widget.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from textual.message import Message
 
@@ -28,6 +28,8 @@ class Follower:
         self._broker = broker
         self._post = post
         self._latest: dict[str, Quote] = {}
+        self.stale_symbols: frozenset[str] = frozenset()
+        """Those whose prices are not the market's now."""
         self._told: tuple[Link, str] | None = None
         self.market_news = asyncio.Event()
         """Set when the market's phase, a halt or a band changed."""
@@ -42,6 +44,12 @@ class Follower:
         """Hand over what has arrived since the last time."""
         latest, self._latest = self._latest, {}
         return list(latest.values())
+
+    def stale(self, symbols: Iterable[str], *, is_stale: bool) -> None:
+        before, named = self.stale_symbols, frozenset(symbols)
+        self.stale_symbols = before | named if is_stale else before - named
+        if self.stale_symbols != before:
+            self._post(QuotesChanged())
 
     def account(self, events: Sequence[PrivateEvent]) -> None:
         self._post(AccountChanged(list(events)))

@@ -47,6 +47,13 @@ class Notice(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class Staleness(msgspec.Struct, frozen=True):
+    """The prices of `symbols` are not those of the market now (`stale`), or are again."""
+
+    symbols: list[str]
+    stale: bool
+
+
 class AccountSnapshot(msgspec.Struct, frozen=True):
     """The answer to a resume beyond what the broker keeps: load the account afresh."""
 
@@ -55,7 +62,7 @@ class PeerProtocolError(Exception):
     """The broker sent what its contract rules out; the connection is closed and made again."""
 
 
-StreamMessage = Quote | PrivateEvent | Notice | AccountSnapshot
+StreamMessage = Quote | PrivateEvent | Notice | Staleness | AccountSnapshot
 
 
 def decode(text: str | bytes) -> list[StreamMessage]:
@@ -75,6 +82,8 @@ def _typed(message: dict[str, Any]) -> StreamMessage:
     kind = message.get("type", "")
     if kind == "quote" or (kind == "snapshot" and "symbol" in message):
         return msgspec.convert(message, Quote)
+    if kind == "stale":
+        return msgspec.convert(message, Staleness)
     if kind in _PRIVATE:
         return _private(kind, message)
     if kind == "snapshot":

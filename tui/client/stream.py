@@ -22,6 +22,7 @@ from tui.client.protocol import (
     AfterClose,
     Notice,
     PeerProtocolError,
+    Staleness,
     UserSequence,
     after_close,
 )
@@ -171,6 +172,8 @@ class StreamFeed:
             for each in messages:
                 if isinstance(each, AccountSnapshot):
                     await self._reload(socket, listener)
+                elif isinstance(each, Staleness):
+                    listener.stale(each.symbols, is_stale=each.stale)
                 elif isinstance(each, Notice):
                     listener.notice(each.kind, each.code, each.message)
             await self._fill_gap(socket, listener)
@@ -240,6 +243,7 @@ class StreamFeed:
             self._wanted_changed.clear()
             wanted = self._wanted
             for part in _chunks(wanted - subscribed):
+                listener.stale(part, is_stale=False)  # the answer says so of those that are
                 await socket.send(protocol.subscribe(part))
             for part in _chunks(subscribed - wanted):
                 await socket.send(protocol.unsubscribe(part))

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +42,8 @@ class Heard:
     def link(self, link: Link, detail: str) -> None:
         if not self.links or self.links[-1] is not link:
             self.links.append(link)
+
+    def stale(self, symbols: Iterable[str], *, is_stale: bool) -> None: ...
 
     def notice(self, kind: str, code: str, message: str) -> None: ...
 

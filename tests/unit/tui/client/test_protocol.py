@@ -14,6 +14,7 @@ from tui.client.protocol import (
     AfterClose,
     Notice,
     PeerProtocolError,
+    Staleness,
     UserSequence,
     after_close,
     decode,
@@ -92,6 +93,7 @@ def test_what_is_neither_price_nor_account_is_a_notice() -> None:
         Notice("error", "unknown_symbol", "NOPE")
     ]
     assert decode('{"type":"heartbeat"}') == [Notice("heartbeat")]
+    assert decode('{"type":"stale","symbols":["TCS"],"stale":true}') == [Staleness(["TCS"], True)]
 
 
 @pytest.mark.parametrize(
