@@ -97,7 +97,8 @@ class FundsBar(Static):
             fields.append(("Holdings", formats.rupees(sums.value)))
         is_live = is_live and board.is_live(account.priced_symbols)
         gain = _MARKUP[tone(sums.day_gain) if is_live else "faint"]
-        fields.append(("Day P&L", f"[{gain}]{formats.signed_rupees(sums.day_gain)}[/]"))
+        name = "Day P&L" if self.size.width >= 100 else "Day"
+        fields.append((name, f"[{gain}]{formats.signed_rupees(sums.day_gain)}[/]"))
         if funds.borrowed:
             fields.append(("Borrowed", f"[$error]{formats.rupees(funds.borrowed)}[/]"))
         space = "    " if self.size.width >= 100 else "  "

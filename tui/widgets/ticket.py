@@ -47,6 +47,8 @@ NUMBERS = (
 UNITS = {"legs": "2 to 50", "minutes": "minutes", "interval_minutes": "minutes",
          "participation_percent": "of market"}  # fmt: skip
 """What stands beside a field while nothing is wrong with it."""
+STALE = "◐ "
+"""Stands before a price that is not the market's now, as in the connection light."""
 BELOW = "↓"
 """Stands beside a field whose fault is said under the fields."""
 
@@ -271,7 +273,7 @@ class Ticket(Vertical):
     def _usual_hint(self, name: str, draft: Draft) -> str:
         """What stands beside a field that has nothing wrong."""
         if name == "symbol" and self._ltp is not None:
-            return f"{formats.amount(self._ltp)}{' stale' if self._is_stale else ''}"
+            return f"{STALE if self._is_stale else ''}{formats.amount(self._ltp)}"
         if name == "price" and draft.type in MARKET_TYPES and self._previewed is not None:
             worst = self._previewed[1].price
             bound = "at most" if draft.side == "BUY" else "at least"
