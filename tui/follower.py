@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from textual.message import Message
 
-from tui.client.broker import Broker, Link
+from outcry_client.protocol import Notice
+from outcry_client.reconnecting import Link
+from tui.client.broker import Broker
 from tui.client.models import PrivateEvent, Quote
 from tui.messages import (
     AccountChanged,
@@ -45,25 +47,35 @@ class Follower:
         latest, self._latest = self._latest, {}
         return list(latest.values())
 
-    def stale(self, symbols: Iterable[str], *, is_stale: bool) -> None:
-        before, named = self.stale_symbols, frozenset(symbols)
-        self.stale_symbols = before | named if is_stale else before - named
-        if self.stale_symbols != before:
+    def watching(self, symbols: Iterable[str]) -> None:
+        """Of others nothing is told any more; who watches one anew is told at once if it is
+        stale."""
+        self._take_stale(self.stale_symbols & frozenset(symbols))
+
+    def _take_stale(self, symbols: frozenset[str]) -> None:
+        if symbols != self.stale_symbols:
+            self.stale_symbols = symbols
             self._post(QuotesChanged())
 
     def account(self, events: Sequence[PrivateEvent]) -> None:
         self._post(AccountChanged(list(events)))
 
     def link(self, link: Link, detail: str) -> None:
+        if link is Link.RECONNECTING:
+            self.watching([])
         if (link, detail) != self._told:
             self._told = (link, detail)
             self._post(LinkChanged(link, detail))
 
-    def notice(self, kind: str, code: str, message: str) -> None:
-        if kind == "market":
+    def notice(self, notice: Notice) -> None:
+        if notice.kind == "market":
             self.market_news.set()
-        elif kind == "error":
-            self._post(BrokerNotice(kind, code, message))
+        elif notice.kind == "stale":
+            named = frozenset(notice.fields["symbols"])
+            known = self.stale_symbols
+            self._take_stale(known | named if notice.fields["stale"] else known - named)
+        elif notice.kind == "error":
+            self._post(BrokerNotice(notice.kind, notice.code, notice.message))
 
     async def reload(self) -> int:
         account = await self.load()

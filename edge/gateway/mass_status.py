@@ -5,7 +5,8 @@ venue that we don't know are not found there.
 A look asks for the venue's open orders of a session, waits until the ledger has applied all that
 the venue told before its answer, and compares. What a second look finds at the same version of the
 ledger's order was not on its way in between: it is asked about by itself (35=H), so that the ledger
-can judge the answer, and noted when a third look finds it still.
+can judge the answer, and noted when a third look finds it still. What the venue has lost is asked
+about each time it is noted: once its day is over, the answer ends it.
 
 What is noted as open at the venue and is no working order of ours is cancelled there, each time it
 is noted: whatever it traded, no hold would cover it.
@@ -210,6 +211,9 @@ class MassStatus:
         self._cancel(session, [f for f in sure if is_unowned(f, ours)], look.told)
         following = None
         if sure:  # look from time to time whether they are gone
+            # Once its day is over, that the venue doesn't know an order ends it in the ledger.
+            lost = [f for f in sure if f.difference.kind == "LOST_ORDER"]
+            self._ask_about(session, lost, ours, look.told)
             following = look.again(self._monotonic() + REVIEW_SECONDS, found)
             following.count = 0
         self._put(session, look, following)

@@ -144,7 +144,8 @@ class ReportsOut:
         if translate.is_unknown_order(fields):
             if fields.get(43) == "Y":
                 return lambda: None  # told before: what was unknown then may have been sent since
-            if self._sweep.is_over(tag := fields.get(11, "")):
+            tag = fields.get(11, "")
+            if not self._sweep.sends_again(tag):
                 return None
             return lambda: self._sweep.answer_unknown(tag)
         if translate.says_nothing_new(fields):

@@ -60,12 +60,12 @@ class Sweep:
             logger(__name__).warning("sent again", client_order_id=tag)
             self._outbound.send_command(asked[1], possibly_sent=True)
 
-    def is_over(self, tag: str) -> bool:
-        """Whether the question was about a new order of an earlier day: then its answer is the
-        ledger's."""
+    def sends_again(self, tag: str) -> bool:
+        """Whether that the venue doesn't know this ClOrdID is the sweep's to act on: it asked, and
+        not about a new order of an earlier day. Any other such answer is the ledger's to judge."""
         with self._lock:
             asked = self._asked.get(tag)
-        return asked is not None and self._outbound.is_over(asked[1])
+        return asked is not None and not self._outbound.is_over(asked[1])
 
     def _due(self, stale: list[StaleOrder]) -> list[OrderCommand]:
         now = self._monotonic()

@@ -38,12 +38,14 @@ _SIDES_BACK: Final[dict[str, Literal["BUY", "SELL"]]] = {"1": "BUY", "2": "SELL"
 _TYPES: Final = {"MARKET": "1", "LIMIT": "2"}
 _VALIDITIES: Final = {"DAY": "0", "IOC": "3"}
 
-#: ExecType(150) that the ledger judges. The pending ones (6, E) tell it nothing, nor does a
+#: ExecType(150) that the ledger judges. The pending ones (6, A, E) tell it nothing, nor does a
 #: restatement (D): the venue's auctions turn a market order that is left over into a limit order.
+#: Done for the day (3) is followed by its ending; stopped (7), suspended (9) and calculated (B)
+#: change nothing that we keep for an order.
 _EXEC_TYPES: Final = frozenset("0458CFGHI")
 _TRADES: Final = frozenset("FG")
 _AMENDMENTS: Final = frozenset("GH")
-_UNJUDGED: Final = frozenset("6ED")
+_UNJUDGED: Final = frozenset("3679ABDE")
 #: Request numbers from here on are of cancels that the gateway itself asks for: no client's order
 #: is changed that often, and all of them fit in 31 bits.
 UNOWNED_REQUEST: Final = 1_000_000_000

@@ -8,11 +8,12 @@ whose values the database refuses, is parked with an error in the log, so that i
 
 import base64
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from functions.shared.bookkeeping.applying import (
+    REFUSED_CLASSES,
     Applied,
     apply_execution,
     park_execution,
@@ -28,10 +29,6 @@ from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
 from functions.shared.stores.wake import wake_relay
 from functions.shared.wire.executions import ExecutionReport, decode_execution
-
-#: SQLSTATE classes that are about a report's own values: data exception, integrity constraint
-#: violation. Every other unexpected code is about the database, and would meet the next report too.
-_REFUSED_CLASSES: Final = ("22", "23")
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -97,8 +94,19 @@ def _apply(stores: Stores, record: dict[str, Any], ended: dict[int, list[int]]) 
             order_id=str(report.order_id),
             exec_id=report.exec_id,
         )
+    elif applied.why is not None:
+        logger().warning(
+            "fills missing",
+            why=applied.why,
+            session=report.session,
+            position=report.position,
+            order_id=str(report.order_id),
+            exec_id=report.exec_id,
+            counted=report.cumulative_quantity,
+        )
     shard = stores.shards.home_of(slot_of_order(report.order_id))
-    if applied.outcome == "APPLIED" and report.leaves_quantity == 0:
+    # Also of one that was applied before: whoever did it may have died before its plan went on.
+    if applied.outcome in {"APPLIED", "DUPLICATE"} and report.leaves_quantity == 0:
         ended.setdefault(shard, []).append(report.order_id)
     return shard
 
@@ -111,7 +119,7 @@ def _apply_or_park(stores: Stores, report: ExecutionReport, now: datetime) -> Ap
         today = market_status(now, hours).trade_date
         return apply_execution(stores.shards, report, settles_on, today, now)
     except InvariantViolated as error:
-        if not error.sqlstate.startswith(_REFUSED_CLASSES):
+        if not error.sqlstate.startswith(REFUSED_CLASSES):
             raise
         logger().error(
             "execution refused by the database",

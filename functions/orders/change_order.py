@@ -9,20 +9,21 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from functions.orders.place_order import refusal
-from functions.shared.bookkeeping import changing, reading
-from functions.shared.bookkeeping.checking import load_facts
+from functions.shared.bookkeeping import changing, planning, reading
+from functions.shared.bookkeeping.checking import PublicFacts, load_facts
 from functions.shared.clock import from_micros, trade_date
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, Refused, Retryable
-from functions.shared.domain.legs import LegName
-from functions.shared.domain.linked_exits import target_rules
+from functions.shared.domain.legs import ExitPrices, LegName
+from functions.shared.domain.linked_exits import beyond_rules, moved_entry_rules
 from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status, Validity
 from functions.shared.domain.plans import SLICE_PREFIX
-from functions.shared.domain.pretrade import OrderIntent
+from functions.shared.domain.pretrade import OrderIntent, Rule
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.stores.wake import wake_relay
 from functions.shared.wire.events import OrderFacts, render_order
+from functions.shared.wire.plans import render_plan_in_full
 
 
 def cancel_order(
@@ -96,11 +97,7 @@ def _ask(
             Side(order.side), OrderType.LIMIT, asked.quantity or order.quantity,
             asked.price or limit_price, order.disclosed_quantity,
         )  # fmt: skip
-    verdict = facts.judge(intent, Product(order.product))
-    if waits and order.leg == LegName.TARGET:
-        market = facts.market(facts.last_known())
-        passed = target_rules(intent.side, intent.price or 0, market)
-        verdict = replace(verdict, rules=(*verdict.rules, *passed))
+    judgement = facts.judge(intent, Product(order.product))
     return changing.request_modify(
         stores.shards,
         user_id,
@@ -111,9 +108,23 @@ def _ask(
         facts.now,
         asked,
         intent.quantity,
-        verdict,
+        replace(judgement, rules=(*judgement.rules, *_exit_rules(order, asked, facts))),
         trigger_price,
     )
+
+
+def _exit_rules(order: OrderFacts, asked: changing.Asked, facts: PublicFacts) -> list[Rule]:
+    """What a new price means for an entry's exits, or for the target that it moves."""
+    side, last = Side(order.side), facts.last_known()
+    if asked.price is None:
+        return []
+    if order.leg == LegName.TARGET and order.status == Status.TRIGGER_PENDING:
+        return beyond_rules(side, asked.price, last, facts.instrument)
+    if order.exits is None:
+        return []
+    trigger = {leg.leg: leg.trigger_price for leg in order.exits}
+    exits = ExitPrices(trigger[LegName.STOP], None, trigger[LegName.TARGET])
+    return moved_entry_rules(side, asked.price, last, exits, facts.instrument)
 
 
 def _require_changeable(order: OrderFacts, asked: changing.Asked) -> None:
@@ -143,13 +154,13 @@ def _require_changeable(order: OrderFacts, asked: changing.Asked) -> None:
 def cancel_all(
     stores: Stores, user_id: int, request_id: str, symbol: str | None, side: Side | None
 ) -> Response[str]:
-    """202 with the working orders, of that symbol and side if given, that are now being cancelled;
-    asked again by the same id, with the same orders. Plans end with them. Raises Refused 404
+    """202 with the working orders and the plans, of that symbol and side if given, that are now
+    being cancelled; asked again by the same id, with the same ones. Raises Refused 404
     UNKNOWN_SYMBOL."""
     instrument = None if symbol is None else stores.instruments.get(symbol)
     if symbol is not None and instrument is None:
         raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed", symbol=symbol[:40])
-    orders = changing.request_cancel_all(
+    orders, numbers = changing.request_cancel_all(
         stores.shards,
         user_id,
         request_id,
@@ -160,7 +171,9 @@ def cancel_all(
     )
     _wake(stores, user_id)
     items = [render_order(order) for order in orders]
-    return respond({"items": items, "next": None}, HTTPStatus.ACCEPTED)
+    found = [planning.view(stores.shards, user_id, number) for number in numbers]
+    plans = [render_plan_in_full(plan.facts, plan.slices) for plan in found]
+    return respond({"items": items, "plans": plans, "next": None}, HTTPStatus.ACCEPTED)
 
 
 def _today(stores: Stores) -> date:

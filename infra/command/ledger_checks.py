@@ -177,14 +177,16 @@ FROM {home("job_entry")} j FULL JOIN (SELECT t.user_id, t.seq, t.kind,
     coalesce(b.body #>> '{{depository,symbol}}', b.body #>> '{{dividend,symbol}}',
       o.client_order_id, '') AS instrument
   FROM {EVENT} t CROSS JOIN LATERAL (SELECT t.body::jsonb AS body) b
-  LEFT JOIN {ORDERS} o ON t.kind IN ('SQUARE_OFF_CHARGED', 'EXIT_UNFILLED') AND o.order_id = t.ref
-  WHERE t.kind IN ('DP_CHARGED', 'SQUARE_OFF_CHARGED', 'INTEREST_CHARGED', 'DIVIDEND_PAID',
-    'EXIT_UNFILLED')) e
+  LEFT JOIN {ORDERS} o ON t.kind IN ('SQUARE_OFF_CHARGED', 'SQUARE_OFF_REFUNDED', 'EXIT_UNFILLED')
+    AND o.order_id = t.ref
+  WHERE t.kind IN ('DP_CHARGED', 'SQUARE_OFF_CHARGED', 'SQUARE_OFF_REFUNDED', 'INTEREST_CHARGED',
+    'DIVIDEND_PAID', 'EXIT_UNFILLED')) e
   USING (user_id, seq)
 WHERE (e.kind, e.day, e.instrument) IS DISTINCT FROM (CASE j.job WHEN 'DEPOSITORY' THEN 'DP_CHARGED'
   WHEN 'SQUARE_OFF' THEN 'SQUARE_OFF_CHARGED' WHEN 'INTEREST' THEN 'INTEREST_CHARGED'
   WHEN 'DIVIDEND' THEN 'DIVIDEND_PAID'
-  WHEN 'EXIT_ALERT' THEN 'EXIT_UNFILLED' END, j.day, j.instrument)
+  WHEN 'SQUARE_OFF_REFUND' THEN 'SQUARE_OFF_REFUNDED'
+  WHEN 'EXIT_ALERT' THEN 'EXIT_UNFILLED' END, j.day, split_part(j.instrument, ':', 1))
 ORDER BY user_id, seq
 """,
 )
@@ -199,7 +201,21 @@ FROM ledger.parked_execution ORDER BY at, session, position
 """,
 )
 
+# An ending waits for fills only while its order works, and has fewer than the ending counts.
+_EARLY_ENDINGS = Check(
+    "early endings",
+    "SELECT count(*) FROM ledger.early_ending",
+    f"""
+SELECT format('order %s of user %s: %s, with %s filled, and its ending still waits for %s',
+  x.order_id, x.user_id, coalesce(o.status, 'is lost'), o.filled_quantity, x.cumulative)
+FROM ledger.early_ending x LEFT JOIN {ORDERS} o USING (user_id, order_id)
+WHERE (o.status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED') AND o.filled_quantity < x.cumulative)
+  IS NOT TRUE ORDER BY x.order_id
+""",
+)
+
 LEDGER_CHECKS: Final = (
     _FILL_HAS_EXECUTION, _EXECUTION_HAS_FILL, _REPORTS, _EXECUTION_MONEY, _CLASSES, _LOANS,
     _INTEREST, _DIVIDENDS, _JOBS, _PARKED,
+    _EARLY_ENDINGS,
 )  # fmt: skip

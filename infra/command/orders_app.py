@@ -40,6 +40,10 @@ FROM ledger.orders WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')
   AND touched_at < clock_timestamp() - interval '1 minute' AND {_AT_HOME}
 ORDER BY touched_at LIMIT {LISTED_MOST}
 """
+_EARLY: Final = f"""
+SELECT order_id, user_id, cumulative, at FROM ledger.early_ending WHERE {_AT_HOME}
+ORDER BY at, order_id LIMIT {LISTED_MOST}
+"""
 _PARKED: Final = f"""
 SELECT session, position, user_id, order_id, why, at FROM ledger.parked_execution
 ORDER BY at, session, position LIMIT {LISTED_MOST}
@@ -66,7 +70,8 @@ _PARKED_ADVICE: Final[Mapping[str, str]] = {
 _PARKED_OTHERWISE: Final = "hold the report against the order's history and the exchange's word"
 #: What to do about a difference that the gateway noted, by its kind.
 _ADVICE: Final[Mapping[str, str]] = {
-    "LOST_ORDER": "the exchange no longer has it: cancel it, or ask the exchange what became of it",
+    "LOST_ORDER": "the exchange no longer has it: ask what became of it; once its day is over, the"
+    " gateway's next question or a cancel ends it",
     "UNKNOWN_ORDER": "the exchange has an order that is not ours to have open: have it cancelled",
     "UNEQUAL_ORDER": "the two have it otherwise: a report is missing; ask the exchange for it",
     "MISSING_FILL": "the drop copy tells it; it is being booked",
@@ -107,6 +112,7 @@ def replay(*names: str) -> int:
     Args:
         names: as `orders lost` names them; none for all
     """
+    from functions.shared.clock import open_clock
     from infra.command import parked, put_aside
     from infra.local.plan import EXECUTION_PARTITIONS
 
@@ -117,12 +123,13 @@ def replay(*names: str) -> int:
     put_aside.hand_on(
         urls[0], streams, [item for item in aside if item.name not in unread], EXECUTION_PARTITIONS
     )
-    handed_on = parked.hand_on_again(streams, stuck, EXECUTION_PARTITIONS)
-    unread |= {item.name: item.why for item in stuck if item not in handed_on}
+    clock = open_clock(f"file://{home().clock}")
+    judged = parked.judge_again(stuck, clock.hours, clock.now())
+    unread |= {item.name: item.why for item in stuck if item not in judged}
     both: list[PutAside | Parked] = [*aside, *stuck]
     for item in both:
         why = unread.get(item.name)
-        print(f"{item.name} " + (f"stays: {why}" if why else "was handed to the ledger"))
+        print(f"{item.name} " + (f"stays: {why}" if why else "the ledger has it"))
     return CHECK_FAILED if unread else DONE
 
 
@@ -198,6 +205,7 @@ def read_lost(postgres_owner_urls: Sequence[str]) -> Iterator[Line]:
         connection = connect(url)
         try:
             unanswered, parked = connection.run(_UNANSWERED), connection.run(_PARKED)
+            early = connection.run(_EARLY)
             differences: list[list[Any]] = [] if number else connection.run(_DIFFERENCES)
         finally:
             connection.close()
@@ -206,6 +214,13 @@ def read_lost(postgres_owner_urls: Sequence[str]) -> Iterator[Line]:
                 f"unanswered  order {order_id} of user {user_id}, {symbol}: {what} since {since}",
                 "the gateway asks every 5 s while the session is on: see `outcry status` and"
                 " `outcry logs gateway`",
+            )
+        for order_id, user_id, counted, at in early:
+            yield Line(
+                f"ended early  order {order_id} of user {user_id}: the exchange ended it with"
+                f" {counted} filled, {at}",
+                "it ends when those fills are booked; look for them among what was put aside, and"
+                " ask the exchange for them",
             )
         for session, position, user_id, order_id, why, at in parked:
             advice = _PARKED_ADVICE.get(why.partition(" ")[0], _PARKED_OTHERWISE)

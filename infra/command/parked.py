@@ -1,27 +1,24 @@
-"""Reports that the ledger could not book: handing them to it again, or ending one.
+"""Reports that the ledger could not book: having it judge them again, or ending one.
 
-Invariant: a report is parked, in the stream to the ledger, or settled with a note, at every moment.
-It is taken out of the ledger in a transaction that holds its account, for which the ledger waits,
-and that commits once the stream has it: whoever is killed in between leaves it parked, and the
-ledger, which finds it parked, does nothing about the second one. Without an account nothing waits:
+Invariant: a report is parked, booked, or settled with a note, at every moment. It is taken out and
+judged in one transaction that holds its account, for which the ledger waits: nothing that came
+after it is booked before it, and no order is judged between the two. What still can't be booked
+keeps its place, and so does all that is behind it. Without an account there is nothing to judge:
 such a report stays, and only a person can end it.
 """
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 import pg8000.native
 
-from functions.shared.domain.ids import partition_of_user, slot_of_order
-from functions.shared.stores.streams import Record, Streams, open_streams
-from functions.shared.wire.executions import (
-    ExecutionReport,
-    encode_execution,
-    executions_stream,
-)
+from functions.shared.bookkeeping.applying import APPLY, REFUSED_CLASSES, arguments
+from functions.shared.domain.calendar import market_status, settlement_date
+from functions.shared.wire.executions import ExecutionReport
 from infra.local.postgres import connect
 
 _READ: Final = """
@@ -31,6 +28,12 @@ ORDER BY user_id, at, session, position
 _HOLD: Final = "SELECT user_id FROM ledger.account WHERE user_id = :user_id FOR NO KEY UPDATE"
 _TAKE_OUT: Final = """
 DELETE FROM ledger.parked_execution WHERE session = :session AND position = :position
+RETURNING session, position, user_id, order_id, why, report, at
+"""
+_COLUMNS: Final = ("session", "position", "user_id", "order_id", "why", "report", "at")
+_PUT_BACK: Final = """
+INSERT INTO ledger.parked_execution (session, position, user_id, order_id, why, report, at)
+VALUES (:session, :position, :user_id, :order_id, :why, :report, :at)
 """
 _SETTLE: Final = """
 INSERT INTO venue.settled_report (session, position, raw, trade_date, exec_id, note)
@@ -68,25 +71,34 @@ def read_parked(postgres_owner_urls: Sequence[str]) -> list[Parked]:
     return [Parked(url, *row) for url in postgres_owner_urls for row in _run(url, _READ)]
 
 
-def hand_on_again(streams_url: str, items: Sequence[Parked], partitions: int) -> list[Parked]:
-    """Has the ledger judge these anew, each user's in their order, and returns them; without those
-    of no account. One that still can't be booked is parked again. Raises pg8000's errors and
-    Retryable."""
-    streams = open_streams(streams_url)
+def judge_again(
+    items: Sequence[Parked], hours: Literal["nse", "always-open"], now: datetime
+) -> list[Parked]:
+    """Has the ledger judge these anew, each user's in their order up to the first that still can't
+    be booked, and returns those that are done with. `now`: the business time. Raises pg8000's
+    errors but for what the database refuses in a report, which stays."""
+    today = market_status(now, hours).trade_date
     readable = [item for item in items if item.told is not None]
-    handed_on: list[Parked] = []
-    try:
-        for (url, user_id), parked in groupby(readable, lambda item: (item.url, item.user_id)):
-            with _transaction(url) as ledger:
-                if not ledger.run(_HOLD, user_id=user_id):
-                    continue
-                for item in parked:
-                    ledger.run(_TAKE_OUT, session=item.session, position=item.position)
-                    _append(streams, item, partitions)
-                    handed_on.append(item)
-    finally:
-        streams.close()
-    return handed_on
+    done: list[Parked] = []
+    for (url, user_id), parked in groupby(readable, lambda item: (item.url, item.user_id)):
+        with _transaction(url) as ledger:
+            if not ledger.run(_HOLD, user_id=user_id):
+                continue
+            standing = list(parked)
+            rows = [
+                row
+                for item in standing
+                for row in ledger.run(_TAKE_OUT, session=item.session, position=item.position)
+            ]
+            booked = 0
+            while booked < len(standing) and _is_booked(
+                ledger, standing[booked], hours, today, now
+            ):
+                booked += 1
+            for row in rows[booked:]:
+                ledger.run(_PUT_BACK, **dict(zip(_COLUMNS, row, strict=True)))
+            done += standing[:booked]
+    return done
 
 
 def settle(control_url: str, item: Parked, note: str) -> None:
@@ -105,14 +117,28 @@ def settle(control_url: str, item: Parked, note: str) -> None:
     _run(item.url, _TAKE_OUT, session=item.session, position=item.position)
 
 
-def _append(streams: Streams, item: Parked, partitions: int) -> None:
+def _is_booked(
+    ledger: pg8000.native.Connection,
+    item: Parked,
+    hours: Literal["nse", "always-open"],
+    today: date,
+    now: datetime,
+) -> bool:
+    """Whether the ledger is done with it; when not, nothing of it was written."""
     report = item.told
-    if report is not None:
-        user = report.user_id or slot_of_order(report.order_id)
-        streams.append(
-            executions_stream(partition_of_user(user, partitions)),
-            [Record(str(report.user_id), encode_execution(report))],
-        )
+    if report is None:
+        return False
+    settles_on = settlement_date(date.fromisoformat(report.trade_date), hours)
+    ledger.run("SAVEPOINT before_it")
+    try:
+        ((outcome, *_),) = ledger.run(APPLY, **arguments(report, settles_on, today, now))
+    except pg8000.native.DatabaseError as error:
+        if not error.args[0].get("C", "").startswith(REFUSED_CLASSES):
+            raise
+        outcome = "PARKED"
+    if outcome == "PARKED":
+        ledger.run("ROLLBACK TO SAVEPOINT before_it")
+    return bool(outcome != "PARKED")
 
 
 @contextlib.contextmanager

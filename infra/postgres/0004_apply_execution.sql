@@ -55,6 +55,10 @@ BEGIN
   o.status := p_next;
   o.updated_at := p_now;
   o.version := o.version + 1;
+  IF p_next = 'FILLED' AND o.reason_code IN ('TRADE_BUSTED', 'TRADE_CORRECTED') THEN
+    o.reason_code := NULL;  -- of a trade that another has made good
+    o.reason := NULL;
+  END IF;
   IF NOT ledger.is_working(p_next) THEN RETURN ledger.without_change(o); END IF;
   RETURN o;
 END $$;
@@ -123,7 +127,8 @@ BEGIN
   UPDATE ledger.orders x SET filled_quantity = o.filled_quantity, traded_value = o.traded_value,
     charges = o.charges, status = o.status, pending_change = o.pending_change,
     pending_quantity = o.pending_quantity, pending_price = o.pending_price,
-    pending_reserved = o.pending_reserved, updated_at = o.updated_at, version = o.version,
+    pending_reserved = o.pending_reserved, reason_code = o.reason_code, reason = o.reason,
+    updated_at = o.updated_at, version = o.version,
     venue_order_id = o.venue_order_id, touched_at = clock_timestamp() WHERE x.order_id = o.order_id;
   RETURN v_seq;
 END $$;
@@ -199,42 +204,6 @@ CREATE FUNCTION ledger.cancel_of(o ledger.orders) RETURNS text LANGUAGE sql IMMU
     ELSE 'VENUE_CANCELLED' END
 $$;
 
--- The happening a report claims, or NULL when it says nothing new.
-CREATE FUNCTION ledger.happening_of(o ledger.orders, p_exec_type text, p_ord_status text,
-    p_quantity bigint, p_cumulative bigint, p_request integer, p_reject_code integer, p_today date)
-RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE
-    WHEN p_exec_type = 'F' AND p_quantity >= o.quantity - o.filled_quantity THEN 'FULLY_FILLED'
-    WHEN p_exec_type = 'F' THEN 'PARTLY_FILLED'
-    -- A refused change may have named the venue's number before; an ending told twice is nothing new.
-    WHEN p_exec_type = '0' THEN CASE WHEN 'PENDING' = o.status OR o.venue_order_id IS NULL
-      THEN 'ACKNOWLEDGED' END
-    WHEN p_exec_type = '4' THEN CASE WHEN o.status <> 'CANCELLED' THEN ledger.cancel_of(o) END
-    WHEN p_exec_type = 'C' THEN CASE WHEN o.status <> 'EXPIRED' THEN 'EXPIRED' END
-    -- 103=6: the venue has this ClOrdID already. It refuses the copy; the order itself lives on.
-    WHEN p_exec_type = '8' THEN CASE WHEN o.status <> 'REJECTED'
-      AND p_reject_code IS DISTINCT FROM 6 THEN 'REJECTED' END
-    WHEN p_exec_type = '5' THEN CASE WHEN o.pending_change = 'MODIFY' AND o.request = p_request
-      THEN CASE WHEN o.pending_quantity <= o.filled_quantity THEN 'REPLACED_DOWN'
-                ELSE 'REPLACED' END END
-    -- 102=1: the venue has no such order. The cancel followed the order on its session, so an order
-    -- that the venue never spoke of did not arrive, and won't: what sends it again looks for its cancel.
-    WHEN p_exec_type = '9' THEN CASE WHEN o.request <> p_request THEN NULL
-      WHEN o.pending_change = 'CANCEL' AND p_reject_code = 1 AND o.status = 'PENDING'
-        AND o.venue_order_id IS NULL THEN 'CANCELLED'
-      WHEN o.pending_change IS NOT NULL THEN 'CHANGE_REFUSED' END
-    -- An answer to our question: it may tell of an ending, never of fills we have yet to be told of.
-    WHEN p_exec_type = 'I' AND ledger.is_working(o.status) AND p_cumulative = o.filled_quantity THEN
-      CASE WHEN p_ord_status = '0' AND o.status = 'PENDING' THEN 'ACKNOWLEDGED'
-        WHEN p_ord_status = '4' THEN ledger.cancel_of(o)
-        WHEN p_ord_status = 'C' THEN 'EXPIRED'
-        WHEN p_ord_status = '8' AND p_reject_code IS DISTINCT FROM 5 THEN 'REJECTED'
-        -- 103=5: it has no such order. Until the day is over that may still be on its way.
-        WHEN p_ord_status = '8' AND p_request = 0 AND o.status = 'PENDING' AND o.trade_date < p_today
-          AND o.pending_change IS NULL AND o.venue_order_id IS NULL THEN 'EXPIRED' END
-  END
-$$;
-
 -- Why a report can't be taken at its word, or NULL: what is wrong with it before the order's life
 -- is looked at. What is wrong with a correction or a bust, ledger.amendment_fault says.
 CREATE FUNCTION ledger.fault_of(o ledger.orders, p_exec_type text, p_quantity bigint, p_price bigint)
@@ -248,7 +217,8 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
     WHEN p_exec_type IN ('F', 'G') AND p_quantity::numeric * p_price > 10 ^ 19 THEN 'IMPOSSIBLE_PRICE' END
 $$;
 
--- Judges a report of a locked account: APPLIED (with what happened, to which state), DUPLICATE, NOTHING or PARKED.
+-- Judges a report of a locked account: APPLIED (with what happened, to which state), DUPLICATE, NOTHING,
+-- WAITING (for fills that it tells of) or PARKED.
 CREATE FUNCTION ledger.judge_execution(p_user bigint, p_order bigint, p_request integer,
     p_exec_id text, p_exec_type text, p_ord_status text, p_quantity bigint, p_price bigint,
     p_cumulative bigint, p_trade_date date, p_reject_code integer, p_exec_ref text, p_today date,
@@ -298,6 +268,11 @@ BEGIN
     verdict := 'NOTHING';
     RETURN;
   END IF;
+  IF ledger.comes_early(o, p_exec_type, p_cumulative) THEN
+    verdict := 'WAITING';
+    why := 'BEFORE_ITS_FILLS';
+    RETURN;
+  END IF;
   next := CASE happening WHEN 'CHANGE_REFUSED' THEN o.status ELSE (SELECT t.next FROM ledger.order_transition t
     WHERE t.status = o.status AND t.happening = judge_execution.happening) END;
   IF next IS NULL THEN
@@ -317,7 +292,8 @@ LANGUAGE sql STABLE AS $$
       ELSE false END)
 $$;
 
--- outcome: APPLIED, DUPLICATE, NOTHING (said nothing new) or PARKED (with why).
+-- outcome: APPLIED (why: MISSING_FILLS, where the venue counts more than we do), DUPLICATE, NOTHING
+-- (said nothing new), WAITING or PARKED (both with why).
 CREATE FUNCTION ledger.apply_execution(p_session text, p_position bigint, p_user bigint,
     p_order bigint, p_request integer, p_exec_id text, p_exec_type text, p_ord_status text,
     p_venue_order_id text, p_quantity bigint, p_price bigint, p_cumulative bigint,
@@ -343,14 +319,25 @@ BEGIN
   IF j.verdict = 'PARKED' THEN
     INSERT INTO ledger.parked_execution SELECT p_session, p_position, p_user, p_order, j.why,
       p_report, p_now WHERE NOT ledger.is_parked(p_user, p_order, p_report) ON CONFLICT DO NOTHING;
-    RETURN QUERY SELECT 'PARKED'::text, j.why::text, 0::bigint;
-    RETURN;
-  ELSIF j.verdict <> 'APPLIED' THEN
-    RETURN QUERY SELECT j.verdict::text, NULL::text, 0::bigint;
+  END IF;
+  IF j.verdict NOT IN ('APPLIED', 'WAITING') THEN
+    RETURN QUERY SELECT j.verdict::text, CASE j.verdict WHEN 'PARKED' THEN j.why::text END, 0::bigint;
     RETURN;
   END IF;
   o := j.o;
   o.venue_order_id := coalesce(o.venue_order_id, nullif(p_venue_order_id, 'NONE'));
+  IF ledger.was_replaced(o, p_exec_type, p_ord_status, p_quantity, p_request) THEN
+    PERFORM ledger.replace_first(a, o, p_today, p_now);
+    RETURN QUERY SELECT * FROM ledger.apply_execution(p_session, p_position, p_user, p_order, p_request,
+      p_exec_id, p_exec_type, p_ord_status, p_venue_order_id, p_quantity, p_price, p_cumulative, p_trade_date,
+      p_settles_on, p_transacted, p_reject_code, p_code, p_text, p_report, p_today, p_now, p_exec_ref);
+    RETURN;
+  ELSIF j.verdict = 'WAITING' THEN
+    INSERT INTO ledger.early_ending VALUES (p_order, p_user, p_session, p_position, p_request, p_exec_id,
+      p_exec_type, p_ord_status, p_venue_order_id, p_cumulative, p_trade_date, p_settles_on,
+      p_transacted, p_code, p_text, p_report, p_now) ON CONFLICT DO NOTHING;
+    RETURN QUERY SELECT 'WAITING'::text, j.why::text, 0::bigint; RETURN;
+  END IF;
   IF p_exec_type = 'F' THEN
     v_seq := ledger.book_fill(a, o, p_exec_id, p_quantity, p_price, p_trade_date, p_settles_on,
       j.next, p_transacted, p_today, p_now, 'F');
@@ -358,7 +345,9 @@ BEGIN
     v_seq := ledger.book_amendment(a, o, p_exec_type, p_exec_id, p_exec_ref, p_quantity, p_price,
       p_trade_date, p_settles_on, j.next, p_text, p_transacted, p_today, p_now);
   ELSE
-    v_seq := ledger.book_change(a, o, j.happening, j.next, p_request, p_code, p_text,
+    v_seq := ledger.book_change(a, o, j.happening, j.next, p_request,
+      CASE WHEN p_code = 'NEVER_AT_VENUE' AND o.venue_order_id IS NOT NULL THEN 'LOST_AT_VENUE'
+        ELSE p_code END, p_text,
       CASE WHEN p_exec_type IN ('I', '9') THEN '' ELSE ',"execution":' || json_build_object(
         'exec_id', p_exec_id, 'exec_type', p_exec_type, 'trade_date', p_trade_date,
         'settles_on', p_settles_on, 'at', ledger.micros(p_transacted))::text END, p_now);
@@ -367,11 +356,13 @@ BEGIN
         0, 0, 0, 0, p_settles_on, v_seq, p_transacted);
     END IF;
   END IF;
-  IF o.leg IS NOT NULL OR o.exits IS NOT NULL THEN
-    PERFORM ledger.follow_exits(j.o, p_today, p_now);
-  END IF;
+  IF p_exec_type IN ('G', 'H') THEN PERFORM ledger.reopen_plan(p_user, p_order, p_now); END IF;
+  IF o.leg IS NOT NULL OR o.exits IS NOT NULL THEN PERFORM ledger.follow_exits(j.o, p_today, p_now); END IF;
+  IF p_exec_type IN ('F', 'G', 'H') THEN PERFORM ledger.fit_exits(o, p_today, p_now); END IF;
   IF p_exec_type IN ('F', 'G') THEN PERFORM ledger.tell_overfill(p_user, p_order, p_now); END IF;
-  RETURN QUERY SELECT 'APPLIED'::text, NULL::text, v_seq;
+  PERFORM ledger.end_as_told(p_order, p_today, p_now);
+  RETURN QUERY SELECT 'APPLIED'::text, CASE WHEN p_exec_type = 'F' AND p_cumulative >
+    o.filled_quantity + p_quantity THEN 'MISSING_FILLS' END, v_seq;
 END $$;
 
 -- A report that apply_execution could not work through: its own transaction is undone, and this keeps
@@ -390,8 +381,7 @@ BEGIN
     p_now) ON CONFLICT DO NOTHING;
 END $$;
 
--- A record of the stream that can't even be read, kept for a person. It tells no session position:
--- the gateway hands on only what it has read back itself, and so no checkpoint waits for this one.
+-- A record of the stream that can't even be read, kept for a person. No session's checkpoint waits for it.
 CREATE FUNCTION ledger.park_unreadable(p_session text, p_position bigint, p_report text, p_now timestamptz)
 RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   INSERT INTO ledger.parked_execution VALUES (p_session, p_position, 0, 0, 'UNREADABLE', p_report, p_now)

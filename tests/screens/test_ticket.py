@@ -3,6 +3,7 @@
 import msgspec
 from textual.widgets import Input
 
+from outcry_client.protocol import Notice, notice
 from tests.screens.conftest import Desk, is_live, settle, text_of
 from tests.support.terminal import ORDERS, PREVIEW, REFUSED
 from tui.client.models import FieldError, Problem
@@ -174,10 +175,14 @@ async def test_what_would_be_refused_is_not_sent_until_the_market_takes_it(desk:
         status = desk.broker.market_status
         desk.broker.market_status = msgspec.structs.replace(status, phase="CLOSED")
         assert desk.feed.listener is not None
-        desk.feed.listener.notice("market", "", "")
+        desk.feed.listener.notice(Notice("market"))
         await settle(pilot, lambda: "₹33.94" in text_of(pilot))
 
     assert not desk.broker.placed
+
+
+def _stale(symbol: str, *, is_stale: bool) -> Notice:
+    return notice({"type": "stale", "symbols": [symbol], "stale": is_stale})
 
 
 async def test_stale_prices_and_ended_orders_say_what_they_are(desk: Desk) -> None:
@@ -185,9 +190,9 @@ async def test_stale_prices_and_ended_orders_say_what_they_are(desk: Desk) -> No
     async with desk.terminal.run_test(size=SIZE, notifications=True) as pilot:
         await settle(pilot, lambda: is_live(pilot))
         assert desk.feed.listener is not None
-        desk.feed.listener.stale(["RELIANCE"], is_stale=True)
+        desk.feed.listener.notice(_stale("RELIANCE", is_stale=True))
         await settle(pilot, lambda: "◐ stale" in text_of(pilot))
-        desk.feed.listener.stale(["RELIANCE"], is_stale=False)
+        desk.feed.listener.notice(_stale("RELIANCE", is_stale=False))
         await settle(pilot, lambda: "● live" in text_of(pilot))
         blotter = pilot.app.screen.query_one(Blotter)
         blotter.cursor_key = "1002"

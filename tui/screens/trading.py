@@ -355,7 +355,9 @@ class TradingScreen(TradingKeys):
     def _watch(self) -> None:
         """Subscribe what is on screen: watchlist, books and the ticket's symbol, once known."""
         typed = {self._ticket_symbol} & self._listing.known.keys()
-        self._feed.watch({*self._symbols, *self._account.priced_symbols, *typed})
+        watched = {*self._symbols, *self._account.priced_symbols, *typed}
+        self._feed.watch(watched)
+        self._desk.follower.watching(watched)
 
     def _learn(self) -> None:
         """Ask about the watchlist's symbols not known yet: not all that has a price can trade."""

@@ -14,7 +14,8 @@ from functions.shared.clock import from_micros
 from functions.shared.stores.postgres import Shards, SlotHome
 from functions.shared.wire.executions import ExecutionReport
 
-_APPLY = (
+#: Applies a report; its parameters are what `arguments` makes.
+APPLY: Final = (
     "SELECT outcome, why, seq FROM ledger.apply_execution(:session, :position, :user_id,"
     " :order_id, :request, :exec_id, :exec_type, :ord_status, :venue_order_id, :quantity,"
     " :price, :cumulative, :trade_date, :settles_on, :transacted_at, :reject_code, :code, :text,"
@@ -24,6 +25,10 @@ _PARK = (
     "SELECT ledger.park_execution(:session, :position, :user_id, :order_id, :why, :report, :now)"
 )
 _PARK_UNREADABLE = "SELECT ledger.park_unreadable(:session, 0, :report, :now)"
+
+#: SQLSTATE classes that are about a report's own values: data exception, integrity constraint
+#: violation. Every other unexpected code is about the database, and would meet the next report too.
+REFUSED_CLASSES: Final = ("22", "23")
 
 #: FIX tag 103 (OrdRejReason) and 102 (CxlRejReason) as stable codes for clients.
 _ORDER_REJECTS: Final = {
@@ -51,9 +56,10 @@ _CHANGE_REJECTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """`why` says what is wrong with a parked report; `seq` is the event it became, 0 for none."""
+    """`why` says what is wrong with a parked report, what one waits for, or that the venue counts
+    more fills than this account has; `seq` is the event it became, 0 for none."""
 
-    outcome: Literal["APPLIED", "DUPLICATE", "NOTHING", "PARKED"]
+    outcome: Literal["APPLIED", "DUPLICATE", "NOTHING", "WAITING", "PARKED"]
     why: str | None
     seq: int
 
@@ -63,32 +69,39 @@ def apply_execution(
 ) -> Applied:
     """Applies one report. `settles_on`: when trades of the report's trade date settle; `today`:
     the trade date it is now. Raises Retryable when the ledger can't answer: deliver it again."""
-    outcome, why, seq = _home_of(shards, report).call(
-        _APPLY,
-        session=report.session,
-        position=report.position,
-        user_id=report.user_id,
-        order_id=report.order_id,
-        request=report.request,
-        exec_id=report.exec_id,
-        exec_type=report.exec_type,
-        ord_status=report.ord_status,
-        venue_order_id=report.venue_order_id,
-        quantity=report.last_quantity,
-        price=report.last_price,
-        cumulative=report.cumulative_quantity,
-        trade_date=date.fromisoformat(report.trade_date),
-        settles_on=settles_on,
-        transacted_at=from_micros(report.transacted_at),
-        reject_code=report.reject_code,
-        code=_code_of(report),
-        text=report.text,
-        report=msgspec.json.encode(report).decode(),
-        today=today,
-        now=now,
-        exec_ref=report.exec_ref,
-    )[0]
-    return Applied(outcome, why, seq)
+    return Applied(
+        *_home_of(shards, report).call(APPLY, **arguments(report, settles_on, today, now))[0]
+    )
+
+
+def arguments(
+    report: ExecutionReport, settles_on: date, today: date, now: datetime
+) -> dict[str, object]:
+    """The parameters of APPLY."""
+    return {
+        "session": report.session,
+        "position": report.position,
+        "user_id": report.user_id,
+        "order_id": report.order_id,
+        "request": report.request,
+        "exec_id": report.exec_id,
+        "exec_type": report.exec_type,
+        "ord_status": report.ord_status,
+        "venue_order_id": report.venue_order_id,
+        "quantity": report.last_quantity,
+        "price": report.last_price,
+        "cumulative": report.cumulative_quantity,
+        "trade_date": date.fromisoformat(report.trade_date),
+        "settles_on": settles_on,
+        "transacted_at": from_micros(report.transacted_at),
+        "reject_code": report.reject_code,
+        "code": _code_of(report),
+        "text": report.text,
+        "report": msgspec.json.encode(report).decode(),
+        "today": today,
+        "now": now,
+        "exec_ref": report.exec_ref,
+    }
 
 
 def park_execution(shards: Shards, report: ExecutionReport, why: str, now: datetime) -> Applied:

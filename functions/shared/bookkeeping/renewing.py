@@ -1,8 +1,9 @@
 """GTC orders that a session ended: what is left of them, and whether it was placed again.
 
 A session ends them as its day ends, or by a rule of the venue's own: unmatched in the closing
-auction, outside a band that moved. What the client cancelled, also where the day's end was faster
-than the exchange's answer, and what met another order of the same client, has ended for good.
+auction, outside a band that moved, refused in a halt. What the client cancelled, also where the
+day's end was faster than the exchange's answer, what met another order of the same client, and what
+the exchange lost, so that nobody knows what it traded, has ended for good.
 
 Invariant: a list says where to look; an order is continued by at most one other, because that one's
 client order id follows from it.
@@ -21,8 +22,9 @@ _LEFT = (
     "SELECT o.user_id, o.order_id, coalesce(o.parent_order_id, o.order_id), o.symbol, o.side,"
     " o.quantity - o.filled_quantity, o.price, o.disclosed_quantity, o.trade_date, o.expires_at"
     " FROM ledger.orders o WHERE o.validity = 'GTC' AND (o.status = 'EXPIRED'"
-    " OR o.status = 'CANCELLED' AND o.reason_code = 'VENUE_CANCELLED')"
-    " AND o.reason_code IS DISTINCT FROM 'CANCEL_AT_DAY_END'"
+    " OR o.status = 'CANCELLED' AND o.reason_code = 'VENUE_CANCELLED'"
+    " OR o.status = 'REJECTED' AND o.reason_code = 'VENUE_CLOSED')"
+    " AND coalesce(o.reason_code, '') NOT IN ('CANCEL_AT_DAY_END', 'LOST_AT_VENUE')"
     " AND o.filled_quantity < o.quantity AND o.expires_at > :now"
     " AND NOT EXISTS (SELECT FROM ledger.orders s WHERE s.user_id = o.user_id"
     f" AND s.client_order_id = '{RENEWAL_PREFIX}' || o.order_id)"

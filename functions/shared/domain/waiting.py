@@ -176,7 +176,8 @@ def _trigger_rules(
     low, high = band
     nearest = min(max(instrument.nearest_tick(trigger), low), high)
     rules = []
-    if status.phase is not Phase.OPEN:
+    closed = status.phase is Phase.CLOSED  # which is a rule of its own, and has no band
+    if status.phase is not Phase.OPEN and not closed:
         rules.append(
             Rule("TYPE_NOT_IN_PHASE", f"the phase {status.phase} takes no stops", intent.type,
                  Phase.OPEN)
@@ -186,7 +187,7 @@ def _trigger_rules(
             Rule("TRIGGER_OFF_TICK", "the trigger is not a multiple of the tick",
                  format_price(trigger), format_price(instrument.tick), format_price(nearest))
         )  # fmt: skip
-    if not low <= trigger <= high:
+    if not closed and not low <= trigger <= high:
         rules.append(
             Rule("TRIGGER_OUTSIDE_BAND", "the trigger is outside the day's band",
                  format_price(trigger), f"{format_price(low)} to {format_price(high)}",

@@ -355,8 +355,8 @@ def test_an_order_that_never_reached_the_venue_ends_when_its_day_is_over(
     ended = trader.order(lost)
     assert (ended.status, ended.reason_code) == ("EXPIRED", "NEVER_AT_VENUE")
     assert trader.order(intraday).status == "EXPIRED"
-    assert trader.order(known).status == "OPEN"
-    assert held(trader) == cost(10)
+    assert trader.order(known).reason_code == "LOST_AT_VENUE"
+    assert held(trader) == 0
 
 
 def test_every_report_settles_its_session_position_once(new_trader: NewTrader) -> None:

@@ -6,7 +6,7 @@ from functions.shared.wire.executions import decode_execution, executions_stream
 from infra.command import parked, put_aside
 from infra.command.orders_app import read_lost
 from infra.local.postgres import APPLICATION, OWNER
-from tests.support.ledger import LAKH, Trader
+from tests.support.ledger import LAKH, NOON, Trader, price
 from tests.support.postgres import ShardsUnderTest
 from tests.support.valkey import valkey_server
 from tests.unit.edge.gateway.test_translate import REPORT
@@ -99,32 +99,51 @@ def test_a_parked_report_is_judged_anew_or_settled_and_its_account_goes_on(
     alien = 7 << 22 | 60 << 16
     stranger.told(alien, "F", last_quantity=1, last_price=1_000_000)
     stranger.told(alien, "F", last_quantity=1, last_price=1_000_000, user_id=124)
-    with valkey_server(durable=True) as server:
-        streams = ValkeyStreams(server.url)
-        names = {item.name: item for item in parked.read_parked(owners)}
-        assert {item.why.partition(" ")[0] for item in names.values()} == {
-            "UNKNOWN_EXEC_TYPE", "BEHIND_A_PARKED_REPORT", "UNKNOWN_ORDER",
-            "UNKNOWN_ACCOUNT",
-        }  # fmt: skip
-        first = names[f"{wrong.session}/{wrong.position}"]
-        parked.settle(owners[0], first, "there is no such type; nothing traded")
-        other = next(item for item in names.values() if item.why == "UNKNOWN_ORDER")
-        parked.settle(owners[0], other, "another broker's")
-        assert other.told is not None
-        assert ("20260710", other.told.exec_id) in put_aside.read_settled(owners[0]).fills
-        told = parked.hand_on_again(server.url, parked.read_parked(owners), 4)
-        assert [item.name for item in told] == [f"{right.session}/{right.position}"]
-        (nobodys,) = parked.read_parked(owners)
-        assert nobodys.why == "UNKNOWN_ACCOUNT"
-        handed_on = [
-            decode_execution(entry.data)
-            for _, entries in streams.read(
-                [executions_stream(n) for n in range(4)], "ledger", "me", 10, 50
-            )
-            for entry in entries
-        ]
-        streams.close()
-    assert handed_on == [right]
-    assert trader.apply(right).outcome == "APPLIED"
+    names = {item.name: item for item in parked.read_parked(owners)}
+    assert {item.why.partition(" ")[0] for item in names.values()} == {
+        "UNKNOWN_EXEC_TYPE", "BEHIND_A_PARKED_REPORT", "UNKNOWN_ORDER",
+        "UNKNOWN_ACCOUNT",
+    }  # fmt: skip
+    first = names[f"{wrong.session}/{wrong.position}"]
+    parked.settle(owners[0], first, "there is no such type; nothing traded")
+    other = next(item for item in names.values() if item.why == "UNKNOWN_ORDER")
+    parked.settle(owners[0], other, "another broker's")
+    assert other.told is not None
+    assert ("20260710", other.told.exec_id) in put_aside.read_settled(owners[0]).fills
+    told = parked.judge_again(parked.read_parked(owners), "nse", NOON)
+    assert [item.name for item in told] == [f"{right.session}/{right.position}"]
+    (nobodys,) = parked.read_parked(owners)
+    assert nobodys.why == "UNKNOWN_ACCOUNT"
+    assert trader.apply(right).outcome == "DUPLICATE"
     assert trader.order(order).filled_quantity == 2
+    shards.close()
+
+
+def test_what_still_cannot_be_booked_keeps_its_place_before_what_is_behind_it(
+    databases: ShardsUnderTest,
+) -> None:
+    """Judged again, parked reports are booked before whatever came since."""
+    owners = databases.urls(OWNER)
+    shards = Shards(databases.urls(APPLICATION), "test")
+    trader = Trader(shards, 5, LAKH)
+    order = trader.buy(10)
+    trader.told(order, "0")
+    wrong = trader.report(order, "Z")
+    fill = trader.report(order, "F", last_quantity=10, last_price=price(100))
+    bust = trader.report(order, "H", exec_ref=fill.exec_id, ord_status="4")
+    for report in (wrong, fill, bust):
+        assert trader.apply(report).outcome == "PARKED"
+
+    def standing() -> list[parked.Parked]:
+        return [item for item in parked.read_parked(owners) if item.user_id == trader.user_id]
+
+    before = standing()
+    assert parked.judge_again(before, "nse", NOON) == []
+    assert parked.judge_again(before[1:], "nse", NOON) == []
+    assert standing() == before
+    parked.settle(owners[0], before[0], "there is no such type; nothing traded")
+    assert parked.judge_again(standing(), "nse", NOON) == before[1:]
+    assert standing() == []
+    assert trader.kinds()[-2:] == ["FILL", "FILL_BUSTED"]
+    assert (trader.order(order).status, trader.funds().held) == ("CANCELLED", 0)
     shards.close()

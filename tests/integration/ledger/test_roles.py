@@ -16,7 +16,7 @@ MONEY_TABLES = (
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
     "algo_registration", "plan", "plan_slice", "volume_curve",
-    "volume_curve_draw",
+    "volume_curve_draw", "early_ending",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
@@ -35,7 +35,8 @@ CALLS = {
         "ledger.book_contract_note", "ledger.changed_heads", "ledger.charge_depository",
         "ledger.charge_interest", "ledger.charge_square_off", "ledger.close_out",
         "ledger.deliver_position", "ledger.deposit", "ledger.end_payment", "ledger.first_answer",
-        "ledger.held_before", "ledger.holding_facts", "ledger.micros", "ledger.open_account",
+        "ledger.held_before", "ledger.holding_facts", "ledger.micros",
+        "ledger.kept_by", "ledger.open_account",
         "ledger.order_facts", "ledger.order_room", "ledger.park_execution",
         "ledger.park_unreadable", "ledger.part_of", "ledger.pay_dividend", "ledger.payment_facts",
         "ledger.place_order", "ledger.place_orders", "ledger.position_facts",

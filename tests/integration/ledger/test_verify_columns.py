@@ -51,6 +51,7 @@ RULES: Final = {
     "volume_curve": "averages of the market's, by day",
 }
 NO_MONEY: Final = {
+    "early_ending": "endings that nothing is booked of yet",
     "migration": "which files have made the tables",
     "outbox": "events on their way out; each is in the log",
     "shard": "where a shard can be reached",

@@ -129,6 +129,32 @@ def test_exits_on_the_wrong_side_of_the_entry_refuse_it(
     assert [rule["code"] for rule in preview.body["rules"]] == codes
 
 
+def test_a_stop_that_the_last_price_has_passed_refuses_its_entry(client: Client) -> None:
+    exits = {"stop": {"trigger_price": "1510.00"}, "target": {"price": "1560.00"}}
+    answer = client.order("dear", quantity=1, price="1530.00", exits=exits)  # the last is 1500
+    assert (answer.status, [rule["code"] for rule in answer.body["rules"]]) == (
+        422, ["TRIGGER_PASSED"],
+    )  # fmt: skip
+    assert answer.body["rules"][0]["limit"] == "1500.00"
+
+
+def test_an_entry_and_a_target_are_moved_to_where_their_exits_are_still_to_come(
+    client: Client, stores: OrderStores
+) -> None:
+    entry = client.order("entry", quantity=5, exits=EXITS).body
+    path = f"/v1/orders/{entry['order_id']}"
+    for price, codes in (("1440.00", ["TRIGGER_PASSED"]), ("1555.00", ["TARGET_PASSED"])):
+        moved = client.ask("PATCH", path, {"request_id": codes[0], "price": price})
+        assert (moved.status, [rule["code"] for rule in moved.body["rules"]]) == (422, codes)
+    assert client.ask("PATCH", path, {"request_id": "m", "price": "1460.00"}).status == 202
+    fill(client, stores, entry, 5)
+    target = shown(client, entry)["linked"][1]
+    passed = client.ask(
+        "PATCH", f"/v1/orders/{target['order_id']}", {"request_id": "t", "price": "1500.00"}
+    )
+    assert [rule["code"] for rule in passed.body["rules"]] == ["TARGET_PASSED"]
+
+
 def test_a_trailing_stop_stays_behind_the_best_price(client: Client, stores: OrderStores) -> None:
     fill(client, stores, client.order("entry", quantity=5).body, 5)
     trailing = {"side": "SELL", "type": "STOP", "price": ..., "quantity": 5, "trail": "20.00"}
@@ -157,3 +183,35 @@ def test_a_trailing_stop_stays_behind_the_best_price(client: Client, stores: Ord
     assert (moved.status, moved.body["code"]) == (409, "NOT_CHANGEABLE")
     assert work(release(client, after, 1490)) == []
     assert shown(client, order)["status"] == "PENDING"
+
+
+def test_a_stop_that_was_reached_fires_though_it_followed_or_grew_meanwhile(
+    client: Client, stores: OrderStores
+) -> None:
+    """What the broker made of it lets the trade count, what its client made of it doesn't."""
+    fill(client, stores, client.order("entry", quantity=5).body, 5)
+    trailing = {"side": "SELL", "type": "STOP", "price": ..., "trail": "20.00"}
+    order = client.order("follow", **trailing).body
+    reached = release(client, order, 1475)
+    follow = TrailOrder(
+        user_id=client.user_id, order_id=int(order["order_id"]), version=order["version"],
+        tick=Tick(price=1503 * 10_000, seq=8, timestamp_ms=5), seen_at=micros(NOON),
+    )  # fmt: skip
+    assert work(follow, release(client, order, 1484)) == []
+    assert shown(client, order)["status"] == "TRIGGER_PENDING"  # not due by where it is now
+    assert work(reached, reached) == []
+    assert (shown(client, order)["status"], shown(client, order)["version"]) == ("PENDING", 3)
+
+    entry = client.order("bracket", quantity=2, exits=EXITS).body
+    fill(client, stores, entry, 1)
+    stop, _ = shown(client, entry)["linked"]
+    fill(client, stores, entry, 1)
+    assert work(release(client, stop, 1445)) == []
+    [stop, _] = shown(client, entry)["linked"]
+    assert (stop["status"], stop["quantity"]) == ("PENDING", 2)
+
+    other = client.order("alone", side="SELL", type="STOP", price=..., trigger_price="1450.00").body
+    path = f"/v1/orders/{other['order_id']}"
+    client.ask("PATCH", path, {"request_id": "m", "trigger_price": "1455.00"})
+    assert work(release(client, other, 1445)) == []
+    assert shown(client, other)["status"] == "TRIGGER_PENDING"

@@ -1,32 +1,23 @@
 """Orders in slices, by their routes: legs that follow fills, slices that follow the clock."""
 
-import base64
+import contextlib
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
 
 from functions.ledger import apply_execution
-from functions.orders import work_plans
 from functions.shared.bookkeeping import plan_steps, planning
+from functions.shared.clock import from_micros
 from functions.shared.domain.errors import Retryable
 from functions.shared.domain.plans import Place
-from functions.shared.wire.executions import ExecutionReport
+from functions.shared.stores.postgres import Shards
+from functions.shared.stores.watched_plans import WatchedPlans
 from tests.integration.order_path.conftest import Client, OrderStores, opened_stores
 from tests.support.bank import BankProcess
-from tests.support.ledger import NOON, Trader
+from tests.support.ledger import NOON
+from tests.support.plan_desk import ICEBERG, TWAP, Desk, parts
 from tests.support.postgres import PostgresUnderTest
-
-ICEBERG: dict[str, Any] = {
-    "kind": "ICEBERG", "symbol": "RELIANCE", "side": "BUY", "quantity": 11, "price": "1500.00",
-    "legs": 3,
-}  # fmt: skip
-TWAP: dict[str, Any] = {
-    "kind": "TWAP", "symbol": "RELIANCE", "side": "BUY", "quantity": 10,
-    "starts_at": "2026-07-10T06:30:00Z", "ends_at": "2026-07-10T07:00:00Z", "interval_minutes": 10,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -34,68 +25,6 @@ def opened(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[OrderStor
     """Databases of this module's own: the job works every plan there is."""
     with opened_stores(postgres, bank) as made:
         yield made
-
-
-class Context:
-    """Lambda's, with time left."""
-
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        return 60_000
-
-
-class Desk:
-    """One client's plan, the venue's word about its orders, and time passing."""
-
-    def __init__(self, client: Client, stores: OrderStores, **terms: object) -> None:
-        self.client, self.stores = client, stores
-        self.trader = Trader(stores.shards, client.user_id)
-        answer = client.ask("POST", "/v1/plans", {"client_id": "p", **ICEBERG, **terms})
-        assert answer.status == 202, answer.body
-        self.number = answer.body["plan_id"]
-
-    def see(self) -> Any:
-        return self.client.ask("GET", f"/v1/plans/{self.number}").body
-
-    def cancel(self) -> Any:
-        return self.client.ask("DELETE", f"/v1/plans/{self.number}")
-
-    def orders(self) -> list[Any]:
-        """The plan's orders, oldest first."""
-        items = self.client.ask("GET", "/v1/orders").body["items"]
-        return [item for item in reversed(items) if item["parent_order_id"] == self.number]
-
-    def latest(self) -> int:
-        return int(self.orders()[-1]["order_id"])
-
-    def minute(self, after: int = 0) -> None:
-        """The schedule's run, that many minutes after noon."""
-        self.stores.clock.at = NOON + timedelta(minutes=after)
-        self.trader.now = self.stores.clock.at
-        work_plans.lambda_handler({}, Context())
-
-    def told(self, report: ExecutionReport) -> None:
-        """The venue's report, by the worker of the executions stream."""
-        data = base64.b64encode(msgspec.msgpack.encode(report)).decode()
-        kinesis = {"data": data, "sequenceNumber": "1"}
-        record = {"kinesis": kinesis, "eventSourceARN": "stream/executions.0"}
-        answer = apply_execution.lambda_handler({"Records": [record]}, None)
-        assert answer == {"batchItemFailures": []}
-
-    def fill(self, quantity: int, left: int = 0) -> None:
-        self.told(
-            self.trader.report(
-                self.latest(), "F", symbol="RELIANCE", last_quantity=quantity,
-                last_price=1_500 * 10_000, leaves_quantity=left,
-            )
-        )  # fmt: skip
-
-    def ended(self, exec_type: str, **more: Any) -> None:
-        self.told(self.trader.report(self.latest(), exec_type, symbol="RELIANCE", **more))
-
-
-def parts(plan: Any, name: str) -> list[Any]:
-    return [each[name] for each in plan["slices"]]
 
 
 def test_each_leg_of_an_iceberg_follows_the_fill_of_the_one_before(
@@ -158,6 +87,42 @@ def test_a_worker_that_dies_between_a_fill_and_the_next_leg_places_it_once(
     desk.minute()
     plan = desk.see()
     assert parts(plan, "state") == ["PLACED", "PLACED", "WAITING"]
+    assert [order["quantity"] for order in desk.orders()] == [4, 4]
+
+
+def test_a_worker_that_died_as_a_report_was_booked_goes_on_when_it_is_delivered_again(
+    client: Client, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(client, stores)
+    report = desk.trader.report(
+        desk.latest(), "F", symbol="RELIANCE", last_quantity=4, last_price=1_500 * 10_000,
+        leaves_quantity=0,
+    )  # fmt: skip
+    with monkeypatch.context() as killed:
+        killed.setattr(apply_execution, "_take_plans_on", lambda *_: None)
+        desk.told(report)
+    assert len(desk.orders()) == 1
+    desk.told(report)
+    assert [order["quantity"] for order in desk.orders()] == [4, 4]
+
+
+def test_a_leg_that_another_visit_notes_first_is_followed_by_the_next(
+    client: Client, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = planning.note
+
+    def away(*_: object) -> bool:
+        raise Retryable("not noted here")
+
+    def beaten(*of_slice: Any) -> bool:
+        note(*of_slice)
+        return note(*of_slice)
+
+    with monkeypatch.context() as race:
+        race.setattr(planning, "note", away)
+        desk = Desk(client, stores)
+        race.setattr(planning, "note", beaten)
+        desk.fill(4)
     assert [order["quantity"] for order in desk.orders()] == [4, 4]
 
 
@@ -255,6 +220,27 @@ def test_a_twap_places_a_slice_an_interval_and_carries_what_is_left(
     assert plan["reason"] == {"code": "WINDOW_OVER", "message": "3 are left as its time is over"}
 
 
+def test_a_twap_is_worked_at_its_slices_own_times_until_its_end(
+    client: Client, stores: OrderStores
+) -> None:
+    desk = Desk(client, stores, **TWAP | {"ends_at": "2026-07-10T06:50:10Z"}, legs=None, price=None)
+    with contextlib.closing(Shards(stores.edge_urls, "test")) as shards:
+        watched = [plan for page in WatchedPlans(shards).all() for plan in page]
+    [plan] = [each for each in watched if each.plan_id == int(desk.number)]
+    assert not plan.follows
+    assert plan.latest == desk.latest()
+    times = [from_micros(each) - NOON for each in plan.times]
+    assert [time.seconds for time in times] == [600, 1_200, 1_210]
+    for after, placed in zip(times, ([4, 3], [4, 3, 3]), strict=False):
+        desk.ended("0")
+        desk.fill(desk.orders()[-1]["quantity"])
+        desk.asked_for(after)
+        assert [order["quantity"] for order in desk.orders()] == placed
+    desk.ended("0")
+    desk.asked_for(times[-1])
+    assert desk.orders()[-1]["pending_change"] == "CANCEL"
+
+
 def test_a_vwap_follows_the_curve_and_the_market_and_says_what_curve(
     client: Client, stores: OrderStores
 ) -> None:
@@ -318,3 +304,49 @@ def test_a_plan_that_can_not_be_is_refused_with_every_rule_and_its_id_is_free(
 def test_a_body_that_makes_no_sense_is_malformed(client: Client, body: dict[str, Any]) -> None:
     answer = client.ask("POST", "/v1/plans", {"client_id": "p", **body})
     assert (answer.status, answer.body["code"]) == (400, "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize("kind", ["ICEBERG", "TWAP"])
+def test_a_cancel_that_the_venue_refused_is_asked_for_again_a_minute_later(
+    client: Client, stores: OrderStores, kind: str
+) -> None:
+    terms = {} if kind == "ICEBERG" else {**TWAP, "legs": None, "price": None}
+    desk = Desk(client, stores, **terms)
+    desk.ended("0")
+    asked_at = 0
+    if kind == "TWAP":
+        asked_at = 10  # as the next slice is due
+        desk.minute(asked_at)
+    else:
+        assert desk.cancel().status == 202
+    for request in (1, 2):
+        assert desk.orders()[-1]["pending_change"] == "CANCEL"
+        desk.ended("9", request=request, reject_code=0)
+        desk.minute(asked_at)
+        assert desk.orders()[-1]["pending_change"] is None
+        asked_at += 1
+        desk.minute(asked_at)
+    assert desk.orders()[-1]["pending_change"] == "CANCEL"
+    desk.ended("4", request=3)
+    assert desk.see()["state"] == ("CANCELLED" if kind == "ICEBERG" else "ACTIVE")
+
+
+def test_a_cancel_of_all_tells_which_plans_it_ended_and_repeated_ends_no_other(
+    client: Client, stores: OrderStores
+) -> None:
+    later = {**TWAP, "legs": None, "price": None, "starts_at": "2026-07-10T06:40:00Z"}
+    first = Desk(client, stores, **later)
+    wanted = {"request_id": "out", "symbol": "RELIANCE"}
+    answer = client.ask("DELETE", "/v1/orders", wanted)
+    assert (answer.status, answer.body["items"]) == (202, [])
+    assert [plan["plan_id"] for plan in answer.body["plans"]] == [first.number]
+    assert answer.body["plans"][0]["state"] == "CANCELLING"
+    first.minute(1)
+    other = client.ask("POST", "/v1/plans", {"client_id": "q", **ICEBERG, **later}).body
+    again = client.ask("DELETE", "/v1/orders", wanted).body
+    assert [(plan["plan_id"], plan["state"]) for plan in again["plans"]] == [
+        (first.number, "CANCELLED")
+    ]
+    assert client.ask("GET", f"/v1/plans/{other['plan_id']}").body["state"] == "ACTIVE"
+    reused = client.ask("DELETE", "/v1/orders", {"request_id": "out"})
+    assert (reused.status, reused.body["code"]) == (409, "ID_REUSED")

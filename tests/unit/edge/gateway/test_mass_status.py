@@ -97,6 +97,9 @@ def test_a_lost_order_is_asked_about_by_the_second_look_and_noted_by_the_third()
     ((noted,),) = looking.setting.review.noted
     assert (noted.kind, noted.subject, noted.venue_says) == ("LOST_ORDER", OURS.tag, "")
     assert {m[35] for m in looking.setting.engine.sent} == {"AF", "H"}
+    looking.setting.now += REVIEW_SECONDS
+    looking.look()  # asked again: its day may be over by now
+    assert looking.asked() == [OURS.tag] * 3
     looking.setting.review.orders = []  # a person has ended it
     looking.setting.now += REVIEW_SECONDS
     looking.look()

@@ -247,6 +247,14 @@ def test_an_order_of_an_earlier_day_is_not_sent_and_the_ledger_hears_that_the_ve
     assert (told.ord_status, told.reject_code) == ("8", 5)
 
 
+def test_that_the_venue_lacks_an_order_which_the_sweep_did_not_ask_about_is_the_ledgers() -> None:
+    setting = Setting()
+    unknown = {37: "NONE", 150: "I", 39: "8", 103: "5", 14: "0", 58: "unknown order"}
+    setting.hear(REPORT | {11: str(order().order_id)} | unknown)
+    assert setting.engine.sent == []
+    assert len(setting.streams.appended) == 1
+
+
 def test_a_question_is_not_repeated_before_its_answer_is_late() -> None:
     setting = Setting()
     setting.ledger.stale = [stale(order())]
