@@ -40,6 +40,10 @@ from tui.state.ticket import Change, place_problem
 
 TYPING_PAUSE_S = 0.2
 """The broker is asked about what is typed once typing has paused this long."""
+PREVIEW_EVERY_S = 15.0
+"""An order that is being written is previewed again so often: the market goes on meanwhile."""
+PREVIEW_SPREAD_S = 2.0
+"""A phase changes for everybody at once: previews for it come spread over this long."""
 PREVIEW_TRIES_MAX = 8
 """About twenty seconds with the waits between: longer than a broker's restart."""
 FILLS_PAUSE_S = 0.2
@@ -208,6 +212,11 @@ class Desk:
             except SignedOutError as ended:
                 self._post(SessionEnded(str(ended)))
                 return
+
+    async def preview_again(self, request: Request) -> None:
+        """Ask the same once more, as the market is not what it was."""
+        await asyncio.sleep(self._rng.uniform(0, PREVIEW_SPREAD_S))
+        await self.preview(request)
 
     async def preview(self, request: Request) -> None:
         """Ask what `request`, or a slice of it, would cost, again while the broker is out of reach.

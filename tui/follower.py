@@ -5,7 +5,7 @@ arrive; account events are each posted, in order. Nothing here touches a widget.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from textual.message import Message
 
@@ -30,6 +30,8 @@ class Follower:
         self._broker = broker
         self._post = post
         self._latest: dict[str, Quote] = {}
+        self.stale_symbols: frozenset[str] = frozenset()
+        """Those whose prices are not the market's now."""
         self._told: tuple[Link, str] | None = None
         self.market_news = asyncio.Event()
         """Set when the market's phase, a halt or a band changed."""
@@ -45,10 +47,22 @@ class Follower:
         latest, self._latest = self._latest, {}
         return list(latest.values())
 
+    def watching(self, symbols: Iterable[str]) -> None:
+        """Of others nothing is told any more; who watches one anew is told at once if it is
+        stale."""
+        self._take_stale(self.stale_symbols & frozenset(symbols))
+
+    def _take_stale(self, symbols: frozenset[str]) -> None:
+        if symbols != self.stale_symbols:
+            self.stale_symbols = symbols
+            self._post(QuotesChanged())
+
     def account(self, events: Sequence[PrivateEvent]) -> None:
         self._post(AccountChanged(list(events)))
 
     def link(self, link: Link, detail: str) -> None:
+        if link is Link.RECONNECTING:
+            self.watching([])
         if (link, detail) != self._told:
             self._told = (link, detail)
             self._post(LinkChanged(link, detail))
@@ -56,6 +70,10 @@ class Follower:
     def notice(self, notice: Notice) -> None:
         if notice.kind == "market":
             self.market_news.set()
+        elif notice.kind == "stale":
+            named = frozenset(notice.fields["symbols"])
+            known = self.stale_symbols
+            self._take_stale(known | named if notice.fields["stale"] else known - named)
         elif notice.kind == "error":
             self._post(BrokerNotice(notice.kind, notice.code, notice.message))
 

@@ -21,7 +21,8 @@ from tui.state.ticket import Errors
 
 
 class QuotesChanged(Message):
-    """Prices wait in the listener. One such message stands for any number of quotes."""
+    """Prices wait in the listener, or others are stale now. One such message stands for any
+    number of quotes."""
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, QuotesChanged)

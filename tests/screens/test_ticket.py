@@ -1,11 +1,15 @@
 """The ticket under a trader's fingers: which field a key reaches, and where a refusal stands."""
 
+import msgspec
 from textual.widgets import Input
 
+from outcry_client.protocol import Notice, notice
 from tests.screens.conftest import Desk, is_live, settle, text_of
-from tests.support.terminal import REFUSED
+from tests.support.terminal import ORDERS, PREVIEW, REFUSED
 from tui.client.models import FieldError, Problem
 from tui.screens.dialogs import ConfirmDialog
+from tui.widgets.blotter import Blotter
+from tui.widgets.choice import Choice
 from tui.widgets.fields import NumberField
 from tui.widgets.ticket import Ticket
 
@@ -136,3 +140,62 @@ async def test_a_stop_asks_for_its_trigger_and_names_no_price(desk: Desk) -> Non
     (body,) = desk.broker.placed
     assert body["trigger_price"] == "2900"
     assert "price" not in body
+
+
+async def test_the_price_of_an_oco_follows_its_stop_and_the_side_comes_back(desk: Desk) -> None:
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("b", "5")
+        ticket = pilot.app.screen.query_one(Ticket)
+        kind = ticket.query_one("#type", Choice)
+        kind.value = "OCO"
+        await settle(pilot, lambda: ticket.draft.side == "SELL")
+        assert ticket.draft.price == ""
+        ticket.query_one("#trigger_price", Input).value = "2900"
+        await settle(pilot, lambda: ticket.draft.price == "2900")
+        kind.value = "LIMIT"
+        await settle(pilot, lambda: ticket.draft.side == "BUY")
+        assert ticket.draft.price == "2950.50"
+
+
+async def test_what_would_be_refused_is_not_sent_until_the_market_takes_it(desk: Desk) -> None:
+    desk.broker.preview_answer = REFUSED
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press("b", "5", "0", "0")
+        await settle(pilot, lambda: "max 328" in text_of(pilot))
+        await pilot.press("enter")
+        await settle(pilot, lambda: "would refuse" in text_of(pilot))
+        assert "send the buy" not in text_of(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, ConfirmDialog)
+        await pilot.press("escape")
+        desk.broker.preview_answer = PREVIEW
+        status = desk.broker.market_status
+        desk.broker.market_status = msgspec.structs.replace(status, phase="CLOSED")
+        assert desk.feed.listener is not None
+        desk.feed.listener.notice(Notice("market"))
+        await settle(pilot, lambda: "₹33.94" in text_of(pilot))
+
+    assert not desk.broker.placed
+
+
+def _stale(symbol: str, *, is_stale: bool) -> Notice:
+    return notice({"type": "stale", "symbols": [symbol], "stale": is_stale})
+
+
+async def test_stale_prices_and_ended_orders_say_what_they_are(desk: Desk) -> None:
+    desk.broker.known_orders = ORDERS
+    async with desk.terminal.run_test(size=SIZE, notifications=True) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        assert desk.feed.listener is not None
+        desk.feed.listener.notice(_stale("RELIANCE", is_stale=True))
+        await settle(pilot, lambda: "◐ stale" in text_of(pilot))
+        desk.feed.listener.notice(_stale("RELIANCE", is_stale=False))
+        await settle(pilot, lambda: "● live" in text_of(pilot))
+        blotter = pilot.app.screen.query_one(Blotter)
+        blotter.cursor_key = "1002"
+        blotter.focus()
+        await pilot.press("m")
+        await settle(pilot, lambda: "The order is filled" in text_of(pilot))

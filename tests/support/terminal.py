@@ -65,6 +65,7 @@ def quote(symbol: str, ltp: str, change: str = "12.50", percent: str = "0.43") -
         open=Decimal("2938.00"),
         high=Decimal("2961.00"),
         low=Decimal("2921.45"),
+        close=Decimal(ltp) - Decimal(change),
     )
 
 
@@ -196,11 +197,11 @@ PLANS = [
 HOLDINGS = [
     Holding(
         symbol="RELIANCE", quantity=14, average_price=Decimal("2949.7143"), free_quantity=14,
-        settled=0, bought_today=14,
+        cost=Decimal("41296.00"), settled=0, bought_today=14,
     ),
     Holding(
         symbol="M&M", quantity=100, average_price=Decimal("2840.0000"), free_quantity=90,
-        settled=60, t1=40,
+        cost=Decimal("284000.00"), settled=60, t1=40,
     ),
 ]  # fmt: skip
 

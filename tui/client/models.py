@@ -241,6 +241,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     t1: int = 0
     bought_today: int = 0
     average_price: Decimal | None = None
+    cost: Decimal | None = None
     free_quantity: int | None = None
     ltp: Decimal | None = None
     user_seq: int = 0

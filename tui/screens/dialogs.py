@@ -25,7 +25,8 @@ SEARCH_PAUSE_S = 0.15
 
 
 class ConfirmDialog(ModalScreen[bool]):
-    """A summary in the colour of the money, and one key to send it."""
+    """A summary in the colour of the money, and one key to send it; without a verb there is nothing
+    to send."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(CONFIRM)
 
@@ -49,14 +50,12 @@ class ConfirmDialog(ModalScreen[bool]):
                     yield Static(figure, markup=False, classes="figure")
             if self._warning:
                 yield Static(self._warning, classes="dialog-warning", markup=False)
-            yield Static(
-                f"[$footer-key-foreground]Enter[/] {self._verb}    "
-                f"[$footer-key-foreground]Esc[/] back",
-                classes="dialog-keys",
-            )
+            send = f"[$footer-key-foreground]Enter[/] {self._verb}    " if self._verb else ""
+            yield Static(f"{send}[$footer-key-foreground]Esc[/] back", classes="dialog-keys")
 
     def action_accept(self) -> None:
-        self.dismiss(True)
+        if self._verb:
+            self.dismiss(True)
 
     def action_dismiss_screen(self) -> None:
         self.dismiss(False)

@@ -49,7 +49,8 @@ class OrderDesk:
         now: datetime | None,
     ) -> None:  # fmt: skip
         """Show what waits at the prices of `board`, and plans at business time."""
-        self._screen.query_one(Waiting).show_waiting(waiting_orders(account, board), is_live, today)
+        waiting = waiting_orders(account, board)
+        self._screen.query_one(Waiting).show_waiting(waiting, is_live, board.stale, today)
         self._screen.query_one(Plans).show_plans(plans_shown(account), now)
 
     def explain(self, account: Account) -> None:
@@ -108,8 +109,11 @@ class OrderDesk:
         if isinstance(order, Plan):
             self._screen.notify("A plan can't be changed: cancel it and write another")
             return
-        if order is None or not order.is_working:
+        if order is None:
             self._select_first()
+            return
+        if not order.is_working:
+            self._screen.notify(f"{_as_it_is(order)}: there is nothing left to change")
             return
         target = order
 
@@ -132,6 +136,8 @@ class OrderDesk:
                 cancel_review(order, self._mode),
                 lambda yes: self._run(self._desk.cancel(order), "orders") if yes else None,
             )
+        elif selected is not None:
+            self._screen.notify(f"{_as_it_is(selected)}: there is nothing left to cancel")
         else:
             self._select_first()
 
@@ -163,3 +169,9 @@ class OrderDesk:
 
     def _run(self, work: Coroutine[Any, Any, None], group: str) -> None:
         self._screen.run_worker(work, group=group)
+
+
+def _as_it_is(ended: Order | Plan) -> str:
+    """What became of it, as the beginning of a sentence."""
+    what, state = ("plan", ended.state) if isinstance(ended, Plan) else ("order", ended.status)
+    return f"The {what} is {state.lower().replace('_', ' ')}"

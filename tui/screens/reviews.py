@@ -6,6 +6,7 @@ from tui.client.models import Order, Plan, Preview
 from tui.screens.dialogs import ConfirmDialog
 from tui.state import formats
 from tui.state.requests import OrderRequest, PlanRequest, Request
+from tui.state.ticket import in_words
 
 Rows = list[tuple[str, str]]
 
@@ -14,7 +15,7 @@ def order_review(
     request: Request, preview: Preview | None, ltp: Decimal | None, mode: str
 ) -> ConfirmDialog:
     """The summary of an order or a plan; without a preview what the broker would say is not
-    known."""
+    known. What it would refuse can't be sent."""
     value = preview.value if preview else None
     charges = preview.total_charges if preview else None
     after = preview.available_after if preview else None
@@ -28,12 +29,12 @@ def order_review(
         ("Available after", formats.rupees(after)),
     ]
     warning = ""
+    verb = "open the plan" if is_plan else f"send the {request.side.lower()}"
     if preview is None:
         warning = "The broker has not priced this order yet."
     elif not preview.accepted:
-        warning = "The broker would refuse this order."
+        warning, verb = f"The broker would refuse this order. {in_words(preview.rules)}", ""
     title = f"{request.side} {formats.quantity(request.quantity)} {request.symbol}"
-    verb = "open the plan" if is_plan else f"send the {request.side.lower()}"
     return ConfirmDialog(title, rows, verb, mode, warning)
 
 
@@ -56,7 +57,7 @@ def _of_order(request: OrderRequest) -> Rows:
 
 
 def _of_plan(request: PlanRequest) -> Rows:
-    about = "" if request.kind == "VWAP" else f" of {formats.quantity(request.each)}"
+    about = "" if request.kind == "VWAP" else f", of {_each(request)}"
     rows = [
         ("Plan", f"{request.kind} · {request.product}"),
         ("Slices", f"{request.slices}{about}"),
@@ -68,6 +69,12 @@ def _of_plan(request: PlanRequest) -> Rows:
     if request.participation_percent is not None:
         rows.insert(3, ("At most", f"{request.participation_percent}% of the volume"))
     return rows
+
+
+def _each(request: PlanRequest) -> str:
+    most = "at most " if request.quantity % request.slices else ""
+    unit = "share" if request.each == 1 else "shares"
+    return f"{most}{formats.quantity(request.each)} {unit} each"
 
 
 def _price(price: Decimal | None) -> str:

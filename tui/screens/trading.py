@@ -7,6 +7,7 @@ times a second.
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 
@@ -22,7 +23,7 @@ from tui.client.broker import Broker, Feed, Link
 from tui.client.journal import Journal
 from tui.client.models import Alert, Profile, SearchHit
 from tui.client.watchlist import WatchlistFile
-from tui.desk import TYPING_PAUSE_S, Desk
+from tui.desk import PREVIEW_EVERY_S, TYPING_PAUSE_S, Desk
 from tui.fill_news import FillNews
 from tui.messages import (
     AccountChanged,
@@ -111,6 +112,7 @@ class TradingScreen(TradingKeys):
         self._show_prices()
         self._show_account()
         self.set_interval(1.0, self._tick)
+        self.set_interval(PREVIEW_EVERY_S, self._preview_open_ticket)
         self.set_focus(self.query_one(Watchlist))
         self.run_worker(self._desk.follow(), group="follow", exclusive=True)
         self.run_worker(self._desk.watch_market(self._profile.mode), group="market")
@@ -133,6 +135,7 @@ class TradingScreen(TradingKeys):
         now = time.monotonic()
         if quotes:
             self._board = apply_quotes(self._board, quotes, now)
+        self._board = replace(self._board, stale=self._desk.follower.stale_symbols)
         with self.app.batch_update():
             self._show_prices()
         if quotes or self._board.has_lit(now):
@@ -169,7 +172,9 @@ class TradingScreen(TradingKeys):
 
     @on(MarketTold)
     def _market_told(self, message: MarketTold) -> None:
-        self._market = message.market
+        before, self._market = self._market, message.market
+        if before is not None and before.status.phase != message.market.status.phase:
+            self._preview_again()
         self._tick()
         self.query_one(Blotter).show_today(self._account, message.market.status.trade_date)
 
@@ -177,7 +182,6 @@ class TradingScreen(TradingKeys):
     def _link_changed(self, message: LinkChanged) -> None:
         was_live = self._link is Link.LIVE
         self._link, self._link_detail = message.link, message.detail
-        self.query_one(TitleBar).show_link(message.link)
         if message.link is Link.LIVE:
             self._learn()
         elif was_live and message.link is Link.RECONNECTING:
@@ -201,6 +205,16 @@ class TradingScreen(TradingKeys):
             self._ask("preview", partial(self._desk.preview, message.request))
         else:
             self.workers.cancel_group(self, "preview")
+
+    def _preview_open_ticket(self) -> None:
+        """While the ticket is being written in, its verdict is of now."""
+        if self.query_one(Ticket).has_focus_within:
+            self._preview_again()
+
+    def _preview_again(self) -> None:
+        request = self.query_one(Ticket).request
+        if request is not None:
+            self._ask("preview", partial(self._desk.preview_again, request))
 
     @on(PreviewArrived)
     def _preview_arrived(self, message: PreviewArrived) -> None:
@@ -298,6 +312,7 @@ class TradingScreen(TradingKeys):
 
     def _show_prices(self) -> None:
         is_live = self._link is Link.LIVE
+        self.query_one(TitleBar).show_link(self._link, is_stale=bool(self._board.stale))
         self.query_one(Watchlist).show_prices(self._symbols, self._board, is_live, time.monotonic())
         self._show_ltp()
         self.query_one(Books).show_books(self._account, self._board, is_live)
@@ -307,7 +322,8 @@ class TradingScreen(TradingKeys):
 
     def _show_ltp(self) -> None:
         symbol = self._ticket_symbol
-        self.query_one(Ticket).show_ltp(symbol, self._board.ltp(symbol))
+        is_stale = not self._board.is_live([symbol])
+        self.query_one(Ticket).show_ltp(symbol, self._board.ltp(symbol), is_stale=is_stale)
 
     def _show_account(self) -> None:
         with self.app.batch_update():
@@ -339,7 +355,9 @@ class TradingScreen(TradingKeys):
     def _watch(self) -> None:
         """Subscribe what is on screen: watchlist, books and the ticket's symbol, once known."""
         typed = {self._ticket_symbol} & self._listing.known.keys()
-        self._feed.watch({*self._symbols, *self._account.priced_symbols, *typed})
+        watched = {*self._symbols, *self._account.priced_symbols, *typed}
+        self._feed.watch(watched)
+        self._desk.follower.watching(watched)
 
     def _learn(self) -> None:
         """Ask about the watchlist's symbols not known yet: not all that has a price can trade."""

@@ -6,7 +6,7 @@ and the event of the same change, or a replay after a reconnect, may arrive in a
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -156,13 +156,15 @@ def in_words(fills: Sequence[Fill]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LiveHolding:
-    """A holding at the live price. What can't be priced is None, never zero."""
+    """A holding at the live price; `gain` is all that it has gained, `day_gain` what of that is
+    today's. What can't be priced is None, never zero."""
 
     holding: Holding
     ltp: Decimal | None
     value: Decimal | None
     gain: Decimal | None
     gain_percent: Decimal | None
+    day_gain: Decimal | None
 
 
 def live_holdings(account: Account, board: Board) -> list[LiveHolding]:
@@ -174,12 +176,29 @@ def live_holdings(account: Account, board: Board) -> list[LiveHolding]:
 def _live_holding(holding: Holding, board: Board) -> LiveHolding:
     ltp = board.ltp(holding.symbol) or holding.ltp
     if ltp is None:
-        return LiveHolding(holding, None, None, None, None)
+        return LiveHolding(holding, None, None, None, None, None)
     value = ltp * holding.quantity
+    day_gain = _day_gain(holding, value, board.base(holding.symbol))
     if not holding.average_price:
-        return LiveHolding(holding, ltp, value, None, None)
+        return LiveHolding(holding, ltp, value, None, None, day_gain)
     cost = holding.average_price * holding.quantity
-    return LiveHolding(holding, ltp, value, value - cost, (value - cost) * 100 / cost)
+    gain = value - cost
+    return LiveHolding(holding, ltp, value, gain, gain * 100 / cost, day_gain)
+
+
+def _day_gain(holding: Holding, value: Decimal, close: Decimal | None) -> Decimal | None:
+    """By the broker's rule: shares bought today count from what they cost, the others from the last
+    day's close; each part to the paisa."""
+    bought, cost = holding.bought_today, holding.cost
+    if close is None or cost is None or not holding.quantity:
+        return None
+    base = _paise((holding.quantity - bought) * close, ROUND_HALF_UP)
+    base += _paise(cost * bought / holding.quantity, ROUND_FLOOR)
+    return _paise(value, ROUND_HALF_UP) - base
+
+
+def _paise(amount: Decimal, rounding: str) -> Decimal:
+    return amount.quantize(Decimal("0.01"), rounding=rounding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,21 +228,21 @@ def _live_position(position: Position, board: Board) -> LivePosition:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over the account; None when a part can't be priced. `value` is of the holdings, `gain`
-    of holdings and positions."""
+    """Sums over the account; None when a part can't be priced. `value` is of the holdings,
+    `day_gain` of holdings and positions: the `day_pnl` that the stream's `portfolio` tells."""
 
     value: Decimal | None
-    gain: Decimal | None
+    day_gain: Decimal | None
 
 
 def totals(held: Iterable[LiveHolding], traded: Iterable[LivePosition]) -> Totals:
-    """What the holdings are worth, and what holdings and the day's positions have gained together.
+    """What the holdings are worth, and what holdings and the day's positions have gained today.
 
     A delivery position adds only what it realised: what of it is open is a holding already when
     bought, and when sold came out of the holdings.
     """
     owned = list(held)
-    gains = [each.gain for each in owned]
+    gains = [each.day_gain for each in owned]
     for each in traded:
         is_delivery = each.position.product == DELIVERY
         gains.append(each.position.realised_pnl if is_delivery else each.gain)

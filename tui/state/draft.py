@@ -61,6 +61,11 @@ class Draft:
         return self.type in STOP_TYPES | EXIT_TYPES or is_gtt
 
     @property
+    def follows_trigger(self) -> bool:
+        """Whether it has a limit of its own once its trigger is reached: at first the same."""
+        return self.waits and self.type not in MARKET_TYPES | {"BRACKET"}
+
+    @property
     def sides(self) -> tuple[str, ...]:
         """The sides that its type can take."""
         return SIDES.get(self.type, ("BUY", "SELL"))

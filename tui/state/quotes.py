@@ -5,7 +5,7 @@ snapshots, so no older value can follow a newer one.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -30,9 +30,11 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Every price the terminal has heard of."""
+    """Every price the terminal has heard of; those of the symbols in `stale` are not the market's
+    now."""
 
     prices: Mapping[str, Price] = field(default_factory=lambda: MappingProxyType({}))
+    stale: frozenset[str] = frozenset()
 
     def ltp(self, symbol: str) -> Decimal | None:
         """The last traded price of `symbol`, if one is known."""
@@ -43,6 +45,16 @@ class Board:
         """What `symbol` moved since the previous close, if known."""
         price = self.prices.get(symbol)
         return None if price is None else price.quote.change
+
+    def base(self, symbol: str) -> Decimal | None:
+        """The price that the day's gain of `symbol` counts from: the previous close, or without one
+        the last price. None when no price is known."""
+        price = self.prices.get(symbol)
+        return None if price is None else price.quote.close or price.quote.ltp
+
+    def is_live(self, symbols: Iterable[str]) -> bool:
+        """Whether none of `symbols` is stale."""
+        return self.stale.isdisjoint(symbols)
 
     def has_lit(self, now: float) -> bool:
         """Whether anything on the board still has to settle."""
@@ -59,4 +71,4 @@ def apply_quotes(board: Board, quotes: Iterable[Quote], now: float) -> Board:
         else:
             direction, moved_at = (1 if quote.ltp > known.quote.ltp else -1), now
         prices[quote.symbol] = Price(quote, direction, moved_at)
-    return Board(MappingProxyType(prices))
+    return replace(board, prices=MappingProxyType(prices))

@@ -33,6 +33,7 @@ class TitleBar(Horizontal):
         super().__init__(classes=f"-{mode.lower()}")
         self._mode = mode
         self._username = username
+        self._light = ""
 
     def compose(self) -> ComposeResult:
         yield Static(f" {self._mode} ", id="mode")
@@ -43,10 +44,13 @@ class TitleBar(Horizontal):
         yield Static(id="light")
         yield Static(id="clock")
 
-    def show_link(self, link: Link) -> None:
-        """Set the connection light."""
-        mark, words, colour = LIGHTS[link]
-        self.query_one("#light", Static).update(f"[${colour}]{mark}[/] {words}")
+    def show_link(self, link: Link, *, is_stale: bool) -> None:
+        """Set the connection light; a connection that brings prices of the past is no live one."""
+        mark, words, colour = LIGHTS[Link.STALE if is_stale and link is Link.LIVE else link]
+        light = f"[${colour}]{mark}[/] {words}"
+        if light != self._light:
+            self._light = light
+            self.query_one("#light", Static).update(light)
 
     def show_unread(self, count: int) -> None:
         """Set how many alerts have not been looked at; none takes no room."""
@@ -70,7 +74,7 @@ class TitleBar(Horizontal):
 
 class FundsBar(Static):
     """Money that can be spent, cash, what orders hold, what of the day's sales can't be spent yet,
-    what the holdings are worth, and what they and the day's positions have gained."""
+    what the holdings are worth, and what they and the day's positions have gained today."""
 
     def show_funds(self, account: Account, board: Board, is_live: bool, trouble: str) -> None:
         """Show the account's money and the live sums, or what keeps it from loading."""
@@ -91,8 +95,10 @@ class FundsBar(Static):
             if funds.blocked:
                 fields.append(("Blocked", formats.rupees(funds.blocked)))
             fields.append(("Holdings", formats.rupees(sums.value)))
-        gain = _MARKUP[tone(sums.gain) if is_live else "faint"]
-        fields.append(("P&L", f"[{gain}]{formats.signed_rupees(sums.gain)}[/]"))
+        is_live = is_live and board.is_live(account.priced_symbols)
+        gain = _MARKUP[tone(sums.day_gain) if is_live else "faint"]
+        name = "Day P&L" if self.size.width >= 100 else "Day"
+        fields.append((name, f"[{gain}]{formats.signed_rupees(sums.day_gain)}[/]"))
         if funds.borrowed:
             fields.append(("Borrowed", f"[$error]{formats.rupees(funds.borrowed)}[/]"))
         space = "    " if self.size.width >= 100 else "  "

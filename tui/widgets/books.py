@@ -19,9 +19,11 @@ class Books(Horizontal):
         yield Positions()
 
     def show_books(self, account: Account, board: Board, is_live: bool) -> None:
-        """Show the account; without a live connection what follows the price is greyed."""
-        self.query_one(Holdings).show_holdings(live_holdings(account, board), is_live)
-        self.query_one(Positions).show_positions(live_positions(account, board), is_live)
+        """Show the account; what follows a stale price is greyed, and all that follows one without
+        a live connection."""
+        self.query_one(Holdings).show_holdings(live_holdings(account, board), is_live, board.stale)
+        traded = live_positions(account, board)
+        self.query_one(Positions).show_positions(traded, is_live, board.stale)
 
     def open_holdings(self) -> None:
         """Take the focus to the holdings; on a small screen they stand in the orders' place."""

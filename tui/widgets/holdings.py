@@ -1,6 +1,6 @@
 """What is owned, at live prices."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from tui.client.models import Holding
 from tui.state import formats
@@ -29,10 +29,13 @@ class Holdings(LiveTable):
         super().__init__(COLUMNS, "Nothing held yet")
         self._held: dict[str, Holding] = {}
 
-    def show_holdings(self, holdings: Sequence[LiveHolding], is_live: bool) -> None:
-        """Show holdings; without a live connection what follows the price is greyed."""
+    def show_holdings(
+        self, holdings: Sequence[LiveHolding], is_live: bool, stale: Set[str]
+    ) -> None:
+        """Show holdings; what follows a stale price, or any without a live connection, is
+        greyed."""
         self._held = {each.holding.symbol: each.holding for each in holdings}
-        self.show([_row(each, is_live) for each in holdings])
+        self.show([_row(each, is_live and each.holding.symbol not in stale) for each in holdings])
         self.border_title = f"Holdings · {len(holdings)}" if holdings else "Holdings"
         self.explain()
 

@@ -1,6 +1,6 @@
 """What the day's trades come to, delivery and intraday apart, at live prices."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from tui.client.models import Position
 from tui.state import formats
@@ -28,10 +28,13 @@ class Positions(LiveTable):
         super().__init__(COLUMNS, "No trades today")
         self._known: dict[str, Position] = {}
 
-    def show_positions(self, positions: Sequence[LivePosition], is_live: bool) -> None:
-        """Show positions; without a live connection what follows the price is greyed."""
+    def show_positions(
+        self, positions: Sequence[LivePosition], is_live: bool, stale: Set[str]
+    ) -> None:
+        """Show positions; what follows a stale price, or any without a live connection, is
+        greyed."""
         self._known = {each.position.key: each.position for each in positions}
-        self.show([_row(each, is_live) for each in positions])
+        self.show([_row(each, is_live and each.position.symbol not in stale) for each in positions])
         self.border_title = f"Positions · {len(positions)}" if positions else "Positions"
         self.explain()
 

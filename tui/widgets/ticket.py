@@ -3,7 +3,8 @@
 Flow: a field changes -> DraftChanged -> the screen asks for a preview -> `show_preview`. Nothing
 is sent from here: Enter posts OrderReviewed, and the screen asks for a confirmation.
 
-Invariant: a price the user typed is never changed; one that was filled in goes with its symbol.
+Invariant: a price or a side the user chose is never lost; a price that was filled in goes with its
+symbol, or with the trigger that it is to follow.
 """
 
 from decimal import Decimal
@@ -46,6 +47,8 @@ NUMBERS = (
 UNITS = {"legs": "2 to 50", "minutes": "minutes", "interval_minutes": "minutes",
          "participation_percent": "of market"}  # fmt: skip
 """What stands beside a field while nothing is wrong with it."""
+STALE = "◐ "
+"""Stands before a price that is not the market's now, as in the connection light."""
 BELOW = "↓"
 """Stands beside a field whose fault is said under the fields."""
 
@@ -62,6 +65,9 @@ class Ticket(Vertical):
         self._ltp: Decimal | None = None
         self._remarks: Errors = {}
         self._priced = ""
+        self._last_price = ""
+        self._is_stale = False
+        self._side_left = ""
         self._is_price_typed = False
 
     def compose(self) -> ComposeResult:
@@ -92,6 +98,12 @@ class Ticket(Vertical):
             **{name: self._text(name) for _, name in NUMBERS if name not in ("quantity", "price")},
         )
 
+    @property
+    def request(self) -> Request | None:
+        """The order or plan that the fields make, if they do."""
+        request = check(self.draft)
+        return None if isinstance(request, dict) else request
+
     def begin(self, symbol: str, side: str | None, price: Decimal | None) -> None:
         """Start an order in `symbol`, at its last price, with the cursor in the quantity.
 
@@ -100,7 +112,7 @@ class Ticket(Vertical):
         with self.prevent(Input.Changed, Choice.Changed):
             self._input("symbol").value = symbol
             if side is not None:
-                self._choice("side").value = side
+                self._choice("side").value, self._side_left = side, ""
         self._is_price_typed = False
         self._touched.clear()
         self._remarks = {}
@@ -113,13 +125,13 @@ class Ticket(Vertical):
         self._remarks = errors
         self._show()
 
-    def show_ltp(self, symbol: str, ltp: Decimal | None) -> None:
+    def show_ltp(self, symbol: str, ltp: Decimal | None, *, is_stale: bool) -> None:
         """Keep the last price of `symbol` beside it, and in its price field to start with."""
         draft = self.draft
         if symbol != draft.symbol:
             return
-        if ltp != self._ltp:
-            self._ltp = ltp
+        if (ltp, is_stale) != (self._ltp, self._is_stale):
+            self._ltp, self._is_stale = ltp, is_stale
             self._hint("symbol", self._errors(draft).get("symbol", ""), draft)
         if ltp is not None and symbol != self._priced and not self._is_price_typed:
             self._price_symbol(symbol, ltp)
@@ -127,8 +139,18 @@ class Ticket(Vertical):
 
     def _price_symbol(self, symbol: str, price: Decimal | None) -> None:
         self._priced = symbol if price is not None else ""
-        with self.prevent(Input.Changed):
-            self._input("price").value = "" if price is None else f"{price:.2f}"
+        self._last_price = "" if price is None else f"{price:.2f}"
+        self._fill_price()
+
+    def _fill_price(self) -> None:
+        """Put the price in that nobody typed: the trigger where it follows that, else the last."""
+        if self._is_price_typed:
+            return
+        draft = self.draft
+        price = draft.trigger_price if draft.follows_trigger else self._last_price
+        if price != draft.price:
+            with self.prevent(Input.Changed):
+                self._input("price").value = price
 
     def show_preview(self, request: Request, preview: Preview) -> None:
         """Show what `request` would cost, unless the draft has moved on."""
@@ -155,6 +177,8 @@ class Ticket(Vertical):
         self._touched.add(name)
         if name == "price":
             self._is_price_typed = bool(event.value)
+        elif name == "trigger_price":
+            self._fill_price()
         elif name == "symbol":
             with self.prevent(Input.Changed):
                 event.input.value = event.value.upper()
@@ -170,11 +194,16 @@ class Ticket(Vertical):
 
     @on(Choice.Changed)
     def _chose(self, event: Choice.Changed) -> None:
-        """A type that has one side alone takes it."""
-        sides = self.draft.sides
-        if event.choice.name == "type" and self._chosen("side") not in sides:
+        """A type that has one side alone takes it, and gives the user's own back afterwards."""
+        if event.choice.name == "side":
+            self._side_left = ""
+        elif event.choice.name == "type":
+            wanted, sides = self._side_left or self._chosen("side"), self.draft.sides
+            side = wanted if wanted in sides else sides[0]
+            self._side_left = "" if side == wanted else wanted
             with self.prevent(Choice.Changed):
-                self._choice("side").value = sides[0]
+                self._choice("side").value = side
+        self._fill_price()
         self._changed()
 
     @on(Input.Submitted)
@@ -194,8 +223,7 @@ class Ticket(Vertical):
         self.screen.set_focus(self._input(wrong[0]) if wrong else self._choice("side"))
 
     def _changed(self) -> None:
-        request = check(self.draft)
-        valid = None if isinstance(request, dict) else request
+        valid = self.request
         if self._previewed is None or self._previewed[0] != valid:
             self._previewed = None
             self._refused = {}
@@ -245,7 +273,7 @@ class Ticket(Vertical):
     def _usual_hint(self, name: str, draft: Draft) -> str:
         """What stands beside a field that has nothing wrong."""
         if name == "symbol" and self._ltp is not None:
-            return formats.amount(self._ltp)
+            return f"{STALE if self._is_stale else ''}{formats.amount(self._ltp)}"
         if name == "price" and draft.type in MARKET_TYPES and self._previewed is not None:
             worst = self._previewed[1].price
             bound = "at most" if draft.side == "BUY" else "at least"

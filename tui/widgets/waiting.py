@@ -1,6 +1,6 @@
 """The orders that wait with the broker, and how far the price is from each."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import date
 
 from tui.client.models import Order
@@ -36,11 +36,13 @@ class Waiting(LiveTable):
         self._orders: dict[str, Order] = {}
 
     def show_waiting(
-        self, waiting: Sequence[WaitingOrder], is_live: bool, today: date | None
+        self, waiting: Sequence[WaitingOrder], is_live: bool, stale: Set[str], today: date | None
     ) -> None:
-        """Show them; without a live connection what follows the price is greyed."""
+        """Show them; what follows a stale price, or any without a live connection, is greyed."""
         self._orders = {each.order.order_id: each.order for each in waiting}
-        self.show([_row(each, is_live, today) for each in waiting])
+        self.show(
+            [_row(each, is_live and each.order.symbol not in stale, today) for each in waiting]
+        )
         self.border_title = f"Waiting · {len(waiting)}" if waiting else "Waiting"
         self.explain()
 

@@ -28,8 +28,13 @@ class Watchlist(LiveTable):
         super().__init__(COLUMNS, "Press / to add a symbol")
 
     def show_prices(self, symbols: Sequence[str], board: Board, is_live: bool, now: float) -> None:
-        """Show `board`; without a live connection every price is greyed as stale."""
-        self.show([_row(symbol, board.prices.get(symbol), is_live, now) for symbol in symbols])
+        """Show `board`; a stale price is greyed, and every one without a live connection."""
+        self.show(
+            [
+                _row(symbol, board.prices.get(symbol), is_live and board.is_live([symbol]), now)
+                for symbol in symbols
+            ]
+        )
 
     def start_on(self, symbol: str) -> None:
         """Put the cursor on `symbol`, unless the user has already put it somewhere."""

@@ -27,7 +27,7 @@ from functions.shared.domain.calendar import (
 )
 from functions.shared.domain.charges import charge_rates
 from functions.shared.domain.errors import Refused
-from functions.shared.domain.gtt import judge_gtt
+from functions.shared.domain.gtt import judge_gtt, paired_stop_rules
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.legs import ExitPrices
 from functions.shared.domain.linked_exits import Market, exits_of, target_leg
@@ -312,6 +312,10 @@ def _with_exits(
             intent.side, intent.quantity, request.target, request.product, request.validity,
             facts.market(facts.last_known()), terms.expires_at,
         )  # fmt: skip
+        if request.validity is Validity.GTT:
+            last = facts.last_known()
+            passed = paired_stop_rules(intent, facts.instrument, last, facts.status)
+            rules = [*passed, *rules]
         return replace(terms, target=leg), rules
     if request.trail is not None and terms is not None:
         step = trail_step(request.trail, facts.instrument, facts.status.trade_date)

@@ -16,6 +16,7 @@ from functions.shared.domain.money import format_price
 from functions.shared.domain.orders import Product
 from functions.shared.domain.pretrade import Judgement, OrderIntent, Rule, judge
 from functions.shared.domain.sessions import Phase
+from functions.shared.domain.stop_side import is_ahead, limit_rules, passed_rules
 
 _ANY_PRICE: Final = 10**12
 
@@ -46,15 +47,28 @@ def gtt_rule(on: date) -> GttRule:
 def judge_gtt(
     intent: OrderIntent, product: Product, instrument: Instrument, last: int, status: MarketStatus
 ) -> Judgement:
-    """The verdict on one as it is placed, whenever that is: its price on a tick, its size, and its
-    trigger away from the last price. Prices in ten-thousandths of a rupee."""
+    """The verdict on one as it is placed, whenever that is: its price on a tick, its size, its
+    trigger away from the last price, and where it waits as a stop does, its limit behind that. One
+    that waits on the other side is a target: whatever its limit, it risks no more than to miss its
+    gain. Prices in ten-thousandths of a rupee."""
     always = MarketStatus(Phase.OPEN, status.trade_date, status.provisional)
     verdict = judge(
         replace(intent, trigger_price=None), product, instrument, last, last, always,
         band=(instrument.tick, _ANY_PRICE),
     )  # fmt: skip
-    rules = [*verdict.rules, *_trigger_rules(intent.trigger_price or 0, instrument, last, status)]
+    trigger = intent.trigger_price or 0
+    rules = [*verdict.rules, *_trigger_rules(trigger, instrument, last, status)]
+    if intent.price is not None and is_ahead(intent.side, trigger, last):
+        rules += limit_rules(intent.side, intent.price, trigger)
     return replace(verdict, rules=tuple(rules))
+
+
+def paired_stop_rules(
+    intent: OrderIntent, instrument: Instrument, last: int, status: MarketStatus
+) -> list[Rule]:
+    """Of two that wait together the one with the trigger is the stop, so it waits on that side."""
+    away = _away(instrument, last, status)
+    return passed_rules(intent.side, intent.trigger_price or 0, instrument, last, away)
 
 
 def _trigger_rules(
@@ -69,7 +83,7 @@ def _trigger_rules(
                  format_price(instrument.nearest_tick(trigger)))
         )  # fmt: skip
     if abs(trigger - last) * 10_000 < last * apart:
-        away = -(-last * apart // (10_000 * instrument.tick)) * instrument.tick
+        away = _away(instrument, last, status)
         nearest = instrument.nearest_tick(last) + (away if trigger >= last else -away)
         rules.append(
             Rule("TRIGGER_TOO_NEAR",
@@ -77,3 +91,9 @@ def _trigger_rules(
                  format_price(trigger), format_price(last), format_price(nearest))
         )  # fmt: skip
     return rules
+
+
+def _away(instrument: Instrument, last: int, status: MarketStatus) -> int:
+    """The least distance from the last price, in whole ticks."""
+    apart = gtt_rule(status.trade_date).apart
+    return -(-last * apart // (10_000 * instrument.tick)) * instrument.tick

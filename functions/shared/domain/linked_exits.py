@@ -16,7 +16,8 @@ from functions.shared.domain.legs import ExitPrices, Leg, LegName
 from functions.shared.domain.money import format_price
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import Band, Judgement, OrderIntent, Rule, judge
-from functions.shared.domain.waiting import judge_stop, passed_rules
+from functions.shared.domain.stop_side import passed_rules
+from functions.shared.domain.waiting import judge_stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def moved_entry_rules(
     Prices in ten-thousandths of a rupee."""
     out = opposite(side)
     return [
-        *passed_rules(out, exits.stop, _entered(side, price, last), instrument),
+        *passed_rules(out, exits.stop, instrument, _entered(side, price, last), instrument.tick),
         *beyond_rules(out, exits.target, price, instrument),
     ]
 

@@ -20,6 +20,7 @@ from functions.shared.domain.money import PRICE_UNITS_PER_RUPEE, format_price
 from functions.shared.domain.orders import STOPS, OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import Band, Judgement, OrderIntent, Rule, judge
 from functions.shared.domain.sessions import Phase
+from functions.shared.domain.stop_side import limit_rules, passed_rules
 
 LIFE_MINUTES_MAX: Final = 24 * 60
 #: Of the client order ids of GTC orders that are placed again; clients can't use it.
@@ -192,43 +193,23 @@ def _trigger_rules(
                  format_price(trigger), f"{format_price(low)} to {format_price(high)}",
                  format_price(nearest))
         )  # fmt: skip
-    rising = intent.side is Side.BUY
-    rules += passed_rules(intent.side, trigger, last, instrument)
+    rules += passed_rules(intent.side, trigger, instrument, last, instrument.tick)
     if intent.price is not None:
-        rules += _limit_rules(intent.price, trigger, rising, instrument, status.trade_date)
+        rules += _limit_rules(intent.side, intent.price, trigger, instrument, status.trade_date)
     return rules
 
 
-def passed_rules(side: Side, trigger: int, last: int, instrument: Instrument) -> list[Rule]:
-    """A stop of that side waits for a price that is still to come. Prices in ten-thousandths of a
-    rupee."""
-    rising = side is Side.BUY
-    if trigger > last if rising else trigger < last:
-        return []
-    step = instrument.tick if rising else -instrument.tick
-    return [
-        Rule("TRIGGER_PASSED",
-             f"a {side} waits for a price {'above' if rising else 'below'} the last one",
-             format_price(trigger), format_price(last),
-             format_price(instrument.nearest_tick(last) + step))
-    ]  # fmt: skip
-
-
 def _limit_rules(
-    limit: int, trigger: int, rising: bool, instrument: Instrument, on: date
+    side: Side, limit: int, trigger: int, instrument: Instrument, on: date
 ) -> list[Rule]:
     """The limit of a stop-limit order lies behind its trigger, and not far."""
     gap = max((g for g in STOP_GAPS if g.valid_from <= on), key=lambda g: g.valid_from)
     most = gap.near if trigger <= gap.up_to else trigger * gap.percent // 100
     most = most // instrument.tick * instrument.tick
-    if limit < trigger if rising else limit > trigger:
-        return [
-            Rule("LIMIT_BEFORE_TRIGGER",
-                 f"the limit must be the trigger or {'above' if rising else 'below'} it",
-                 format_price(limit), format_price(trigger), format_price(trigger))
-        ]  # fmt: skip
+    if before := limit_rules(side, limit, trigger):
+        return before
     if abs(limit - trigger) > most:
-        furthest = trigger + most if rising else trigger - most
+        furthest = trigger + most if side is Side.BUY else trigger - most
         return [
             Rule("STOP_LIMIT_GAP", "the limit is too far from the trigger",
                  format_price(limit), format_price(furthest), format_price(furthest))

@@ -45,6 +45,8 @@ def test_two_exits_of_a_holding_are_one_group_and_cancelled_as_one(
     path = f"/v1/orders/{target['order_id']}"
     fewer = client.ask("PATCH", path, {"request_id": "m", "quantity": 2})
     assert (fewer.status, fewer.body["code"]) == (409, "NOT_CHANGEABLE")
+    passed = client.ask("PATCH", path, {"request_id": "p", "price": "1490.00"})
+    assert (passed.status, passed.body["rules"][0]["code"]) == (422, "TARGET_PASSED")
     dearer = client.ask("PATCH", path, {"request_id": "n", "price": "1570.00"}).body
     assert (dearer["price"], dearer["trigger_price"]) == ("1570.00", "1570.00")
     assert work(release(client, dearer, 1560)) == []
@@ -61,6 +63,15 @@ def test_a_two_leg_gtt_waits_for_either_price(client: Client, stores: OrderStore
     }  # fmt: skip
     near = client.order("near", **{**two_leg, "target_price": "1501.00"})
     assert [rule["code"] for rule in near.body["rules"]] == ["TRIGGER_TOO_NEAR"]
+    for key, wrong, code in [
+        ("price", "1410.00", "LIMIT_BEFORE_TRIGGER"),
+        ("trigger_price", "1510.00", "TRIGGER_PASSED"),
+    ]:
+        refused = client.order(f"unprotected-{key}", **{**two_leg, key: wrong})
+        body = {"symbol": "RELIANCE", "type": "LIMIT", **two_leg, key: wrong}
+        preview = client.ask("POST", "/v1/orders/preview", body)
+        told = refused.body["rules"], preview.body["rules"]
+        assert [[rule["code"] for rule in rules] for rules in told] == [[code], [code]]
     stop = client.order("gtt", **two_leg).body
     [target] = shown(client, stop)["linked"]
     assert target["validity"] == "GTT"

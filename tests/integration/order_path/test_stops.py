@@ -299,7 +299,7 @@ def test_a_gtt_is_taken_at_any_hour_and_fires_as_a_limit_of_its_day(
 ) -> None:
     gtt = {"validity": "GTT", "trigger_price": "1400.00", "price": "1410.00"}
     stores.clock.at = NOON + timedelta(hours=10)  # the market is closed
-    near = client.order("near", **{**gtt, "trigger_price": "1502.00"})
+    near = client.order("near", **{**gtt, "trigger_price": "1502.00", "price": "1502.00"})
     assert [r["code"] for r in near.body["rules"]] == ["TRIGGER_TOO_NEAR"]
     assert near.body["rules"][0]["nearest"] == "1503.80"
     order = client.order("a", **gtt).body

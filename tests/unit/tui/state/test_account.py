@@ -103,14 +103,26 @@ def test_profit_follows_the_price_exactly() -> None:
 
     assert mahindra.gain == Decimal("-2880.0000")
     assert reliance.gain == Decimal("10.9998")
-    assert totals([mahindra, reliance], []).gain == Decimal("-2869.0002")
+
+
+def test_the_day_gains_what_was_held_since_the_close_and_what_was_bought_since_its_cost() -> None:
+    mixed = msgspec.structs.replace(HOLDINGS[0], bought_today=4)
+    account = loaded(funds(), [], [mixed, HOLDINGS[1]], [])
+    prices = [quote("M&M", "2811.20", "40.70"), quote("RELIANCE", "2950.50", "12.50")]
+
+    held = live_holdings(account, apply_quotes(Board(), prices, 0.0))
+
+    # ten of RELIANCE gain 12.50 each, and four what they are worth beyond 4/14 of 41,296.00
+    bought_today = Decimal("11802.00") - Decimal("11798.85")
+    assert [each.day_gain for each in held] == [4070, 125 + bought_today]
+    assert totals(held, []).day_gain == 4195 + bought_today
 
 
 def test_what_cannot_be_priced_is_not_called_zero() -> None:
     account = loaded(funds(), [], HOLDINGS, [])
     held = live_holdings(account, Board())
 
-    assert [each.gain for each in held] == [None, None]
+    assert [(each.gain, each.day_gain) for each in held] == [(None, None), (None, None)]
     assert totals(held, []).value is None
 
 
@@ -127,10 +139,11 @@ def test_what_was_bought_today_is_gained_once_and_intraday_counts_in_full() -> N
     sums = totals(live_holdings(account, board), live_positions(account, board))
 
     intraday = Decimal("142.50") + 20 * (Decimal("3925.50") - Decimal("3921.70"))
-    assert sums.gain == Decimal("-2869.0002") + Decimal("25.00") + intraday
+    delivery = Decimal("1250.00") + Decimal("11.00")  # since the close, and since it was bought
+    assert sums.day_gain == delivery + Decimal("25.00") + intraday
     unpriced = totals([], live_positions(account, Board()))
     assert unpriced.value == 0
-    assert unpriced.gain is None
+    assert unpriced.day_gain is None
 
 
 def test_a_sold_out_holding_leaves_the_table() -> None:
