@@ -13,12 +13,12 @@ from datetime import datetime
 import msgspec
 from textual.message import Message
 
+from outcry_client.errors import SignedOutError
+from outcry_client.limits import backoff
 from tui.client.broker import Broker, Feed, Link, RefusedError, UnreachableError
 from tui.client.journal import Journal
 from tui.client.models import Order, Plan
 from tui.client.placing import OutcomeUnknownError, open_plan, place_order, settle_from
-from tui.client.session import SignedOutError
-from tui.client.stream import backoff
 from tui.follower import Follower
 from tui.messages import (
     BrokerNotice,

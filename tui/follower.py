@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 
 from textual.message import Message
 
-from tui.client.broker import Broker, Link
+from outcry_client.protocol import Notice
+from outcry_client.reconnecting import Link
+from tui.client.broker import Broker
 from tui.client.models import PrivateEvent, Quote
 from tui.messages import (
     AccountChanged,
@@ -51,11 +53,11 @@ class Follower:
             self._told = (link, detail)
             self._post(LinkChanged(link, detail))
 
-    def notice(self, kind: str, code: str, message: str) -> None:
-        if kind == "market":
+    def notice(self, notice: Notice) -> None:
+        if notice.kind == "market":
             self.market_news.set()
-        elif kind == "error":
-            self._post(BrokerNotice(kind, code, message))
+        elif notice.kind == "error":
+            self._post(BrokerNotice(notice.kind, notice.code, notice.message))
 
     async def reload(self) -> int:
         account = await self.load()

@@ -24,6 +24,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from edge.fanout.beats import Beats
 from edge.fanout.draining import drain
+from edge.fanout.figures import tell_figures
 from edge.fanout.freshness import Freshness
 from edge.fanout.hub import Hub, Listed
 from edge.fanout.limits import Limits
@@ -144,6 +145,7 @@ class Fanout:
             asyncio.create_task(self._keep_listing()),
             asyncio.create_task(upkeep.run()),
             asyncio.create_task(self._freshness.run()),
+            asyncio.create_task(tell_figures(self._server, self._bus)),
         ]
         for task in tasks:
             task.add_done_callback(self._task_ended)
@@ -181,7 +183,7 @@ class Fanout:
                 logger(__name__).error("what ingest published can't be read", detail=str(error))
 
     def _take_batch(self, batch: Batch) -> None:
-        self._bus.lag_us = micros(wall_now()) - batch.published_us
+        self._bus.arrived(micros(wall_now()) - batch.published_us)
         self._hub.take(batch.quotes)
         self._server.wake_soon()
 

@@ -14,10 +14,21 @@ from functions.shared.stores.subscriber import ValkeySubscriber
 
 @dataclass(slots=True)
 class BusFigures:
-    """What came over the quote channels: batches not read, the age of the last one."""
+    """What came over the quote channels: batches not read, the age of the last one when it came."""
 
     bad_batches: int = 0
     lag_us: int = 0
+    _worst_us: int = 0
+
+    def arrived(self, lag_us: int) -> None:
+        """A batch came, as old as that; it is less than nothing where two clocks differ."""
+        self.lag_us = lag_us
+        self._worst_us = max(self._worst_us, lag_us)
+
+    def worst_lag_us(self) -> int:
+        """The oldest since this was last asked; 0 when nothing came."""
+        worst, self._worst_us = self._worst_us, 0
+        return worst
 
 
 class FanoutMetrics(Collector):

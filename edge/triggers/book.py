@@ -4,7 +4,9 @@ Invariant: a version of an order is asked for once, and again each ASK_AGAIN_SEC
 ledger tells that it moved; the ledger alone decides what becomes of it. A price that nobody acts
 on is asked about for a minute; its order is back on its ladder meanwhile, for the next price that
 reaches it. An older version never takes a newer one's place, so events may come late, twice and in
-any order.
+any order. A price that reached an older version and reaches the newer one, too, is asked about
+further as the older one's: whether it counts still is the ledger's to say, which knows who made the
+newer one.
 
 A quote is the last of some 20 ms. A new high or low of the day tells of trades in between, so a
 price reaches from there to the last one. What the watcher before this one had seen is recalled, so
@@ -122,12 +124,15 @@ class TriggerBook:
     def watch(self, order: WatchedOrder) -> None:
         """A new order, or a newer version of a known one. `reached` tells whether it has come."""
         known = self._watched.get(order.order_id)
-        if known is not None:
-            if known.version >= order.version:
-                return
-            self.forget(order.order_id, order.version)
+        if known is not None and known.version >= order.version:
+            return
+        asked = self._asked.get(order.order_id)
+        self.forget(order.order_id, order.version)
         self._watched[order.order_id] = order
         self._wait(order)
+        if asked is not None and _is_reached(order, asked.command):
+            # It waits on its ladder already, as after the first time of asking again.
+            self._ask(asked.command, asked.at, max(asked.again, 1))
         if order.ratchet is not None:
             self._side_of(order)[order.rising].add(order.ratchet, order.order_id)
         heapq.heappush(self._times, _time_of(order))
@@ -260,6 +265,14 @@ def _time_of(order: WatchedOrder) -> tuple[int, int, int]:
     """When something is to be done about it, whatever its price does."""
     at = order.expires_at if order.releases_at is None else order.releases_at
     return (min(at, order.expires_at), order.order_id, order.version)
+
+
+def _is_reached(order: WatchedOrder, command: TriggerCommand) -> bool:
+    """Whether the trade that a release was asked for by reaches the order's trigger."""
+    if not isinstance(command, ReleaseOrder) or command.tick is None or order.trigger is None:
+        return False
+    price = command.tick.price
+    return price >= order.trigger if order.rising else price <= order.trigger
 
 
 def _release(order: WatchedOrder, tick: Tick | None, at: int) -> ReleaseOrder:

@@ -1,14 +1,16 @@
 """The worker of the commands stream: what a waiting order waited for has come, or its time is over.
 
 Invariant: a command is only asked; the order is read, judged on what is true now, and moved by the
-ledger for the version that the command names. What can't be done now (no price, a halt, no way to
-the venue, a shard that doesn't answer) is left as it is: the edge asks again every few seconds
-while the order waits, so that no command is kept, and none keeps others back. A price counts on its
-own day; once its release was put off, only while the last price is at the trigger or beyond.
+ledger for the version that was read: the one that the command names, or a later one that the
+broker itself made of it, whose trigger the same trade must have reached. What can't be done now (no
+price, a halt, no way to the venue, a shard that doesn't answer) is left as it is: the edge asks
+again every few seconds while the order waits, so that no command is kept, and none keeps others
+back. A price counts on its own day; once its release was put off, only while the last price is at
+the trigger or beyond.
 """
 
 import base64
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -35,6 +37,10 @@ from functions.shared.wire.trigger_commands import (
     TriggerCommand,
     decode_trigger_command,
 )
+
+#: How often an order is read that moves between being read and being released. Then it is left: the
+#: edge asks again.
+_READS_MAX: Final = 3
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -69,17 +75,25 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def act(stores: Stores, command: TriggerCommand) -> None:
     """Does what the command asks, if it still stands. Raises Retryable."""
-    try:
-        order, _ = reading.order(stores.shards, command.user_id, command.order_id)
-    except NotFound:
-        logger().error("command of no order", order_id=str(command.order_id))
-        return
+    for _ in range(_READS_MAX):
+        try:
+            order, _ = reading.order(stores.shards, command.user_id, command.order_id)
+        except NotFound:
+            logger().error("command of no order", order_id=str(command.order_id))
+            return
+        if not _moved_meanwhile(stores, command, order):
+            return
+    logger().warning("release left", order_id=str(command.order_id))
+
+
+def _moved_meanwhile(stores: Stores, command: TriggerCommand, order: OrderFacts) -> bool:
+    """Does what the command asks of the order as it was read; whether that has to be tried again,
+    because it has moved since. Raises Retryable."""
     now = stores.clock.now()
-    over = order.expires_at is not None and from_micros(order.expires_at) <= now
-    if over:
+    if order.expires_at is not None and from_micros(order.expires_at) <= now:
         _end(stores, command.user_id, order)
-    elif order.status != Status.TRIGGER_PENDING or order.version != command.version:
-        return
+    elif order.status != Status.TRIGGER_PENDING or not _is_of(stores, command, order):
+        return False
     elif isinstance(command, TrailOrder):
         today = market_status(now, stores.clock.hours).trade_date
         seen = _seen(command.tick, command.seen_at)
@@ -88,13 +102,28 @@ def act(stores: Stores, command: TriggerCommand) -> None:
         )  # fmt: skip
     elif isinstance(command, ReleaseOrder):
         try:
-            _release(stores, command, order)
+            return _release(stores, command, order) == "NOT_WAITING"
         except Refused as refused:
             _put_off(stores, command, order, refused.code)
+    return False
 
 
-def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
-    """Raises Refused when it can't be judged or sent now."""
+def _is_of(stores: Stores, command: TriggerCommand, order: OrderFacts) -> bool:
+    """Whether the command is about the order as it is: that version of it, or one of which only
+    the broker made another. A trade that reached it counts then as well: an exit that grew with its
+    entry, or a stop that followed the price, has waited all along; what its client changed has
+    not."""
+    if order.version == command.version:
+        return True
+    priced = isinstance(command, ReleaseOrder) and command.tick is not None
+    return priced and releasing.only_broker_changed(
+        stores.shards, command.user_id, order.order_id, command.version
+    )
+
+
+def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> str | None:
+    """What the ledger made of it, None when it was put off. Raises Refused when it can't be judged
+    or sent now."""
     facts = load_standing_facts(stores.instruments, stores.quotes, stores.clock, order.symbol)
     facts.require_route()
     product, side, kind = Product(order.product), Side(order.side), OrderType(order.type)
@@ -105,10 +134,10 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
         or (order.disclosed_quantity is not None and not TAKES[phase].immediate)
     ):
         _put_off(stores, command, order, phase)
-        return
+        return None
     if tick is not None and (why := _passed(stores, command, tick, order, facts.quote)):
         logger().info("release put off", order_id=str(order.order_id), why=why)
-        return
+        return None
     outcome = releasing.release(
         stores.shards,
         order,
@@ -125,6 +154,7 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> None:
             "release denied", order_id=str(order.order_id),
             codes=[rule["code"] for rule in outcome.rules],
         )  # fmt: skip
+    return outcome.outcome
 
 
 def _seen(tick: Tick | None, seen_at: int) -> TriggerSeen:
@@ -143,7 +173,7 @@ def _passed(
     if trade_date(from_micros(tick.timestamp_ms * 1000)) != trade_date(wall_now()):
         return "ANOTHER_DAYS_PRICE"
     gone = command.again and not _is_reached(order, quote)
-    if gone and was_put_off(stores.valkey, order.order_id, order.version):
+    if gone and was_put_off(stores.valkey, order.order_id, command.version):
         return "PRICE_WENT_BACK"
     return None
 
@@ -160,7 +190,7 @@ def _is_reached(order: OrderFacts, quote: Quote | None) -> bool:
 def _put_off(stores: Stores, command: ReleaseOrder, order: OrderFacts, why: str) -> None:
     """Raises Retryable."""
     if command.tick is not None:
-        note_put_off(stores.valkey, order.order_id, order.version)
+        note_put_off(stores.valkey, order.order_id, command.version)
     logger().info("release put off", order_id=str(order.order_id), why=why)
 
 

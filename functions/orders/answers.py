@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from functions.orders.plan_answers import PlanAnswer
 from functions.shared.domain.legs import LegName
 from functions.shared.domain.orders import OrderType, Product, Side, Status, Validity, Variety
 from functions.shared.runtime.described import (
@@ -97,9 +98,10 @@ class OrderList(AnswerModel):
 
 
 class CancelledOrders(AnswerModel):
-    """The orders that are now being cancelled."""
+    """The orders and the plans that are now being cancelled."""
 
     items: list[OrderAnswer]
+    plans: list[PlanAnswer]
     next: None
 
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from functions.orders.place_order import refusal
-from functions.shared.bookkeeping import changing, reading
+from functions.shared.bookkeeping import changing, planning, reading
 from functions.shared.bookkeeping.checking import load_facts
 from functions.shared.clock import from_micros, trade_date
 from functions.shared.domain.calendar import market_status
@@ -21,6 +21,7 @@ from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.stores.wake import wake_relay
 from functions.shared.wire.events import OrderFacts, render_order
+from functions.shared.wire.plans import render_plan_in_full
 
 
 def cancel_order(
@@ -136,13 +137,13 @@ def _require_changeable(order: OrderFacts, asked: changing.Asked) -> None:
 def cancel_all(
     stores: Stores, user_id: int, request_id: str, symbol: str | None, side: Side | None
 ) -> Response[str]:
-    """202 with the working orders, of that symbol and side if given, that are now being cancelled;
-    asked again by the same id, with the same orders. Plans end with them. Raises Refused 404
+    """202 with the working orders and the plans, of that symbol and side if given, that are now
+    being cancelled; asked again by the same id, with the same ones. Raises Refused 404
     UNKNOWN_SYMBOL."""
     instrument = None if symbol is None else stores.instruments.get(symbol)
     if symbol is not None and instrument is None:
         raise Refused(404, "UNKNOWN_SYMBOL", f"{symbol[:40]!r} is not listed", symbol=symbol[:40])
-    orders = changing.request_cancel_all(
+    orders, numbers = changing.request_cancel_all(
         stores.shards,
         user_id,
         request_id,
@@ -153,7 +154,9 @@ def cancel_all(
     )
     _wake(stores, user_id)
     items = [render_order(order) for order in orders]
-    return respond({"items": items, "next": None}, HTTPStatus.ACCEPTED)
+    found = [planning.view(stores.shards, user_id, number) for number in numbers]
+    plans = [render_plan_in_full(plan.facts, plan.slices) for plan in found]
+    return respond({"items": items, "plans": plans, "next": None}, HTTPStatus.ACCEPTED)
 
 
 def _today(stores: Stores) -> date:

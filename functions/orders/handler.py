@@ -93,8 +93,8 @@ class CancelBody(Request):
 
 
 class CancelAllBody(Request):
-    """`request_id` makes a repeated request the same one, about the same orders; with another body
-    it is refused. `symbol` and `side` leave the other orders alone."""
+    """`request_id` makes a repeated request the same one, about the same orders and plans; with
+    another body it is refused. `symbol` and `side` leave the other orders alone."""
 
     model_config = example({"request_id": "out-1", "symbol": "RELIANCE", "side": "BUY"})
 
@@ -192,7 +192,7 @@ def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> 
     ),
 )
 def cancel_all(body: Annotated[CancelAllBody | None, Body()] = None) -> Response[str]:
-    """Ask to cancel every working order, of a symbol or a side if given."""
+    """Ask to cancel every working order and plan, of a symbol or a side if given."""
     wanted = body or CancelAllBody()
     return change_order.cancel_all(
         composition.stores(), principal(app).user_id, wanted.request_id, wanted.symbol, wanted.side

@@ -39,9 +39,10 @@ class PreviewCharges(ChargesByHead):
 
 
 class PreviewAnswer(AnswerModel):
-    """What placing the order would answer. `margin` is what it would hold, `price` what the venue
-    would be given, `nearest_price` the nearest valid one; `available_after` is what the funds would
-    show as `available` were all of it filled at that price."""
+    """What placing the order would answer. `margin` is what it would keep of the cash: nothing
+    where it only closes a position. `price` is what the venue would be given, `nearest_price` the
+    nearest valid one; `available_after` is what the funds would show as `available` were all of it
+    filled at that price."""
 
     accepted: Annotated[bool, Field(examples=[True])]
     rules: Annotated[list[RuleAnswer], Field(examples=[[]])]

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from aws_lambda_powertools.event_handler import Response
 
 from functions.shared.bookkeeping.checking import OrderRequest, load_facts, placement
-from functions.shared.bookkeeping.placing import Placed, Placement, preview, room_for
+from functions.shared.bookkeeping.placing import Placed, Placement, kept_by, preview, room_for
 from functions.shared.domain.calendar import market_status, settlement_date
 from functions.shared.domain.charges import HEADS
 from functions.shared.domain.errors import Refused, Retryable
 from functions.shared.domain.money import format_amount, format_price
-from functions.shared.domain.orders import Validity
 from functions.shared.domain.pretrade import Rule
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import problem_of, respond
@@ -30,8 +29,8 @@ def preview_basket(
     stores: Stores, user_id: int, requests: Sequence[OrderRequest], request: str
 ) -> Response[str]:
     """200 with what each order would meet by itself, and what all of them come to. `accepted` when
-    each would be and the money is there for all at once; shares that several of them sell, and
-    margin that they share in one position, are judged as they are placed."""
+    each would be and the money is there for all at once; shares that several of them sell are
+    judged as they are placed."""
     now = stores.clock.now()
     today = market_status(now, stores.clock.hours).trade_date
     room = room_for(stores.shards, user_id, today, now, len(requests))
@@ -49,10 +48,10 @@ def preview_basket(
         else:
             items.append({"symbol": order.symbol, **_rendered(*asked[-1])})
     available = min((answer.available or 0 for _, answer in asked), default=0)
-    needed = sum(_kept(wanted) for wanted, _ in asked)
+    needed = kept_by(stores.shards, [wanted for wanted, _ in asked])
     charges = [wanted.judgement.charges for wanted, _ in asked]
     rules = []
-    if needed > available:
+    if needed > max(0, available):  # what keeps nothing passes, whatever is lacking
         rules.append(
             Rule("INSUFFICIENT_FUNDS", "the orders need more than is available",
                  format_amount(needed), format_amount(available)).as_json()
@@ -88,16 +87,11 @@ def _rendered(wanted: Placement, answer: Placed) -> dict[str, object]:
         "nearest_price": format_price(judgement.nearest_price),
         "value": format_amount(judgement.value),
         "charges": _by_head(judgement.charges),
-        "margin": format_amount(_kept(wanted)),
+        "margin": format_amount(answer.kept or 0),
         "available": format_amount(answer.available or 0),
         "available_after": format_amount(answer.available_after or 0),
         "largest_quantity": _largest(wanted, answer),
     }
-
-
-def _kept(wanted: Placement) -> int:
-    """What of the cash it keeps from when it is placed: a GTT nothing until it fires."""
-    return 0 if wanted.validity is Validity.GTT else wanted.judgement.reserved
 
 
 def _by_head(charges: Sequence[int]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-OURS = frozenset({"functions", "edge", "infra", "tui"})
+OURS = frozenset({"functions", "edge", "infra", "outcry_client", "tui"})
 
 
 class BuildError(Exception):

@@ -164,6 +164,7 @@ _LACKED = f"""
     FROM {EVENT} t WHERE kind IN ('FILL', 'FILL_BUSTED')) f
   WHERE body ? 'short'
 """
+# An order that waited and was denied at its trigger had been placed.
 _POSITION_TRADES = Check(
     "position trades",
     rows_of("position"),
@@ -179,7 +180,9 @@ FROM {_POSITION} p FULL JOIN (SELECT o.user_id, o.symbol, o.trade_date,
     coalesce(sum(o.value) FILTER (WHERE o.side = 'SELL'), 0) AS sell_value
   FROM (SELECT y.user_id, y.symbol, y.trade_date, y.side, y.margin_rate, x.quantity, x.value
     FROM {ORDERS} y LEFT JOIN {TRADE} x ON x.order_id = y.order_id
-    WHERE y.product = 'MIS' AND y.status <> 'DENIED' UNION ALL {_LACKED}) o
+    WHERE y.product = 'MIS' AND (y.status <> 'DENIED' OR EXISTS (SELECT FROM {EVENT} e
+      WHERE e.user_id = y.user_id AND e.seq = y.placed_seq AND e.kind = 'ORDER_PLACED'))
+    UNION ALL {_LACKED}) o
   GROUP BY o.user_id, o.symbol, o.trade_date) t
   USING (user_id, symbol, trade_date)
 WHERE p.margin_rate IS DISTINCT FROM t.margin_rate

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from infra.command.checks import EVENT, ORDERS, Check, home, rows_of
+from infra.command.checks import BUST, EVENT, EXECUTION, ORDERS, Check, home, rows_of
 
 _PLAN, _SLICE = home("plan"), home("plan_slice")
 _TELLS_OF_A_PLAN = "kind LIKE 'PLAN\\_%'"
@@ -104,6 +104,29 @@ ORDER BY 1
 """,
 )
 
+# As an order of it was placed, it was for no more than was left then. What the venue fills beyond
+# that (an order overfilled, or filled after it was said to be dead) is a fact.
+_SLICE_ROOM = Check(
+    "slice room",
+    rows_of("orders", "client_order_id LIKE 'PL-%'"),
+    f"""
+SELECT format('plan %s: its order %s was for %s as %s of %s were filled', p.plan_id, o.order_id,
+  o.quantity, sum(f.quantity), p.quantity)
+FROM {ORDERS} o JOIN {_PLAN} p ON p.user_id = o.user_id AND p.plan_id = o.parent_order_id
+LEFT JOIN (SELECT y.user_id, y.parent_order_id, x.quantity, x.seq, b.seq AS busted
+  FROM {ORDERS} y JOIN {EXECUTION} x ON x.order_id = y.order_id AND x.exec_type IN ('F', 'G')
+  LEFT JOIN {BUST} b
+    ON (b.venue, b.trade_date, b.exec_id) = (x.venue, x.trade_date, x.exec_id)
+  WHERE y.client_order_id LIKE 'PL-%') f
+  ON f.user_id = o.user_id AND f.parent_order_id = o.parent_order_id AND f.seq < o.placed_seq
+    AND (f.busted IS NULL OR f.busted > o.placed_seq)
+WHERE o.client_order_id LIKE 'PL-%' AND o.status <> 'DENIED'
+GROUP BY p.plan_id, p.quantity, o.order_id, o.quantity
+HAVING o.quantity + coalesce(sum(f.quantity), 0) > p.quantity ORDER BY 1
+""",
+)
+
+# One works at a time, but for one that works again because its trade was taken back.
 _PLAN_TOTALS = Check(
     "plan totals",
     rows_of("plan"),
@@ -112,15 +135,22 @@ SELECT format('plan %s: %s of %s are filled and %s orders work; it is %s', p.pla
   coalesce(c.filled, 0), p.quantity, coalesce(c.working, 0), p.state)
 FROM {_PLAN} p LEFT JOIN (SELECT user_id, parent_order_id AS plan_id,
     sum(filled_quantity) AS filled,
-    count(*) FILTER (WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING'))
-      AS working
-  FROM {ORDERS} t WHERE client_order_id LIKE 'PL-%' GROUP BY user_id, parent_order_id) c
+    count(*) FILTER (WHERE works) AS working,
+    count(*) FILTER (WHERE works AND order_id NOT IN (SELECT b.order_id FROM {BUST} b)) AS placed
+  FROM (SELECT *, status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING') AS works
+    FROM {ORDERS} t WHERE client_order_id LIKE 'PL-%') o GROUP BY user_id, parent_order_id) c
   USING (user_id, plan_id)
-WHERE coalesce(c.filled, 0) > p.quantity OR c.working > 1
-  OR c.working > 0 AND p.state NOT IN ('ACTIVE', 'CANCELLING')
+WHERE c.placed > 1 OR c.working > 0 AND p.state NOT IN ('ACTIVE', 'CANCELLING')
   OR p.state = 'COMPLETED' AND coalesce(c.filled, 0) < p.quantity
 ORDER BY p.plan_id
 """,
 )
 
-PLAN_CHECKS: Final = (_PLAN_IS_LOGGED, _PLAN_OPENING, _SLICES, _SLICE_ORDERS, _PLAN_TOTALS)
+PLAN_CHECKS: Final = (
+    _PLAN_IS_LOGGED,
+    _PLAN_OPENING,
+    _SLICES,
+    _SLICE_ORDERS,
+    _SLICE_ROOM,
+    _PLAN_TOTALS,
+)

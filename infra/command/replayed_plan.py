@@ -1,12 +1,14 @@
 """One plan as its events leave it: its row, and its slices'.
 
 Invariant: what was asked is taken from the event that opened it; its state, and which slices were
-placed, from those that followed. A plan that has ended does nothing any more and is left out.
+placed, from those that followed. A plan that has ended does nothing any more and is left out,
+unless a trade of it is taken back on its day and opens it again.
 """
 
 import msgspec
 
 ENDS_BY = "PLAN_ENDED"
+_REOPENS_BY = "PLAN_REOPENED"
 _OPENS_BY = "PLAN_OPENED"
 
 
@@ -61,9 +63,14 @@ class ReplayedPlan:
         self._opened = {"opened_seq": seq, "fingerprint": bytes.fromhex(fingerprint)}
         self._slices = slices
         self._placed: dict[int, PlacedSlice] = {}
+        self._has_ended = False
 
     def place(self, placed: PlacedSlice) -> None:
         self._placed[placed.number] = placed
+
+    def end(self) -> None:
+        """Nothing waits any more, also where it is opened again."""
+        self._has_ended = True
 
     def row(self) -> dict[str, object]:
         """The columns of its row, its number apart."""
@@ -77,7 +84,7 @@ class ReplayedPlan:
         rows: dict[int, dict[str, object]] = {}
         for number, each in enumerate(self._slices, start=1):
             placed = self._placed.get(number)
-            waits = "WAITING" if number > last else "SKIPPED"
+            waits = "WAITING" if number > last and not self._has_ended else "SKIPPED"
             rows[number] = {
                 "due_at": each.due_at,
                 "planned": each.planned,
@@ -95,6 +102,7 @@ class ReplayedPlans:
 
     def __init__(self) -> None:
         self._open: dict[int, ReplayedPlan] = {}
+        self._ended: dict[int, ReplayedPlan] = {}
 
     def take(
         self,
@@ -108,6 +116,12 @@ class ReplayedPlans:
         """Adds an event that tells of a plan."""
         if kind == _OPENS_BY:
             self._open[facts.plan_id] = ReplayedPlan(facts, seq, fingerprint, slices)
+            self._ended = {
+                number: plan for number, plan in self._ended.items()
+                if plan.facts.trade_date >= facts.trade_date
+            }  # fmt: skip
+        elif kind == _REOPENS_BY and facts.plan_id in self._ended:
+            self._open[facts.plan_id] = self._ended.pop(facts.plan_id)
         plan = self._open.get(facts.plan_id)
         if plan is None:
             return  # its opening is missing: its rows will be, too
@@ -115,7 +129,8 @@ class ReplayedPlans:
         if placed is not None:
             plan.place(placed)
         if kind == ENDS_BY:
-            del self._open[facts.plan_id]
+            plan.end()
+            self._ended[facts.plan_id] = self._open.pop(facts.plan_id)
 
     def rows(self) -> dict[tuple[object, ...], dict[str, object]]:
         return {(number,): plan.row() for number, plan in self._open.items()}

@@ -357,6 +357,7 @@ BEGIN
         0, 0, 0, 0, p_settles_on, v_seq, p_transacted);
     END IF;
   END IF;
+  IF p_exec_type IN ('G', 'H') THEN PERFORM ledger.reopen_plan(p_user, p_order, p_now); END IF;
   IF o.leg IS NOT NULL OR o.exits IS NOT NULL THEN PERFORM ledger.follow_exits(j.o, p_today, p_now); END IF;
   IF p_exec_type IN ('F', 'G') THEN PERFORM ledger.tell_overfill(p_user, p_order, p_now); END IF;
   PERFORM ledger.end_as_told(p_order, p_today, p_now);
@@ -380,8 +381,7 @@ BEGIN
     p_now) ON CONFLICT DO NOTHING;
 END $$;
 
--- A record of the stream that can't even be read, kept for a person. It tells no session position:
--- the gateway hands on only what it has read back itself, and so no checkpoint waits for this one.
+-- A record of the stream that can't even be read, kept for a person. No session's checkpoint waits for it.
 CREATE FUNCTION ledger.park_unreadable(p_session text, p_position bigint, p_report text, p_now timestamptz)
 RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   INSERT INTO ledger.parked_execution VALUES (p_session, p_position, 0, 0, 'UNREADABLE', p_report, p_now)

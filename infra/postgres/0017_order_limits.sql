@@ -172,33 +172,40 @@ BEGIN
   RETURN o;
 END $$;
 
--- Asks to cancel every working order of a user, of a symbol or a side if given, in one transaction.
--- p_asked is the client's body in one form. Asked again by the same id, the answer is about the same
--- orders, as they are by then, or KEY_REUSED for another body; a request that found none leaves no
--- trace and is a new one. outcome: ACCEPTED, REPLAY, KEY_REUSED.
+-- Asks to cancel every working order of a user, and every plan, of a symbol or a side if given, in one
+-- transaction; of a plan only its number is told. p_asked is the client's body in one form. Asked again by
+-- the same id, the answer is about the same orders and plans, as they are by then, or KEY_REUSED for another
+-- body; a request that found none leaves no trace and is a new one. outcome: ACCEPTED, REPLAY, KEY_REUSED.
 CREATE FUNCTION ledger.cancel_all(p_user bigint, p_request_id text, p_asked text, p_symbol text,
     p_side text, p_today date, p_now timestamptz)
-RETURNS TABLE (outcome text, order_facts text)
+RETURNS TABLE (outcome text, order_facts text, plan_number bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE r record; v_request text := 'all:' || p_request_id;  -- no id of a client's own has a colon
+DECLARE r record; v_known boolean; v_request text := 'all:' || p_request_id;  -- no id of a client's own has a colon
   v_id text := 'cancel ' || v_request || ' ';
 BEGIN
   PERFORM ledger.lock_account(p_user, p_today, p_now);
   RETURN QUERY SELECT CASE k.key WHEN v_id || p_asked THEN 'REPLAY' ELSE 'KEY_REUSED' END,
-      ledger.order_facts(o)::text
+      ledger.order_facts(o)::text, NULL::bigint
     FROM ledger.orders o, unnest(o.change_keys) AS k (key)
     WHERE o.user_id = p_user AND starts_with(k.key, v_id) ORDER BY o.order_id;
-  IF FOUND THEN RETURN; END IF;
+  v_known := FOUND;
+  RETURN QUERY SELECT CASE e.key WHEN v_id || p_asked THEN 'REPLAY' ELSE 'KEY_REUSED' END, NULL::text, e.ref
+    FROM (SELECT x.ref, x.body::json ->> 'change_key' AS key FROM ledger.ledger_event x
+      WHERE x.user_id = p_user AND x.kind = 'PLAN_CANCEL_REQUESTED') e
+    WHERE starts_with(e.key, v_id) ORDER BY e.ref;
+  IF v_known OR FOUND THEN RETURN; END IF;
   -- What places orders by itself ends with them (0022_sliced_orders.sql).
-  PERFORM ledger.cancel_plan(p_user, x.plan_id, p_today, p_now) FROM ledger.plan x
-    WHERE x.user_id = p_user AND x.state = 'ACTIVE'
-      AND (p_symbol IS NULL OR x.symbol = p_symbol) AND (p_side IS NULL OR x.side = p_side);
+  RETURN QUERY SELECT ledger.cancel_plan(p_user, x.plan_id, p_today, p_now, v_id || p_asked), NULL::text,
+      x.plan_id
+    FROM (SELECT y.plan_id FROM ledger.plan y WHERE y.user_id = p_user AND y.state = 'ACTIVE'
+      AND (p_symbol IS NULL OR y.symbol = p_symbol) AND (p_side IS NULL OR y.side = p_side)
+      ORDER BY y.plan_id) x;
   FOR r IN SELECT o.order_id FROM ledger.orders o
     WHERE o.user_id = p_user AND ledger.is_working(o.status)
       AND (p_symbol IS NULL OR o.symbol = p_symbol) AND (p_side IS NULL OR o.side = p_side)
     ORDER BY o.order_id
   LOOP
-    RETURN QUERY SELECT 'ACCEPTED'::text, c.order_facts FROM ledger.request_change(p_user, r.order_id,
+    RETURN QUERY SELECT 'ACCEPTED'::text, c.order_facts, NULL::bigint FROM ledger.request_change(p_user, r.order_id,
       v_request, p_asked, NULL, NULL, NULL, NULL, '[]', p_today, p_now, NULL, 0) c
       WHERE c.outcome IN ('ACCEPTED', 'REPEATED');
   END LOOP;

@@ -7,6 +7,8 @@
 --     and however often; what became of it is read from the order.
 --   * Under the account's lock a plan has one working order at most, never places beyond its quantity,
 --     and places nothing once it was asked to end. It has ended when nothing of it works any more.
+--   * A trade that the venue takes back opens a plan again that had ended, where its order works again or
+--     it was said to be complete: it ends anew, as what it is by then. Nothing more is placed.
 -- Prices in ten-thousandths of a rupee, quantities in shares.
 
 CREATE TABLE ledger.plan (
@@ -79,6 +81,9 @@ INSERT INTO ledger.volume_curve
     'assumed for the paper market: as much at any hour, not observed';
 
 CREATE INDEX orders_of_plans ON ledger.orders (parent_order_id) WHERE client_order_id LIKE 'PL-%';
+
+-- By which request a plan was asked to end (ledger.cancel_all).
+CREATE INDEX plan_cancels ON ledger.ledger_event (user_id) WHERE kind = 'PLAN_CANCEL_REQUESTED';
 
 -- Which slice of its plan an order is.
 CREATE FUNCTION ledger.slice_of(o ledger.orders) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
@@ -211,9 +216,10 @@ BEGIN
   RETURN true;
 END $$;
 
--- Asks a plan to end: it places nothing from here on. outcome: ACCEPTED, REPEATED, NOT_WORKING (it has
--- ended), NOT_FOUND.
-CREATE FUNCTION ledger.cancel_plan(p_user bigint, p_plan bigint, p_today date, p_now timestamptz)
+-- Asks a plan to end: it places nothing from here on. p_key: of the cancel of all orders that asks for it,
+-- kept in the event. outcome: ACCEPTED, REPEATED, NOT_WORKING (it has ended), NOT_FOUND.
+CREATE FUNCTION ledger.cancel_plan(p_user bigint, p_plan bigint, p_today date, p_now timestamptz,
+    p_key text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; p ledger.plan;
 BEGIN
@@ -223,7 +229,8 @@ BEGIN
   IF p.state = 'CANCELLING' THEN RETURN 'REPEATED'; END IF;
   IF p.state <> 'ACTIVE' THEN RETURN 'NOT_WORKING'; END IF;
   p.state := 'CANCELLING';
-  PERFORM ledger.book_plan(a, p, 'PLAN_CANCEL_REQUESTED', '', p_now);
+  PERFORM ledger.book_plan(a, p, 'PLAN_CANCEL_REQUESTED',
+    coalesce(',"change_key":' || to_json(p_key)::text, ''), p_now);
   RETURN 'ACCEPTED';
 END $$;
 
@@ -254,6 +261,27 @@ BEGIN
   UPDATE ledger.plan_slice s SET state = 'SKIPPED' WHERE s.plan_id = p_plan AND s.state = 'WAITING';
   PERFORM ledger.book_plan(a, p, 'PLAN_ENDED', ',"filled":' || c.filled, p_now);
   RETURN true;
+END $$;
+
+-- Opens the plan of an order again of which a trade was taken back or corrected, where that leaves the order
+-- working, or less filled than a plan that is COMPLETED says. No plan of an order: nothing.
+CREATE FUNCTION ledger.reopen_plan(p_user bigint, p_order bigint, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE p ledger.plan; c record;
+BEGIN
+  SELECT x.* INTO p FROM ledger.plan x JOIN ledger.orders o ON o.user_id = x.user_id
+      AND o.parent_order_id = x.plan_id AND o.client_order_id LIKE 'PL-%'
+    WHERE o.order_id = p_order AND o.user_id = p_user AND x.state NOT IN ('ACTIVE', 'CANCELLING');
+  IF NOT FOUND THEN RETURN; END IF;
+  SELECT sum(o.filled_quantity) AS filled, bool_or(ledger.is_working(o.status)) AS works INTO c
+    FROM ledger.orders o WHERE o.parent_order_id = p.plan_id AND o.user_id = p_user
+      AND o.client_order_id LIKE 'PL-%';
+  IF NOT c.works AND (p.state <> 'COMPLETED' OR c.filled >= p.quantity) THEN RETURN; END IF;
+  p.state := CASE WHEN p.state = 'CANCELLED' AND p.reason_code IS NULL  -- its client had asked
+    THEN 'CANCELLING' ELSE 'ACTIVE' END;
+  p.reason_code := NULL; p.reason := NULL;
+  PERFORM ledger.book_plan(ledger.locked_account(p_user), p, 'PLAN_REOPENED',
+    ledger.cause('TRADE_AMENDED', p_order), p_now);
 END $$;
 
 GRANT EXECUTE ON FUNCTION ledger.plan_facts, ledger.plan_slices, ledger.slice_of, ledger.open_plan,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("functions", "edge", "tui", "infra")
+PRODUCT = ("functions", "edge", "outcry_client", "tui", "infra")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 MIGRATIONS = sorted((ROOT / "infra" / "postgres").glob("*.sql"))
@@ -86,6 +86,7 @@ def test_requirements_are_locked_with_hashes_and_no_index_address(lock: Path) ->
 
 HEAVY = {
     "functions.shared.domain.pretrade": {"msgspec", "pydantic", "boto3", "pg8000", "redis"},
+    "outcry_client": {"msgspec", "textual", "boto3", "pg8000", "functions", "edge", "tui", "infra"},
     "tui.client": {"textual", "boto3", "pg8000", "quickfix", "functions", "edge"},
     "tui.state": {"textual", "boto3", "pg8000", "quickfix", "functions", "edge"},
     "functions.orders.handler": {"boto3", "quickfix", "textual", "numpy", "argon2", "uvloop"},

@@ -33,6 +33,7 @@ STAGES = {
     "fanout": "tests.bench.fanout",
     "churn": "tests.bench.churn",
     "stalled": "tests.bench.stalled",
+    "failover": "tests.bench.failover",
     "http_to_fill": "tests.bench.http_to_fill",
 }
 

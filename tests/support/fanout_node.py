@@ -58,7 +58,7 @@ class Ledger:
 
     def read(self, user_id: int, trade_date: date) -> PortfolioFacts | None:
         return PortfolioFacts(
-            seq=len(self.events), cash=100, borrowed=0, short_delivery=0,
+            seq=self.latest(user_id), cash=100, borrowed=0, short_delivery=0,
             holdings=self.holdings, positions=[],
         )  # fmt: skip
 

@@ -5,9 +5,12 @@ recording client, so that no screen knows a URL.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum
 from typing import Protocol
 
+from outcry_client.errors import BrokerError
+from outcry_client.errors import UnreachableError as UnreachableError
+from outcry_client.protocol import Notice
+from outcry_client.reconnecting import Link as Link
 from tui.client.models import (
     Funds,
     Holding,
@@ -26,26 +29,12 @@ from tui.client.models import (
 )
 
 
-class Link(Enum):
-    """The state of the live connection, as the connection light shows it."""
-
-    CONNECTING = "connecting"
-    LIVE = "live"
-    STALE = "stale"
-    RECONNECTING = "reconnecting"
-    REPLACED = "opened elsewhere"
-
-
-class RefusedError(Exception):
+class RefusedError(BrokerError):
     """The broker answered with a problem: a refusal, a conflict, a bad request."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail or problem.title or problem.code)
         self.problem = problem
-
-
-class UnreachableError(Exception):
-    """No answer in time, or none that says what happened: the outcome is unknown."""
 
 
 class Broker(Protocol):
@@ -104,7 +93,7 @@ class Listener(Protocol):
 
     def link(self, link: Link, detail: str) -> None: ...
 
-    def notice(self, kind: str, code: str, message: str) -> None: ...
+    def notice(self, notice: Notice) -> None: ...
 
     async def reload(self) -> int:
         """Load the account afresh and return the event it is as of."""

@@ -11,6 +11,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from outcry_client.errors import SignedOutError
+from outcry_client.session import Session
 from tui.client.broker import RefusedError, UnreachableError
 from tui.client.models import (
     Funds,
@@ -28,7 +30,6 @@ from tui.client.models import (
     SearchHit,
     Tokens,
 )
-from tui.client.session import Session, SignedOutError
 
 Answer = TypeVar("Answer")
 

@@ -1,15 +1,15 @@
-"""The stream's JSON protocol without any I/O: text in, typed messages out.
+"""The stream's messages as the terminal's own types: text in, typed messages out.
 
-Invariant: private events leave `UserSequence` in the order of the account's events, each once.
-Quotes are last-value and may be skipped; private events never are.
+Invariant: what can't be read as the contract writes it is an error before it counts as received, so
+that it is asked for again on the next connection.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from outcry_client.protocol import Notice, PeerProtocolError, Received, notice
 from tui.client.models import (
     Alert,
     Fill,
@@ -23,10 +23,6 @@ from tui.client.models import (
     Quote,
 )
 
-SUBPROTOCOL = "outcry.v1.json"
-HELD_EVENTS_MAX = 1_000
-"""Out-of-order events kept while a gap is filled; beyond it the account is loaded afresh."""
-
 _PRIVATE: Mapping[str, type[PrivateEvent]] = {
     "order": Order,
     "fill": Fill,
@@ -39,20 +35,8 @@ _PRIVATE: Mapping[str, type[PrivateEvent]] = {
 }
 
 
-class Notice(msgspec.Struct, frozen=True):
-    """An `error`, `market`, `draining` or other message that is neither price nor account."""
-
-    kind: str
-    code: str = ""
-    message: str = ""
-
-
 class AccountSnapshot(msgspec.Struct, frozen=True):
     """The answer to a resume beyond what the broker keeps: load the account afresh."""
-
-
-class PeerProtocolError(Exception):
-    """The broker sent what its contract rules out; the connection is closed and made again."""
 
 
 StreamMessage = Quote | PrivateEvent | Notice | AccountSnapshot
@@ -82,7 +66,7 @@ def _typed(message: dict[str, Any]) -> StreamMessage:
     if isinstance(message.get("user_seq"), int):
         # Of a kind that is newer than this terminal: without its number all after it would wait.
         return msgspec.convert(message, OtherEvent)
-    return Notice(str(kind), str(message.get("code", "")), str(message.get("message", "")))
+    return notice(message)
 
 
 def _private(kind: str, message: dict[str, Any]) -> PrivateEvent:
@@ -97,93 +81,12 @@ def _private(kind: str, message: dict[str, Any]) -> PrivateEvent:
     return msgspec.convert(message, _PRIVATE[kind])
 
 
-def subscribe(symbols: Iterable[str], mode: str = "quote") -> str:
-    """Ask for prices of `symbols`; the answer starts with a snapshot of each."""
-    return _action(action="subscribe", symbols=sorted(symbols), mode=mode)
-
-
-def unsubscribe(symbols: Iterable[str]) -> str:
-    """Stop prices of `symbols`."""
-    return _action(action="unsubscribe", symbols=sorted(symbols))
-
-
-def resume(seq: int) -> str:
-    """Ask for the private events after `seq`."""
-    return _action(action="resume", seq=seq)
-
-
-def authenticate(token: str) -> str:
-    """Sign in, or extend a connection that is signed in already."""
-    return _action(action="auth", token=token)
-
-
-def ping(number: int) -> str:
-    """Show the broker that the terminal is alive."""
-    return _action(action="ping", id=number)
-
-
-def _action(**fields: object) -> str:
-    return msgspec.json.encode(fields).decode()
-
-
-class UserSequence:
-    """Puts private events back into the order of the account's events.
-
-    Events at or below `last` are duplicates and dropped. Events past a gap are held, at most
-    HELD_EVENTS_MAX of them, until a resume has brought what is missing.
-    """
-
-    def __init__(self, last: int) -> None:
-        self.last = last
-        self._held: dict[int, list[PrivateEvent]] = {}
-        self.overflowed = False
-
-    @property
-    def has_gap(self) -> bool:
-        """Whether something later arrived while something earlier is missing."""
-        return bool(self._held)
-
-    def reset(self, last: int) -> None:
-        """Start again after the account was loaded as of event `last`."""
-        self.last = last
-        self._held.clear()
-        self.overflowed = False
-
-    def accept(self, events: Sequence[PrivateEvent]) -> list[PrivateEvent]:
-        """Take the private events of one message; return those that are now due, in order."""
-        groups: dict[int, list[PrivateEvent]] = {}
-        for event in events:
-            groups.setdefault(event.user_seq, []).append(event)
-        for seq, group in groups.items():
-            if seq > self.last:
-                self._held.setdefault(seq, group)
-        if len(self._held) > HELD_EVENTS_MAX:
-            self.overflowed = True
-            self._held.clear()
-        due: list[PrivateEvent] = []
-        while (group := self._held.pop(self.last + 1, [])) != []:
-            due.extend(group)
-            self.last += 1
-        return due
-
-
-class AfterClose(Enum):
-    """What a terminal does when its connection has ended."""
-
-    RECONNECT = "reconnect"
-    REFRESH = "refresh"
-    SIGNED_OUT = "signed out"
-    REPLACED = "replaced"
-
-
-def after_close(code: int) -> AfterClose:
-    """Read the broker's close code (the contract's list; RFC 6455 section 7.4 for the rest)."""
-    match code:
-        case 4001:
-            return AfterClose.SIGNED_OUT
-        case 4004:
-            return AfterClose.REFRESH
-        case 4003:
-            return AfterClose.REPLACED
-        case _:
-            return AfterClose.RECONNECT
+def read(text: str | bytes) -> Received[Quote, PrivateEvent]:
+    """`decode`, sorted as the stream's client takes it."""
+    messages = decode(text)
+    return Received(
+        [each for each in messages if isinstance(each, Quote)],
+        [each for each in messages if isinstance(each, PrivateEvent)],
+        any(isinstance(each, AccountSnapshot) for each in messages),
+        [each for each in messages if isinstance(each, Notice)],
+    )

@@ -13,10 +13,10 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Button, Footer, Input, Label, Static
 
+from outcry_client.errors import SignedOutError
 from tui.actions import Action, bindings
 from tui.client.broker import Broker, RefusedError, UnreachableError
 from tui.client.models import Profile
-from tui.client.session import SignedOutError
 from tui.settings import TerminalSettings
 
 ACTIONS = (Action("submit", "enter", "Sign in", "Sign in with what is typed"),)

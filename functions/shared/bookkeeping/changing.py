@@ -36,8 +36,8 @@ _RECALL = (
     " WHERE o.user_id = :user_id AND o.order_id = :order_id AND starts_with(k.key, :id)"
 )
 _CANCEL_ALL = (
-    "SELECT outcome, order_facts FROM ledger.cancel_all(:user_id, :request_id, :asked, :symbol,"
-    " :side, :today, :now)"
+    "SELECT outcome, order_facts, plan_number FROM ledger.cancel_all(:user_id, :request_id, :asked,"
+    " :symbol, :side, :today, :now)"
 )
 
 _CONFLICTS = {
@@ -91,10 +91,11 @@ def request_cancel_all(
     side: Side | None,
     today: date,
     now: datetime,
-) -> list[OrderFacts]:
-    """Asks to cancel every working order, of that symbol and side if given, and says which. Asked
-    again by the same id, it is about the same orders. Raises NotFound without an account, Conflict
-    for an id that stands for another symbol or side."""
+) -> tuple[list[OrderFacts], list[int]]:
+    """Asks to cancel every working order and plan, of that symbol and side if given, and says
+    which: the orders, and the plans' numbers. Asked again by the same id, it is about the same.
+    Raises NotFound without an account, Conflict for an id that stands for another symbol or
+    side."""
     of_side = None if side is None else side.value
     rows = shards.of_user(user_id).call(
         _CANCEL_ALL,
@@ -106,10 +107,11 @@ def request_cancel_all(
         today=today,
         now=now,
     )
-    for outcome, _ in rows:
+    for outcome, _, _ in rows:
         if outcome in _CONFLICTS:
             raise Conflict(*_CONFLICTS[outcome])
-    return [decode_order(order) for _, order in rows]
+    orders = [decode_order(order) for _, order, _ in rows if order is not None]
+    return orders, [plan for _, _, plan in rows if plan is not None]
 
 
 def request_modify(

@@ -29,8 +29,10 @@ _PLACE = (
 # Judged by the function that places, and what it would leave by the one that books a fill.
 _PREVIEW = _PLACE.replace(
     "largest FROM",
-    "largest, ledger.available_after(:order, :trade_date, :settles_on) FROM",
+    "largest, ledger.available_after(:order, :trade_date, :settles_on),"
+    " ledger.kept_by(:orders, :trade_date) FROM",
 )
+_KEPT = "SELECT ledger.kept_by(:orders, :trade_date)"
 
 _PLACE_MANY = (
     "SELECT place, outcome, order_facts, rules, available, largest"
@@ -91,7 +93,8 @@ class Placed:
     """`order` is None for a preview, and for an order above the account's rate (`reached`), of
     which nothing is kept. `largest`: the most that could be bought or sold now; `available` in
     paise; both None on a replay. `available_after`: what the funds would show as available were the
-    whole order filled at its limit, in a preview alone."""
+    whole order filled at its limit, and `kept` what placing it would hold more, both in paise, in a
+    preview alone."""
 
     outcome: Outcome
     order: OrderFacts | None
@@ -99,6 +102,7 @@ class Placed:
     available: int | None
     largest: int | None
     available_after: int | None = None
+    kept: int | None = None
     reached: RateReached | None = None
 
 
@@ -130,8 +134,20 @@ def preview(shards: Shards, placement: Placement, settles_on: date) -> Placed:
     rows = shards.of_user(placement.user_id).call(
         _PREVIEW, **_parameters(placement), write=False,
         order=msgspec.json.encode(_as_json(placement)).decode(), settles_on=settles_on,
+        orders=_array_text([placement]),
     )  # fmt: skip
     return _placed(*rows[0])
+
+
+def kept_by(shards: Shards, placements: Sequence[Placement]) -> int:
+    """By how much what the account holds would grow, in paise, were these orders of one user placed
+    one after another. Writes nothing. Raises as `place` does."""
+    if not placements:
+        return 0
+    rows = shards.of_user(placements[0].user_id).call(
+        _KEPT, orders=_array_text(placements), trade_date=placements[0].trade_date
+    )
+    return int(rows[0][0])
 
 
 def room_for(
@@ -165,7 +181,7 @@ def _place_batch(shards: Shards, shard: int, batch: Sequence[Placement]) -> list
     try:
         rows = shards.database(shard).run(
             _PLACE_MANY,
-            orders=msgspec.json.encode([_as_json(placement) for placement in batch]).decode(),
+            orders=_array_text(batch),
             trade_date=batch[0].trade_date,
             now=batch[0].now,
         )
@@ -173,6 +189,10 @@ def _place_batch(shards: Shards, shard: int, batch: Sequence[Placement]) -> list
         # One of them has moved or was placed before, and none now: each finds its own way.
         return [place(shards, placement) for placement in batch]
     return [_placed(*row[1:]) for row in rows]
+
+
+def _array_text(placements: Sequence[Placement]) -> str:
+    return msgspec.json.encode([_as_json(placement) for placement in placements]).decode()
 
 
 def _as_json(placement: Placement) -> dict[str, object]:
@@ -211,13 +231,15 @@ def _parameters(placement: Placement) -> dict[str, Any]:
 
 def _placed(
     outcome: Outcome, order: str | None, rules: str, available: int | None, largest: int | None,
-    available_after: int | None = None,
+    available_after: int | None = None, kept: int | None = None,
 ) -> Placed:  # fmt: skip
     if outcome == "RATE_LIMITED":
         [reached] = _reached_decoder.decode(rules)
         return Placed(outcome, None, [], None, None, reached=reached)
     facts = None if order is None else decode_order(order)
-    return Placed(outcome, facts, msgspec.json.decode(rules), available, largest, available_after)
+    return Placed(
+        outcome, facts, msgspec.json.decode(rules), available, largest, available_after, kept
+    )
 
 
 def verdict_text(judgement: Judgement) -> str:

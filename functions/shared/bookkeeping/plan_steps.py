@@ -123,11 +123,9 @@ def _market_volume(stores: PlanStores, plan: Plan) -> int | None:
 
 
 def _cancel(shards: Shards, visit: _Visit, order_id: int) -> bool:
-    of = visit.of
+    of, key = visit.of, cancel_key(visit.of.plan_id, visit.now)
     try:
-        request_cancel(
-            shards, of.user_id, order_id, cancel_key(of.plan_id), None, visit.today, visit.now
-        )
+        request_cancel(shards, of.user_id, order_id, key, None, visit.today, visit.now)
     except Conflict:  # it ended since it was read: there is something else to do
         return True
     return False

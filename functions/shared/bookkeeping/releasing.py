@@ -21,6 +21,13 @@ _RELEASE = (
     " :price, :limit_price, :reserved, :charge_rates, :verdict, :trigger, :context, :today, :now)"
 )
 _TRAIL = "SELECT ledger.trail_order(:user_id, :order_id, :version, :price, :seen, :today, :now)"
+_CLIENT_CHANGED = (
+    "SELECT EXISTS (SELECT FROM ledger.orders o JOIN ledger.ledger_event e"
+    " ON e.user_id = o.user_id AND e.ref = o.order_id AND e.seq > o.placed_seq"
+    " WHERE o.order_id = :order_id AND o.user_id = :user_id AND e.kind = 'ORDER_MODIFIED'"
+    " AND (e.body::jsonb #>> '{order,version}')::integer > :version"
+    " AND e.body::jsonb -> 'cause' IS NULL)"
+)
 _EXPIRE = "SELECT ledger.expire_order(:user_id, :order_id, :today, :now)"
 
 
@@ -67,6 +74,15 @@ def release(
     return Released(
         outcome, None if facts is None else decode_order(facts), msgspec.json.decode(rules)
     )
+
+
+def only_broker_changed(shards: Shards, user_id: int, order_id: int, version: int) -> bool:
+    """Whether what made a waiting order another since that version was the broker alone: its entry
+    filled more, its sibling moved, it followed the price. Raises Retryable."""
+    rows = shards.of_user(user_id).run(
+        _CLIENT_CHANGED, user_id=user_id, order_id=order_id, version=version
+    )
+    return not rows[0][0]
 
 
 def trail(

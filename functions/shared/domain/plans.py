@@ -169,9 +169,10 @@ def slice_key(plan_id: int, number: int) -> str:
     return f"{SLICE_PREFIX}{plan_id}-{number}"
 
 
-def cancel_key(plan_id: int) -> str:
-    """The request id of the cancel of a plan's order; no id of a client's own has a colon."""
-    return f"plan:{plan_id}"
+def cancel_key(plan_id: int, at: datetime) -> str:
+    """The request id of the cancel of a plan's order; no id of a client's own has a colon. One a
+    minute (`at` in UTC): the venue may refuse one that it would take later."""
+    return f"plan:{plan_id}-{at:%Y%m%d%H%M}"
 
 
 def next_step(

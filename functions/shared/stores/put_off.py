@@ -1,7 +1,7 @@
 """Releases that a price asked for and that could not be made at its time, in Valkey.
 
-Invariant: one stands for a version of an order and for a day at most. Losing it loses only that the
-price must still be there when the release is asked for again.
+Invariant: one stands for the version of an order that the price reached, and for a day at most.
+Losing it loses only that the price must still be there when the release is asked for again.
 """
 
 from typing import Final

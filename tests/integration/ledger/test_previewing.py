@@ -3,6 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, given, settings
 
+from functions.shared.bookkeeping.placing import kept_by, place
 from functions.shared.domain.orders import Product, Side
 from functions.shared.wire.events import FundsFacts
 from tests.integration.ledger.conftest import NewTrader
@@ -20,11 +21,12 @@ def leaves_what_was_said(
     trader: Trader, side: Side, quantity: int, rupees: int, product: Product
 ) -> bool:
     """Fills the order that was previewed, if it was accepted; whether it was."""
-    said = trader.preview(side, quantity, rupees, product)
+    said, held = trader.preview(side, quantity, rupees, product), trader.funds().held
     placed = trader.place(side, quantity, rupees, product=product)
     assert said.outcome == placed.outcome
     if placed.order is None or placed.outcome != "ACCEPTED":
         return False
+    assert said.kept == trader.funds().held - held
     trader.fill(placed.order.order_id, quantity, rupees)
     assert said.available_after == available(trader.funds())
     return True
@@ -69,3 +71,18 @@ def test_whatever_came_before_an_order_leaves_what_its_preview_said(
         leaves_what_was_said(trader, side, quantity, rupees, product)
         if then == "settle":
             trader.settle()
+
+
+def test_orders_of_one_position_share_its_margin_and_what_closes_it_keeps_nothing(
+    new_trader: NewTrader,
+) -> None:
+    trader = new_trader()
+    trader.fill(trader.buy(30, product=MIS), 30)
+    wanted = [trader.placement(Side.SELL, quantity, 100, product=MIS) for quantity in (20, 10, 15)]
+    wanted.append(trader.placement(Side.BUY, 1, 100))
+    said = [kept_by(trader.shards, wanted[:count]) for count in range(5)]
+    assert said[:3] == [0, 0, 0]
+    held = trader.funds().held
+    for placement, kept in zip(wanted, said[1:], strict=True):
+        assert place(trader.shards, placement).outcome == "ACCEPTED"
+        assert trader.funds().held - held == kept

@@ -146,3 +146,35 @@ def test_a_trailing_stop_stays_behind_the_best_price(client: Client, stores: Ord
     assert (moved.status, moved.body["code"]) == (409, "NOT_CHANGEABLE")
     assert work(release(client, after, 1490)) == []
     assert shown(client, order)["status"] == "PENDING"
+
+
+def test_a_stop_that_was_reached_fires_though_it_followed_or_grew_meanwhile(
+    client: Client, stores: OrderStores
+) -> None:
+    """What the broker made of it lets the trade count, what its client made of it doesn't."""
+    fill(client, stores, client.order("entry", quantity=5).body, 5)
+    trailing = {"side": "SELL", "type": "STOP", "price": ..., "trail": "20.00"}
+    order = client.order("follow", **trailing).body
+    reached = release(client, order, 1475)
+    follow = TrailOrder(
+        user_id=client.user_id, order_id=int(order["order_id"]), version=order["version"],
+        tick=Tick(price=1503 * 10_000, seq=8, timestamp_ms=5), seen_at=micros(NOON),
+    )  # fmt: skip
+    assert work(follow, release(client, order, 1484)) == []
+    assert shown(client, order)["status"] == "TRIGGER_PENDING"  # not due by where it is now
+    assert work(reached, reached) == []
+    assert (shown(client, order)["status"], shown(client, order)["version"]) == ("PENDING", 3)
+
+    entry = client.order("bracket", quantity=2, exits=EXITS).body
+    fill(client, stores, entry, 1)
+    stop, _ = shown(client, entry)["linked"]
+    fill(client, stores, entry, 1)
+    assert work(release(client, stop, 1445)) == []
+    [stop, _] = shown(client, entry)["linked"]
+    assert (stop["status"], stop["quantity"]) == ("PENDING", 2)
+
+    other = client.order("alone", side="SELL", type="STOP", price=..., trigger_price="1450.00").body
+    path = f"/v1/orders/{other['order_id']}"
+    client.ask("PATCH", path, {"request_id": "m", "trigger_price": "1455.00"})
+    assert work(release(client, other, 1445)) == []
+    assert shown(client, other)["status"] == "TRIGGER_PENDING"

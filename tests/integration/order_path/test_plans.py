@@ -318,3 +318,49 @@ def test_a_plan_that_can_not_be_is_refused_with_every_rule_and_its_id_is_free(
 def test_a_body_that_makes_no_sense_is_malformed(client: Client, body: dict[str, Any]) -> None:
     answer = client.ask("POST", "/v1/plans", {"client_id": "p", **body})
     assert (answer.status, answer.body["code"]) == (400, "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize("kind", ["ICEBERG", "TWAP"])
+def test_a_cancel_that_the_venue_refused_is_asked_for_again_a_minute_later(
+    client: Client, stores: OrderStores, kind: str
+) -> None:
+    terms = {} if kind == "ICEBERG" else {**TWAP, "legs": None, "price": None}
+    desk = Desk(client, stores, **terms)
+    desk.ended("0")
+    asked_at = 0
+    if kind == "TWAP":
+        asked_at = 10  # as the next slice is due
+        desk.minute(asked_at)
+    else:
+        assert desk.cancel().status == 202
+    for request in (1, 2):
+        assert desk.orders()[-1]["pending_change"] == "CANCEL"
+        desk.ended("9", request=request, reject_code=0)
+        desk.minute(asked_at)
+        assert desk.orders()[-1]["pending_change"] is None
+        asked_at += 1
+        desk.minute(asked_at)
+    assert desk.orders()[-1]["pending_change"] == "CANCEL"
+    desk.ended("4", request=3)
+    assert desk.see()["state"] == ("CANCELLED" if kind == "ICEBERG" else "ACTIVE")
+
+
+def test_a_cancel_of_all_tells_which_plans_it_ended_and_repeated_ends_no_other(
+    client: Client, stores: OrderStores
+) -> None:
+    later = {**TWAP, "legs": None, "price": None, "starts_at": "2026-07-10T06:40:00Z"}
+    first = Desk(client, stores, **later)
+    wanted = {"request_id": "out", "symbol": "RELIANCE"}
+    answer = client.ask("DELETE", "/v1/orders", wanted)
+    assert (answer.status, answer.body["items"]) == (202, [])
+    assert [plan["plan_id"] for plan in answer.body["plans"]] == [first.number]
+    assert answer.body["plans"][0]["state"] == "CANCELLING"
+    first.minute(1)
+    other = client.ask("POST", "/v1/plans", {"client_id": "q", **ICEBERG, **later}).body
+    again = client.ask("DELETE", "/v1/orders", wanted).body
+    assert [(plan["plan_id"], plan["state"]) for plan in again["plans"]] == [
+        (first.number, "CANCELLED")
+    ]
+    assert client.ask("GET", f"/v1/plans/{other['plan_id']}").body["state"] == "ACTIVE"
+    reused = client.ask("DELETE", "/v1/orders", {"request_id": "out"})
+    assert (reused.status, reused.body["code"]) == (409, "ID_REUSED")

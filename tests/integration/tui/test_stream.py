@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,11 +13,14 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
+from outcry_client.errors import SignedOutError
+from outcry_client.limits import Limits
+from outcry_client.protocol import Notice
+from outcry_client.session import Session
 from tests.support.eventually import WAIT_SECONDS, until
 from tui.client import stream
 from tui.client.broker import Link, UnreachableError
 from tui.client.models import PrivateEvent, Quote, Tokens
-from tui.client.session import Session, SignedOutError
 from tui.client.stream import StreamFeed
 
 Script = Callable[[ServerConnection], Awaitable[None]]
@@ -43,7 +47,7 @@ class Heard:
         if not self.links or self.links[-1] is not link:
             self.links.append(link)
 
-    def notice(self, kind: str, code: str, message: str) -> None: ...
+    def notice(self, notice: Notice) -> None: ...
 
     async def reload(self) -> int:
         self.loads += 1
@@ -86,23 +90,23 @@ def _funds(seq: int) -> dict[str, object]:
     }  # fmt: skip
 
 
+PATIENT = Limits(
+    keep_seconds=0.02, pause_seconds=0.01, open_seconds=WAIT_SECONDS, stale_seconds=WAIT_SECONDS,
+    silence_seconds=2 * WAIT_SECONDS, resume_seconds=WAIT_SECONDS,
+)  # fmt: skip
+
+
 @pytest.fixture(autouse=True)
 def _paces(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the terminal does again and again it does often, and no server is too slow for it."""
-    monkeypatch.setattr(stream, "KEEP_EVERY_S", 0.02)
-    monkeypatch.setattr(stream, "BACKOFF_BASE_S", 0.01)
-    monkeypatch.setattr(stream, "OPEN_TIMEOUT_S", WAIT_SECONDS)
-    monkeypatch.setattr(stream, "STALE_AFTER_S", WAIT_SECONDS)
-    monkeypatch.setattr(stream, "SILENCE_MAX_S", 2 * WAIT_SECONDS)
-    monkeypatch.setattr(stream, "RESUME_ANSWER_S", WAIT_SECONDS)
+    monkeypatch.setattr(stream, "LIMITS", PATIENT)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is noticed at once."""
-    monkeypatch.setattr(stream, "STALE_AFTER_S", 0.15)
-    monkeypatch.setattr(stream, "SILENCE_MAX_S", 0.3)
-    monkeypatch.setattr(stream, "RESUME_ANSWER_S", 0.05)
+    noticing = replace(PATIENT, stale_seconds=0.15, silence_seconds=0.3, resume_seconds=0.05)
+    monkeypatch.setattr(stream, "LIMITS", noticing)
 
 
 @contextlib.asynccontextmanager
@@ -325,7 +329,7 @@ async def test_a_renewed_token_extends_the_live_connection(monkeypatch: pytest.M
 
     async with _following(Server(script)) as (_, feed, _task):
         await until(connected.is_set)
-        await feed._session.renew("t1")
+        await feed._tokens.renew("t1")
         await until(lambda: tokens == ["t2"])
 
 
@@ -343,12 +347,3 @@ async def test_a_refresh_that_fails_does_not_cost_the_live_connection() -> None:
         told.set()
         await until(lambda: heard.seqs == [1])
         assert len(server.tokens) == 1
-
-
-def test_retries_are_spread_from_the_first_one() -> None:
-    rng = random.Random(3)
-    first = [stream.backoff(0, rng) for _ in range(200)]
-
-    assert min(first) < 0.2 * stream.BACKOFF_BASE_S
-    assert max(first) > 0.8 * stream.BACKOFF_BASE_S
-    assert max(stream.backoff(40, rng) for _ in range(200)) <= stream.BACKOFF_MAX_S

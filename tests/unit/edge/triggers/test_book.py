@@ -196,6 +196,20 @@ def test_a_changed_order_waits_anew_and_an_older_version_changes_nothing() -> No
     assert asked(book.trade(tick(3, 15), 0.0, 0)) == [(1, 3)]
 
 
+def test_a_price_that_reached_an_older_version_is_asked_about_while_it_reaches_the_newer() -> None:
+    book = TriggerBook()
+    book.load([order(1, trigger=10), order(2, trigger=10)])
+    assert asked(book.trade(tick(1, 10), 0.0, 0)) == [(1, 1), (2, 1)]
+    assert book.trade(tick(2, 5), 0.0, 0) == []
+    book.watch(order(1, trigger=9, version=2))
+    book.watch(order(2, trigger=11, version=2))
+    assert book.reached(["INFY"], 1.0, 0) == []
+    for time in range(1, PRICE_AGAIN_MOST):
+        assert asked(book.ask_again(time * ASK_AGAIN_SECONDS)) == [(1, 1)]
+    assert book.ask_again(PRICE_AGAIN_MOST * ASK_AGAIN_SECONDS) == []
+    assert asked(book.trade(tick(3, 11), 99.0, 0)) == [(1, 2), (2, 2)]
+
+
 def test_times_release_and_expire_by_the_business_clock() -> None:
     book = TriggerBook()
     book.load([order(1, trigger=None, releases_at=50, expires_at=80), order(2, expires_at=60)])

@@ -5,9 +5,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from outcry_client.errors import SignedOutError
 from tui.client.broker import RefusedError, UnreachableError
 from tui.client.http import HttpBroker
-from tui.client.session import SignedOutError
 
 LOGIN = {"access_token": "t1", "expires_in": 900, "refresh_token": "r1", "session_id": "s"}
 PROFILE = {"user_id": "1", "username": "demo", "roles": ["TRADER"], "mode": "PAPER", "region": "x"}

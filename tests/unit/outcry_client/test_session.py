@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
+from outcry_client.errors import SignedOutError
+from outcry_client.session import Session
 from tui.client.models import Tokens
-from tui.client.session import Session, SignedOutError
 
 
 class Clock:

@@ -6,15 +6,25 @@ Invariant: at most one refresh is under way; whoever needs a token meanwhile wai
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
-from tui.client.models import Tokens
+from outcry_client.errors import SignedOutError
 
 REFRESH_EARLY_S = 60.0
 """A token is renewed this long before it expires, or after four fifths of a shorter life."""
 
 
-class SignedOutError(Exception):
-    """The broker no longer accepts this session; the user has to sign in again."""
+class Tokens(Protocol):
+    """The answer to a sign-in or a refresh; `expires_in` is in seconds."""
+
+    @property
+    def access_token(self) -> str: ...
+
+    @property
+    def expires_in(self) -> int: ...
+
+    @property
+    def refresh_token(self) -> str: ...
 
 
 class Session:

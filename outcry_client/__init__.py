@@ -1,0 +1,30 @@
+"""Outcry's client library: a signed-in session, and a stream that comes back by itself.
+
+The terminal and your programs follow the stream through the same code. Needs websockets and httpx,
+and nothing else of this tree; README.md shows a whole program.
+"""
+
+from outcry_client.api import Api
+from outcry_client.errors import BrokerError, RefusedError, SignedOutError, UnreachableError
+from outcry_client.limits import Limits
+from outcry_client.protocol import Notice
+from outcry_client.reconnecting import Link, Listener
+from outcry_client.session import Session, Tokens
+from outcry_client.stream import AccountEvent, Price, StreamClient
+
+__all__ = [
+    "AccountEvent",
+    "Api",
+    "BrokerError",
+    "Limits",
+    "Link",
+    "Listener",
+    "Notice",
+    "Price",
+    "RefusedError",
+    "Session",
+    "SignedOutError",
+    "StreamClient",
+    "Tokens",
+    "UnreachableError",
+]
