@@ -19,7 +19,7 @@ from functions.shared.domain.errors import Retryable
 from functions.shared.domain.ids import partition_of_user
 from functions.shared.stores.streams import Record, Streams
 from functions.shared.wire.trigger_commands import (
-    TriggerCommand,
+    EdgeCommand,
     commands_stream,
     encode_trigger_command,
 )
@@ -45,13 +45,13 @@ class Asking:
         self._metrics = metrics
         self._held = held
         self._wall_us = wall_us
-        self._queue: queue.Queue[TriggerCommand] = queue.Queue(QUEUE_MOST)
+        self._queue: queue.Queue[EdgeCommand] = queue.Queue(QUEUE_MOST)
         self._trouble = ""
 
     def state(self) -> tuple[bool, str]:
         return not self._trouble, self._trouble
 
-    def put(self, commands: Sequence[TriggerCommand]) -> None:
+    def put(self, commands: Sequence[EdgeCommand]) -> None:
         """From any thread; never waits."""
         for command in commands:
             try:
@@ -63,7 +63,7 @@ class Asking:
         """Until `stop`. A batch that the stream didn't take is tried again, with back-off; nothing
         is asked while another process may be watching."""
         backoff = Backoff()
-        batch: list[TriggerCommand] = []
+        batch: list[EdgeCommand] = []
         while not stop.is_set():
             batch = batch or self._next()
             if not batch:
@@ -82,16 +82,16 @@ class Asking:
             self._trouble, batch = "", []
             backoff.reset()
 
-    def _next(self) -> list[TriggerCommand]:
+    def _next(self) -> list[EdgeCommand]:
         """What is queued, up to BATCH_MOST; waits for the first."""
-        batch: list[TriggerCommand] = []
+        batch: list[EdgeCommand] = []
         with contextlib.suppress(queue.Empty):
             batch.append(self._queue.get(timeout=_LOOK_SECONDS))
             while len(batch) < BATCH_MOST:
                 batch.append(self._queue.get_nowait())
         return batch
 
-    def _append(self, batch: Sequence[TriggerCommand]) -> None:
+    def _append(self, batch: Sequence[EdgeCommand]) -> None:
         by_stream: defaultdict[str, list[Record]] = defaultdict(list)
         for command in batch:
             stream = commands_stream(partition_of_user(command.user_id, self._partitions))

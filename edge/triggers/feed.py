@@ -1,6 +1,6 @@
-"""What the ledger says of waiting orders: all of them once, then each of its events.
+"""What the ledger says of waiting orders and plans: all of them once, then each of its events.
 
-Invariant: an event is acknowledged after the book took it. The orders are read before the events
+Invariant: an event is acknowledged after the books took it. The orders are read before the events
 that the group has not been given yet, so nothing falls between; whenever the stream was lost, or
 the lease ran out, they are read again, for what was in it may be gone or another's.
 """
@@ -14,9 +14,13 @@ import msgspec
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 from edge.runtime.stream_lag import StreamLag
+from edge.triggers.plans import PlanEnded, SliceSeen
 from functions.shared.domain.errors import Retryable
+from functions.shared.domain.orders import WORKING
+from functions.shared.domain.plans import OPEN_PLANS, SLICE_PREFIX, PlanKind, PlanState
 from functions.shared.stores.streams import Delivered, Streams
 from functions.shared.stores.waiting_orders import STANDS_BY, WatchedOrder, ratchet_of
+from functions.shared.stores.watched_plans import WatchedPlan
 from functions.shared.wire.events import LEDGER_EVENTS_STREAM
 
 GROUP: Final = "triggers"
@@ -32,13 +36,19 @@ class Ended(NamedTuple):
     version: int
 
 
-Change = WatchedOrder | Ended
+Change = WatchedOrder | Ended | WatchedPlan | PlanEnded | SliceSeen
 
 
-class Source(Protocol):
+class Orders(Protocol):
     """The waiting orders of the ledger (stores.waiting_orders.WaitingOrders)."""
 
     def all(self) -> Iterator[list[WatchedOrder]]: ...
+
+
+class Plans(Protocol):
+    """Its plans that have not ended (stores.watched_plans.WatchedPlans)."""
+
+    def all(self) -> Iterator[list[WatchedPlan]]: ...
 
 
 class _Order(msgspec.Struct):
@@ -55,10 +65,25 @@ class _Order(msgspec.Struct):
     stance: str | None = None
     trail: int | None = None
     trail_step: int | None = None
+    client_order_id: str = ""
+    parent_order_id: int | None = None
+
+
+class _Plan(msgspec.Struct):
+    plan_id: int
+    kind: PlanKind
+    state: PlanState
+    ends_at: int
+
+
+class _Slice(msgspec.Struct):
+    due_at: int | None
 
 
 class _Body(msgspec.Struct):
     order: _Order | None = None
+    plan: _Plan | None = None
+    slices: list[_Slice] | None = None
 
 
 class _Event(msgspec.Struct):
@@ -75,14 +100,16 @@ class Feed:
 
     def __init__(
         self,
-        source: Source,
+        orders: Orders,
+        plans: Plans,
         streams: Streams,
         lag: StreamLag,
-        load: Callable[[list[WatchedOrder]], None],
+        load: Callable[[list[WatchedOrder], list[WatchedPlan]], None],
         take: Callable[[list[Change]], None],
         held: Callable[[], bool],
     ) -> None:
-        self._source = source
+        self._orders = orders
+        self._plans = plans
         self._streams = streams
         self._lag = lag
         self._load = load
@@ -98,7 +125,8 @@ class Feed:
         backoff = Backoff()
         while not stop.is_set():
             try:
-                self._load([order for page in self._source.all() for order in page])
+                orders = [order for page in self._orders.all() for order in page]
+                self._load(orders, [plan for page in self._plans.all() for plan in page])
                 while not stop.is_set():
                     self._step()
                     if self._trouble:
@@ -130,15 +158,35 @@ class Feed:
 
 
 def change_of(record: Delivered) -> Change | None:
-    """What an event changes in the book; None for one about no order, or one never watched."""
+    """What an event changes in the books; None for one about nothing that is watched."""
     try:
         event = _decoder.decode(record.data)
     except msgspec.MsgspecError as error:
         # Nothing is gained by waiting for it: what it says is in the ledger at the next start.
         logger(__name__).error("an event can't be read", id=record.id, detail=str(error))
         return None
-    order = event.body.order
-    if order is None or (order.expires_at, order.trigger_price, order.releases_at) == (None,) * 3:
+    body, order = event.body, event.body.order
+    if body.plan is not None:
+        return _plan_change(event.user_id, body.plan, body.slices)
+    if order is None:
+        return None
+    if order.parent_order_id is not None and order.client_order_id.startswith(SLICE_PREFIX):
+        return SliceSeen(order.parent_order_id, order.order_id, order.status in WORKING)
+    return _order_change(event.user_id, order)
+
+
+def _plan_change(user_id: int, plan: _Plan, slices: list[_Slice] | None) -> WatchedPlan | PlanEnded:
+    """Only the opening of a plan tells of its slices, and nothing in between moves their times; one
+    that was opened again has but its end."""
+    if plan.state not in OPEN_PLANS:
+        return PlanEnded(plan.plan_id)
+    due = (each.due_at for each in slices or () if each.due_at is not None)
+    times = (*due, plan.ends_at)
+    return WatchedPlan(plan.plan_id, user_id, plan.kind is PlanKind.ICEBERG, times)
+
+
+def _order_change(user_id: int, order: _Order) -> WatchedOrder | Ended | None:
+    if (order.expires_at, order.trigger_price, order.releases_at) == (None,) * 3:
         return None
     waits = order.status == "TRIGGER_PENDING"
     resting = order.status in _AT_VENUE and order.pending_change is None
@@ -147,7 +195,7 @@ def change_of(record: Delivered) -> Change | None:
     waits = waits and order.stance != STANDS_BY
     return WatchedOrder(
         order.order_id,
-        event.user_id,
+        user_id,
         order.version,
         order.symbol,
         bool(order.trigger_above),

@@ -1,9 +1,9 @@
 """triggers: waiting orders to commands. `python -m edge.triggers.main`
 
     quotes (Valkey) -> book -> asking -> stream `commands`        clock -> book
-    ledger -> feed -> book
+    ledger -> feed -> books           plans, by the clock and by ended legs -> asking
 
-Invariant: the book lives on the event loop alone, and the loop waits for no store. Everything it
+Invariant: the books live on the event loop alone, and the loop waits for no store. Everything it
 knows is in the ledger or in the quote cache: a process that dies loses nothing. One watches, by a
 lease, and others stand by; two that did would ask for the same things, which are done once.
 """
@@ -13,6 +13,7 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -28,6 +29,7 @@ from edge.triggers.asking import Asking
 from edge.triggers.book import TriggerBook
 from edge.triggers.feed import GROUP, Change, Ended, Feed
 from edge.triggers.metrics import TriggerMetrics
+from edge.triggers.plans import PlanBook, PlanEnded, SliceSeen
 from functions.shared.clock import micros, open_clock, wall_now
 from functions.shared.domain.errors import PeerProtocolError, Retryable
 from functions.shared.settings import SettingsError, StreamSettings
@@ -39,8 +41,9 @@ from functions.shared.stores.streams import streams_of
 from functions.shared.stores.subscriber import ValkeySubscriber
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.stores.waiting_orders import WaitingOrders, WatchedOrder
+from functions.shared.stores.watched_plans import WatchedPlan, WatchedPlans
 from functions.shared.wire.quotes import PARTITIONS, PriceTick, decode_prices, quotes_channel
-from functions.shared.wire.trigger_commands import TriggerCommand
+from functions.shared.wire.trigger_commands import EdgeCommand
 
 CLOCK_SECONDS: Final = 0.1
 ASK_AGAIN_TICKS: Final = 10
@@ -66,13 +69,15 @@ class Triggers:
         self._lease = lease
         self._clock = open_clock(settings.clock)
         self._book = TriggerBook()
+        self._plans = PlanBook()
         self._metrics = TriggerMetrics(REGISTRY)
         self._metrics.watched.set_function(lambda: len(self._book))
         self._metrics.unanswered.set_function(lambda: self._book.unanswered)
-        self._orders = WaitingOrders(Shards(settings.postgres_urls, "triggers"))
+        shards = Shards(settings.postgres_urls, "triggers")
         streams = streams_of(settings)
         self._feed = Feed(
-            self._orders,
+            WaitingOrders(shards),
+            WatchedPlans(shards),
             streams,
             StreamLag(streams, GROUP, REGISTRY),
             self._on_loop_load,
@@ -167,14 +172,15 @@ class Triggers:
 
     # -- Orders
 
-    def _on_loop_load(self, orders: list[WatchedOrder]) -> None:
-        self._on_loop(partial(self._load, orders))
+    def _on_loop_load(self, orders: list[WatchedOrder], plans: list[WatchedPlan]) -> None:
+        self._on_loop(partial(self._load, orders, plans))
 
     def _on_loop_take(self, changes: list[Change]) -> None:
         self._on_loop(partial(self._take, changes))
 
-    def _load(self, orders: list[WatchedOrder]) -> None:
+    def _load(self, orders: list[WatchedOrder], plans: list[WatchedPlan]) -> None:
         self._book.load(orders)
+        self._plans.load(plans)
         self._ask(self._book.reached(self._book.symbols, time.monotonic(), micros(wall_now())))
         if self._loaded.is_set():
             self._warm_up()
@@ -183,13 +189,21 @@ class Triggers:
 
     def _take(self, changes: list[Change]) -> None:
         symbols: set[str] = set()
+        now = time.monotonic()
         for change in changes:
-            if isinstance(change, Ended):
-                self._book.forget(*change)
-            else:
-                self._book.watch(change)
-                symbols.add(change.symbol)
-        self._ask(self._book.reached(symbols, time.monotonic(), micros(wall_now())))
+            match change:
+                case WatchedOrder():
+                    self._book.watch(change)
+                    symbols.add(change.symbol)
+                case Ended():
+                    self._book.forget(*change)
+                case WatchedPlan():
+                    self._plans.watch(change)
+                case PlanEnded():
+                    self._plans.forget(change)
+                case SliceSeen():
+                    self._plans.see(change, now)
+        self._ask(self._book.reached(symbols, now, micros(wall_now())))
 
     def _on_loop(self, work: partial[None]) -> None:
         """Runs it on the loop and waits for its end, or the process's. Raises what it raises."""
@@ -218,7 +232,9 @@ class Triggers:
         while True:
             await asyncio.sleep(CLOCK_SECONDS)
             now, at = time.monotonic(), micros(wall_now())
-            self._ask(self._book.due(micros(self._clock.now()), now, at))
+            business = micros(self._clock.now())
+            self._ask(self._book.due(business, now, at))
+            self._ask(self._plans.due(business, now, at))
             ticks += 1
             if ticks % ASK_AGAIN_TICKS == 0:
                 again = self._book.ask_again(now)
@@ -232,7 +248,7 @@ class Triggers:
             with contextlib.suppress(Retryable):  # the next second tries again
                 await asyncio.to_thread(keep_seen, self._valkey, seen)
 
-    def _ask(self, commands: list[TriggerCommand]) -> None:
+    def _ask(self, commands: Sequence[EdgeCommand]) -> None:
         if commands:
             self._asking.put(commands)
 

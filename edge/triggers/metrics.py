@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from functions.shared.wire.trigger_commands import ExpireOrder, TrailOrder, TriggerCommand
+from functions.shared.wire.trigger_commands import EdgeCommand, ExpireOrder, TrailOrder, WorkPlan
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
@@ -39,12 +39,14 @@ class TriggerMetrics:
             registry=registry,
         )
 
-    def asked(self, command: TriggerCommand, seconds: float) -> None:
+    def asked(self, command: EdgeCommand, seconds: float) -> None:
         """A command is in the stream, so long after what it is about was seen."""
         if isinstance(command, ExpireOrder):
             why = "expiry"
         elif isinstance(command, TrailOrder):
             why = "trail"
+        elif isinstance(command, WorkPlan):
+            why = "plan"
         else:
             why = "time" if command.tick is None else "price"
         self._commands.labels(why).inc()

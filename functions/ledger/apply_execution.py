@@ -105,7 +105,8 @@ def _apply(stores: Stores, record: dict[str, Any], ended: dict[int, list[int]]) 
             counted=report.cumulative_quantity,
         )
     shard = stores.shards.home_of(slot_of_order(report.order_id))
-    if applied.outcome == "APPLIED" and report.leaves_quantity == 0:
+    # Also of one that was applied before: whoever did it may have died before its plan went on.
+    if applied.outcome in {"APPLIED", "DUPLICATE"} and report.leaves_quantity == 0:
         ended.setdefault(shard, []).append(report.order_id)
     return shard
 

@@ -101,6 +101,14 @@ def _squared_off(line: StatementLine) -> str:
     )
 
 
+def _square_off_refunded(line: StatementLine) -> str:
+    charged = _recorded(line, line.movement.charged)
+    return (
+        f"Fee for order {charged.order_id} given back, no trade of it stands:"
+        f" {format_amount(charged.fee)} and GST {format_amount(charged.tax)}"
+    )
+
+
 def _dividend_paid(line: StatementLine) -> str:
     paid = _recorded(line, line.movement.dividend)
     return (
@@ -124,5 +132,6 @@ _TELLERS: Final[Mapping[str, Callable[[StatementLine], str]]] = {
     "SHORT_CLOSED_OUT": _short_closed_out,
     "DP_CHARGED": _depository_charged,
     "SQUARE_OFF_CHARGED": _squared_off,
+    "SQUARE_OFF_REFUNDED": _square_off_refunded,
     "DIVIDEND_PAID": _dividend_paid,
 }

@@ -3,10 +3,10 @@
 Invariant: a command is only asked; the order is read, judged on what is true now, and moved by the
 ledger for the version that was read: the one that the command names, or a later one that the
 broker itself made of it, whose trigger the same trade must have reached. What can't be done now (no
-price, a halt, no way to the venue, a shard that doesn't answer) is left as it is: the edge asks
-again every few seconds while the order waits, so that no command is kept, and none keeps others
-back. A price counts on its own day; once its release was put off, only while the last price is at
-the trigger or beyond.
+price, a halt, no way to the venue, an account under review, a shard that doesn't answer) is left as
+it is: the edge asks again every few seconds while the order waits, so that no command is kept, and
+none keeps others back. A price counts on its own day; once its release was put off, only while the
+last price is at the trigger or beyond. A plan is taken on by whatever is due of it.
 """
 
 import base64
@@ -16,9 +16,11 @@ import msgspec
 
 from functions.shared.bookkeeping import changing, reading, releasing
 from functions.shared.bookkeeping.checking import load_standing_facts
+from functions.shared.bookkeeping.plan_steps import advance
+from functions.shared.bookkeeping.planning import PlanOf
 from functions.shared.clock import from_micros, trade_date, wall_now
 from functions.shared.domain.calendar import market_status
-from functions.shared.domain.errors import Conflict, NotFound, Refused, Retryable
+from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Refused, Retryable
 from functions.shared.domain.orders import AT_VENUE, OrderType, Product, Side, Status
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.domain.sessions import TAKES, Phase
@@ -35,6 +37,7 @@ from functions.shared.wire.trigger_commands import (
     Tick,
     TrailOrder,
     TriggerCommand,
+    WorkPlan,
     decode_trigger_command,
 )
 
@@ -61,7 +64,10 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             shard = stores.shards.number_of_user(command.user_id)
             if shard in away:
                 continue
-            act(stores, command)
+            if isinstance(command, WorkPlan):
+                work_plan(stores, command)
+            else:
+                act(stores, command)
             touched.add(shard)
         except Retryable as error:
             logger().warning("command left", sequence_number=sequence_number, why=str(error))
@@ -71,6 +77,15 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     for shard in touched:
         wake_relay(stores.valkey, shard)
     return {"batchItemFailures": []}
+
+
+def work_plan(stores: Stores, command: WorkPlan) -> None:
+    """Takes the plan on. What keeps it from that is no command's matter: the edge asks again, and
+    the schedule of each minute comes to the same plan. Raises Retryable."""
+    try:
+        advance(stores, PlanOf(command.user_id, command.plan_id))
+    except (NotFound, Refused, InvariantViolated) as error:
+        logger().warning("plan left", plan=str(command.plan_id), why=str(error))
 
 
 def act(stores: Stores, command: TriggerCommand) -> None:
@@ -149,7 +164,9 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> str | 
         facts.status.trade_date,
         facts.now,
     )
-    if outcome.outcome == "DENIED":
+    if outcome.outcome == "PUT_OFF":
+        _put_off(stores, command, order, str(outcome.rules[0]["code"]))
+    elif outcome.outcome == "DENIED":
         logger().warning(
             "release denied", order_id=str(order.order_id),
             codes=[rule["code"] for rule in outcome.rules],

@@ -16,10 +16,12 @@ from functions.shared.runtime.described import (
     IdText,
     PriceText,
     ProblemAnswer,
+    RuleAnswer,
     Rupees,
     SymbolText,
     TimeText,
 )
+from functions.shared.wire.order_history import Asker
 
 
 class Reason(AnswerModel):
@@ -144,19 +146,51 @@ class CauseAnswer(AnswerModel):
     (`EXITS_TOGETHER`), its entry filled (`ENTRY_FILLED`), its sibling went to the venue
     (`SIBLING_FIRED`), filled (`SIBLING_FILLED`), died there and waits again (`SIBLING_WAITS_AGAIN`)
     or ended (`SIBLING_ENDED`); `WAITS_AGAIN`: it takes the place of one that died at the venue;
-    `TRAILED`: its trigger followed the price."""
+    a trade of its entry (`ENTRY_BUSTED`) or of an exit (`EXIT_BUSTED`) was taken back or corrected;
+    another order closed the position (`POSITION_CLOSED`); `TRAILED`: its trigger followed the
+    price."""
 
     code: Annotated[str, Field(examples=["SIBLING_FILLED"])]
     order_id: IdText
 
 
+class ChangeAnswer(AnswerModel):
+    """What was asked about an order, and by whom: its client, the end of its life in minutes, its
+    plan, the exit that it waited with, the square-off. Of a MODIFY what it gave; null is as it
+    was."""
+
+    request_id: Annotated[str, Field(examples=["dearer-1"])]
+    action: Literal["MODIFY", "CANCEL"]
+    by: Asker
+    quantity: Annotated[int | None, Field(examples=[None])]
+    price: PriceText | None
+    trigger_price: Annotated[PriceText | None, Field(examples=[None])]
+
+
+class StepFillAnswer(AnswerModel):
+    """What traded in this step; `exec_id` is that of one of the order's `fills`."""
+
+    exec_id: Annotated[str, Field(examples=["20261123700051"])]
+    quantity: Annotated[int, Field(examples=[10])]
+    price: PriceText
+
+
 class HistoryStep(AnswerModel):
-    """One event of an order's life: the ledger's kind of event, and the order's status after it."""
+    """One event of an order's life: the ledger's kind of event, and the order after it: its
+    status, its terms and what had filled. `request`: of a change that was asked for or refused;
+    `rules`: what stood against the order or the change."""
 
     seq: Annotated[int, Field(examples=[3])]
     time: TimeText
     kind: Annotated[str, Field(examples=["ORDER_PLACED"])]
     status: Annotated[Status | None, Field(examples=["PENDING"])]
+    quantity: Annotated[int | None, Field(examples=[10])]
+    filled_quantity: Annotated[int | None, Field(examples=[0])]
+    price: PriceText | None
+    trigger_price: Annotated[PriceText | None, Field(examples=[None])]
+    request: Annotated[ChangeAnswer | None, Field(examples=[None])]
+    fill: Annotated[StepFillAnswer | None, Field(examples=[None])]
+    rules: Annotated[list[RuleAnswer], Field(examples=[[]])]
     trigger: Annotated[TriggerAnswer | None, Field(examples=[None])]
     cause: Annotated[CauseAnswer | None, Field(examples=[None])]
 
@@ -180,9 +214,11 @@ class FillAnswer(AnswerModel):
 
 
 class OrderDetail(OrderAnswer):
-    """An order with its whole life. `linked`: the other exits of its group, or those of its fills,
-    oldest first."""
+    """An order with its whole life. `renewed_as`: the order in which what a session left of a GTC
+    goes on. `linked`: that one, the other exits of its group, or those of its fills, oldest
+    first."""
 
+    renewed_as: Annotated[IdText | None, Field(examples=[None])]
     history: list[HistoryStep]
     linked: list[OrderAnswer]
     fills: list[FillAnswer]

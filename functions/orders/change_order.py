@@ -2,6 +2,7 @@
 on an order that waits for its trigger, which it has never heard of.
 """
 
+from dataclasses import replace
 from datetime import date
 from http import HTTPStatus
 
@@ -9,14 +10,15 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.orders.place_order import refusal
 from functions.shared.bookkeeping import changing, planning, reading
-from functions.shared.bookkeeping.checking import load_facts
+from functions.shared.bookkeeping.checking import PublicFacts, load_facts
 from functions.shared.clock import from_micros, trade_date
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, Refused, Retryable
-from functions.shared.domain.legs import LegName
+from functions.shared.domain.legs import ExitPrices, LegName
+from functions.shared.domain.linked_exits import beyond_rules, moved_entry_rules
 from functions.shared.domain.orders import PRICED, OrderType, Product, Side, Status, Validity
 from functions.shared.domain.plans import SLICE_PREFIX
-from functions.shared.domain.pretrade import OrderIntent
+from functions.shared.domain.pretrade import OrderIntent, Rule
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.stores.wake import wake_relay
@@ -95,6 +97,7 @@ def _ask(
             Side(order.side), OrderType.LIMIT, asked.quantity or order.quantity,
             asked.price or limit_price, order.disclosed_quantity,
         )  # fmt: skip
+    judgement = facts.judge(intent, Product(order.product))
     return changing.request_modify(
         stores.shards,
         user_id,
@@ -105,9 +108,23 @@ def _ask(
         facts.now,
         asked,
         intent.quantity,
-        facts.judge(intent, Product(order.product)),
+        replace(judgement, rules=(*judgement.rules, *_exit_rules(order, asked, facts))),
         trigger_price,
     )
+
+
+def _exit_rules(order: OrderFacts, asked: changing.Asked, facts: PublicFacts) -> list[Rule]:
+    """What a new price means for an entry's exits, or for the target that it moves."""
+    side, last = Side(order.side), facts.last_known()
+    if asked.price is None:
+        return []
+    if order.leg == LegName.TARGET and order.status == Status.TRIGGER_PENDING:
+        return beyond_rules(side, asked.price, last, facts.instrument)
+    if order.exits is None:
+        return []
+    trigger = {leg.leg: leg.trigger_price for leg in order.exits}
+    exits = ExitPrices(trigger[LegName.STOP], None, trigger[LegName.TARGET])
+    return moved_entry_rules(side, asked.price, last, exits, facts.instrument)
 
 
 def _require_changeable(order: OrderFacts, asked: changing.Asked) -> None:

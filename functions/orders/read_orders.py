@@ -3,10 +3,11 @@
 from aws_lambda_powertools.event_handler import Response
 
 from functions.shared.bookkeeping import reading
+from functions.shared.domain.waiting import RENEWAL_PREFIX
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
-from functions.shared.wire.events import format_time, render_fill, render_order, render_seen
-from functions.shared.wire.exits import render_cause
+from functions.shared.wire.events import render_fill, render_order
+from functions.shared.wire.order_history import render_step
 
 
 def list_orders(stores: Stores, user_id: int, query: reading.OrderQuery) -> Response[str]:
@@ -19,17 +20,15 @@ def list_orders(stores: Stores, user_id: int, query: reading.OrderQuery) -> Resp
 def show_order(stores: Stores, user_id: int, order_id: int) -> Response[str]:
     """The order with its whole life. Raises NotFound unless it is this user's."""
     order, _ = reading.order(stores.shards, user_id, order_id)
-    history = [
-        {
-            "seq": row.seq,
-            "time": format_time(row.at),
-            "kind": row.kind,
-            "status": row.status,
-            "trigger": None if row.seen is None else render_seen(row.seen),
-            "cause": None if row.cause is None else render_cause(row.cause),
-        }
-        for row in reading.history(stores.shards, user_id, order_id)
-    ]
+    history = [render_step(step) for step in reading.history(stores.shards, user_id, order_id)]
     fills = [render_fill(fill) for fill in reading.fills(stores.shards, user_id, order_id)]
-    linked = [render_order(other) for other in reading.linked(stores.shards, user_id, order_id)]
-    return respond({**render_order(order), "history": history, "linked": linked, "fills": fills})
+    others = reading.linked(stores.shards, user_id, order_id)
+    key = f"{RENEWAL_PREFIX}{order_id}"
+    renewed = next((str(each.order_id) for each in others if each.client_order_id == key), None)
+    return respond({
+        **render_order(order),
+        "renewed_as": renewed,
+        "history": history,
+        "linked": [render_order(other) for other in others],
+        "fills": fills,
+    })  # fmt: skip

@@ -1,8 +1,8 @@
 """The schedule that takes plans on: each minute, shard by shard, every plan that has not ended.
 
-Slices that go by the time are placed here, and what nobody reacted to (a leg that was filled as
-the worker of executions died, a slice that was placed and not noted) is found here. Invariant: a
-plan's step follows from the books alone, so a repeated run places nothing twice.
+The net below the others: slices that go by the time are asked for by edge/triggers at their time,
+legs that follow a fill by the worker that booked it. What nobody reacted to is found here.
+Invariant: a plan's step follows from the books alone, so a repeated run places nothing twice.
 """
 
 from collections.abc import Iterator

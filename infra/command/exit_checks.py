@@ -4,7 +4,7 @@ stops that follow the price: one way, by a trade, at their distance.
 
 from typing import Final
 
-from infra.command.checks import EVENT, ORDERS, Check, rows_of
+from infra.command.checks import EVENT, ORDERS, Check, home, rows_of
 
 _WORKING = "status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')"
 _IN_GROUP = f"group_id IS NOT NULL AND {_WORKING}"
@@ -52,6 +52,26 @@ ORDER BY e.order_id
 """,
 )
 
+# Nor are intraday exits for more than their position has open: they would open the other way.
+_EXITS_OF_POSITIONS = Check(
+    "exits of positions",
+    rows_of("orders", f"leg IS NOT NULL AND product = 'MIS' AND {_WORKING}"),
+    f"""
+SELECT format('user %s %s of %s: its position is %s, exits that %s wait for %s', g.user_id,
+  g.symbol, g.trade_date, coalesce(p.net, 0), g.side, sum(g.rest))
+FROM (SELECT user_id, symbol, trade_date, side, group_id,
+    max(quantity - filled_quantity) AS rest,
+    coalesce(bool_or(pending_change = 'CANCEL'), false) AS ending
+  FROM {ORDERS} t WHERE leg IS NOT NULL AND product = 'MIS' AND {_WORKING}
+  GROUP BY user_id, symbol, trade_date, side, group_id) g
+LEFT JOIN {home("position")} p USING (user_id, symbol, trade_date)
+GROUP BY g.user_id, g.symbol, g.trade_date, g.side, p.net
+HAVING sum(g.rest) FILTER (WHERE NOT g.ending)
+  > greatest(0, CASE g.side WHEN 'SELL' THEN coalesce(p.net, 0) ELSE -coalesce(p.net, 0) END)
+ORDER BY g.user_id, g.symbol
+""",
+)
+
 # A trigger moves to its distance from the trade, by a step or more, away from where it was.
 _TRAILED = "kind = 'ORDER_MODIFIED' AND body::jsonb #>> '{cause,code}' = 'TRAILED'"
 _TRAILS = Check(
@@ -76,4 +96,4 @@ ORDER BY ref, seq
 """,
 )
 
-EXIT_CHECKS: Final = (_GROUPS, _EXITS_OF_ENTRIES, _TRAILS)
+EXIT_CHECKS: Final = (_GROUPS, _EXITS_OF_ENTRIES, _EXITS_OF_POSITIONS, _TRAILS)

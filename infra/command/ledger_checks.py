@@ -177,14 +177,16 @@ FROM {home("job_entry")} j FULL JOIN (SELECT t.user_id, t.seq, t.kind,
     coalesce(b.body #>> '{{depository,symbol}}', b.body #>> '{{dividend,symbol}}',
       o.client_order_id, '') AS instrument
   FROM {EVENT} t CROSS JOIN LATERAL (SELECT t.body::jsonb AS body) b
-  LEFT JOIN {ORDERS} o ON t.kind IN ('SQUARE_OFF_CHARGED', 'EXIT_UNFILLED') AND o.order_id = t.ref
-  WHERE t.kind IN ('DP_CHARGED', 'SQUARE_OFF_CHARGED', 'INTEREST_CHARGED', 'DIVIDEND_PAID',
-    'EXIT_UNFILLED')) e
+  LEFT JOIN {ORDERS} o ON t.kind IN ('SQUARE_OFF_CHARGED', 'SQUARE_OFF_REFUNDED', 'EXIT_UNFILLED')
+    AND o.order_id = t.ref
+  WHERE t.kind IN ('DP_CHARGED', 'SQUARE_OFF_CHARGED', 'SQUARE_OFF_REFUNDED', 'INTEREST_CHARGED',
+    'DIVIDEND_PAID', 'EXIT_UNFILLED')) e
   USING (user_id, seq)
 WHERE (e.kind, e.day, e.instrument) IS DISTINCT FROM (CASE j.job WHEN 'DEPOSITORY' THEN 'DP_CHARGED'
   WHEN 'SQUARE_OFF' THEN 'SQUARE_OFF_CHARGED' WHEN 'INTEREST' THEN 'INTEREST_CHARGED'
   WHEN 'DIVIDEND' THEN 'DIVIDEND_PAID'
-  WHEN 'EXIT_ALERT' THEN 'EXIT_UNFILLED' END, j.day, j.instrument)
+  WHEN 'SQUARE_OFF_REFUND' THEN 'SQUARE_OFF_REFUNDED'
+  WHEN 'EXIT_ALERT' THEN 'EXIT_UNFILLED' END, j.day, split_part(j.instrument, ':', 1))
 ORDER BY user_id, seq
 """,
 )

@@ -90,9 +90,11 @@ WITH told AS MATERIALIZED (SELECT user_id, seq, kind, cash_change,
     UNION ALL SELECT user_id, seq, account, 'INR', amount FROM told CROSS JOIN LATERAL (VALUES
       ('charge:dp', {_number("depository,charge")}), ('charge:gst', {_number("depository,tax")})
       ) x (account, amount) WHERE kind = 'DP_CHARGED'
-    UNION ALL SELECT user_id, seq, account, 'INR', amount FROM told CROSS JOIN LATERAL (VALUES
+    UNION ALL SELECT user_id, seq, account, 'INR',
+        CASE kind WHEN 'SQUARE_OFF_REFUNDED' THEN -amount ELSE amount END
+      FROM told CROSS JOIN LATERAL (VALUES
       ('charge:brokerage', {_number("charged,fee")}), ('charge:gst', {_number("charged,tax")})
-      ) x (account, amount) WHERE kind = 'SQUARE_OFF_CHARGED'
+      ) x (account, amount) WHERE kind IN ('SQUARE_OFF_CHARGED', 'SQUARE_OFF_REFUNDED')
     UNION ALL SELECT user_id, seq, h.account, 'INR', way * c.amount::bigint
       FROM told CROSS JOIN LATERAL jsonb_array_elements_text(coalesce(body #> '{{fill,heads}}',
         body #> '{{contract_note,differences}}')) WITH ORDINALITY AS c (amount, head)

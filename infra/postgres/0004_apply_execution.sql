@@ -336,8 +336,7 @@ BEGIN
     INSERT INTO ledger.early_ending VALUES (p_order, p_user, p_session, p_position, p_request, p_exec_id,
       p_exec_type, p_ord_status, p_venue_order_id, p_cumulative, p_trade_date, p_settles_on,
       p_transacted, p_code, p_text, p_report, p_now) ON CONFLICT DO NOTHING;
-    RETURN QUERY SELECT 'WAITING'::text, j.why::text, 0::bigint;
-    RETURN;
+    RETURN QUERY SELECT 'WAITING'::text, j.why::text, 0::bigint; RETURN;
   END IF;
   IF p_exec_type = 'F' THEN
     v_seq := ledger.book_fill(a, o, p_exec_id, p_quantity, p_price, p_trade_date, p_settles_on,
@@ -347,8 +346,7 @@ BEGIN
       p_trade_date, p_settles_on, j.next, p_text, p_transacted, p_today, p_now);
   ELSE
     v_seq := ledger.book_change(a, o, j.happening, j.next, p_request,
-      CASE WHEN p_code = 'NEVER_AT_VENUE' AND o.venue_order_id IS NOT NULL THEN 'LOST_AT_VENUE'
-        ELSE p_code END, p_text,
+      CASE WHEN p_code = 'NEVER_AT_VENUE' AND o.venue_order_id > '' THEN 'LOST_AT_VENUE' ELSE p_code END, p_text,
       CASE WHEN p_exec_type IN ('I', '9') THEN '' ELSE ',"execution":' || json_build_object(
         'exec_id', p_exec_id, 'exec_type', p_exec_type, 'trade_date', p_trade_date,
         'settles_on', p_settles_on, 'at', ledger.micros(p_transacted))::text END, p_now);
@@ -359,10 +357,11 @@ BEGIN
   END IF;
   IF p_exec_type IN ('G', 'H') THEN PERFORM ledger.reopen_plan(p_user, p_order, p_now); END IF;
   IF o.leg IS NOT NULL OR o.exits IS NOT NULL THEN PERFORM ledger.follow_exits(j.o, p_today, p_now); END IF;
+  IF p_exec_type IN ('F', 'G', 'H') THEN PERFORM ledger.fit_exits(o, p_today, p_now); END IF;
   IF p_exec_type IN ('F', 'G') THEN PERFORM ledger.tell_overfill(p_user, p_order, p_now); END IF;
   PERFORM ledger.end_as_told(p_order, p_today, p_now);
-  RETURN QUERY SELECT 'APPLIED'::text, CASE WHEN p_exec_type = 'F'
-    AND p_cumulative > o.filled_quantity + p_quantity THEN 'MISSING_FILLS' END, v_seq;
+  RETURN QUERY SELECT 'APPLIED'::text, CASE WHEN p_exec_type = 'F' AND p_cumulative >
+    o.filled_quantity + p_quantity THEN 'MISSING_FILLS' END, v_seq;
 END $$;
 
 -- A report that apply_execution could not work through: its own transaction is undone, and this keeps

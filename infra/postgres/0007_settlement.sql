@@ -159,6 +159,19 @@ BEGIN
   RETURN m.event_seq;
 END $$;
 
+-- How often a job did its work for an order: what was given back may be charged anew. No client order
+-- id has a colon; the second entry for an order and those after it are numbered behind one.
+CREATE FUNCTION ledger.entries_of(o ledger.orders, p_job text) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT count(*) FROM ledger.job_entry j WHERE j.job = p_job AND j.day = o.trade_date
+    AND j.user_id = o.user_id AND split_part(j.instrument, ':', 1) = o.client_order_id
+$$;
+CREATE FUNCTION ledger.enter_job(o ledger.orders, p_job text, p_seq bigint) RETURNS void
+LANGUAGE sql AS $$
+  INSERT INTO ledger.job_entry SELECT p_job, o.trade_date, o.user_id, o.client_order_id
+    || CASE n.times WHEN 0 THEN '' ELSE ':' || n.times + 1 END, p_seq
+    FROM (SELECT ledger.entries_of(o, p_job) AS times) n
+$$;
+
 -- What the broker asks for squaring a position off, once for each of its orders that traded. Returns
 -- the event's seq, or 0 when the order is still working, did not trade, or was charged before.
 CREATE FUNCTION ledger.charge_square_off(p_user bigint, p_order bigint, p_fee bigint, p_tax bigint,
@@ -169,15 +182,34 @@ BEGIN
   a := ledger.lock_account(p_user, p_today, p_now);
   SELECT * INTO o FROM ledger.orders x WHERE x.order_id = p_order AND x.user_id = p_user;
   IF NOT FOUND OR ledger.is_working(o.status) OR o.filled_quantity = 0
-      OR EXISTS (SELECT FROM ledger.job_entry j WHERE j.job = 'SQUARE_OFF' AND j.day = o.trade_date
-        AND j.user_id = p_user AND j.instrument = o.client_order_id) THEN
+      OR ledger.entries_of(o, 'SQUARE_OFF') > ledger.entries_of(o, 'SQUARE_OFF_REFUND') THEN
     RETURN 0;
   END IF;
   SELECT * INTO m FROM ledger.move_cash(a, 'SQUARE_OFF_CHARGED', p_order, 0, p_now,
     '"charged":' || json_build_object('order_id', p_order, 'fee', p_fee, 'tax', p_tax)::text,
     o.symbol, '{charge:brokerage,charge:gst}', ARRAY[p_fee, p_tax]);
-  INSERT INTO ledger.job_entry VALUES ('SQUARE_OFF', o.trade_date, p_user, o.client_order_id, m.event_seq);
+  PERFORM ledger.enter_job(o, 'SQUARE_OFF', m.event_seq);
   RETURN m.event_seq;
+END $$;
+
+-- Gives that fee back when nothing of what the order traded stands any more.
+CREATE FUNCTION ledger.refund_square_off(p_user bigint, p_order bigint, p_now timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE o ledger.orders; c json; m record;
+BEGIN
+  SELECT * INTO o FROM ledger.orders x WHERE x.order_id = p_order;
+  IF o.client_order_id NOT LIKE 'SQ-%' OR o.filled_quantity > 0
+      OR ledger.entries_of(o, 'SQUARE_OFF') = ledger.entries_of(o, 'SQUARE_OFF_REFUND') THEN
+    RETURN;
+  END IF;
+  SELECT e.body::json -> 'charged' INTO STRICT c FROM ledger.job_entry j
+    JOIN ledger.ledger_event e USING (user_id, seq) WHERE j.job = 'SQUARE_OFF' AND j.day = o.trade_date
+    AND j.user_id = p_user AND split_part(j.instrument, ':', 1) = o.client_order_id
+    ORDER BY j.seq DESC LIMIT 1;
+  SELECT * INTO m FROM ledger.move_cash(ledger.locked_account(p_user), 'SQUARE_OFF_REFUNDED', p_order,
+    0, p_now, '"charged":' || c::text, o.symbol, '{charge:brokerage,charge:gst}',
+    ARRAY[-(c ->> 'fee')::bigint, -(c ->> 'tax')::bigint]);
+  PERFORM ledger.enter_job(o, 'SQUARE_OFF_REFUND', m.event_seq);
 END $$;
 
 -- Interest on the loan as it stood at the end of each calendar day not charged yet, through a day:

@@ -109,11 +109,18 @@ BEGIN
   RETURN o;
 END $$;
 
+-- Whether an order that waits is put off by these rules, not ended: while a report awaits review, for its
+-- account can't be judged then; and a GTC order by all but those that end it.
+CREATE FUNCTION ledger.waits_out(o ledger.orders, p_rules jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT p_rules <> '[]' AND (p_rules @> '[{"code": "ACCOUNT_UNDER_REVIEW"}]'
+    OR o.validity = 'GTC' AND NOT ledger.ends_for_good(p_rules))
+$$;
+
 -- Hands a waiting order to the venue, judged again on what is true now. p_limit_price, p_reserved and
 -- p_charge_rates are what it is worth and costs on this day; p_price is the trade that reached its
 -- trigger (null for a time), p_trigger a JSON object of what was seen.
--- outcome: RELEASED, DENIED (it has ended, the rules say why), PUT_OFF (a GTC order that waits on: the
--- rules are of their day), NOT_DUE, or NOT_WAITING: it isn't that version any more. Nothing is done then.
+-- outcome: RELEASED, DENIED (it has ended, the rules say why), PUT_OFF (it waits on: the rules are of
+-- their moment), NOT_DUE, or NOT_WAITING: it isn't that version any more. Nothing is done then.
 CREATE FUNCTION ledger.release_order(p_user bigint, p_order bigint, p_version integer,
     p_price bigint, p_limit_price bigint, p_reserved bigint, p_charge_rates bigint[],
     p_verdict text, p_trigger text,
@@ -145,7 +152,7 @@ BEGIN
     o := ledger.resized_leg(o, least(o.quantity, ledger.open_to_exit(h) + ledger.shares_of(h)));
   END IF;
   v_rules := v_rules || (SELECT j.rules FROM ledger.judge(a, h, o, 0) j);
-  IF v_rules <> '[]' AND b.validity = 'GTC' AND NOT ledger.ends_for_good(v_rules) THEN
+  IF ledger.waits_out(b, v_rules) THEN
     RETURN QUERY SELECT 'PUT_OFF'::text, NULL::text, v_rules::text;
     RETURN;
   END IF;

@@ -106,6 +106,8 @@ BEGIN
     o.reason_code := p_cause;
     o.reason := CASE p_cause WHEN 'SIBLING_FILLED' THEN 'the exit that it waited with filled'
       WHEN 'NOTHING_TO_EXIT' THEN 'nothing is open to be exited'
+      WHEN 'ENTRY_BUSTED' THEN 'the exchange took back the trade that it was to exit'
+      WHEN 'POSITION_CLOSED' THEN 'the position that it was to exit was closed'
       ELSE 'what it waited for did not come in time' END;
   END IF;
   PERFORM ledger.book_waiting(ledger.locked_account(b.user_id), b, o, p_happening,
@@ -153,18 +155,20 @@ BEGIN
 END $$;
 
 -- Whether a leg that went from b to n waits again; s: its sibling that waits, all null without one. A
--- leg that anybody asked to cancel doesn't, unless it was we, for the rest that its sibling knows.
+-- leg that anybody asked to cancel doesn't, unless it was we, for the rest that is right.
 CREATE FUNCTION ledger.waits_again(b ledger.orders, n ledger.orders, s ledger.orders,
     p_now timestamptz)
-RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT b.status <> 'TRIGGER_PENDING' AND n.status IN ('REJECTED', 'CANCELLED', 'EXPIRED')
+RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN b.status <> 'TRIGGER_PENDING' AND n.status IN ('REJECTED', 'CANCELLED', 'EXPIRED')
     AND n.filled_quantity < n.quantity AND n.expires_at > p_now
     AND NOT (n.status = 'EXPIRED' AND n.validity = 'DAY')
     AND NOT EXISTS (SELECT FROM unnest(n.change_keys) AS k (key) WHERE k.key LIKE 'cancel %'
-      AND (k.key NOT LIKE 'cancel late:%' OR s.order_id IS NULL))
+      AND k.key NOT LIKE 'cancel late:%')
+    AND (s.order_id IS NOT NULL OR ledger.rest_alone(n) > 0)
     AND (SELECT count(*) FROM ledger.orders x WHERE x.user_id = n.user_id AND x.group_id = n.group_id
-      AND x.leg = n.leg AND x.status IN ('REJECTED', 'CANCELLED')) <= ledger.leg_deaths_max()
-$$;
+      AND x.leg = n.leg AND x.status IN ('REJECTED', 'CANCELLED')) <= ledger.leg_deaths_max();
+END $$;
 
 -- What the change of a leg from b to n means for its group; the change itself is booked.
 CREATE FUNCTION ledger.follow_leg(b ledger.orders, n ledger.orders, p_today date, p_now timestamptz)
@@ -176,8 +180,7 @@ BEGIN
       AND x.order_id <> n.order_id AND ledger.is_working(x.status) ORDER BY x.order_id
     LOOP
       IF s.status <> 'TRIGGER_PENDING' THEN
-        PERFORM ledger.request_change(n.user_id, s.order_id, 'late:' || n.order_id || '-' || n.version,
-          '', NULL, NULL, NULL, NULL, '[]', p_today, p_now, NULL, 0);
+        PERFORM ledger.cancel_late(n, s, p_today, p_now);
       ELSIF v_filled >= s.quantity THEN
         PERFORM ledger.book_leg(s, s, 'CANCELLED', 'SIBLING_FILLED', n.order_id, p_now);
       ELSE
@@ -185,6 +188,8 @@ BEGIN
           'SIBLING_FILLED', n.order_id, p_now);
       END IF;
     END LOOP;
+  ELSIF v_filled < 0 THEN
+    PERFORM ledger.restore_exits(b, n, p_today, p_now);
   END IF;
   IF ledger.is_working(b.status) AND NOT ledger.is_working(n.status) THEN
     SELECT * INTO s FROM ledger.waiting_sibling(n);
@@ -200,7 +205,8 @@ DECLARE o ledger.orders := n; t ledger.orders := s; v_again boolean;
 BEGIN
   v_again := ledger.waits_again(b, n, s, p_now);
   IF v_again THEN
-    o := ledger.leg_of(n, '{"stance": "LEADS"}', coalesce(s.quantity, n.quantity - n.filled_quantity));
+    o := ledger.leg_of(n, '{"stance": "LEADS"}', CASE WHEN s.order_id IS NULL
+      THEN ledger.rest_alone(n) ELSE s.quantity END);
     PERFORM ledger.keep_account(ledger.place_leg(ledger.locked_account(n.user_id), o, 'WAITS_AGAIN',
       n.order_id, p_now));
   END IF;
@@ -249,13 +255,21 @@ END $$;
 -- What a report means for the exits of the order that it changed from b, in its own transaction.
 CREATE FUNCTION ledger.follow_exits(b ledger.orders, p_today date, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE n ledger.orders;
+DECLARE n ledger.orders; v_more bigint;
 BEGIN
   SELECT * INTO n FROM ledger.orders x WHERE x.order_id = b.order_id;
   IF n.leg IS NOT NULL THEN
     PERFORM ledger.follow_leg(b, n, p_today, p_now);
-  ELSIF n.filled_quantity > b.filled_quantity THEN
-    PERFORM ledger.grow_exits(n, n.filled_quantity - b.filled_quantity, p_now);
+    RETURN;
+  ELSIF n.filled_quantity = b.filled_quantity THEN
+    RETURN;
+  END IF;
+  v_more := least(n.filled_quantity - b.filled_quantity, ledger.exits_lack(n));
+  IF n.filled_quantity > b.filled_quantity AND v_more > 0 THEN
+    PERFORM ledger.grow_exits(n, v_more, p_now);
+  ELSIF n.filled_quantity < b.filled_quantity THEN  -- of what it filled some was taken back
+    PERFORM ledger.shrink_exits(n, ledger.exits_beside(n), -ledger.exits_lack(n), 'ENTRY_BUSTED',
+      p_today, p_now);
   END IF;
 END $$;
 

@@ -255,6 +255,7 @@ BEGIN
   END IF;
   INSERT INTO ledger.execution VALUES (1, p_trade_date, p_exec_id, b.user_id, b.order_id, 'H', 0, 0, 0, 0,
     p_settles_on, m.event_seq, p_transacted);
+  PERFORM ledger.refund_square_off(b.user_id, b.order_id, p_now);
   IF NOT EXISTS (SELECT FROM ledger.trade y WHERE y.user_id = b.user_id AND y.trade_date = p_trade_date) THEN
     DELETE FROM ledger.contract_note_due d WHERE d.user_id = b.user_id AND d.trade_date = p_trade_date;
   END IF;

@@ -273,6 +273,7 @@ def _wait(trader: Trader) -> None:
     pair(trader, Side.SELL, 2, stop=95, target=105)
     release(trader, pair(trader, Side.SELL, 2, stop=95, target=105)[0], 94)
     trader.fill(bracket(trader, Side.BUY, 5, 100, stop=95, target=105), 3)
+    trader.fill(bracket(trader, Side.BUY, 2, 100, 95, 105, Product.MIS), 2)
     trail(trader, trailing_stop(trader, Side.BUY, 1, 5), 99)
 
 

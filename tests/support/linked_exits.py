@@ -72,7 +72,7 @@ def bracket(
     base = trader.placement(side, quantity, rupees, product=product)
     legs, rules = exits_of(
         base.intent, ExitPrices(price(stop), None, price(target)), product,
-        replace(MARKET, price=price(rupees)), trader.now + timedelta(hours=3),
+        replace(MARKET, price=price(rupees)), price(rupees), trader.now + timedelta(hours=3),
     )  # fmt: skip
     assert rules == []
     placed = placing.place(trader.shards, replace(base, terms=Terms(None, None, exits=legs)))

@@ -11,6 +11,9 @@ CAUSES = {
     "SIBLING_WAITS_AGAIN": "the other exit died at the exchange",
     "SIBLING_ENDED": "the other exit ended",
     "WAITS_AGAIN": "in the place of one that died at the exchange",
+    "ENTRY_BUSTED": "the exchange took back a trade of its entry",
+    "EXIT_BUSTED": "the exchange took back a trade of an exit",
+    "POSITION_CLOSED": "another order closed the position",
     "TRAILED": "its trigger followed the price",
 }
 """What made an exit change, in words; other codes stand as they are."""

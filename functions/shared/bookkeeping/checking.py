@@ -13,6 +13,7 @@ import msgspec
 
 from functions.shared.clock import Clock, from_micros, micros, wall_now
 from functions.shared.domain.after_market import (
+    AFTER_MARKET,
     after_market_rules,
     after_market_terms,
     next_session,
@@ -247,6 +248,8 @@ def placement(
             facts.hours, facts.last_known(),
         )  # fmt: skip
     judgement = facts.judge(request.intent, request.product, request.validity)
+    if _waits_for_the_next_session(request, facts):
+        judgement = replace(judgement, rules=tuple(map(_name_after_market, judgement.rules)))
     terms, exit_rules = _with_exits(request, terms, facts)
     more += [rule for rule in exit_rules if rule not in judgement.rules]
     if terms is None or not terms.waits:
@@ -268,6 +271,25 @@ def placement(
     )
 
 
+def _waits_for_the_next_session(request: OrderRequest, facts: PublicFacts) -> bool:
+    """Whether the order, refused as the market is closed, would be taken as an AMO."""
+    return (
+        request.variety is Variety.REGULAR
+        and facts.status.phase is Phase.CLOSED
+        and request.intent.type not in STOPS
+        and request.validity in AFTER_MARKET
+        and request.exits is None
+        and not after_market_rules(facts.now, facts.hours)
+    )
+
+
+def _name_after_market(rule: Rule) -> Rule:
+    if rule.code != "MARKET_CLOSED":
+        return rule
+    message = f"{rule.message}; with variety AMO it is taken now, for the next session"
+    return replace(rule, message=message)
+
+
 def _trailing(
     request: OrderRequest, trail: int, facts: PublicFacts
 ) -> tuple[OrderRequest, list[Rule]]:
@@ -283,7 +305,7 @@ def _with_exits(
     request: OrderRequest, terms: Terms | None, facts: PublicFacts
 ) -> tuple[Terms | None, list[Rule]]:
     """The terms with the legs that wait beside the order or come after it, and what rules those
-    break. An entry's are judged by the price that it asks for."""
+    break. An entry's are judged by the price that it asks for, its stop by the last one, too."""
     if request.target is not None and terms is not None and terms.expires_at is not None:
         intent = request.intent
         leg, rules = target_leg(
@@ -298,7 +320,8 @@ def _with_exits(
         entered = request.intent.price or facts.last_known()
         end = session_end(facts.status.trade_date, facts.hours)
         legs, rules = exits_of(
-            request.intent, request.exits, request.product, facts.market(entered), end
-        )
+            request.intent, request.exits, request.product, facts.market(entered),
+            facts.last_known(), end,
+        )  # fmt: skip
         return Terms(None, None, exits=legs), rules
     return terms, []

@@ -2,8 +2,9 @@
 
 Flow: the plan and its orders are read, `domain.plans.next_step` says what is due, and one call of
 the ledger does it; then it is read again. Invariant: whoever comes (the report that ended a slice,
-the schedule of each minute, the client's own request) does the same steps, and a step that is done
-twice, or cut short between placing a slice and noting it, places nothing twice.
+the clock of its slices, the schedule of each minute, the client's own request) does the same steps,
+and a step that is done twice, or cut short between placing a slice and noting it, places nothing
+twice.
 """
 
 import hashlib
@@ -92,9 +93,9 @@ def _step(stores: PlanStores, visit: _Visit) -> bool:
     shards, of = stores.shards, visit.of
     match next_step(visit.plan, visit.now, 1, trading=False):
         case Note(number):
-            return planning.note(
-                shards, of, number, _market_volume(stores, visit.plan), visit.today, visit.now
-            )
+            volume = _market_volume(stores, visit.plan)
+            planning.note(shards, of, number, volume, visit.today, visit.now)
+            return True  # by another visit or by this one: what follows is still to be done
         case Cancel(order_id):
             return _cancel(shards, visit, order_id)
         case End() as ending:

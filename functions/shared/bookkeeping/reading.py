@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Final
 
 from functions.shared.domain.errors import NotFound
+from functions.shared.domain.waiting import RENEWAL_PREFIX
 from functions.shared.stores.postgres import Shards
 from functions.shared.wire.events import (
     FillFacts,
@@ -15,14 +16,12 @@ from functions.shared.wire.events import (
     HoldingFacts,
     OrderFacts,
     PositionFacts,
-    TriggerSeen,
     decode_fill,
     decode_holding,
     decode_order,
     decode_position,
-    decode_seen,
 )
-from functions.shared.wire.exits import ExitCause, decode_cause
+from functions.shared.wire.order_history import OrderStep, decode_step
 
 _ORDERS = (
     "SELECT ledger.order_facts(o)::text FROM ledger.orders o WHERE o.user_id = :user_id"
@@ -38,15 +37,16 @@ _ORDER = (
     " WHERE o.order_id = :order_id AND o.user_id = :user_id"
 )
 _HISTORY = (
-    "SELECT seq, ledger.micros(at), kind, (body::jsonb -> 'order' ->> 'status'),"
-    " (body::jsonb ->> 'trigger'), (body::jsonb ->> 'cause')"
-    " FROM ledger.ledger_event WHERE user_id = :user_id AND ref = :order_id"
+    "SELECT seq, ledger.micros(at), kind, body::text FROM ledger.ledger_event"
+    " WHERE user_id = :user_id AND ref = :order_id"
     " AND seq >= (SELECT placed_seq FROM ledger.orders WHERE order_id = :order_id) ORDER BY seq"
 )
 _LINKED = (
     "SELECT ledger.order_facts(o)::text FROM ledger.orders o WHERE o.user_id = :user_id"
     " AND (o.leg IS NOT NULL AND o.parent_order_id = :order_id OR o.order_id <> :order_id AND"
     "  o.group_id = (SELECT x.group_id FROM ledger.orders x"
+    "   WHERE x.order_id = :order_id AND x.user_id = :user_id)"
+    f"  OR o.client_order_id = (SELECT '{RENEWAL_PREFIX}' || x.order_id FROM ledger.orders x"
     "   WHERE x.order_id = :order_id AND x.user_id = :user_id))"
     " ORDER BY o.order_id DESC LIMIT :rows"
 )
@@ -55,7 +55,7 @@ _FILLS = (
     " JOIN ledger.ledger_event e USING (user_id, seq)"
     " WHERE x.order_id = :order_id AND x.user_id = :user_id ORDER BY x.seq"
 )
-#: Exits shown beside an order.
+#: Orders shown beside an order.
 LINKED_MOST: Final = 100
 _FUNDS = (
     "SELECT a.cash, a.held, a.borrowed, a.unsettled, a.blocked, a.seq,"
@@ -106,19 +106,6 @@ class OrderQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryRow:
-    """One step of an order's life; `at` in microseconds since 1970. `seen`: what released it, for
-    an order that waited; `cause`: what of its group changed it, for an exit."""
-
-    seq: int
-    at: int
-    kind: str
-    status: str | None
-    seen: TriggerSeen | None = None
-    cause: ExitCause | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class LedgerRow:
     """One event of the log and the account right after it. Money in paise, `at` in microseconds
     since 1970, hashes as bytes; the first has no previous one. `payment_id` and `client_id` say
@@ -156,25 +143,18 @@ def order(shards: Shards, user_id: int, order_id: int) -> tuple[OrderFacts, int]
     return decode_order(rows[0][0]), rows[0][1]
 
 
-def history(shards: Shards, user_id: int, order_id: int) -> list[HistoryRow]:
+def history(shards: Shards, user_id: int, order_id: int) -> list[OrderStep]:
     """Every event of one order of this user, oldest first."""
     rows = shards.of_user(user_id).run(_HISTORY, user_id=user_id, order_id=order_id)
     return [
-        HistoryRow(
-            seq,
-            at,
-            kind,
-            status,
-            None if seen is None else decode_seen(seen),
-            None if cause is None else decode_cause(cause),
-        )
-        for seq, at, kind, status, seen, cause in rows
+        OrderStep(seq=seq, at=at, kind=kind, facts=decode_step(body))
+        for seq, at, kind, body in rows
     ]
 
 
 def linked(shards: Shards, user_id: int, order_id: int) -> list[OrderFacts]:
-    """The other exits of an order's group, and those of its fills: the latest LINKED_MOST, oldest
-    first."""
+    """The other exits of an order's group, those of its fills, and the order that continues a GTC:
+    the latest LINKED_MOST, oldest first."""
     rows = shards.of_user(user_id).run(
         _LINKED, user_id=user_id, order_id=order_id, rows=LINKED_MOST
     )

@@ -34,8 +34,8 @@ _EXPIRE = "SELECT ledger.expire_order(:user_id, :order_id, :today, :now)"
 @dataclass(frozen=True, slots=True)
 class Released:
     """DENIED: it has ended, `rules` say why. NOT_WAITING: it isn't that version any more. NOT_DUE:
-    it waits on, and PUT_OFF, of a GTC order, by `rules` of the day. `order` is None for the last
-    three."""
+    it waits on, and PUT_OFF, by `rules` of the moment: a review of the account, or for a GTC order
+    those of the day. `order` is None for the last three."""
 
     outcome: Literal["RELEASED", "DENIED", "PUT_OFF", "NOT_WAITING", "NOT_DUE"]
     order: OrderFacts | None

@@ -35,8 +35,10 @@ _UNCHARGED = (
     "SELECT o.user_id, o.order_id FROM ledger.orders o WHERE o.client_order_id LIKE 'SQ-%'"
     " AND o.trade_date >= :since AND o.filled_quantity > 0"
     " AND o.status NOT IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')"
-    " AND NOT EXISTS (SELECT FROM ledger.job_entry j WHERE j.job = 'SQUARE_OFF'"
-    " AND j.day = o.trade_date AND j.user_id = o.user_id AND j.instrument = o.client_order_id)"
+    " AND (SELECT count(*) FILTER (WHERE j.job = 'SQUARE_OFF')"
+    "  = count(*) FILTER (WHERE j.job = 'SQUARE_OFF_REFUND') FROM ledger.job_entry j"
+    "  WHERE j.job IN ('SQUARE_OFF', 'SQUARE_OFF_REFUND') AND j.day = o.trade_date"
+    "  AND j.user_id = o.user_id AND split_part(j.instrument, ':', 1) = o.client_order_id)"
     " AND (o.user_id, o.order_id) > (:user_id::bigint, :order_id::bigint)"
     " ORDER BY o.user_id, o.order_id LIMIT :rows"
 )
@@ -79,7 +81,8 @@ def used_keys(shards: Shards, user_id: int, keys: Sequence[str]) -> frozenset[st
 
 
 def uncharged(database: Database, since: date, after: OrderOf = FIRST) -> list[OrderOf]:
-    """A page of the shard's square-off orders that traded, ended, and are not charged."""
+    """A page of the shard's square-off orders that traded, ended, and are not charged,
+    or no more: what traded before was taken back, with the fee for it."""
     rows = database.run(
         _UNCHARGED, since=since, user_id=after.user_id, order_id=after.order_id, rows=PAGE
     )

@@ -16,6 +16,8 @@ from functions.shared.domain.orders import Validity
 from functions.shared.domain.pretrade import Rule
 from functions.shared.domain.waiting import Terms, good_till, session_end
 
+#: The validities that such an order may have.
+AFTER_MARKET: Final = frozenset({Validity.DAY, Validity.GTC})
 _DAY: Final = timedelta(days=1)
 
 

@@ -16,7 +16,7 @@ from functions.shared.domain.legs import ExitPrices, Leg, LegName
 from functions.shared.domain.money import format_price
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
 from functions.shared.domain.pretrade import Band, Judgement, OrderIntent, Rule, judge
-from functions.shared.domain.waiting import judge_stop
+from functions.shared.domain.waiting import judge_stop, passed_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +49,48 @@ def target_leg(
             intent, product, market.instrument, target, market.previous_close, market.status,
             band=market.band,
         )  # fmt: skip
-    rules = [*verdict.rules, *_beyond(side, target, market)]
+    rules = [*verdict.rules, *beyond_rules(side, target, market.price, market.instrument)]
     leg = _leg(LegName.TARGET, intent, verdict, validity, side is Side.SELL, expires_at)
     return leg, rules
 
 
 def exits_of(
-    entry: OrderIntent, prices: ExitPrices, product: Product, market: Market, expires_at: datetime
-) -> tuple[tuple[Leg, ...], list[Rule]]:
-    """Both legs of an entry, for all of it, and the rules that they break."""
+    entry: OrderIntent, prices: ExitPrices, product: Product, market: Market, last: int,
+    expires_at: datetime,
+) -> tuple[tuple[Leg, ...], list[Rule]]:  # fmt: skip
+    """Both legs of an entry, for all of it, and the rules that they break. `last`: the last price;
+    an entry that asks for a worse one is filled there, and its stop must be behind that too."""
     side = opposite(entry.side)
     kind = OrderType.STOP if prices.stop_limit is None else OrderType.STOP_LIMIT
     intent = OrderIntent(
         side, kind, entry.quantity, prices.stop_limit, trigger_price=prices.stop
     )  # fmt: skip
     verdict = judge_stop(
-        intent, product, market.instrument, market.price, market.previous_close, market.status,
-        market.band,
+        intent, product, market.instrument, _entered(entry.side, market.price, last),
+        market.previous_close, market.status, market.band,
     )  # fmt: skip
     stop = _leg(LegName.STOP, intent, verdict, Validity.DAY, side is Side.BUY, expires_at)
     target, rules = target_leg(
         side, entry.quantity, prices.target, product, Validity.DAY, market, expires_at
     )
     return (stop, target), [*verdict.rules, *(rule for rule in rules if rule not in verdict.rules)]
+
+
+def moved_entry_rules(
+    side: Side, price: int, last: int, exits: ExitPrices, instrument: Instrument
+) -> list[Rule]:
+    """What exits break by an entry's new price, `side` being the entry's: they stay where they are.
+    Prices in ten-thousandths of a rupee."""
+    out = opposite(side)
+    return [
+        *passed_rules(out, exits.stop, _entered(side, price, last), instrument),
+        *beyond_rules(out, exits.target, price, instrument),
+    ]
+
+
+def _entered(side: Side, price: int, last: int) -> int:
+    """The price nearest to its stop that a limit order may be filled at."""
+    return min(price, last) if side is Side.BUY else max(price, last)
 
 
 def _leg(
@@ -96,14 +115,16 @@ def _leg(
     )
 
 
-def _beyond(side: Side, target: int, market: Market) -> list[Rule]:
+def beyond_rules(side: Side, target: int, price: int, instrument: Instrument) -> list[Rule]:
+    """An exit of that side takes its gain where the price is still to come to. Prices in
+    ten-thousandths of a rupee."""
     selling = side is Side.SELL
-    if target > market.price if selling else target < market.price:
+    if target > price if selling else target < price:
         return []
-    step = market.instrument.tick if selling else -market.instrument.tick
-    nearest = market.instrument.nearest_tick(market.price) + step
+    step = instrument.tick if selling else -instrument.tick
+    nearest = instrument.nearest_tick(price) + step
     return [
         Rule("TARGET_PASSED",
              f"a {side} takes its gain {'above' if selling else 'below'} the price",
-             format_price(target), format_price(market.price), format_price(nearest))
+             format_price(target), format_price(price), format_price(nearest))
     ]  # fmt: skip

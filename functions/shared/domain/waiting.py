@@ -175,7 +175,8 @@ def _trigger_rules(
     low, high = band
     nearest = min(max(instrument.nearest_tick(trigger), low), high)
     rules = []
-    if status.phase is not Phase.OPEN:
+    closed = status.phase is Phase.CLOSED  # which is a rule of its own, and has no band
+    if status.phase is not Phase.OPEN and not closed:
         rules.append(
             Rule("TYPE_NOT_IN_PHASE", f"the phase {status.phase} takes no stops", intent.type,
                  Phase.OPEN)
@@ -185,24 +186,32 @@ def _trigger_rules(
             Rule("TRIGGER_OFF_TICK", "the trigger is not a multiple of the tick",
                  format_price(trigger), format_price(instrument.tick), format_price(nearest))
         )  # fmt: skip
-    if not low <= trigger <= high:
+    if not closed and not low <= trigger <= high:
         rules.append(
             Rule("TRIGGER_OUTSIDE_BAND", "the trigger is outside the day's band",
                  format_price(trigger), f"{format_price(low)} to {format_price(high)}",
                  format_price(nearest))
         )  # fmt: skip
     rising = intent.side is Side.BUY
-    if trigger <= last if rising else trigger >= last:
-        step = instrument.tick if rising else -instrument.tick
-        rules.append(
-            Rule("TRIGGER_PASSED",
-                 f"a {intent.side} waits for a price {'above' if rising else 'below'} the last one",
-                 format_price(trigger), format_price(last),
-                 format_price(instrument.nearest_tick(last) + step))
-        )  # fmt: skip
+    rules += passed_rules(intent.side, trigger, last, instrument)
     if intent.price is not None:
         rules += _limit_rules(intent.price, trigger, rising, instrument, status.trade_date)
     return rules
+
+
+def passed_rules(side: Side, trigger: int, last: int, instrument: Instrument) -> list[Rule]:
+    """A stop of that side waits for a price that is still to come. Prices in ten-thousandths of a
+    rupee."""
+    rising = side is Side.BUY
+    if trigger > last if rising else trigger < last:
+        return []
+    step = instrument.tick if rising else -instrument.tick
+    return [
+        Rule("TRIGGER_PASSED",
+             f"a {side} waits for a price {'above' if rising else 'below'} the last one",
+             format_price(trigger), format_price(last),
+             format_price(instrument.nearest_tick(last) + step))
+    ]  # fmt: skip
 
 
 def _limit_rules(

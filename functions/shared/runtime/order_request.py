@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
 from functions.shared.bookkeeping.checking import OrderRequest
+from functions.shared.domain.after_market import AFTER_MARKET
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.legs import ExitPrices
 from functions.shared.domain.orders import (
@@ -52,7 +53,20 @@ def _offered(product: object) -> object:
     return product
 
 
+#: What other brokers call the types that wait for a price.
+TYPES_ELSEWHERE: Final = {
+    "SL": OrderType.STOP_LIMIT, "SL-M": OrderType.STOP, "SLM": OrderType.STOP,
+}  # fmt: skip
+
+
+def _named_here(kind: object) -> object:
+    if isinstance(kind, str) and (here := TYPES_ELSEWHERE.get(kind.upper())) is not None:
+        raise ValueError(f"{kind} is called {here} here")
+    return kind
+
+
 OfferedProduct = Annotated[Product, BeforeValidator(_offered)]
+NamedType = Annotated[OrderType, BeforeValidator(_named_here)]
 Symbol = Annotated[str, Field(min_length=1, max_length=40)]
 
 
@@ -99,7 +113,7 @@ class OrderBody(Request):
 
     symbol: Symbol
     side: Side
-    type: OrderType
+    type: NamedType
     quantity: Quantity
     disclosed_quantity: Quantity | None = None
     price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
@@ -175,8 +189,7 @@ class OrderBody(Request):
     @classmethod
     def _waits_for_one_thing(cls, variety: Variety, body: ValidationInfo) -> Variety:
         if variety is Variety.AMO and (
-            body.data.get("type") in STOPS
-            or body.data.get("validity") not in {Validity.DAY, Validity.GTC}
+            body.data.get("type") in STOPS or body.data.get("validity") not in AFTER_MARKET
         ):
             raise ValueError("an AMO is a MARKET or LIMIT order, DAY or GTC")
         return variety

@@ -172,12 +172,12 @@ class _StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
 _body_decoder = msgspec.json.Decoder(EventBody)
 _event_decoder = msgspec.json.Decoder(UserEvent)
 _order_decoder = msgspec.json.Decoder(OrderFacts)
-_seen_decoder = msgspec.json.Decoder(TriggerSeen)
 _fill_decoder = msgspec.json.Decoder(FillFacts)
 _holding_decoder = msgspec.json.Decoder(HoldingFacts)
 _position_decoder = msgspec.json.Decoder(PositionFacts)
 _encoder = msgspec.json.Encoder()
 
+_CARRIED = "the session ended; what is left goes on in the next one, as an order of its own"
 LEDGER_EVENTS_STREAM = "ledger-events"
 
 
@@ -192,10 +192,6 @@ def decode_body(text: str | bytes) -> EventBody:
 
 def decode_order(text: str | bytes) -> OrderFacts:
     return _order_decoder.decode(text)
-
-
-def decode_seen(text: str | bytes) -> TriggerSeen:
-    return _seen_decoder.decode(text)
 
 
 def decode_fill(text: str | bytes) -> FillFacts:
@@ -230,7 +226,8 @@ def render_order(order: OrderFacts) -> dict[str, object]:
     """The order as clients see it, over HTTP and on the stream."""
     reason = None
     if order.reason_code is not None:
-        reason = {"code": order.reason_code, "message": order.reason or ""}
+        reason = {"code": order.reason_code, "message": _CARRIED if _goes_on(order)
+                  else order.reason or ""}  # fmt: skip
     working = order.status in WORKING
     return {
         "order_id": str(order.order_id),
@@ -265,6 +262,13 @@ def render_order(order: OrderFacts) -> dict[str, object]:
         "updated_at": format_time(order.updated_at),
         "version": order.version,
     }
+
+
+def _goes_on(order: OrderFacts) -> bool:
+    """Whether a GTC order's session ended, and not its last."""
+    if (order.validity, order.reason_code) != ("GTC", "DAY_ENDED") or order.expires_at is None:
+        return False
+    return order.expires_at > order.updated_at and order.filled_quantity < order.quantity
 
 
 def format_average(paise: int, quantity: int) -> str | None:

@@ -23,13 +23,6 @@ class ExitCause(msgspec.Struct, frozen=True, kw_only=True):
     order_id: int
 
 
-_cause_decoder = msgspec.json.Decoder(ExitCause)
-
-
-def decode_cause(text: str | bytes) -> ExitCause:
-    return _cause_decoder.decode(text)
-
-
 def render_cause(cause: ExitCause) -> dict[str, object]:
     return {"code": cause.code, "order_id": str(cause.order_id)}
 

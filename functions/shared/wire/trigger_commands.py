@@ -1,4 +1,5 @@
-"""What the edge asks of waiting orders: triggers -> stream `commands.N` -> functions/orders.
+"""What the edge asks of orders that wait and of plans: triggers -> stream `commands.N` ->
+functions/orders.
 
 JSON, version 1.
 
@@ -56,18 +57,30 @@ class ExpireOrder(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", t
     seen_at: Micros
 
 
-TriggerCommand = ReleaseOrder | TrailOrder | ExpireOrder
+class WorkPlan(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="work_plan"):
+    """A step of a plan is due: a slice's time has come, its window is over, or a leg has ended."""
 
-_decoder: msgspec.json.Decoder[TriggerCommand] = msgspec.json.Decoder(TriggerCommand)
+    v: Literal[1] = 1
+    user_id: Count
+    plan_id: Count
+    seen_at: Micros
+
+
+#: About an order.
+TriggerCommand = ReleaseOrder | TrailOrder | ExpireOrder
+#: All that the stream carries.
+EdgeCommand = TriggerCommand | WorkPlan
+
+_decoder: msgspec.json.Decoder[EdgeCommand] = msgspec.json.Decoder(EdgeCommand)
 _encoder = msgspec.json.Encoder()
 
 
-def decode_trigger_command(data: bytes) -> TriggerCommand:
+def decode_trigger_command(data: bytes) -> EdgeCommand:
     """Raises msgspec.MsgspecError for anything that isn't a version 1 command."""
     return _decoder.decode(data)
 
 
-def encode_trigger_command(command: TriggerCommand) -> bytes:
+def encode_trigger_command(command: EdgeCommand) -> bytes:
     return _encoder.encode(command)
 
 

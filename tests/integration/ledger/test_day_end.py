@@ -16,7 +16,8 @@ from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.short_delivery import shortage_rates
 from functions.shared.domain.square_off import square_off_fee
 from functions.shared.stores.postgres import Shards
-from infra.local.postgres import APPLICATION
+from infra.command import rebuild_ledger
+from infra.local.postgres import APPLICATION, OWNER
 from tests.integration.ledger.conftest import NewTrader
 from tests.support.day_end import (
     close_out,
@@ -269,6 +270,35 @@ def test_a_square_off_order_that_traded_is_charged_once(new_trader: NewTrader) -
         "SELECT job, day, instrument FROM ledger.job_entry WHERE user_id = :u", u=trader.user_id
     )
     assert rows == [["SQUARE_OFF", TODAY, "SQ-20260710-1-1"]]
+
+
+def test_the_fee_is_given_back_with_the_last_trade_and_charged_for_another(
+    new_trader: NewTrader, ledger_databases: ShardsUnderTest
+) -> None:
+    trader = new_trader()
+    fee = square_off_fee(TODAY)
+    intraday(trader, Side.BUY, 10)
+    placed = trader.place(Side.SELL, 10, key="SQ-20260710-1-1", product=Product.MIS)
+    assert placed.order is not None
+    number = placed.order.order_id
+    order = OrderOf(trader.user_id, number)
+    before = trader.funds().cash
+    trader.fill(number, 4, 100, exec_id="SQ1")
+    trader.fill(number, 6, 100, exec_id="SQ2")
+    assert squaring_off.charge(trader.shards, order, fee, TODAY, trader.now)
+    trader.told(number, "H", exec_ref="SQ1", ord_status="1")
+    assert "SQUARE_OFF_REFUNDED" not in trader.kinds()  # six were squared off
+    trader.told(number, "H", exec_ref="SQ2", ord_status="0")
+    assert trader.kinds()[-1] == "SQUARE_OFF_REFUNDED"
+    assert trader.funds().cash == before
+    trader.fill(number, 10, 100, exec_id="SQ3")
+    after = trader.funds().cash
+    assert order in squaring_off.uncharged(shard_of(trader), TODAY)
+    assert squaring_off.charge(trader.shards, order, fee, TODAY, trader.now)
+    assert not squaring_off.charge(trader.shards, order, fee, TODAY, trader.now)
+    assert trader.funds().cash == after - 59 * RUPEE
+    assert order not in squaring_off.uncharged(shard_of(trader), TODAY)
+    assert rebuild_ledger.run(ledger_databases.urls(OWNER)).problems == []
 
 
 @pytest.mark.parametrize("state", ["HALTED", "REDUCING"])

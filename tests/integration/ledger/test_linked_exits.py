@@ -143,14 +143,16 @@ def test_an_exit_is_for_no_more_than_what_is_open_when_it_fires(new_trader: NewT
     stop, target = pair(trader, Side.SELL, 100, stop=95, target=105, product=Product.MIS)
     trader.fill(trader.sell(60, product=Product.MIS), 60)
 
-    assert release(trader, stop, 94).outcome == "RELEASED"
-
     assert (trader.order(stop).quantity, trader.order(target).quantity) == (40, 40)
-    trader.fill(stop, 40, 94)
+    late = trader.sell(30, product=Product.MIS)  # ahead of the stop, and not filled
+    assert release(trader, stop, 94).outcome == "RELEASED"
+    assert (trader.order(stop).quantity, trader.order(target).quantity) == (10, 10)
+    trader.fill(late, 30)
+    trader.fill(stop, 10, 94)
     assert alive(trader, stop) == {}
     trader.fill(trader.buy(10, product=Product.MIS), 10)
     stop, target = pair(trader, Side.SELL, 10, stop=95, target=105, product=Product.MIS)
-    trader.fill(trader.sell(10, product=Product.MIS), 10)
+    trader.sell(10, product=Product.MIS)
     assert release(trader, target, 106).outcome == "DENIED"
     codes = [trader.order(n).reason_code for n in (stop, target)]
     assert codes == ["NOTHING_TO_EXIT", "NOTHING_TO_EXIT"]

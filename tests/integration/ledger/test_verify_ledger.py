@@ -49,6 +49,10 @@ END $$
 # mind, 19 sells what it lacks, 23 waits (support/busy_books.py).
 # (what is damaged, SQL, the check that must name it, words of its finding)
 DAMAGE = {
+    "exits beyond their position": (
+        "UPDATE ledger.position SET net = 1 WHERE user_id = 23",
+        "exits of positions", "user 23 ACME of 2026-07-10: its position is 1, exits that SELL wait",
+    ),
     "an edited body": (
         ("UPDATE ledger.ledger_event SET body = replace(body, 'ACME', 'ACNE')"
         " WHERE user_id = 7 AND seq = 3"),

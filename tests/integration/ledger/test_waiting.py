@@ -145,6 +145,22 @@ def test_what_the_account_can_no_longer_carry_is_denied_when_it_is_released(
     assert trader.kinds()[-1] == "ORDER_RELEASE_DENIED"
 
 
+def test_a_stop_that_fires_during_a_review_of_its_account_waits_until_that_is_over(
+    new_trader: NewTrader, ledger_databases: ShardsUnderTest
+) -> None:
+    trader = new_trader()
+    trader.own(10)
+    order = stopped(trader, Side.SELL, 10, 95)
+    trader.told(999, "F", last_quantity=1, last_price=price(100))  # of no order of ours: parked
+    put_off = release(trader, order, 94)
+    assert (put_off.outcome, put_off.rules[0]["code"]) == ("PUT_OFF", "ACCOUNT_UNDER_REVIEW")
+    assert trader.order(order).status == "TRIGGER_PENDING"
+    shard = ledger_databases.superuser(trader.shards.number_of_user(trader.user_id))
+    shard.run("DELETE FROM ledger.parked_execution WHERE user_id = :u", u=trader.user_id)
+    shard.close()
+    assert release(trader, order, 94).outcome == "RELEASED"
+
+
 def test_an_order_that_waited_in_vain_expires_and_not_before_its_time(
     new_trader: NewTrader,
 ) -> None:

@@ -73,6 +73,11 @@ def test_what_a_session_leaves_is_placed_again_for_the_next_until_it_is_filled(
         "TRIGGER_PENDING", 6, first["order_id"],
     )  # fmt: skip
     assert second["client_order_id"] == f"GTC-{number}"
+    ended = client.ask("GET", f"/v1/orders/{number}").body
+    assert (ended["status"], ended["renewed_as"]) == ("EXPIRED", second["order_id"])
+    assert [other["order_id"] for other in ended["linked"]] == [second["order_id"]]
+    assert ended["reason"]["code"] == "DAY_ENDED"
+    assert "goes on in the next one" in ended["reason"]["message"]
     assert second["expires_at"] == first["expires_at"]
     assert client.ask("GET", "/v1/funds").body["held"] != "0.00"
     stores.clock.at = datetime.combine(MONDAY, time(9, 0), INDIA).astimezone(UTC)

@@ -118,6 +118,32 @@ def test_exits_on_the_wrong_side_of_the_entry_refuse_it(
     assert [rule["code"] for rule in preview.body["rules"]] == codes
 
 
+def test_a_stop_that_the_last_price_has_passed_refuses_its_entry(client: Client) -> None:
+    exits = {"stop": {"trigger_price": "1510.00"}, "target": {"price": "1560.00"}}
+    answer = client.order("dear", quantity=1, price="1530.00", exits=exits)  # the last is 1500
+    assert (answer.status, [rule["code"] for rule in answer.body["rules"]]) == (
+        422, ["TRIGGER_PASSED"],
+    )  # fmt: skip
+    assert answer.body["rules"][0]["limit"] == "1500.00"
+
+
+def test_an_entry_and_a_target_are_moved_to_where_their_exits_are_still_to_come(
+    client: Client, stores: OrderStores
+) -> None:
+    entry = client.order("entry", quantity=5, exits=EXITS).body
+    path = f"/v1/orders/{entry['order_id']}"
+    for price, codes in (("1440.00", ["TRIGGER_PASSED"]), ("1555.00", ["TARGET_PASSED"])):
+        moved = client.ask("PATCH", path, {"request_id": codes[0], "price": price})
+        assert (moved.status, [rule["code"] for rule in moved.body["rules"]]) == (422, codes)
+    assert client.ask("PATCH", path, {"request_id": "m", "price": "1460.00"}).status == 202
+    fill(client, stores, entry, 5)
+    target = shown(client, entry)["linked"][1]
+    passed = client.ask(
+        "PATCH", f"/v1/orders/{target['order_id']}", {"request_id": "t", "price": "1500.00"}
+    )
+    assert [rule["code"] for rule in passed.body["rules"]] == ["TARGET_PASSED"]
+
+
 def test_a_trailing_stop_stays_behind_the_best_price(client: Client, stores: OrderStores) -> None:
     fill(client, stores, client.order("entry", quantity=5).body, 5)
     trailing = {"side": "SELL", "type": "STOP", "price": ..., "quantity": 5, "trail": "20.00"}

@@ -118,8 +118,12 @@ def test_a_market_buy_holds_its_protected_price(client: Client) -> None:
 
 def test_orders_are_refused_when_the_market_is_closed(client: Client, stores: OrderStores) -> None:
     stores.clock.at += timedelta(days=1)  # a Saturday
-    answer = client.order("a")
-    assert [rule["code"] for rule in answer.body["rules"]] == ["MARKET_CLOSED"]
+    answer = client.order("a", price="1.00")
+    [rule] = answer.body["rules"]
+    assert rule["code"] == "MARKET_CLOSED"
+    assert "with variety AMO it is taken now" in rule["message"]
+    answer = client.order("b", validity="IOC")
+    assert [rule["message"] for rule in answer.body["rules"]] == ["the market is not open"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Orders in slices, by their routes: legs that follow fills, slices that follow the clock."""
 
 import base64
+import contextlib
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -9,11 +10,15 @@ import msgspec
 import pytest
 
 from functions.ledger import apply_execution
-from functions.orders import work_plans
+from functions.orders import act_on_triggers, work_plans
 from functions.shared.bookkeeping import plan_steps, planning
+from functions.shared.clock import from_micros
 from functions.shared.domain.errors import Retryable
 from functions.shared.domain.plans import Place
+from functions.shared.stores.postgres import Shards
+from functions.shared.stores.watched_plans import WatchedPlans
 from functions.shared.wire.executions import ExecutionReport
+from functions.shared.wire.trigger_commands import WorkPlan, encode_trigger_command
 from tests.integration.order_path.conftest import Client, OrderStores, opened_stores
 from tests.support.bank import BankProcess
 from tests.support.ledger import NOON, Trader
@@ -73,6 +78,15 @@ class Desk:
         self.stores.clock.at = NOON + timedelta(minutes=after)
         self.trader.now = self.stores.clock.at
         work_plans.lambda_handler({}, Context())
+
+    def asked_for(self, after: timedelta) -> None:
+        """The command of the edge, so long after noon."""
+        self.stores.clock.at = self.trader.now = NOON + after
+        plan = WorkPlan(user_id=self.client.user_id, plan_id=int(self.number), seen_at=0)
+        data = base64.b64encode(encode_trigger_command(plan)).decode()
+        record = {"kinesis": {"data": data, "sequenceNumber": "1"}}
+        answer = act_on_triggers.lambda_handler({"Records": [record]}, None)
+        assert answer == {"batchItemFailures": []}
 
     def told(self, report: ExecutionReport) -> None:
         """The venue's report, by the worker of the executions stream."""
@@ -158,6 +172,42 @@ def test_a_worker_that_dies_between_a_fill_and_the_next_leg_places_it_once(
     desk.minute()
     plan = desk.see()
     assert parts(plan, "state") == ["PLACED", "PLACED", "WAITING"]
+    assert [order["quantity"] for order in desk.orders()] == [4, 4]
+
+
+def test_a_worker_that_died_as_a_report_was_booked_goes_on_when_it_is_delivered_again(
+    client: Client, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(client, stores)
+    report = desk.trader.report(
+        desk.latest(), "F", symbol="RELIANCE", last_quantity=4, last_price=1_500 * 10_000,
+        leaves_quantity=0,
+    )  # fmt: skip
+    with monkeypatch.context() as killed:
+        killed.setattr(apply_execution, "_take_plans_on", lambda *_: None)
+        desk.told(report)
+    assert len(desk.orders()) == 1
+    desk.told(report)
+    assert [order["quantity"] for order in desk.orders()] == [4, 4]
+
+
+def test_a_leg_that_another_visit_notes_first_is_followed_by_the_next(
+    client: Client, stores: OrderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = planning.note
+
+    def away(*_: object) -> bool:
+        raise Retryable("not noted here")
+
+    def beaten(*of_slice: Any) -> bool:
+        note(*of_slice)
+        return note(*of_slice)
+
+    with monkeypatch.context() as race:
+        race.setattr(planning, "note", away)
+        desk = Desk(client, stores)
+        race.setattr(planning, "note", beaten)
+        desk.fill(4)
     assert [order["quantity"] for order in desk.orders()] == [4, 4]
 
 
@@ -253,6 +303,27 @@ def test_a_twap_places_a_slice_an_interval_and_carries_what_is_left(
     plan = desk.see()
     assert (plan["state"], plan["filled_quantity"], plan["remaining_quantity"]) == ("EXPIRED", 7, 3)
     assert plan["reason"] == {"code": "WINDOW_OVER", "message": "3 are left as its time is over"}
+
+
+def test_a_twap_is_worked_at_its_slices_own_times_until_its_end(
+    client: Client, stores: OrderStores
+) -> None:
+    desk = Desk(client, stores, **TWAP | {"ends_at": "2026-07-10T06:50:10Z"}, legs=None, price=None)
+    with contextlib.closing(Shards(stores.edge_urls, "test")) as shards:
+        watched = [plan for page in WatchedPlans(shards).all() for plan in page]
+    [plan] = [each for each in watched if each.plan_id == int(desk.number)]
+    assert not plan.follows
+    assert plan.latest == desk.latest()
+    times = [from_micros(each) - NOON for each in plan.times]
+    assert [time.seconds for time in times] == [600, 1_200, 1_210]
+    for after, placed in zip(times, ([4, 3], [4, 3, 3]), strict=False):
+        desk.ended("0")
+        desk.fill(desk.orders()[-1]["quantity"])
+        desk.asked_for(after)
+        assert [order["quantity"] for order in desk.orders()] == placed
+    desk.ended("0")
+    desk.asked_for(times[-1])
+    assert desk.orders()[-1]["pending_change"] == "CANCEL"
 
 
 def test_a_vwap_follows_the_curve_and_the_market_and_says_what_curve(

@@ -15,6 +15,7 @@ from functions.shared.domain.pretrade.prices import (
 )
 from functions.shared.domain.pretrade.session import security_rules, session_rules
 from functions.shared.domain.pretrade.sizes import largest_quantity, size_rules
+from functions.shared.domain.sessions import Phase
 
 
 def judge(
@@ -41,7 +42,8 @@ def judge(
     rules = [
         *security_rules(instrument, product, status),
         *session_rules(intent, validity, status),
-        *price_rules(intent, instrument, band),
+        # The band that counts then is the next session's.
+        *price_rules(intent, instrument, None if status.phase is Phase.CLOSED else band),
         *size_rules(intent, instrument, price, value, limits),
     ]
     rate = margin_rate(product, status.trade_date)

@@ -38,22 +38,24 @@ def nearest_price(instrument: Instrument, price: int, band: Band) -> int:
     return min(max(instrument.nearest_tick(price), low), high)
 
 
-def price_rules(intent: OrderIntent, instrument: Instrument, band: Band) -> list[Rule]:
-    """A limit's price: on a tick and in the band, both ends included."""
+def price_rules(intent: OrderIntent, instrument: Instrument, band: Band | None) -> list[Rule]:
+    """A limit's price: on a tick and in the band, both ends included; in none, while no band is in
+    force."""
     if intent.price is None:
         return []
-    low, high = band
-    nearest = nearest_price(instrument, intent.price, band)
+    nearest = instrument.nearest_tick(intent.price)
+    if band is not None:
+        nearest = nearest_price(instrument, intent.price, band)
     rules = []
     if intent.price % instrument.tick:
         rules.append(
             Rule("PRICE_OFF_TICK", "the price is not a multiple of the tick",
                  format_price(intent.price), format_price(instrument.tick), format_price(nearest))
         )  # fmt: skip
-    if not low <= intent.price <= high:
+    if band is not None and not band[0] <= intent.price <= band[1]:
         rules.append(
             Rule("PRICE_OUTSIDE_BAND", "the price is outside the day's band",
-                 format_price(intent.price), f"{format_price(low)} to {format_price(high)}",
+                 format_price(intent.price), f"{format_price(band[0])} to {format_price(band[1])}",
                  format_price(nearest))
         )  # fmt: skip
     return rules

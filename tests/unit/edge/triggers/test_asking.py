@@ -32,7 +32,8 @@ class Recorded:
         if self._failing:
             self._failing -= 1
             raise Retryable("away")
-        orders = [decode_trigger_command(record.data).order_id for record in records]
+        commands = [decode_trigger_command(record.data) for record in records]
+        orders = [each.order_id for each in commands if isinstance(each, ExpireOrder)]
         self.appended.setdefault(stream, []).extend(orders)
         if sum(map(len, self.appended.values())) == self._expected:
             self._stop.set()

@@ -64,6 +64,11 @@ def told(kind: str, body: str, amount: int = 0) -> str:
             "Fee for squaring a position off by order 77, 50.00 and GST 9.00",
         ),
         (
+            "SQUARE_OFF_REFUNDED",
+            '{"charged": {"order_id": 77, "fee": 5000, "tax": 900}}',
+            "Fee for order 77 given back, no trade of it stands: 50.00 and GST 9.00",
+        ),
+        (
             "DIVIDEND_PAID",
             (
                 '{"dividend": {"symbol": "INFY", "record_date": "2026-08-03", "quantity": 100,'

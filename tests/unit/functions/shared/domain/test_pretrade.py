@@ -78,6 +78,15 @@ def test_an_index_and_a_closed_market_take_no_order() -> None:
     assert set(rules(found)) == {"NOT_TRADABLE", "MARKET_CLOSED"}
 
 
+def test_a_closed_market_has_no_band_to_break() -> None:
+    closed = MarketStatus(Phase.CLOSED, TODAY, provisional=False)
+    intent = OrderIntent(Side.BUY, OrderType.LIMIT, 1, price(100.03))
+    at_close = (price(99), price(99))
+    found = judge(intent, Product.CNC, ACME, price(99), price(99), closed, Validity.DAY, at_close)
+    assert set(rules(found)) == {"MARKET_CLOSED", "PRICE_OFF_TICK"}
+    assert rules(found)["PRICE_OFF_TICK"].nearest == "100.05"
+
+
 def test_more_than_the_freeze_quantity_is_refused_and_all_of_it_taken() -> None:
     frozen = replace(ACME, freeze_quantity=500)
     rule = rules(verdict(Side.BUY, 501, 100, frozen))["QUANTITY_ABOVE_FREEZE"]

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.shared.wire.trigger_commands import (
+    EdgeCommand,
     ExpireOrder,
     ReleaseOrder,
     Tick,
-    TriggerCommand,
+    WorkPlan,
     decode_trigger_command,
     encode_trigger_command,
 )
@@ -21,11 +22,12 @@ COMMAND = st.one_of(
     st.builds(ReleaseOrder, user_id=COUNT, order_id=COUNT, version=COUNT,
               tick=st.none() | TICK, seen_at=MICROS),
     st.builds(ExpireOrder, user_id=COUNT, order_id=COUNT, version=COUNT, seen_at=MICROS),
+    st.builds(WorkPlan, user_id=COUNT, plan_id=COUNT, seen_at=MICROS),
 )  # fmt: skip
 
 
 @given(COMMAND)
-def test_a_command_is_read_as_it_was_written(command: TriggerCommand) -> None:
+def test_a_command_is_read_as_it_was_written(command: EdgeCommand) -> None:
     assert decode_trigger_command(encode_trigger_command(command)) == command
 
 
