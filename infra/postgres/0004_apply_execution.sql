@@ -346,8 +346,7 @@ BEGIN
       p_trade_date, p_settles_on, j.next, p_text, p_transacted, p_today, p_now);
   ELSE
     v_seq := ledger.book_change(a, o, j.happening, j.next, p_request,
-      CASE WHEN p_code = 'NEVER_AT_VENUE' AND o.venue_order_id IS NOT NULL THEN 'LOST_AT_VENUE'
-        ELSE p_code END, p_text,
+      CASE WHEN p_code = 'NEVER_AT_VENUE' AND o.venue_order_id > '' THEN 'LOST_AT_VENUE' ELSE p_code END, p_text,
       CASE WHEN p_exec_type IN ('I', '9') THEN '' ELSE ',"execution":' || json_build_object(
         'exec_id', p_exec_id, 'exec_type', p_exec_type, 'trade_date', p_trade_date,
         'settles_on', p_settles_on, 'at', ledger.micros(p_transacted))::text END, p_now);

@@ -280,7 +280,8 @@ class PaperLedger:
                 " '$.price', ?) WHERE order_id = ?",
                 (report.request, report.order_quantity, report.price, report.order_id),
             )
-        if report.exec_type != "9":
+        # 103=5: the venue has no such order, which ends none before its day is over.
+        if report.exec_type != "9" and (report.exec_type, report.reject_code) != ("I", 5):
             run(
                 "UPDATE told SET status = ?, version = version + 1"
                 " WHERE order_id = ? AND (status <> ? OR ?)",
