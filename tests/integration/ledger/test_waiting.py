@@ -57,7 +57,7 @@ def test_a_stop_keeps_what_it_will_need_and_goes_to_the_venue_when_it_is_release
     (command,) = commands(trader, order)
     assert (command["kind"], command["type"], command["price"]) == ("new", "LIMIT", price(106.6))
     assert trader.funds().held == verdict(Side.BUY, 10, 106.6).reserved
-    seen = reading.history(trader.shards, trader.user_id, order)[-1].seen
+    seen = reading.history(trader.shards, trader.user_id, order)[-1].facts.trigger
     assert seen is not None
     assert (seen.why, seen.price, seen.seq) == ("PRICE", price(105.5), 7)
     trader.fill(order, 10, 106)

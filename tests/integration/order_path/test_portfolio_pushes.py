@@ -67,6 +67,7 @@ class Watched:
             floor.portfolios.answered(asked, ticket, self.books.read(asked, day))
             self.reads += 1
             floor.second()
+        floor.second()  # what a second's last ticks found leaves with the next one's first
         for each in self.link.said():
             if each["type"] == "portfolio":
                 self.told = each
