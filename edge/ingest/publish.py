@@ -97,8 +97,9 @@ class Publisher:
         """Publishes every BATCH_SECONDS until cancelled; late batches are not caught up. Raises
         Fenced when another process has published since."""
         loop, backoff = asyncio.get_running_loop(), Backoff()
-        due = loop.time()
-        while True:
+        task, due = asyncio.current_task(), loop.time()
+        # The driver swallows a cancel that arrives together with the answer it waits for.
+        while task is None or not task.cancelling():
             await self._begun.wait()
             due = max(due + self._batch_seconds, loop.time())
             await asyncio.sleep(due - loop.time())

@@ -1,6 +1,7 @@
 """Batches while the bus lags, who may publish, and what is said of the feed; no Valkey anywhere."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -16,7 +17,7 @@ from functions.shared.domain.errors import Fenced, Retryable
 from functions.shared.stores.quote_writer import Holder, QuoteWriter
 from functions.shared.wire.feed_state import PULSE_SECONDS, FeedState
 from functions.shared.wire.quotes import Quote, decode_value, encode_value, partition_of_symbol
-from tests.support.eventually import until
+from tests.support.eventually import WAIT_SECONDS, until
 
 WALL = datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
 SYMBOLS = [f"S{number}" for number in range(500)]
@@ -173,3 +174,23 @@ async def test_the_feeds_state_is_told_at_once_when_it_changes_and_else_as_a_pul
     parts.feed.fresh_at = float("-inf")
     assert not parts.publisher.is_fit()
     parts.task.cancel()
+
+
+async def test_a_cancel_that_the_driver_swallows_ends_the_publishing_all_the_same() -> None:
+    parts = Parts()
+    taken = asyncio.Event()
+
+    async def write(*_: object, **__: object) -> frozenset[int]:
+        taken.set()
+        with contextlib.suppress(asyncio.CancelledError):  # the answer came together with it
+            await asyncio.Event().wait()
+        return frozenset()
+
+    parts.bus.write = write  # type: ignore[method-assign]
+    parts.publisher.begin(1)
+    parts.trade("S1", 10)
+    await taken.wait()
+    parts.task.cancel()
+    async with asyncio.timeout(WAIT_SECONDS):
+        await asyncio.wait([parts.task])
+    assert parts.task.done()
