@@ -21,7 +21,8 @@ def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("desk")
     (folder / "venue").mkdir()
     with valkey_server(durable=True) as streams:
-        built = Desk(folder, streams)
+        # Beats so slow that a venue which is stopped for a test's patience is not off for it.
+        built = Desk(folder, streams, FIX_HEARTBEAT="60")
         try:
             built.open()
             yield built
