@@ -1,4 +1,4 @@
-"""Who may come in: connections of the process and of an address, and new ones a second.
+"""Who may come in: connections of the process, of an address on the whole node, new ones a second.
 
 Invariant: each connection that was let in counts for its process and its address from its start
 until its socket is gone, closing included, so that nobody gets past a bound by never closing.
@@ -17,6 +17,7 @@ from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from edge.fanout.limits import Limits
+from edge.fanout.tally import Tally
 
 
 class Refusal(NamedTuple):
@@ -39,8 +40,14 @@ class Refusal(NamedTuple):
 class Admission:
     """The connections of one process, counted. `now` is in monotonic seconds."""
 
-    def __init__(self, limits: Limits, randint: Callable[[int, int], int] = random.randint) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        randint: Callable[[int, int], int] = random.randint,
+        tally: Tally | None = None,
+    ) -> None:
         self._limits, self._randint = limits, randint
+        self._tally = tally or Tally()
         self._by_address: Counter[str] = Counter()
         self._tokens = float(limits.openings_per_second)
         self._filled_at = 0.0
@@ -53,18 +60,21 @@ class Admission:
         limits = self._limits
         if self.inside >= limits.connections:
             return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "no room here now")
-        if self._by_address[address] >= limits.connections_per_address:
+        there = self._by_address[address] + self._tally.of_others(address)
+        if there >= limits.connections_per_address:
             return self._refuse(HTTPStatus.TOO_MANY_REQUESTS, "too many connections from here")
         if not self._take_token(now):
             return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many are coming in now")
         self.inside += 1
         self._by_address[address] += 1
+        self._tally.tell(address, self._by_address[address])
         return None
 
     def leave(self, address: str) -> None:
         """A connection that was let in is gone."""
         self.inside -= 1
         self._by_address[address] -= 1
+        self._tally.tell(address, self._by_address[address])
         if self._by_address[address] <= 0:
             del self._by_address[address]
 
@@ -73,6 +83,8 @@ class Admission:
         true = Counter(addresses)
         known = {each: self._by_address[each] for each in self._by_address | true}
         wrong = sum(abs(count - true[each]) for each, count in known.items())
+        for each in known:
+            self._tally.tell(each, true[each])
         self._by_address, self.inside = true, true.total()
         return wrong
 

@@ -10,9 +10,6 @@ from typing import Protocol
 
 from edge.fanout.client import Client
 
-#: Events a resume serves at most; further behind, the client is told to load its account afresh.
-EVENTS_MAX = 500
-
 
 class Doors(Protocol):
     """Questions to the token verifier, the ledger and the channels."""
@@ -21,8 +18,8 @@ class Doors(Protocol):
         """Answered by `Reception.verified` or `Reception.refused`."""
 
     def events(self, client: Client, ticket: int, after: int | None) -> None:
-        """Asks for the events after a number (EVENTS_MAX + 1 at most) and for the latest number;
-        for the latest alone when `after` is None.
+        """Asks for the events after a number, one more than `resume_events` at most, and for the
+        latest number; for the latest alone when `after` is None.
 
         Answered by `PrivateEvents.fetched` or `PrivateEvents.not_fetched`.
         """

@@ -8,28 +8,26 @@ import asyncio
 import contextlib
 
 from edge.fanout.client import DRAINING, Client
+from edge.fanout.limits import Limits
 from edge.fanout.server import StreamServer
 
-NOTICE_SECONDS = 0.25
-SLICE_SECONDS = 0.1
-#: No fewer at once: a small node is empty in a moment.
-SLICE_LEAST = 50
 #: Parts of the whole time: until the last slice, and then until what doesn't answer is aborted.
 _SLICES_SHARE, _CLOSING_SHARE = 0.75, 0.15
 
 
 async def drain(server: StreamServer) -> None:
     """Ends the server. Returns within about `drain_seconds`, when all connections are gone."""
-    loop, limit = server.loop, server.limits.drain_seconds
+    loop, limits, limit = server.loop, server.limits, server.limits.drain_seconds
+    notice, step = limits.drain_notice_seconds, limits.drain_slice_seconds
     began = loop.time()
     server.stop_listening()
-    slices = _slices(server.hub.clients(), limit * _SLICES_SHARE - NOTICE_SECONDS)
+    slices = _slices(server.hub.clients(), limits)
     for number, clients in enumerate(slices):
-        millis = int((NOTICE_SECONDS + number * SLICE_SECONDS) * 1000)
+        millis = int((notice + number * step) * 1000)
         for client in clients:
             client.tell({"type": "draining", "in_ms": millis})
     for number, clients in enumerate(slices):
-        due = began + NOTICE_SECONDS + number * SLICE_SECONDS
+        due = began + notice + number * step
         await asyncio.sleep(max(0.0, due - loop.time()))
         server.reception.close_all(clients, DRAINING, "draining")
     # Whoever had been accepted already when the listener closed.
@@ -44,8 +42,10 @@ async def drain(server: StreamServer) -> None:
     server.stop_ticking()
 
 
-def _slices(clients: list[Client], seconds: float) -> list[list[Client]]:
-    """The clients in as many slices as fit into the time, or fewer."""
-    most = max(1, int(seconds / SLICE_SECONDS))
-    size = max(SLICE_LEAST, -(-len(clients) // most))
+def _slices(clients: list[Client], limits: Limits) -> list[list[Client]]:
+    """The clients in as many slices as fit into the time, or fewer: a small node is empty in a
+    moment."""
+    seconds = limits.drain_seconds * _SLICES_SHARE - limits.drain_notice_seconds
+    most = max(1, int(seconds / limits.drain_slice_seconds))
+    size = max(limits.drain_slice, -(-len(clients) // most))
     return [clients[start : start + size] for start in range(0, len(clients), size)]

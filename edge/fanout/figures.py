@@ -11,13 +11,11 @@ from edge.fanout.metrics import BusFigures
 from edge.fanout.server import StreamServer
 from edge.runtime.log import logger
 
-TELL_SECONDS = 30.0
-
 
 async def tell_figures(server: StreamServer, bus: BusFigures) -> None:
-    """Writes the line every TELL_SECONDS until cancelled."""
+    """Writes the line every `figures_seconds` until cancelled."""
     while True:
-        await asyncio.sleep(TELL_SECONDS)
+        await asyncio.sleep(server.limits.figures_seconds)
         tell_once(server, bus)
 
 

@@ -2,7 +2,7 @@
 
 Invariant: a client is told when a symbol that it watches goes stale and when it is live again, and
 on subscribing to one that is stale. What ingest says holds for as long as it goes on
-saying it: when nothing has come for SILENCE_SECONDS, every price is stale.
+saying it: when nothing has come for `silence_seconds`, every price is stale.
 """
 
 import asyncio
@@ -11,13 +11,12 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.fanout.hub import GROUPS, TICK_SECONDS, Hub
+from edge.fanout.limits import DEFAULTS
 from edge.fanout.views import View
 from edge.runtime.log import logger
 from functions.shared.wire.feed_state import FeedState
 from functions.shared.wire.quotes import PARTITIONS, partition_of_symbol
 
-#: With ingest's own limit of as much it takes less than 2 s until users know.
-SILENCE_SECONDS: Final = 1.5
 LOOK_SECONDS: Final = 0.1
 _ALL: Final = frozenset(range(PARTITIONS))
 
@@ -25,8 +24,14 @@ _ALL: Final = frozenset(range(PARTITIONS))
 class Freshness:
     """Of all partitions, on one hub."""
 
-    def __init__(self, hub: Hub, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        monotonic: Callable[[], float] = time.monotonic,
+        silence_seconds: float = DEFAULTS.feed_silence_seconds,
+    ) -> None:
         self._hub, self._monotonic = hub, monotonic
+        self._silence_seconds = silence_seconds
         self._heard_at = monotonic()
         self._fence = 0
         self._said: frozenset[int] = frozenset()
@@ -67,4 +72,4 @@ class Freshness:
                 await asyncio.sleep(TICK_SECONDS)
 
     def _is_silent(self) -> bool:
-        return self._monotonic() - self._heard_at > SILENCE_SECONDS
+        return self._monotonic() - self._heard_at > self._silence_seconds

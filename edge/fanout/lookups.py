@@ -1,7 +1,8 @@
 """The doors in earnest: token checks and ledger reads on threads, channels on the loop.
 
 Invariant: the loop never waits for a store. Token checks have one thread and one set of
-connections, ledger reads READERS threads with one connection a shard each, portfolios one thread.
+connections, ledger reads `event_reads` threads with one connection a shard each, portfolios one
+thread.
 Each client has at most one token check and one current read under way, so the queues are bounded by
 the connections; `Portfolios` bounds its own questions.
 """
@@ -14,7 +15,7 @@ from datetime import date
 from typing import Protocol, TypeVar
 
 from edge.fanout.client import Client
-from edge.fanout.doors import EVENTS_MAX
+from edge.fanout.limits import DEFAULTS, Limits
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Reception
 from edge.runtime.log import logger
@@ -26,7 +27,6 @@ from functions.shared.stores.user_portfolio import UserPortfolio
 from functions.shared.wire.events import UserEvent
 from functions.shared.wire.portfolio import PortfolioFacts
 
-READERS = 2
 T = TypeVar("T")
 
 
@@ -46,13 +46,17 @@ class Lookups:
         open_portfolio: Callable[[], UserPortfolio],
         subscriber: ValkeySubscriber,
         fail: Callable[[BaseException], None],
+        limits: Limits = DEFAULTS,
     ) -> None:
         self._verifier, self._subscriber, self._fail = verifier, subscriber, fail
         self._loop = asyncio.get_running_loop()
         self._verifying = ThreadPoolExecutor(1, "verify")
         self._local = threading.local()
         self._opened: list[UserEvents | UserPortfolio] = []
-        self._reading = ThreadPoolExecutor(READERS, "events", self._open_reader, (open_events,))
+        self._events_most = limits.resume_events
+        self._reading = ThreadPoolExecutor(
+            limits.event_reads, "events", self._open_reader, (open_events,)
+        )
         self._valuing = ThreadPoolExecutor(1, "portfolio", self._open_reader, (open_portfolio,))
         self._reception: Reception | None = None
         self._private: PrivateEvents | None = None
@@ -128,11 +132,11 @@ class Lookups:
         self._opened.append(self._local.store)
 
     def _read(self, user_id: int, after: int | None) -> tuple[list[UserEvent] | None, int]:
-        """The events after a number, one more than EVENTS_MAX at most, and the latest number."""
+        """The events after a number, one more than a resume serves, and the latest number."""
         store: UserEvents = self._local.store
         if after is None:
             return None, store.latest(user_id)
-        events = store.after(user_id, after, EVENTS_MAX + 1)
+        events = store.after(user_id, after, self._events_most + 1)
         return events, events[-1].user_seq if events else store.latest(user_id)
 
     def _submit(

@@ -1,7 +1,7 @@
 """fanout: quotes and private events to users' sockets. `python -m edge.fanout.main`
 
 With OUTCRY_FANOUT_WORKERS above 1 this is the parent of as many processes of the same module, each
-started with `--worker DESCRIPTOR NUMBER`.
+started with `--worker` and its Post.
 
 Invariant: prices in memory come from Valkey alone and are read again whenever its channels were
 lost; events come from the ledger. Losing either loses a client nothing once it is back.
@@ -34,8 +34,9 @@ from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Reception
 from edge.fanout.server import StreamServer
+from edge.fanout.tally import Rows, Tally
 from edge.fanout.upkeep import Upkeep
-from edge.fanout.workers import WRONG_SETTINGS, Workers
+from edge.fanout.workers import WRONG_SETTINGS, Post, Workers
 from edge.runtime.backoff import Backoff
 from edge.runtime.health import serve_health
 from edge.runtime.log import configure_logging, logger
@@ -58,7 +59,6 @@ from functions.shared.wire.announcements import NEWS_CHANNEL, decode_news
 from functions.shared.wire.feed_state import FEED_CHANNEL, decode_feed_state
 from functions.shared.wire.quotes import PARTITIONS, Batch, decode_batch, quotes_channel
 
-LISTING_SECONDS = 60.0
 #: Descriptors for the stores, the health server and the loop.
 _OTHER_FILES = 200
 _USER_CHANNEL = b"user:"
@@ -81,8 +81,8 @@ class FanoutSettings(Settings, frozen=True, kw_only=True):
 class Fanout:
     """The parts of one process, joined."""
 
-    def __init__(self, settings: FanoutSettings, limits: Limits, parent: int | None = None) -> None:
-        self._settings, self._limits, self._parent = settings, limits, parent
+    def __init__(self, settings: FanoutSettings, limits: Limits, post: Post | None = None) -> None:
+        self._settings, self._limits, self._post = settings, limits, post
         self._regions = Regions.parse(settings.region, settings.regions)
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
@@ -121,25 +121,31 @@ class Fanout:
 
     def _tell_health(self) -> Callable[[], object]:
         """Serves /health and /metrics, or tells them to the parent; what ends that."""
-        if self._parent is None:
+        if self._post is None:
             return serve_health(self._settings.health, "fanout", self.state).close
-        beats = asyncio.create_task(Beats(self._parent, self.state, self._stop.set).run())
+        beats = asyncio.create_task(Beats(self._post.beats, self.state, self._stop.set).run())
         beats.add_done_callback(self._task_ended)
         return beats.cancel
 
     async def _serve(self, verifier: Verifier) -> None:
         self._lookups = Lookups(
-            verifier, self._open_events, self._open_portfolio, self._subscriber, self._fail
+            verifier,
+            self._open_events,
+            self._open_portfolio,
+            self._subscriber,
+            self._fail,
+            self._limits,
         )
+        tally = self._open_tally()
         portfolios = Portfolios(self._hub, self._lookups, self._trade_date, self._limits)
-        self._private = PrivateEvents(self._lookups, portfolios)
+        self._private = PrivateEvents(self._lookups, portfolios, self._limits, tally)
         self._reception = Reception(self._hub, self._private, self._lookups, self._limits, wall_now)
         self._lookups.attach(self._reception, self._private)
-        self._server = StreamServer(self._hub, self._reception)
+        self._server = StreamServer(self._hub, self._reception, tally)
         upkeep = Upkeep(self._server)
         self._subscriber.subscribe(quotes_channel(number) for number in range(PARTITIONS))
         self._subscriber.subscribe([ENDED_CHANNEL, NEWS_CHANNEL, FEED_CHANNEL])
-        self._freshness = Freshness(self._hub)
+        self._freshness = Freshness(self._hub, silence_seconds=self._limits.feed_silence_seconds)
         tasks = [
             asyncio.create_task(self._subscriber.run()),
             asyncio.create_task(self._keep_listing()),
@@ -211,6 +217,11 @@ class Fanout:
         except NotFound as error:
             raise Retryable(f"the signing key is not there yet: {error}") from error
 
+    def _open_tally(self) -> Tally:
+        if self._post is None:
+            return Tally()
+        return Tally(Rows(self._post.counts, self._limits.workers), self._post.number - 1)
+
     def _open_events(self) -> UserEvents:
         return UserEvents(Shards(self._settings.postgres_urls, "fanout-events"))
 
@@ -230,7 +241,7 @@ class Fanout:
 
     async def _keep_listing(self) -> None:
         while True:
-            await asyncio.sleep(LISTING_SECONDS)
+            await asyncio.sleep(self._limits.listing_seconds)
             try:
                 await asyncio.to_thread(self._read_listing)
             except Retryable as error:
@@ -291,21 +302,22 @@ def _within_files(limits: Limits) -> Limits:
 def main() -> int:
     """The process's exit code: 0 stopped, 2 wrong settings."""
     arguments = argparse.ArgumentParser(prog="edge.fanout.main")
-    arguments.add_argument("--worker", nargs=2, type=int, metavar=("DESCRIPTOR", "NUMBER"))
-    worker: list[int] | None = arguments.parse_args().worker
+    arguments.add_argument("--worker", nargs=3, type=int, metavar=("BEATS", "COUNTS", "NUMBER"))
+    told: list[int] | None = arguments.parse_args().worker
+    post = None if told is None else Post(*told)
     try:
         settings, limits = FanoutSettings.from_environment(), Limits.from_environment()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_SETTINGS
-    configure_logging("fanout" if worker is None else f"fanout-{worker[1]}", settings.log_level)
-    if worker is None and limits.workers > 1:
+    configure_logging("fanout" if post is None else f"fanout-{post.number}", settings.log_level)
+    if post is None and limits.workers > 1:
         return asyncio.run(keep_workers(settings, limits))
 
     bounded = _within_files(limits)
 
     async def run() -> None:
-        await Fanout(settings, bounded, None if worker is None else worker[0]).run()
+        await Fanout(settings, bounded, post).run()
 
     uvloop.run(run())
     return 0

@@ -3,8 +3,8 @@
 Invariant: after its starting point a client is sent every event of its account once and in the
 order of `user_seq`. The channel only wakes: an event that is not the next one is never sent from
 it, but fetched from the ledger with all before it; so a lost message, a lost Valkey or a resume
-are one and the same thing. A client further behind than EVENTS_MAX is sent a `snapshot` object with
-the number to go on from, and loads its account over HTTP.
+are one and the same thing. A client further behind than `resume_events` is sent a `snapshot` object
+with the number to go on from, and loads its account over HTTP.
 """
 
 from collections.abc import Container, Iterator
@@ -12,17 +12,26 @@ from collections.abc import Container, Iterator
 import msgspec
 
 from edge.fanout.client import Client, drop_strays
-from edge.fanout.doors import EVENTS_MAX, Doors
+from edge.fanout.doors import Doors
 from edge.fanout.frames import encode_object, text_frame
+from edge.fanout.limits import DEFAULTS, Limits
 from edge.fanout.portfolio import Portfolios
+from edge.fanout.tally import Tally
 from functions.shared.wire.events import UserEvent, decode_event, render_event, user_channel
 
 
 class PrivateEvents:
     """The private side of every signed-in client. Its figures are for /metrics."""
 
-    def __init__(self, doors: Doors, portfolios: Portfolios) -> None:
-        self._doors, self.portfolios = doors, portfolios
+    def __init__(
+        self,
+        doors: Doors,
+        portfolios: Portfolios,
+        limits: Limits = DEFAULTS,
+        tally: Tally | None = None,
+    ) -> None:
+        self._doors, self.portfolios, self._limits = doors, portfolios, limits
+        self._tally = tally or Tally()
         self._users: dict[int, set[Client]] = {}
         self.sent = self.gaps = self.unreadable = self.reloads = 0
 
@@ -30,14 +39,15 @@ class PrivateEvents:
         return len(self._users)
 
     def connections(self, user_id: int) -> int:
-        """How many clients a user has here."""
-        return len(self._users.get(user_id, ()))
+        """How many clients a user has on this node."""
+        return len(self._users.get(user_id, ())) + self._tally.of_others(_name(user_id))
 
     def enter(self, client: Client) -> None:
         """A client has signed in: listens first, then asks where the account stands."""
         user_id = _user(client)
         clients = self._users.setdefault(user_id, set())
         clients.add(client)
+        self._tally.tell(_name(user_id), len(clients))
         if len(clients) == 1:
             self._doors.listen([user_channel(user_id)])
         self._ask(client)
@@ -49,6 +59,7 @@ class PrivateEvents:
             return
         clients = self._users.get(client.user_id, set())
         clients.discard(client)
+        self._tally.tell(_name(client.user_id), len(clients))
         if not clients and self._users.pop(client.user_id, None) is not None:
             self._doors.unlisten([user_channel(client.user_id)])
             self.portfolios.leave(client.user_id)
@@ -57,6 +68,7 @@ class PrivateEvents:
         """Drops what is kept for clients that aren't `live`; yields what each set had of them."""
         for user_id, clients in list(self._users.items()):
             found = drop_strays(clients, live)
+            self._tally.tell(_name(user_id), len(clients))
             if not clients and self._users.get(user_id) is clients:
                 found = max(found, 1)
                 del self._users[user_id]
@@ -122,7 +134,7 @@ class PrivateEvents:
             client.tell({"type": "snapshot", "code": "RELOAD", "user_seq": latest})
         elif client.user_seq is None or events is None:
             client.user_seq = latest
-        elif len(events) > EVENTS_MAX or client.user_seq > latest:
+        elif len(events) > self._limits.resume_events or client.user_seq > latest:
             self.reloads += 1
             client.reload, client.user_seq = True, None
             self._ask(client)
@@ -173,6 +185,11 @@ def _frame(event: UserEvent) -> bytes:
     if not objects:
         objects = [{"type": "event", "user_seq": event.user_seq, "kind": event.kind}]
     return text_frame(encode_object(objects[0] if len(objects) == 1 else objects))
+
+
+def _name(user_id: int) -> str:
+    """What a user's clients are counted by; no address looks like it."""
+    return f"user {user_id}"
 
 
 def _user(client: Client) -> int:

@@ -43,10 +43,6 @@ from functions.shared.domain.money import format_price
 from functions.shared.wire.announcements import MarketNews
 from functions.shared.wire.events import format_time
 
-ENDED_SESSIONS_KEPT = 10_000
-#: How long before a token's end its client is told of it.
-EXPIRY_NOTICE_US = 30_000_000
-
 
 class Reception:
     """Every client of one process, from its handshake to its close."""
@@ -162,7 +158,7 @@ class Reception:
     def session_ended(self, session_id: str) -> None:
         """A session was revoked: its connections end now."""
         self._ended[session_id] = None
-        while len(self._ended) > ENDED_SESSIONS_KEPT:
+        while len(self._ended) > self.limits.ended_sessions:
             self._ended.popitem(last=False)
         for client in list(self._sessions.get(session_id, ())):
             client.close(SESSION_ENDED, "SESSION_ENDED")
@@ -170,6 +166,7 @@ class Reception:
     def sweep(self, group: int, now: float) -> None:
         """Once a second for each group: applies every deadline to its clients."""
         limits, wall = self.limits, micros(self._wall())
+        soon = wall + round(limits.expiry_notice_seconds * 1_000_000)
         for client in self._hub.group(group):
             client.messages = 0
             if not client.greeted:
@@ -186,7 +183,7 @@ class Reception:
                 client.close(SESSION_ENDED, "TOKEN_EXPIRED")
             else:
                 self._private.sweep(client)
-                if not client.expiry_told and wall >= client.expires_at - EXPIRY_NOTICE_US:
+                if not client.expiry_told and soon >= client.expires_at:
                     client.expiry_told = True
                     _tell_expiry(client, "TOKEN_EXPIRING")
 

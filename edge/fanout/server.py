@@ -6,8 +6,8 @@ sound because they are whole, uncompressed frames on a connection without extens
 only while the client is in the hub (its state is OPEN and no close frame was sent).
 
 One timer serves the ten groups in turn, one each 10 ms. A tick that comes late is not caught up,
-and while new clients are on their way in, the loop is left to its sockets for OPENING_SHARE of the
-time a late tick took, so that they come in however loaded it is. What a client sends at once is
+and while new clients are on their way in, the loop is left to its sockets for `opening_share` of
+the time a late tick took, so that they come in however loaded it is. What a client sends at once is
 read in pieces, and nothing of it is read any more once it broke the protocol.
 """
 
@@ -31,17 +31,13 @@ from edge.fanout.client import HANDSHAKE_TOO_BIG, INVALID_TEXT, NORMAL, REFUSED,
 from edge.fanout.encodings import ENCODINGS
 from edge.fanout.hub import GROUPS, TICK_SECONDS, Hub
 from edge.fanout.reception import Reception
+from edge.fanout.tally import Tally
 
 PATH = "/v1/stream"
 #: What is spoken here; a client that offers both gets the one it names first.
 SUBPROTOCOLS = tuple(Subprotocol(name) for name in ENCODINGS)
-#: What the kernel holds besides our buffer: more of it would only hide that a client is behind.
-SEND_BUFFER_BYTES = 64 * 1024
-ACCEPT_BACKLOG = 4_096
 #: How much of what a client sent at once is looked at before asking whether to go on.
 PIECE_BYTES = 4_096
-#: How long the loop is left to its sockets after a late tick, as a share of that tick.
-OPENING_SHARE = 1.0
 #: Every tenth tick of a group, which is once a second, is also its sweep.
 TICKS_PER_SWEEP = 10
 
@@ -55,10 +51,10 @@ _quiet.setLevel(logging.ERROR)
 class StreamServer:
     """One listening socket and its connections."""
 
-    def __init__(self, hub: Hub, reception: Reception) -> None:
+    def __init__(self, hub: Hub, reception: Reception, tally: Tally | None = None) -> None:
         self.hub, self.reception, self.limits = hub, reception, reception.limits
         self.loop = asyncio.get_running_loop()
-        self.admission = Admission(self.limits)
+        self.admission = Admission(self.limits, tally=tally)
         #: Every connection whose socket is there, and of those the ones that close, each by when.
         self.connections: set[Connection] = set()
         self.closing: dict[Connection, float] = {}
@@ -86,11 +82,11 @@ class StreamServer:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if self.limits.workers > 1:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.limits.send_buffer_bytes)
         try:
             listening.bind((host, port))
             self._listener = await self.loop.create_server(
-                lambda: Connection(self), sock=listening, backlog=ACCEPT_BACKLOG
+                lambda: Connection(self), sock=listening, backlog=self.limits.accept_backlog
             )
         except BaseException:
             listening.close()
@@ -139,7 +135,7 @@ class StreamServer:
         if self._due < now + took:
             self.late_ticks += 1
             coming = self.opening or self.steps
-            self._due = now + took * (1 + OPENING_SHARE if coming else 1)
+            self._due = now + took * (1 + self.limits.opening_share if coming else 1)
         self.steps = 0
         self._timer = self.loop.call_at(self._due, self._tick)
 

@@ -14,11 +14,8 @@ from edge.fanout.server import StreamServer
 from edge.runtime.log import logger
 from edge.runtime.memory import memory_limit, resident_bytes
 
-MEMORY_SECONDS = 5.0
 #: Sets looked at before the loop has its turn.
 PIECE = 20
-#: An alarm ends when memory has fallen by as many percent of the limit.
-_RELIEF_PERCENT = 5
 
 
 class Upkeep:
@@ -35,13 +32,13 @@ class Upkeep:
 
     async def run(self) -> None:
         """Checks until cancelled."""
-        loop = self._server.loop
-        due = loop.time() + self._server.limits.sweep_seconds
+        loop, limits = self._server.loop, self._server.limits
+        due = loop.time() + limits.sweep_seconds
         while True:
-            await asyncio.sleep(min(MEMORY_SECONDS, max(0.0, due - loop.time())))
+            await asyncio.sleep(min(limits.memory_seconds, max(0.0, due - loop.time())))
             if self.look_at_memory() or loop.time() >= due:
                 await self.sweep()
-                due = loop.time() + self._server.limits.sweep_seconds
+                due = loop.time() + limits.sweep_seconds
 
     async def sweep(self) -> int:
         """Holds every set of the process against its live connections. What it found and dropped,
@@ -65,14 +62,15 @@ class Upkeep:
         if self.memory_limit is None:
             return False
         percent = used * 100 // self.memory_limit
-        alarm = self._server.limits.memory_alarm_percent
+        limits = self._server.limits
+        alarm, relief = limits.memory_alarm_percent, limits.memory_relief_percent
         raised = not self.memory_alarm and percent >= alarm
         if raised:
             logger(__name__).error(
                 "memory runs short", percent=percent, used=used, limit=self.memory_limit,
                 connections=len(self._server.connections),
             )  # fmt: skip
-        self.memory_alarm = percent >= (alarm - _RELIEF_PERCENT if self.memory_alarm else alarm)
+        self.memory_alarm = percent >= (alarm - relief if self.memory_alarm else alarm)
         return raised
 
     def _strays(self) -> Iterator[int]:

@@ -3,7 +3,8 @@
 Invariant: as many workers run as are asked for. One that dies is started again; one whose loop has
 not turned for `worker_silence_seconds` is killed, and so started again: the kernel would go on
 giving it its share of the connections (SO_REUSEPORT, socket(7)). Its clients come back to another.
-The node is healthy while every worker is. No worker outlives the parent.
+The node is healthy while every worker is. No worker outlives the parent, and what one that died
+had counts against no bound of the node (tally.py).
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -20,30 +22,35 @@ from prometheus_client.registry import Collector
 
 from edge.fanout.beats import BEAT_BYTES_MAX, Beat, decode_beat
 from edge.fanout.limits import Limits
+from edge.fanout.tally import Rows, make_rows
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 
-#: How long a worker has until its first beat.
-START_SECONDS = 60.0
-#: How long a worker has beyond its drain before it is killed.
-STOP_SECONDS = 2.0
-#: A node whose worker dies more often than this in a minute ends with it.
-DEATHS_MOST = 10
+#: A node whose worker dies more often than `worker_deaths` within this ends with it.
 DEATHS_SECONDS = 60.0
 _LOOK_SECONDS = 0.25
 WRONG_SETTINGS = 2
 
 
+class Post(NamedTuple):
+    """What its parent tells a worker: the descriptors of its beats and of the node's counts, and
+    its number, from 1."""
+
+    beats: int
+    counts: int
+    number: int
+
+
 class Worker:
     """One place among the workers, and the process that has it now."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, deaths_most: int) -> None:
         self.number = number
         self.process: asyncio.subprocess.Process | None = None
         self.beat = Beat(False, "starting", [])
         self.silent_at = 0.0
         self.restarts = 0
-        self.deaths: deque[float] = deque(maxlen=DEATHS_MOST)
+        self.deaths: deque[float] = deque(maxlen=deaths_most)
 
     @property
     def living(self) -> asyncio.subprocess.Process | None:
@@ -53,7 +60,7 @@ class Worker:
 
 
 class Workers(Collector):
-    """Keeps the workers: each `command` with the descriptor of its socket and its number.
+    """Keeps the workers: each `command` with `--worker` and its Post.
 
     A collector of every worker's metrics, with the label `worker`.
     """
@@ -63,7 +70,9 @@ class Workers(Collector):
         self._stop = asyncio.Event()
         self._draining = False
         self._exit = 0
-        self.all = [Worker(number + 1) for number in range(limits.workers)]
+        self._counts = make_rows(limits.workers, limits.connections)
+        self._rows = Rows(self._counts, limits.workers)
+        self.all = [Worker(number + 1, limits.worker_deaths) for number in range(limits.workers)]
 
     def state(self) -> tuple[bool, str]:
         """For /health: ready while every worker is. For other threads, too."""
@@ -102,7 +111,7 @@ class Workers(Collector):
             code = await self._live(worker)
             now = time.monotonic()
             logger(__name__).error("a worker ended", worker=worker.number, code=code)
-            died_often = len(worker.deaths) == DEATHS_MOST
+            died_often = len(worker.deaths) == worker.deaths.maxlen
             if code == WRONG_SETTINGS or (died_often and now - worker.deaths[0] < DEATHS_SECONDS):
                 self._exit = code if code > 0 else 1
                 return
@@ -119,10 +128,12 @@ class Workers(Collector):
         with ours:
             ours.setblocking(False)
             with its:
-                words = [*self._command, "--worker", str(its.fileno()), str(worker.number)]
-                process = await asyncio.create_subprocess_exec(*words, pass_fds=(its.fileno(),))
+                post = Post(its.fileno(), self._counts, worker.number)
+                process = await asyncio.create_subprocess_exec(
+                    *self._command, "--worker", *map(str, post), pass_fds=post[:2]
+                )
             worker.process = process
-            dead_at = time.monotonic() + START_SECONDS
+            dead_at = time.monotonic() + self._limits.worker_start_seconds
             ended = asyncio.create_task(process.wait())
             try:
                 while not ended.done():
@@ -132,7 +143,8 @@ class Workers(Collector):
                     elif time.monotonic() > dead_at and not self._draining:
                         logger(__name__).error("a worker is silent", worker=worker.number)
                         process.kill()
-                        dead_at = time.monotonic() + START_SECONDS
+                        dead_at = time.monotonic() + self._limits.worker_start_seconds
+                self._rows.clear(worker.number - 1)
                 return ended.result()
             finally:
                 ended.cancel()
@@ -159,7 +171,7 @@ class Workers(Collector):
         living = [each for worker in self.all if (each := worker.living) is not None]
         for process in living:
             process.send_signal(signal.SIGTERM)
-        seconds = self._limits.drain_seconds + STOP_SECONDS
+        seconds = self._limits.drain_seconds + self._limits.worker_stop_seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(process.wait() for process in living))

@@ -24,6 +24,10 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_STREAM_APPEND_SECONDS": "how long the bus has to answer (default 5)",
     "OUTCRY_STREAM_TAKEOVER_SECONDS": "silence after which a consumer's streams are divided among"
     " the others of its group (default 10; Kafka's brokers allow no less than 6)",
+    "OUTCRY_STREAM_ENTRIES": "entries that a stream of Valkey keeps (default 250000)",
+    "OUTCRY_STREAM_TRIES": "times that Kinesis is given a record it refuses (default 4)",
+    "OUTCRY_STREAM_READ_SECONDS": "time between two reads of a Kinesis shard (default 0.25)",
+    "OUTCRY_STREAM_SHARDS_SECONDS": "time between two looks for new ones (default 60)",
     "OUTCRY_SECRETS_URL": "secrets: file:///FOLDER or aws:REGION",
     "OUTCRY_OBJECTS_URL": "write-once objects: file:///FOLDER or s3://BUCKET",
     "OUTCRY_MAIL_URL": "SES: the endpoint's http address or aws:REGION",
@@ -33,6 +37,7 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_CLICKHOUSE_STATE": "folder of the embedded ClickHouse",
     "OUTCRY_CANDLES_WAITING": "candles that wait in ingest while their store is away (default"
     " 200000)",
+    "OUTCRY_CANDLES_DAYS": "days that candles by the minute are kept for (default 730)",
     "OUTCRY_VOLUME_CURVE_DAYS": "days that a symbol's volume curve is the average of (default 20)",
     "OUTCRY_VOLUME_CURVE_DAYS_LEAST": "days that it takes for a curve of its own (default 5)",
     "OUTCRY_CLOCK": "business clock: real, or file:///PATH",
@@ -51,6 +56,20 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_FEED_STALE_MS": "silence after which prices are told as stale (default 1500)",
     "OUTCRY_INGEST_BATCH_MS": "time that one batch of quotes conflates (default 20)",
     "OUTCRY_INGEST_LEASE_MS": "time after which a standby takes ingest over (default 1200)",
+    # The other bounds of ingest: edge/ingest/ingest.md has their defaults.
+    "OUTCRY_INGEST_CONNECT_SECONDS": "time for a connection to a line of market data",
+    "OUTCRY_INGEST_LOGON_SECONDS": "time from there to the venue's Logon",
+    "OUTCRY_INGEST_HEARTBEAT_SECONDS": "HeartBtInt(108) of the market-data sessions",
+    "OUTCRY_INGEST_SILENCE_SECONDS": "silence after which a line's connection is given up",
+    "OUTCRY_INGEST_GOODBYE_SECONDS": "time for the venue to take our Logout",
+    "OUTCRY_INGEST_MESSAGE_BYTES": "size of a message of market data",
+    "OUTCRY_INGEST_SYMBOLS": "symbols of the book",
+    "OUTCRY_INGEST_DAYS_SECONDS": "time between two writes of the day's figures",
+    "OUTCRY_INGEST_PATIENCE_SECONDS": "time for which an earlier holder's later prices are heeded",
+    "OUTCRY_INGEST_END_SECONDS": "time for the last batch before the lease is given up",
+    "OUTCRY_INGEST_CANDLES_WRITE": "candles of one write",
+    "OUTCRY_INGEST_CANDLES_PAUSE_SECONDS": "first pause of a candles' store that is away",
+    "OUTCRY_INGEST_CANDLES_PAUSE_MOST_SECONDS": "the longest of them",
     "OUTCRY_VENUE_ORDERS": "HOST:PORT of the venue's FIX order sessions",
     "OUTCRY_VENUE_FEED": "HOST:PORT of the venue's FIX market-data sessions",
     "OUTCRY_VENUE_FEED_B": "HOST:PORT of their second line, if there is one",
@@ -69,32 +88,50 @@ VARIABLES: Mapping[str, str] = {
     # The bounds of the stream: edge/fanout/bounds.md has their defaults.
     "OUTCRY_FANOUT_WORKERS": "processes that share the fanout's port",
     "OUTCRY_FANOUT_WORKER_SILENCE_SECONDS": "a worker not heard of for as long is replaced",
+    "OUTCRY_FANOUT_WORKER_START_SECONDS": "time until the first word of a worker",
+    "OUTCRY_FANOUT_WORKER_STOP_SECONDS": "time beyond its drain until a worker is killed",
+    "OUTCRY_FANOUT_WORKER_DEATHS": "deaths of a worker within a minute that end the node",
     "OUTCRY_FANOUT_CONNECTIONS": "connections one fanout process takes",
     "OUTCRY_FANOUT_CONNECTIONS_PER_USER": "connections of one user it takes",
     "OUTCRY_FANOUT_CONNECTIONS_PER_ADDRESS": "connections from one address it takes",
     "OUTCRY_FANOUT_OPENINGS_PER_SECOND": "new connections it takes a second",
+    "OUTCRY_FANOUT_OPENING_SHARE": "of a late tick's time, what is left to those who come in",
+    "OUTCRY_FANOUT_ACCEPT_BACKLOG": "connections that the kernel keeps until they are taken",
     "OUTCRY_FANOUT_RETRY_AFTER_SECONDS": "the longest Retry-After of one it does not take",
     "OUTCRY_FANOUT_HANDSHAKE_SECONDS": "time for an opening handshake",
     "OUTCRY_FANOUT_SIGN_IN_SECONDS": "time from the handshake to a sign-in",
     "OUTCRY_FANOUT_SILENCE_SECONDS": "a client not heard of for as long is closed",
+    "OUTCRY_FANOUT_EXPIRY_NOTICE_SECONDS": "how long before its token ends a client is told",
+    "OUTCRY_FANOUT_ENDED_SESSIONS": "revoked sessions that are remembered",
     "OUTCRY_FANOUT_SYMBOLS": "symbols one connection watches",
     "OUTCRY_FANOUT_MESSAGE_BYTES": "size of a client's handshake or message",
     "OUTCRY_FANOUT_MESSAGES_PER_SECOND": "messages and other frames of a client a second",
     "OUTCRY_FANOUT_BACKLOG": "messages of a client that wait for its sign-in",
     "OUTCRY_FANOUT_ERRORS": "messages of a client that can't be followed",
     "OUTCRY_FANOUT_BUFFER_BYTES": "what a client may be behind before it skips ticks",
+    "OUTCRY_FANOUT_SEND_BUFFER_BYTES": "what the kernel holds for a client beside that",
     "OUTCRY_FANOUT_BLOCKED_SECONDS": "a client as far behind for as long is cut",
     "OUTCRY_FANOUT_PENDING": "messages that wait for a client that is behind",
     "OUTCRY_FANOUT_CLOSING_SECONDS": "time from our close to the end of the connection",
     "OUTCRY_FANOUT_DRAIN_SECONDS": "time to close every connection in when stopped",
+    "OUTCRY_FANOUT_DRAIN_NOTICE_SECONDS": "time from the drain's notice to its first slice",
+    "OUTCRY_FANOUT_DRAIN_SLICE_SECONDS": "time between two slices",
+    "OUTCRY_FANOUT_DRAIN_SLICE": "connections of a slice at least",
     "OUTCRY_FANOUT_LATE_SECONDS": "a fanout whose loop is as late is not healthy",
     "OUTCRY_FANOUT_SWEEP_SECONDS": "time between two searches for leftovers",
     "OUTCRY_FANOUT_MEMORY_BYTES": "memory of a fanout and its workers (default: its cgroup's)",
     "OUTCRY_FANOUT_MEMORY_ALARM_PERCENT": "part of it that raises the alarm",
+    "OUTCRY_FANOUT_MEMORY_RELIEF_PERCENT": "percent that memory falls by before the alarm ends",
+    "OUTCRY_FANOUT_MEMORY_SECONDS": "time between two looks at its memory",
+    "OUTCRY_FANOUT_FIGURES_SECONDS": "time between two lines of figures in the log",
     "OUTCRY_FANOUT_MIN_MOVES": "different min_moves of one symbol that it tells apart",
     "OUTCRY_FANOUT_PORTFOLIO_MOVE": "paise that a portfolio has to move by to be told",
     "OUTCRY_FANOUT_PORTFOLIO_MOVE_BASIS_POINTS": "or hundredths of a percent of its shares' worth",
     "OUTCRY_FANOUT_PORTFOLIO_READS": "portfolios that it asks the ledger for at a time",
+    "OUTCRY_FANOUT_EVENT_READS": "clients' events that it asks the ledger for at a time",
+    "OUTCRY_FANOUT_RESUME_EVENTS": "events that a resume serves",
+    "OUTCRY_FANOUT_FEED_SILENCE_SECONDS": "silence of ingest after which every price is stale",
+    "OUTCRY_FANOUT_LISTING_SECONDS": "time between two looks at the instruments",
     "OUTCRY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
 }
 
@@ -161,6 +198,10 @@ class StreamSettings(Settings, frozen=True, kw_only=True):
     stream_batch_bytes: Annotated[int, msgspec.Meta(gt=0)] = 4 * 1024 * 1024
     stream_append_seconds: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     stream_takeover_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    stream_entries: Annotated[int, msgspec.Meta(gt=0)] = 250_000
+    stream_tries: Annotated[int, msgspec.Meta(gt=0)] = 4
+    stream_read_seconds: Annotated[float, msgspec.Meta(gt=0)] = 0.25
+    stream_shards_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
 
 
 def _variable_of(message: str, prefix: str) -> str:

@@ -27,6 +27,8 @@ API_PORT, STREAM_PORT = 7400, 7401
 EXECUTION_PARTITIONS, ORDER_SESSIONS, FEED_SESSIONS = 4, 2, 2
 _ORDER_SESSIONS = [f"OUTCRY-O{number + 1}" for number in range(ORDER_SESSIONS)]
 _MARKET_SEED = 1
+#: A drain ends before the supervisor's patience does.
+_DRAIN = {"FANOUT_DRAIN_SECONDS": str(STOP_SECONDS - 1)}
 #: With a standby the venue must notice within its 2.4 heartbeats that a gateway is stopped, so that
 #: the standby is at work in five seconds.
 _STANDBY_HEARTBEAT = 1
@@ -323,7 +325,7 @@ class _Processes:
         }
         candles = {} if stores.clickhouse is None else {"CLICKHOUSE_URL": stores.clickhouse}
         region = {"REGION": self.own.region, "REGIONS": ",".join(self.own.regions)}
-        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **region, **_stream_bounds()}
+        fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **_DRAIN} | _told("FANOUT_")
         api = {
             **region,
             "LISTEN": f"{LOOPBACK}:{self.ports.api}",
@@ -333,10 +335,10 @@ class _Processes:
             "BANK_URL": self.bank_url,
         }
         return [
-            *self._leased("ingest", edge | ingest | candles),
+            *self._leased("ingest", edge | ingest | candles | _told("INGEST_")),
             *self._leased("gateway", edge | streams | sessions | partitions | gateway),
             *self._leased("relay", edge | streams | sessions),
-            self._part("fanout", "edge.fanout.main", edge | secrets | clock | fanout),
+            self._part("fanout", "edge.fanout.main", edge | secrets | clock | region | fanout),
             *self._leased("triggers", edge | streams | clock | partitions),
             self._part(
                 "ledger",
@@ -381,15 +383,13 @@ def _module(name: str) -> list[str]:
     return [sys.executable, "-m", name]
 
 
-def _stream_bounds() -> dict[str, str]:
-    """The bounds of the stream that the user set; a drain ends before the supervisor's patience."""
-    name = "FANOUT_"
-    given = {
+def _told(name: str) -> dict[str, str]:
+    """The bounds of a part that the user set."""
+    return {
         variable.removeprefix(PREFIX): text
         for variable, text in os.environ.items()
         if variable.startswith(PREFIX + name)
     }
-    return {f"{name}DRAIN_SECONDS": str(STOP_SECONDS - 1), **given}
 
 
 def _base_environment() -> dict[str, str]:

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from edge.fanout.figures import TELL_SECONDS
 from edge.fanout.hub import HEARTBEAT_TICKS, TICK_SECONDS
 from edge.fanout.limits import Limits
-from edge.fanout.workers import STOP_SECONDS
 from functions.shared.settings import VARIABLES, Settings, split_address
 from functions.shared.stores.kinesis import open_kinesis
 from functions.shared.wire.commands import orders_stream
@@ -251,7 +249,7 @@ def test_a_drain_is_cut_short_neither_by_ecs_nor_by_the_balancer(seconds: str) -
     assert target["deregistration_delay.timeout_seconds"] == drain
     assert target["deregistration_delay.connection_termination.enabled"] == "false"
     patience = STACK["Mappings"]["Stopping"][seconds]["Seconds"]
-    assert float(seconds) + STOP_SECONDS < patience <= 120
+    assert float(seconds) + Limits().worker_stop_seconds < patience <= 120
     assert container("Fanout")["StopTimeout"] == {"Fn::FindInMap": ["Stopping", drain, "Seconds"]}
 
 
@@ -277,7 +275,7 @@ def test_the_scaling_counts_the_lines_that_workers_write() -> None:
         assert "DefaultValue" not in metric  # other lines would count as 0 in the average
         assert f"{field}=" in source
     assert '"stream figures"' in source
-    assert TELL_SECONDS * 2 <= 60  # each minute has a line, or the series has holes
+    assert Limits().figures_seconds * 2 <= 60  # each minute has a line, or the series has holes
     tracked = RESOURCES["FanoutByConnections"]["Properties"][
         "TargetTrackingScalingPolicyConfiguration"
     ]

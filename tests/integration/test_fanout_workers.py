@@ -1,4 +1,5 @@
-"""Several fanout processes on one port: one that dies or hangs is replaced."""
+"""Several fanout processes on one port: one that dies or hangs is replaced, and what is bounded for
+a user or an address is bounded for all of them together."""
 
 import asyncio
 import contextlib
@@ -6,13 +7,14 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
+import msgspec
 import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 
-from edge.fanout import workers
 from edge.fanout.limits import Limits
 from edge.fanout.workers import Workers
 from edge.runtime.health import HealthServer, serve_health
@@ -21,7 +23,7 @@ from functions.shared.wire.quotes import encode_record, partition_of_symbol
 from infra.local.ports import free_ports
 from tests.support.eventually import WAIT_SECONDS, until
 from tests.support.fanout import quote
-from tests.support.raw_stream import RawStream, frame
+from tests.support.raw_stream import RawStream, frame, handshake
 from tests.support.valkey import ValkeyUnderTest, valkey_server
 
 
@@ -60,6 +62,31 @@ class Node:
             served[_server_of(stream, self.pids())].append(stream)
         return [served[pid] for pid in self.pids()]
 
+    async def attempt(self, token: str) -> tuple[RawStream, int]:
+        """A client that asks to come in, and what came of it."""
+        stream = await RawStream.connect(self.port)
+        await stream.say(handshake(token))
+        return stream, await stream.outcome()
+
+    async def refused(self, token: str) -> int:
+        """The status or code that one more is turned away with."""
+        stream, outcome = await self.attempt(token)
+        stream.close()
+        return outcome
+
+    async def let_in(self, count: int, token: str) -> list[RawStream]:
+        """So many more. One turned away before counts until its socket is gone, so it may take a
+        few attempts."""
+        inside: list[RawStream] = []
+        async with asyncio.timeout(WAIT_SECONDS):
+            while len(inside) < count:
+                stream, outcome = await self.attempt(token)
+                if outcome == 101:
+                    inside.append(stream)
+                else:
+                    stream.close()
+        return inside
+
 
 def _server_of(stream: RawStream, pids: list[int]) -> int:
     """The process that has the other end of a client's socket."""
@@ -71,10 +98,11 @@ def _server_of(stream: RawStream, pids: list[int]) -> int:
 
 
 @contextlib.asynccontextmanager
-async def two_workers(valkey: ValkeyUnderTest, silence: float) -> AsyncIterator[Node]:
+async def two_workers(valkey: ValkeyUnderTest, **bounds: Any) -> AsyncIterator[Node]:
     port = free_ports(1)[0]
-    command = [sys.executable, "-m", "tests.support.fanout_worker", valkey.url, str(port)]
-    limits = Limits(workers=2, worker_silence_seconds=silence, drain_seconds=2.0)
+    limits = Limits(workers=2, drain_seconds=2.0, **bounds)
+    words = [valkey.url, str(port), msgspec.json.encode(limits).decode()]
+    command = [sys.executable, "-m", "tests.support.fanout_worker", *words]
     workers, registry = Workers(command, limits), CollectorRegistry()
     registry.register(workers)
     health = serve_health("127.0.0.1:0", "fanout", workers.state, registry)
@@ -95,7 +123,7 @@ async def test_a_worker_that_dies_or_hangs_is_replaced_while_the_other_serves_on
     valkey: ValkeyUnderTest,
 ) -> None:
     writer = QuoteWriter(valkey.url)
-    async with two_workers(valkey, silence=5.0) as node:
+    async with two_workers(valkey, worker_silence_seconds=5.0) as node:
         for victim, number in ((0, signal.SIGKILL), (1, signal.SIGSTOP)):
             groups = await node.clients()
             lost, kept = groups[victim], groups[1 - victim][0]
@@ -126,13 +154,43 @@ async def test_a_worker_that_dies_or_hangs_is_replaced_while_the_other_serves_on
     await writer.close()
 
 
+async def test_a_user_and_an_address_have_their_bounds_over_all_workers_whoever_dies(
+    valkey: ValkeyUnderTest,
+) -> None:
+    user, address = 6, 12
+    async with two_workers(
+        valkey, worker_silence_seconds=60.0, connections=1_000,
+        connections_per_user=user, connections_per_address=address,
+    ) as node:  # fmt: skip
+        ours = await node.let_in(user, "user:7")
+        assert await node.refused("user:7") == 4008
+        others = await node.let_in(address - user, "user:8")
+        assert await node.refused("user:9") == 429
+
+        pids = node.pids()
+        inside = [*ours, *others]
+        of_victim = [s for s in inside if _server_of(s, pids) == pids[0]]
+        os.kill(pids[0], signal.SIGKILL)
+        for stream in of_victim:
+            await stream.ended()
+            stream.close()
+        await until(lambda: node.pids()[0] != pids[0] and node.ready())
+        back = [s for s in ours if s in of_victim]
+        ours = await node.let_in(len(back), "user:7")
+        if len(back) < len(of_victim):
+            assert await node.refused("user:7") == 4008
+        others = await node.let_in(len(of_victim) - len(back), "user:8")
+        assert await node.refused("user:9") == 429
+        for stream in (*inside, *ours, *others):
+            stream.close()
+
+
 @pytest.mark.parametrize(("code", "ends_with", "lives"), [(2, 2, 1), (7, 7, 3), (0, 1, 3)])
 async def test_a_worker_that_can_not_be_kept_ends_the_node(
-    monkeypatch: pytest.MonkeyPatch, code: int, ends_with: int, lives: int
+    code: int, ends_with: int, lives: int
 ) -> None:
     """Wrong settings end it at once, another end when it comes again and again."""
-    monkeypatch.setattr(workers, "DEATHS_MOST", 2)
     command = [sys.executable, "-c", f"raise SystemExit({code})"]
-    node = Workers(command, Limits(workers=1))
+    node = Workers(command, Limits(workers=1, worker_deaths=2))
     assert await node.run() == ends_with
     assert node.all[0].restarts == lives - 1

@@ -14,6 +14,7 @@ from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Reception
 from edge.fanout.server import StreamServer
+from edge.fanout.tally import Tally
 from edge.fanout.upkeep import Upkeep
 from functions.shared.access.principal import Principal
 from functions.shared.clock import wall_now
@@ -69,7 +70,9 @@ class Ledger:
 class Node:
     """A fanout's parts, joined as its main module joins them."""
 
-    def __init__(self, valkey_url: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self, valkey_url: str, limits: Limits | None = None, tally: Tally | None = None
+    ) -> None:
         self.ledger = Ledger()
         self.failures: list[BaseException] = []
         self.writer = QuoteWriter(valkey_url)
@@ -80,10 +83,10 @@ class Node:
         ledger: Any = lambda: self.ledger  # noqa: E731
         lookups = Lookups(Tokens(), ledger, ledger, self.subscriber, self.failures.append)
         portfolios = Portfolios(self.hub, lookups, lambda: date(2026, 11, 23), limits)
-        self.lookups, self.private = lookups, PrivateEvents(lookups, portfolios)
+        self.lookups, self.private = lookups, PrivateEvents(lookups, portfolios, limits, tally)
         self.reception = Reception(self.hub, self.private, lookups, limits, wall_now)
         lookups.attach(self.reception, self.private)
-        self.server = StreamServer(self.hub, self.reception)
+        self.server = StreamServer(self.hub, self.reception, tally)
 
     def _deliver(self, channel: bytes, data: bytes) -> None:
         if channel.startswith(b"user:"):

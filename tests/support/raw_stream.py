@@ -96,6 +96,17 @@ class RawStream:
         finally:
             self.close()
 
+    async def outcome(self) -> int:
+        """What a whole handshake came to: 101 when it is signed in, else a status or close code."""
+        while b'"SIGNED_IN"' not in self.data:
+            head, _, rest = self.data.partition(b"\r\n\r\n")
+            opened = head.startswith(b"HTTP/1.1 101")
+            if opened and (code := _close_code(rest)) is not None:
+                return code
+            if not await self.read(65_536):
+                return int(head[9:12] or 0)
+        return 101
+
     def local_port(self) -> int:
         """Our end's, by which the other end can be told."""
         return int(self._socket.getsockname()[1])

@@ -4,10 +4,13 @@ from typing import Any
 
 import msgspec
 
-from edge.fanout.freshness import SILENCE_SECONDS, Freshness
+from edge.fanout.freshness import Freshness
+from edge.fanout.limits import Limits
 from functions.shared.wire.feed_state import FeedState
 from functions.shared.wire.quotes import partition_of_symbol
 from tests.support.fanout import FakeLink, Floor
+
+SILENCE_SECONDS = Limits().feed_silence_seconds
 
 
 def state(*symbols: str, fence: int = 1) -> FeedState:

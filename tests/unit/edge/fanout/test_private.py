@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.fanout.client import TOO_SLOW
-from edge.fanout.doors import EVENTS_MAX
 from edge.fanout.limits import Limits
 from tests.support.fanout import FakeLink, Floor, event, payload, principal
+
+EVENTS_MAX = Limits().resume_events
 
 
 def seqs(link: FakeLink) -> list[int]:
