@@ -20,6 +20,7 @@ from edge.ingest.entries import (
     VOLUME,
     Entry,
 )
+from edge.ingest.limits import DEFAULTS
 from edge.ingest.minutes import Minutes, OpenMinute
 from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.domain.money import NotADecimal, divide_half_up, parse_price
@@ -34,7 +35,6 @@ from functions.shared.wire.quotes import (
     partition_of_symbol,
 )
 
-SYMBOLS_MAX = 20_000
 _PRICES_MAX = 200_000
 _INTEGERS_MAX = 50_000
 _DIGITS_MAX = 15
@@ -142,13 +142,18 @@ class SymbolState:
 
 
 class Book:
-    """All symbols. `first_seq` must exceed every sequence number an earlier holder gave out;
-    `minutes` makes candles of the trades, None when nobody keeps them."""
+    """All symbols, `symbols_most` of them. `first_seq` must exceed every sequence number an earlier
+    holder gave out; `minutes` makes candles of the trades, None when nobody keeps them."""
 
     def __init__(
-        self, tokens: Mapping[str, int], first_seq: int = 0, minutes: Minutes | None = None
+        self,
+        tokens: Mapping[str, int],
+        first_seq: int = 0,
+        minutes: Minutes | None = None,
+        symbols_most: int = DEFAULTS.symbols,
     ) -> None:
         self._tokens, self._first_seq, self._minutes = tokens, first_seq, minutes
+        self._symbols_most = symbols_most
         self._states: dict[bytes, SymbolState] = {}
         self._dirty: set[SymbolState] = set()
         self._prices, self._integers = _Prices(), _Integers()
@@ -250,7 +255,7 @@ class Book:
         state.minute = OpenMinute()
 
     def _add(self, symbol: bytes) -> SymbolState:
-        if len(symbol) > SYMBOL_BYTES_MAX or len(self._states) >= SYMBOLS_MAX:
+        if len(symbol) > SYMBOL_BYTES_MAX or len(self._states) >= self._symbols_most:
             raise PeerProtocolError(f"Symbol(55) is {symbol[:30]!r}, the book's bounds are passed")
         try:
             name = symbol.decode()

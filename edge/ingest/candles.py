@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Final, Protocol
 
 from edge.ingest.book import Book
+from edge.ingest.limits import DEFAULTS, Limits
 from edge.ingest.minutes import Minutes
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
@@ -22,10 +23,6 @@ from functions.shared.domain.errors import Retryable
 from functions.shared.stores.candles import Candle
 
 _LOOK_SECONDS: Final = 1.0
-#: One write: a minute of two thousand symbols, or the like of what waited while the store was away.
-_WRITE_MOST: Final = 5_000
-_PAUSE_LEAST_SECONDS: Final = 1.0
-_PAUSE_MOST_SECONDS: Final = 30.0
 
 
 class CandleSink(Protocol):
@@ -45,9 +42,10 @@ class CandleKeeper:
         store: CandleSink,
         wall: Callable[[], datetime],
         most: int,
+        limits: Limits = DEFAULTS,
     ) -> None:
         self._book, self._minutes, self._store, self._wall = book, minutes, store, wall
-        self._most = most
+        self._most, self._limits = most, limits
         self._waiting: OrderedDict[tuple[int, str], Candle] = OrderedDict()
         self._dropped = 0
         self.written = self.failures = 0
@@ -64,10 +62,8 @@ class CandleKeeper:
 
     async def run(self) -> None:
         """Keeps candles until cancelled; then writes what there is, once."""
-        loop, backoff = (
-            asyncio.get_running_loop(),
-            Backoff(_PAUSE_LEAST_SECONDS, _PAUSE_MOST_SECONDS),
-        )
+        loop, limits = asyncio.get_running_loop(), self._limits
+        backoff = Backoff(limits.candles_pause_seconds, limits.candles_pause_most_seconds)
         not_before = loop.time()
         try:
             while True:
@@ -87,7 +83,7 @@ class CandleKeeper:
 
     async def _write(self) -> bool:
         """Writes those that wait longest; whether the store took them."""
-        batch = list(islice(self._waiting.values(), _WRITE_MOST))
+        batch = list(islice(self._waiting.values(), self._limits.candles_write))
         try:
             await asyncio.to_thread(self._store.write, batch)
         except Retryable as error:

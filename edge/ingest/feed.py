@@ -16,19 +16,17 @@ from edge.ingest.announced import Announced, parse_phase, parse_security
 from edge.ingest.arbiter import Arbiter, HoldLimits, Line
 from edge.ingest.book import Book
 from edge.ingest.entries import parse_incremental, parse_snapshot
+from edge.ingest.limits import DEFAULTS, Limits
 from edge.ingest.session import FeedSession, Kind, Message
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.wire.quotes import partition_of_symbol
 
-CONNECT_SECONDS = 2.0
 POLL_SECONDS = 0.1
 #: After a piece of this size there is more to read: the loop turns to its other work first. libuv
 #: would go on reading for 32 pieces, while no batch gets out.
 FULL_PIECE_BYTES = 1 << 16
-#: What a stopping process gives the venue to take the Logout.
-GOODBYE_SECONDS = 0.2
 _LINES = "AB"
 
 
@@ -44,10 +42,12 @@ class Feed:
         symbols: Sequence[str],
         wall: Callable[[], datetime],
         take: "Callable[[Feed, Message], None]",
+        limits: Limits = DEFAULTS,
     ) -> None:
         self.sender, self.line = sender, line
         self.name = f"{sender}/{line.name}"
         self._address, self._symbols, self._wall, self._take = address, symbols, wall, take
+        self._limits = limits
         self._session: FeedSession | None = None
         self._link: _Link | None = None
         self._backoff = Backoff()
@@ -87,8 +87,8 @@ class Feed:
     async def _hold(self) -> None:
         """One connection from its opening to its end."""
         loop = asyncio.get_running_loop()
-        session = FeedSession(self.sender, self._symbols, self._wall)
-        async with asyncio.timeout(CONNECT_SECONDS):
+        session = FeedSession(self.sender, self._symbols, self._wall, self._limits)
+        async with asyncio.timeout(self._limits.connect_seconds):
             transport, link = await loop.create_connection(
                 lambda: _Link(session, lambda message: self._take(self, message), time.monotonic),
                 *self._address,
@@ -109,7 +109,7 @@ class Feed:
         except asyncio.CancelledError:
             session.close(time.monotonic())
             link.flush()
-            await asyncio.sleep(GOODBYE_SECONDS)
+            await asyncio.sleep(self._limits.goodbye_seconds)
             raise
         finally:
             self._session = self._link = None
@@ -130,15 +130,16 @@ class FeedPair:
         book: Book,
         announced: Announced,
         wall: Callable[[], datetime],
-        limits: HoldLimits | None = None,
+        hold: HoldLimits | None = None,
+        limits: Limits = DEFAULTS,
     ) -> None:
         self.sender = sender
         self.partitions = frozenset(map(partition_of_symbol, symbols))
         self._symbols, self._book, self._announced = symbols, book, announced
         lines = [Line(name) for name, _ in zip(_LINES, addresses, strict=False)]
-        self.arbiter = Arbiter(lines, len(symbols), limits or HoldLimits())
+        self.arbiter = Arbiter(lines, len(symbols), hold or HoldLimits())
         self.feeds = [
-            Feed(sender, line, address, symbols, wall, self._take)
+            Feed(sender, line, address, symbols, wall, self._take, limits)
             for line, address in zip(lines, addresses, strict=True)
         ]
         #: The venue's time up to which the book is whole.

@@ -2,7 +2,7 @@
 
 Invariant: only a message whose BodyLength(9) and CheckSum(10) agree leaves the framer. A garbled
 one is counted and skipped (FIX 4.4 volume 2, "Garbled Messages"): the hole it leaves in MsgSeqNum
-is then noticed by the session. No byte beyond MESSAGE_BYTES_MAX of one message is ever kept.
+is then noticed by the session. No byte beyond `message_bytes` of one message is ever kept.
 """
 
 import re
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from edge.ingest.limits import DEFAULTS
 from functions.shared.domain.errors import PeerProtocolError
 
 SOH: Final = b"\x01"
 BEGIN: Final = b"8=FIX.4.4\x019="
-MESSAGE_BYTES_MAX: Final = 4 << 20
 _TRAILER_BYTES: Final = len("10=000\x01")
 _LENGTH_DIGITS_MAX: Final = 7
 # Adler-32's lower half is 1 + the sum of the bytes while that sum stays below 65,521; so pieces of
@@ -63,7 +63,8 @@ def parse_sending_time(text: bytes) -> int:
 class Framer:
     """Cuts a byte stream into messages. `garbled` counts what had to be skipped."""
 
-    def __init__(self) -> None:
+    def __init__(self, message_bytes: int = DEFAULTS.message_bytes) -> None:
+        self._bytes_most = message_bytes
         self._rest = b""
         self.garbled = 0
 
@@ -100,6 +101,6 @@ class Framer:
                 raise PeerProtocolError("BodyLength(9) has no end")
             return None
         digits = buffer[at + len(BEGIN) : stop]
-        if not digits.isdigit() or int(digits) > MESSAGE_BYTES_MAX:
+        if not digits.isdigit() or int(digits) > self._bytes_most:
             raise PeerProtocolError(f"BodyLength(9) is {digits!r}")
         return stop + 1 + int(digits) + _TRAILER_BYTES

@@ -14,7 +14,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Final
+from typing import Annotated
 
 import uvloop
 from msgspec import Meta
@@ -25,6 +25,7 @@ from edge.ingest.arbiter import HoldLimits
 from edge.ingest.book import Book
 from edge.ingest.candles import CandleKeeper
 from edge.ingest.feed import FeedPair
+from edge.ingest.limits import Count, Limits
 from edge.ingest.metrics import IngestMetrics
 from edge.ingest.minutes import Minutes
 from edge.ingest.publish import Publisher
@@ -44,11 +45,6 @@ from functions.shared.stores.postgres import Database
 from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.wire.quotes import partition_of_symbol
 
-#: What the last batch has to get out in before the lease is given up.
-END_SECONDS: Final = 10.0
-
-Count = Annotated[int, Meta(ge=1)]
-
 
 class IngestSettings(Settings, frozen=True, kw_only=True):
     """What ingest reads at start. Without a `clickhouse_url` nobody keeps candles."""
@@ -62,6 +58,7 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     clock: str = "real"
     clickhouse_url: str | None = None
     candles_waiting: int = 200_000
+    candles_days: Annotated[int, Meta(ge=60)] = 730  # curves look back for forty
     feed_sessions: Count = 2
     feed_first_session: Count = 1
     feed_hold_ms: Count = 250
@@ -75,12 +72,15 @@ class Ingest:
     """The parts of one process, joined. Raises SettingsError for an address or a clock that can't
     be opened."""
 
-    def __init__(self, settings: IngestSettings, threads: Threads, lease: Lease) -> None:
-        self._settings, self._threads, self._lease = settings, threads, lease
+    def __init__(
+        self, settings: IngestSettings, limits: Limits, threads: Threads, lease: Lease
+    ) -> None:
+        self._settings, self._limits = settings, limits
+        self._threads, self._lease = threads, lease
         self._clock = open_clock(settings.clock)
         self._store = None
         if settings.clickhouse_url is not None:
-            self._store = CandleStore.open(settings.clickhouse_url)
+            self._store = CandleStore.open(settings.clickhouse_url, settings.candles_days)
         self._metrics: IngestMetrics | None = None
 
     def state(self) -> tuple[bool, str]:
@@ -104,10 +104,11 @@ class Ingest:
                 self._store.close()
 
     async def _work(self, instruments: Mapping[str, Instrument], writer: QuoteWriter) -> None:
-        settings = self._settings
+        settings, limits = self._settings, self._limits
         minutes = Minutes(self._clock.business_at, settings.candles_waiting)
         tokens = {symbol: row.token for symbol, row in instruments.items()}
-        book = Book(tokens, minutes=minutes if self._store is not None else None)
+        kept = minutes if self._store is not None else None
+        book = Book(tokens, minutes=kept, symbols_most=limits.symbols)
         announced = Announced({symbol: row.security_class for symbol, row in instruments.items()})
         feeds = self._feeds(instruments, book, announced)
         publisher = self._publisher = Publisher(
@@ -119,11 +120,12 @@ class Ingest:
             business=lambda: trade_date(self._clock.now()),
             batch_seconds=settings.ingest_batch_ms / 1000,
             stale_seconds=settings.feed_stale_ms / 1000,
+            limits=self._limits,
         )
         keepers = []
         if self._store is not None:
             most = settings.candles_waiting
-            keepers.append(CandleKeeper(book, minutes, self._store, wall_now, most))
+            keepers.append(CandleKeeper(book, minutes, self._store, wall_now, most, limits))
         self._metrics = IngestMetrics(book, feeds, publisher, keepers)
         REGISTRY.register(self._metrics)
         self._threads.start("lease", self._hold)
@@ -150,10 +152,19 @@ class Ingest:
         settings = self._settings
         lines = [address for address in (settings.venue_feed, settings.venue_feed_b) if address]
         addresses = [split_address(address) for address in lines]
-        limits = HoldLimits(settings.feed_hold_ms / 1000, settings.feed_hold_messages)
+        hold = HoldLimits(settings.feed_hold_ms / 1000, settings.feed_hold_messages)
         split = split_symbols(instruments, settings.feed_sessions)
         return [
-            FeedPair(f"OUTCRY-M{number}", addresses, symbols, book, announced, wall_now, limits)
+            FeedPair(
+                f"OUTCRY-M{number}",
+                addresses,
+                symbols,
+                book,
+                announced,
+                wall_now,
+                hold,
+                self._limits,
+            )
             for number, symbols in enumerate(split, settings.feed_first_session)
             if symbols
         ]
@@ -169,7 +180,7 @@ class Ingest:
                 return
             logger(__name__).warning("nothing is heard of the market; another may publish")
             ended = asyncio.run_coroutine_threadsafe(publisher.end(), self._loop)
-            ended.result(END_SECONDS)
+            ended.result(self._limits.end_seconds)
             lease.give_up()
 
     async def _read_instruments(self) -> Mapping[str, Instrument]:
@@ -211,7 +222,7 @@ def lease_times(milliseconds: int) -> LeaseTimes:
 def main() -> int:
     """The process's exit code: 0 stopped, 1 failed, 2 wrong settings."""
     try:
-        settings = IngestSettings.from_environment()
+        settings, limits = IngestSettings.from_environment(), Limits.from_environment()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -226,7 +237,7 @@ def main() -> int:
         time.monotonic,
         lease_times(settings.ingest_lease_ms),
     )
-    ingest = Ingest(settings, threads, lease)
+    ingest = Ingest(settings, limits, threads, lease)
     health = serve_health(settings.health, "ingest", ingest.state)
     uvloop.run(ingest.run())
     code = threads.wait()

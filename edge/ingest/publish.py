@@ -14,6 +14,7 @@ from datetime import date, datetime
 from edge.ingest.announced import Announced
 from edge.ingest.book import Book, SymbolState
 from edge.ingest.feed import FeedPair
+from edge.ingest.limits import DEFAULTS, Limits
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 from functions.shared.clock import micros
@@ -23,12 +24,8 @@ from functions.shared.wire.day_figures import DayFigures
 from functions.shared.wire.feed_state import PULSE_SECONDS, FeedState
 
 BATCH_SECONDS = 0.02
-DAYS_SECONDS = 1.0
 #: A feed of which nothing was heard for so long is told to users as stale.
 STALE_SECONDS = 1.5
-#: How long the last holder's word on how far it had read is heeded: a venue whose clock was set
-#: back would keep its prices from everybody for as long.
-PATIENCE_SECONDS = 5.0
 #: Sequence numbers start at the wall clock's seconds times this: above all an earlier holder gave
 #: out (a batch each 20 ms gives a symbol 50 a second), and exact in a JSON number until 2242.
 SEQ_PER_SECOND = 1 << 20
@@ -49,7 +46,9 @@ class Publisher:
         batch_seconds: float = BATCH_SECONDS,
         stale_seconds: float = STALE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
+        limits: Limits = DEFAULTS,
     ) -> None:
+        self._limits = limits
         self._book, self._announced, self._feeds = book, announced, feeds
         self._writer, self._wall, self._monotonic = writer, wall, monotonic
         self._trade_date = business or (lambda: wall().date())
@@ -140,9 +139,9 @@ class Publisher:
         self._written(dirty, newest, now_us)
 
     def _take_days(self) -> dict[str, DayFigures]:
-        """Each DAYS_SECONDS, the day's figures of the symbols that moved. A trade date begins long
-        after the last trade of the one before, so none of it is written under the next one's."""
-        if self._monotonic() - self._days_at < DAYS_SECONDS:
+        """Each `days_seconds`, the day's figures of what moved. A trade date begins long after the
+        last trade of the one before, so none of it is written under the next one's."""
+        if self._monotonic() - self._days_at < self._limits.days_seconds:
             return {}
         self._days_at = self._monotonic()
         taken = ((state.symbol, state.take_day_figures()) for state in self._book.states())
@@ -150,7 +149,9 @@ class Publisher:
 
     def _holder(self, fence: int) -> Holder:
         seen = {number: feed.seen_ms for feed in self._feeds for number in feed.partitions}
-        return Holder(fence, seen, self._monotonic() - self._begun_at > PATIENCE_SECONDS)
+        # A venue whose clock was set back would keep its prices from everybody until then.
+        insists = self._monotonic() - self._begun_at > self._limits.patience_seconds
+        return Holder(fence, seen, insists)
 
     def _pulse(self, fence: int) -> FeedState | None:
         """What is to be told of the feed now: each PULSE_SECONDS, and when it changed."""

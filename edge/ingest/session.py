@@ -15,16 +15,10 @@ from enum import Enum
 from typing import NamedTuple
 
 from edge.ingest.fix import Framer, encode_message, format_sending_time, parse_sending_time
+from edge.ingest.limits import DEFAULTS, Limits
 from functions.shared.domain.errors import PeerProtocolError
 
 VENUE = "XNSE"
-#: HeartBtInt(108): also the time after which a feed that says nothing is asked for a sign of life.
-HEARTBEAT_SECONDS = 1
-#: Silence after which it is asked, which is before anybody is told that its prices are stale.
-ASK_SECONDS = 1.25 * HEARTBEAT_SECONDS
-#: A feed that was silent for this long has its connection given up.
-SILENCE_SECONDS = 3.0
-LOGON_SECONDS = 5.0
 #: MDEntryType(269): bid, offer, trade, open, previous close, high, low, volume.
 ENTRY_TYPES = ("0", "1", "2", "4", "5", "7", "8", "B")
 _DEPTH = "5"
@@ -64,9 +58,16 @@ class Message(NamedTuple):
 class FeedSession:
     """The state of one session. Times given are monotonic seconds; `wall` is for SendingTime."""
 
-    def __init__(self, sender: str, symbols: Sequence[str], wall: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        sender: str,
+        symbols: Sequence[str],
+        wall: Callable[[], datetime],
+        limits: Limits = DEFAULTS,
+    ) -> None:
         self._sender, self._symbols, self._wall = sender, tuple(symbols), wall
-        self._framer = Framer()
+        self._limits = limits
+        self._framer = Framer(limits.message_bytes)
         self._output: list[bytes] = []
         self._next_out = self._next_in = 1
         self._requests = 0
@@ -93,7 +94,7 @@ class FeedSession:
     def opened(self, now: float) -> None:
         """The connection stands: logs on."""
         self._opened_at = self._heard_at = now
-        self._send(now, "A", (98, "0"), (108, str(HEARTBEAT_SECONDS)), (141, "Y"))
+        self._send(now, "A", (98, "0"), (108, str(self._limits.heartbeat_seconds)), (141, "Y"))
 
     def output(self) -> bytes:
         """What is to be written now."""
@@ -131,16 +132,16 @@ class FeedSession:
         if self.ended:
             return
         if not self.logged_on:
-            if now - self._opened_at > LOGON_SECONDS:
+            if now - self._opened_at > self._limits.logon_seconds:
                 raise PeerProtocolError("no logon from the venue")
             return
         silence = now - self._heard_at
-        if silence > SILENCE_SECONDS:
+        if silence > self._limits.silence_seconds:
             raise PeerProtocolError(f"nothing heard from the venue for {silence:.1f} s")
-        if silence > ASK_SECONDS and self._asked_at is None:
+        if silence > self._limits.ask_seconds and self._asked_at is None:
             self._asked_at = now
             self._send(now, "1", (112, "alive"))
-        elif now - self._sent_at >= HEARTBEAT_SECONDS:
+        elif now - self._sent_at >= self._limits.heartbeat_seconds:
             self._send(now, "0")
 
     def _in_sequence(self, kind: bytes, body: bytes, now: float) -> bool:

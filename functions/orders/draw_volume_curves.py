@@ -1,4 +1,5 @@
-"""The schedule that draws each symbol's curve of volume, once a trading day, before it trades.
+"""The schedule that draws each symbol's curve of volume, once a trading day, before it trades, and
+keeps what the days before came to.
 
 Candles of the last days -> the average day of each symbol -> every shard. It finds out by itself
 whether the day's are drawn, so what a run that failed left, or a clock that moved, the next makes
@@ -32,6 +33,8 @@ from functions.shared.stores.postgres import Database
 
 #: Candles of a day's last minutes are on their way for so long after midnight in India.
 _ARRIVES: Final = timedelta(minutes=2)
+#: Days whose candle is made again: whatever did not run for as long is made up for.
+_DAYS_KEPT_AGAIN: Final = timedelta(days=10)
 #: Symbols asked for at once: twenty days of each are some ten thousand minutes.
 _PAGE: Final = 25
 #: No page takes that long.
@@ -88,6 +91,7 @@ class _Draw:
         ]
         if not shards:
             return 0
+        self._candles.keep_days(midnight - _DAYS_KEPT_AGAIN, midnight)
         drawn = 0
         for security, sessions in self._classes():
             for page in self._pages(security):

@@ -4,13 +4,14 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from functions.shared.domain.calendar import INDIA
 from functions.shared.domain.errors import Retryable
 from functions.shared.settings import SettingsError
-from functions.shared.stores.candles import Candle, CandleStore
+from functions.shared.stores.candles import Candle, CandleStore, DayCandle
 from functions.shared.stores.clickhouse import open_clickhouse
 from infra.local.clickhouse import is_installed
 from infra.local.ports import free_ports
@@ -31,19 +32,26 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedUnder
 
 
 @pytest.fixture(params=["embedded", "server"])
-def candles(request: pytest.FixtureRequest) -> Iterator[CandleStore]:
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Of an empty store."""
     if request.param == "embedded":
         running: EmbeddedUnderTest = request.getfixturevalue("embedded")
-        open_clickhouse(running.url).run("DROP TABLE IF EXISTS candle")
-        yield CandleStore.open(running.url)
+        for table in ("candle", "day_candle"):
+            open_clickhouse(running.url).run(f"DROP TABLE IF EXISTS {table}")
+        yield running.url
         return
     if SERVER is None:
         pytest.skip("CLICKHOUSE_URL is not set")
     name = f"outcry_{uuid.uuid4().hex}"
-    store = CandleStore.open(f"{SERVER.rstrip('/')}/{name}")
+    yield f"{SERVER.rstrip('/')}/{name}"
+    open_clickhouse(SERVER).run(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.fixture
+def candles(address: str) -> Iterator[CandleStore]:
+    store = CandleStore.open(address)
     yield store
     store.close()
-    open_clickhouse(SERVER).run(f"DROP DATABASE IF EXISTS {name}")
 
 
 def candle(symbol: str = "M&M", after: int = 0, volume: int = 10, **more: int) -> Candle:
@@ -94,6 +102,42 @@ def test_volumes_are_told_by_symbol_and_minute_and_recorded_minutes_of_all(
     assert candles.recorded(SINCE + timedelta(minutes=2), SINCE + timedelta(minutes=9)) == {
         FIRST + 2, FIRST + 7,
     }  # fmt: skip
+
+
+def test_a_day_is_what_its_minutes_came_to_however_often_it_is_made(candles: CandleStore) -> None:
+    first, last = candle(after=0, open=7, high=12, volume=5), candle(after=300, low=2, close=6)
+    candles.write([last, first, candle(after=1, high=10), first])
+    candles.write([candle(after=24 * 60, volume=1), candle("OTHER")])
+    midnight = datetime(2026, 7, 10, tzinfo=INDIA)
+    until = midnight + timedelta(days=1)
+    for _ in range(2):
+        candles.keep_days(midnight, until)
+    day = DayCandle(date(2026, 7, 10), 7, 12, 2, 6, volume=25, turnover=150, trades=6)
+    assert candles.days("M&M", date(2026, 7, 1), date(2026, 7, 31)) == [day]
+    candles.write([candle(after=301, high=99, volume=1)])  # it came late
+    candles.keep_days(midnight, until + timedelta(days=1))
+    told = candles.days("M&M", date(2026, 7, 10), date(2026, 7, 11))
+    assert [(each.day.day, each.high, each.volume) for each in told] == [(10, 99, 26), (11, 9, 1)]
+    assert candles.days("M&M", date(2026, 7, 12), date(2026, 7, 31)) == []
+
+
+def test_minutes_go_after_so_many_days_and_what_the_day_came_to_stays(
+    candles: CandleStore, address: str
+) -> None:
+    """A month goes as a whole, by the server's own clock."""
+    now = datetime.now(UTC)
+    old = candle(after=int((now - timedelta(days=200)).timestamp()) // 60 - FIRST)
+    new = candle(after=int(now.timestamp()) // 60 - FIRST)
+    candles.write([old, new])
+    candles.keep_days(now - timedelta(days=210), now - timedelta(days=190))
+    long_ago, later = now - timedelta(days=400), now + timedelta(days=1)
+    for days, kept in ((300, [old, new]), (100, [new]), (300, [new])):
+        store = CandleStore.open(address, days)
+        assert store.recorded(now, later) <= {new.minute}
+        open_clickhouse(address).run("OPTIMIZE TABLE candle FINAL")
+        assert store.of_symbol("M&M", long_ago, later, 9) == kept
+        store.close()
+    assert len(candles.days("M&M", long_ago.date(), now.date())) == 1
 
 
 def test_nothing_written_is_no_write(candles: CandleStore) -> None:

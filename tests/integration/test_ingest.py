@@ -1,13 +1,16 @@
-"""Ingest against the venue's own feed server and a real Valkey."""
+"""Ingest against the venue's own feed server and a real Valkey; a silent venue, as users see it."""
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
-from typing import Self
+from typing import Self, cast
 
 import pytest
 
+from edge.fanout.draining import drain
+from edge.fanout.freshness import Freshness
 from edge.ingest.announced import Announced
 from edge.ingest.book import Book
 from edge.ingest.feed import FeedPair
@@ -18,13 +21,21 @@ from functions.shared.domain.sessions import Announcement, Phase, SecurityClass
 from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.wire.day_figures import DayFigures
+from functions.shared.wire.feed_state import FEED_CHANNEL, decode_feed_state
 from infra.exchange.feed_server import Connection, FeedServer
 from infra.exchange.feed_session import Subscribe
 from infra.exchange.notices import PhaseNotice, StatusNotice
 from infra.exchange.phases import Phase as VenuePhase
 from infra.local.ports import free_ports
+from outcry_client.session import Session
 from tests.support.eventually import until
+from tests.support.fanout_node import Node
+from tests.support.raw_stream import RawStream, frame, handshake
 from tests.support.valkey import ValkeyUnderTest, valkey_server
+from tui.client.broker import Broker
+from tui.client.models import Tokens
+from tui.client.stream import StreamFeed
+from tui.follower import Follower
 
 LEVEL = "269=0\x01270=2950.50\x01271=10\x01290=1\x01"
 TRADE = "279=0\x01269=2\x0155={symbol}\x01270={price}\x01271=5\x01"
@@ -146,6 +157,63 @@ class Ingest:
         )
 
 
+class TellingNode(Node):
+    """A node of the stream that tells its clients of stale prices, as the real one does."""
+
+    def __init__(self, valkey_url: str) -> None:
+        super().__init__(valkey_url)
+        self.fresh = Freshness(self.hub)
+        self.subscriber.subscribe([FEED_CHANNEL])
+
+    def _deliver(self, channel: bytes, data: bytes) -> None:
+        if channel == FEED_CHANNEL.encode():
+            self.fresh.take(decode_feed_state(data))
+        else:
+            super()._deliver(channel, data)
+
+
+@contextlib.asynccontextmanager
+async def telling_node(valkey_url: str, cache: QuoteCache) -> AsyncIterator[int]:
+    """Its port, once it has the last prices and knows them to be live."""
+    node = TellingNode(valkey_url)
+    tasks = [asyncio.create_task(run()) for run in (node.subscriber.run, node.fresh.run)]
+    port = await node.server.listen("127.0.0.1", 0)
+    await until(lambda: node.subscriber.connected and not node.hub.stale)
+    node.hub.take(cache.get(["M&M"]).values())
+    try:
+        yield port
+    finally:
+        await drain(node.server)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        node.lookups.close()
+        await node.writer.close()
+
+
+@contextlib.asynccontextmanager
+async def terminal(port: int) -> AsyncIterator[Follower]:
+    """What the terminal's screen asks, behind the terminal's own client, which watches M&M."""
+
+    async def url() -> str:
+        return f"ws://127.0.0.1:{port}/v1/stream"
+
+    async def no_refresh(_: str) -> Tokens:
+        raise AssertionError
+
+    session = Session(no_refresh)
+    session.begin(Tokens(access_token="user:8", expires_in=10**6, refresh_token=""))
+    follower, feed = Follower(cast(Broker, None), lambda _message: None), StreamFeed(url, session)
+    feed.watch(["M&M"])
+    following = asyncio.create_task(feed.follow(follower, 0))
+    try:
+        await until(lambda: bool(follower.take_quotes()))
+        yield follower
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
 async def test_quotes_reach_the_cache_and_come_back_after_the_venue_or_valkey_was_away(
     valkey: ValkeyUnderTest,
 ) -> None:
@@ -238,5 +306,35 @@ async def test_a_line_that_is_lost_or_lags_costs_no_price_and_is_seen(
         await trades_come(20)
         assert ingest.book.updates == taken + 60
         assert ingest.feed.arbiter.losses == 0
+    venue.server.stop(2)
+    cache.close()
+
+
+async def test_a_venue_that_falls_silent_is_told_to_every_kind_of_client_and_taken_back(
+    valkey: ValkeyUnderTest,
+) -> None:
+    (number,) = free_ports(1)
+    venue, cache = Venue(number), QuoteCache.open(valkey.url)
+    ask = frame(b'{"action":"subscribe","symbols":["M&M"],"mode":"quote"}')
+    told = [b'"type":"stale","symbols":["M&M"],"stale":%s' % word for word in (b"true", b"false")]
+    async with Pipe(number) as pipe, Ingest(valkey.url, [pipe.port]) as ingest:
+        await until(lambda: ingest.metrics.state()[0])
+        await until(lambda: told_stale(cache) is False and shown_price(cache) > 0)
+        async with telling_node(valkey.url, cache) as port, terminal(port) as screen:
+            clients = [await RawStream.connect(port) for _ in range(2)]
+            binary = handshake().replace(b"outcry.v1.json", b"outcry.v1.binary")
+            for client, hello in zip(clients, (handshake(), binary), strict=True):
+                await client.say(hello + ask)
+                await client.hear(b'"subscribed"')
+
+            pipe.flowing.clear()  # the venue is stopped: its connection stands, and says nothing
+            await until(lambda: screen.stale_symbols == {"M&M"})
+            for client in clients:
+                await client.hear(told[0])
+            pipe.flowing.set()
+            await until(lambda: not screen.stale_symbols)
+            for client in clients:
+                await client.hear(told[1])
+                client.close()
     venue.server.stop(2)
     cache.close()

@@ -2,12 +2,13 @@
 
 Invariant: a symbol's minute counts once, however often and by whomever it was written: of several
 copies the one that saw most of it stands, in whatever order they came (ReplacingMergeTree by what
-was traded, read with FINAL).
+was traded, read with FINAL). Minutes are kept for as many days as ingest says, by whole months;
+what a day came to is kept for ever, made of its minutes while those are there.
 """
 
 import threading
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from functions.shared.stores.clickhouse import ClickHouse, open_clickhouse
 
 _MINUTE: Final = 60
+_EPOCH: Final = date(1970, 1, 1)
 _COLUMNS: Final = (
     "symbol", "minute", "open", "high", "low", "close", "volume", "turnover", "trades", "seen",
 )  # fmt: skip
@@ -32,6 +34,39 @@ CREATE TABLE IF NOT EXISTS candle (
   trades   Int64,
   seen     UInt64
 ) ENGINE = ReplacingMergeTree(seen) PARTITION BY toYYYYMM(minute) ORDER BY (symbol, minute)
+SETTINGS ttl_only_drop_parts = 1
+"""
+_KEPT_FOR: Final = "TTL minute + toIntervalDay(%d)"
+_ENGINE: Final = (
+    "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'candle'"
+)
+#: A day is one of India. It is made again while its minutes come in; the fullest stands.
+_DAY_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS day_candle (
+  symbol   LowCardinality(String),
+  day      Date,
+  open     Int64,
+  high     Int64,
+  low      Int64,
+  close    Int64,
+  volume   Int64,
+  turnover Int64,
+  trades   Int64,
+  seen     UInt64
+) ENGINE = ReplacingMergeTree(seen) ORDER BY (symbol, day)
+"""
+_KEEP_DAYS: Final = """
+INSERT INTO day_candle
+SELECT symbol, toDate(minute, 'Asia/Kolkata'), argMin(open, minute), max(high), min(low),
+  argMax(close, minute), sum(volume), sum(turnover), sum(trades), sum(seen)
+FROM candle FINAL
+WHERE minute >= toDateTime({since:Int64}, 'UTC') AND minute < toDateTime({until:Int64}, 'UTC')
+GROUP BY symbol, toDate(minute, 'Asia/Kolkata')
+"""
+_DAYS: Final = """
+SELECT toUInt16(day), open, high, low, close, volume, turnover, trades FROM day_candle FINAL
+WHERE symbol = {symbol:String} AND day >= toDate({first:UInt16}) AND day <= toDate({last:UInt16})
+ORDER BY day
 """
 _OF_SYMBOL: Final = """
 SELECT symbol, toUnixTimestamp(minute), open, high, low, close, volume, turnover, trades
@@ -67,18 +102,32 @@ class Candle(NamedTuple):
     trades: int
 
 
-class CandleStore:
-    """Safe for threads; every method raises Retryable when ClickHouse does not answer."""
+class DayCandle(NamedTuple):
+    """What a day in India came to; the figures as of a Candle."""
 
-    def __init__(self, clickhouse: ClickHouse) -> None:
-        self._clickhouse = clickhouse
-        self._table_is_there = False
+    day: date
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    turnover: int
+    trades: int
+
+
+class CandleStore:
+    """Safe for threads; every method raises Retryable when ClickHouse does not answer. Who gives
+    `minutes_days` has minutes kept for so long; others leave that as it is."""
+
+    def __init__(self, clickhouse: ClickHouse, minutes_days: int | None = None) -> None:
+        self._clickhouse, self._minutes_days = clickhouse, minutes_days
+        self._tables_are_there = False
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, url: str) -> "CandleStore":
+    def open(cls, url: str, minutes_days: int | None = None) -> "CandleStore":
         """Raises SettingsError, as `open_clickhouse`."""
-        return cls(open_clickhouse(url))
+        return cls(open_clickhouse(url), minutes_days)
 
     def write(self, candles: Sequence[Candle]) -> None:
         """Keeps them; those that are there already count once."""
@@ -108,6 +157,16 @@ class CandleStore:
         """The minutes, since 1970, in which any symbol has a candle."""
         return {row[0] // _MINUTE for row in self._ask(_RECORDED, since, until)}
 
+    def keep_days(self, since: datetime, until: datetime) -> None:
+        """Keeps what the days between two midnights in India came to, by the minutes there are."""
+        self._ask(_KEEP_DAYS, since, until)
+
+    def days(self, symbol: str, first: date, last: date) -> list[DayCandle]:
+        """The symbol's days that were kept, oldest first."""
+        between = {"first": (first - _EPOCH).days, "last": (last - _EPOCH).days}
+        rows = self._ready().ask(_DAYS, {"symbol": symbol, **between})
+        return [DayCandle(_EPOCH + timedelta(days=row[0]), *row[1:]) for row in rows]
+
     def close(self) -> None:
         self._clickhouse.close()
 
@@ -118,9 +177,18 @@ class CandleStore:
         return self._ready().ask(query, {**between, **more})
 
     def _ready(self) -> ClickHouse:
-        """The store with its table, which whoever comes first makes."""
+        """The store with its tables, which whoever comes first makes."""
         with self._lock:
-            if not self._table_is_there:
+            if not self._tables_are_there:
                 self._clickhouse.run(_TABLE)
-                self._table_is_there = True
+                self._clickhouse.run(_DAY_TABLE)
+                if self._minutes_days is not None:
+                    self._keep_minutes(_KEPT_FOR % self._minutes_days)
+                self._tables_are_there = True
             return self._clickhouse
+
+    def _keep_minutes(self, rule: str) -> None:
+        """A rule that stands is left alone: setting it looks at every part of the table."""
+        ((engine,),) = self._clickhouse.ask(_ENGINE, {})
+        if rule not in engine:
+            self._clickhouse.run(f"ALTER TABLE candle MODIFY {rule}")

@@ -32,7 +32,6 @@ from functions.shared.stores.stream_records import (
 _KINESIS_RECORDS_MOST = 500
 _KINESIS_BYTES_MOST = 5 * 1024 * 1024
 _KINESIS_READ_MOST = 10_000
-_KINESIS_TRIES = 4
 _NO_STREAM = "ResourceNotFoundException"
 _POSITIONS = "stream-positions"
 
@@ -117,7 +116,9 @@ class KinesisStreams:
     def look(self, stream: str) -> Iterator[Delivered]:
         with _translated(f"look at {stream}"):
             self._create(stream)
-            pages = shard_pages(self._client, self._name(stream), self._pause)
+            pages = shard_pages(
+                self._client, self._name(stream), self._limits.read_seconds, self._pause
+            )
         while True:
             with _translated(f"look at {stream}"):
                 page = next(pages, None)
@@ -157,8 +158,9 @@ class KinesisStreams:
         if reader is None:
             self._create(stream)
             reader = StreamReader(
-                self._client, self._positions, group, stream, self._name(stream), self._monotonic
-            )
+                self._client, self._positions, group, stream, self._name(stream), self._limits,
+                self._monotonic,
+            )  # fmt: skip
             self._readers[group, stream] = reader
         return reader
 
@@ -187,7 +189,7 @@ class KinesisStreams:
 
     def _put(self, stream: str, records: list[Record]) -> None:
         left = records
-        for attempt in range(_KINESIS_TRIES):
+        for attempt in range(self._limits.tries):
             if attempt:
                 self._pause(0.05 * 2**attempt)  # a shard's limit is per second
             try:
@@ -205,7 +207,9 @@ class KinesisStreams:
                 return
             outcomes = zip(left, answer["Records"], strict=True)
             left = [record for record, outcome in outcomes if "ErrorCode" in outcome]
-        raise Retryable(f"append to {stream}: {len(left)} records refused {_KINESIS_TRIES} times")
+        raise Retryable(
+            f"append to {stream}: {len(left)} records refused {self._limits.tries} times"
+        )
 
 
 def _requests(records: Sequence[Record]) -> Iterator[list[Record]]:

@@ -13,11 +13,8 @@ from botocore.exceptions import ClientError
 
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.kinesis_positions import Positions, code_of
-from functions.shared.stores.stream_records import Delivered
+from functions.shared.stores.stream_records import LIMITS, Delivered, Limits
 
-#: Kinesis allows five GetRecords a second of a shard, of all its readers together.
-_READ_EVERY_SECONDS: Final = 0.25
-_SHARDS_EVERY_SECONDS: Final = 60.0
 _END: Final = "END"
 
 
@@ -49,9 +46,12 @@ class StreamReader:
         group: str,
         stream: str,
         name: str,
+        limits: Limits = LIMITS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`name` is the stream's own at Kinesis."""
+        """`name` is the stream's own at Kinesis, which allows five GetRecords a second of a shard,
+        of all its readers together."""
+        self._limits = limits
         self._kinesis = kinesis
         self._positions = positions
         self._group = group
@@ -101,7 +101,7 @@ class StreamReader:
         }
 
     def _find_shards(self) -> None:
-        """Looks for them each minute, and when one of them was closed."""
+        """Looks for them each `shards_seconds`, and when one of them was closed."""
         if self._monotonic() < self._shards_at:
             return
         for one in self._kinesis.list_shards(StreamName=self._name)["Shards"]:
@@ -110,10 +110,10 @@ class StreamReader:
             self._shards.setdefault(
                 one["ShardId"], _Shard(at, at, parents=frozenset(map(str, parents)))
             )
-        self._shards_at = self._monotonic() + _SHARDS_EVERY_SECONDS
+        self._shards_at = self._monotonic() + self._limits.shards_seconds
 
     def _ask(self, shard_id: str, shard: _Shard, count: int) -> list[Delivered]:
-        shard.due = self._monotonic() + _READ_EVERY_SECONDS
+        shard.due = self._monotonic() + self._limits.read_seconds
         try:
             iterator = shard.iterator or self._iterator(shard_id, shard)
             answer = self._kinesis.get_records(ShardIterator=iterator, Limit=count)
@@ -148,7 +148,7 @@ class StreamReader:
 
 
 def shard_pages(
-    kinesis: Any, name: str, pause: Callable[[float], None]
+    kinesis: Any, name: str, read_seconds: float, pause: Callable[[float], None]
 ) -> Iterator[list[Delivered]]:
     """All that the shards of a stream keep, parents first, to where each ends now. Raises
     botocore's errors."""
@@ -163,7 +163,7 @@ def shard_pages(
             if not answer.get("MillisBehindLatest"):
                 break
             iterator = answer.get("NextShardIterator")
-            pause(_READ_EVERY_SECONDS)
+            pause(read_seconds)
 
 
 def _delivered(shard_id: str, record: Any, redelivered: bool) -> Delivered:

@@ -22,6 +22,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     batch_bytes: int = 4 * 1024 * 1024
     append_seconds: float = 5.0
     takeover_seconds: float = 10.0
+    entries: int = 250_000
+    tries: int = 4
+    read_seconds: float = 0.25
+    shards_seconds: float = 60.0
 
 
 LIMITS: Final = Limits()

@@ -43,11 +43,6 @@ __all__ = [
     "streams_of",
 ]
 
-#: Entries kept in one Valkey stream at most, acknowledged or not. A consumer that falls this far
-#: behind loses the oldest entries from the stream, not from the system: the ledger still has the
-#: orders (they are swept) and the venue still has the executions (they are sent again).
-ENTRIES_MOST = 250_000
-
 _BLOCK_MOST_MS = 2_000
 _TRIM_EVERY_SECONDS = 1.0
 _LOOK_RECORDS = 1_000
@@ -104,7 +99,9 @@ class ValkeyStreams:
     """Valkey streams. Appending is safe from any thread; reading belongs to one thread.
 
     A group has one consumer in Valkey's own sense, whoever reads: so its pending entries are the
-    next owner's, in order.
+    next owner's, in order. A stream keeps `Limits.entries` at most, acknowledged or not. A consumer
+    that falls this far behind loses the oldest of them from the stream, not from the system: the
+    ledger still has the orders (they are swept) and the venue the executions (they are sent again).
     """
 
     def __init__(
@@ -140,7 +137,7 @@ class ValkeyStreams:
                 pipeline.xadd(
                     stream,
                     {b"k": record.key.encode(), b"d": record.data},
-                    maxlen=ENTRIES_MOST,
+                    maxlen=self.limits.entries,
                     approximate=True,
                 )
             pipeline.execute()
@@ -249,7 +246,7 @@ class ValkeyStreams:
         if history:
             self._cursor[stream, group] = entries[-1][0].decode() if entries else ">"
         gone = [entry_id for entry_id, fields in entries if not fields]
-        if gone:  # trimmed at ENTRIES_MOST before we came to it
+        if gone:  # trimmed before we came to it
             with _translated(f"acknowledge on {stream}"):
                 self._client.xack(stream, group, *gone)
         return [_delivered(entry_id, fields, history) for entry_id, fields in entries if fields]
@@ -321,5 +318,9 @@ def streams_of(settings: StreamSettings) -> Streams:
         batch_bytes=settings.stream_batch_bytes,
         append_seconds=settings.stream_append_seconds,
         takeover_seconds=settings.stream_takeover_seconds,
+        entries=settings.stream_entries,
+        tries=settings.stream_tries,
+        read_seconds=settings.stream_read_seconds,
+        shards_seconds=settings.stream_shards_seconds,
     )
     return open_streams(settings.streams_url, limits)

@@ -12,6 +12,7 @@ from edge.ingest import candles as keeping
 from edge.ingest.announced import Announced
 from edge.ingest.book import Book
 from edge.ingest.candles import CandleKeeper
+from edge.ingest.limits import Limits
 from edge.ingest.metrics import IngestMetrics
 from edge.ingest.minutes import Minutes
 from edge.ingest.publish import Publisher
@@ -49,7 +50,8 @@ class Desk:
         self.now, self.store = AT, Store()
         minutes = Minutes(lambda wall: wall, most)
         self.book = Book({}, 0, minutes)
-        self.keeper = CandleKeeper(self.book, minutes, self.store, lambda: self.now, most)
+        soon = Limits(candles_pause_seconds=0.001, candles_pause_most_seconds=0.002)
+        self.keeper = CandleKeeper(self.book, minutes, self.store, lambda: self.now, most, soon)
         self.task = asyncio.create_task(self.keeper.run())
 
     def minutes(self, count: int) -> None:
@@ -67,8 +69,6 @@ class Desk:
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "_LOOK_SECONDS", 0.001)
-    monkeypatch.setattr(keeping, "_PAUSE_LEAST_SECONDS", 0.001)
-    monkeypatch.setattr(keeping, "_PAUSE_MOST_SECONDS", 0.002)
 
 
 async def test_what_is_complete_is_written_and_what_is_not_when_ingest_stops() -> None:

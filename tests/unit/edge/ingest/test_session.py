@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from edge.ingest.fix import encode_message
-from edge.ingest.session import SILENCE_SECONDS, FeedSession, Kind, Message
+from edge.ingest.limits import Limits
+from edge.ingest.session import FeedSession, Kind, Message
 from functions.shared.domain.errors import PeerProtocolError
 
 WALL = datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
@@ -89,7 +90,7 @@ def test_a_test_request_is_answered_and_silence_is_asked_about(venue: Venue) -> 
     assert venue.wrote() == ["1"]
     assert venue.session.heard_at == 0.0
     with pytest.raises(PeerProtocolError):
-        venue.session.tick(SILENCE_SECONDS + 0.1)
+        venue.session.tick(Limits().silence_seconds + 0.1)
 
 
 def test_nothing_counts_as_heard_before_the_first_price_came(venue: Venue) -> None:
