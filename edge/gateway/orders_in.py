@@ -6,7 +6,9 @@ for it; after a kill the stream delivers it again and it goes out as possibly se
 """
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -23,15 +25,25 @@ GROUP = "gateway"
 CONSUMER = "gateway"
 BATCH_MOST = 200
 BLOCK_MS = 100
+#: Each acknowledgement is a disk write of the streams' server, so those of that long go together.
+#: What a kill leaves without one goes out again as possibly sent, and the venue knows its ClOrdID.
+ACKNOWLEDGE_SECONDS = 0.05
 
 
 class OrdersIn:
     """One thread for all sessions."""
 
     def __init__(
-        self, streams: Streams, sessions: FixSessions, outbound: Outbound, lag: StreamLag
+        self,
+        streams: Streams,
+        sessions: FixSessions,
+        outbound: Outbound,
+        lag: StreamLag,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._streams = streams
+        self._monotonic = monotonic
+        self._acknowledge_at = 0.0
         self._lag = lag
         self._sessions = sessions
         self._outbound = outbound
@@ -51,6 +63,7 @@ class OrdersIn:
                 continue
             try:
                 self._send_held(on)
+                self._acknowledge()
                 self._read(on)
                 self._send_held(on)
                 self._lag.look(orders_stream(number) for number in on)
@@ -77,8 +90,16 @@ class OrdersIn:
             held, sent = self._held[number], self._sent[number]
             while held and self._send(held[0]):
                 sent.append(held.popleft().id)
-            self._streams.acknowledge(orders_stream(number), GROUP, sent)
-            sent.clear()
+
+    def _acknowledge(self) -> None:
+        """What was sent, when it is time again. Raises Retryable; then it is tried again."""
+        if self._monotonic() < self._acknowledge_at:
+            return
+        for number, sent in self._sent.items():
+            if sent:
+                self._streams.acknowledge(orders_stream(number), GROUP, sent)
+                sent.clear()
+                self._acknowledge_at = self._monotonic() + ACKNOWLEDGE_SECONDS
 
     def _send(self, delivered: Delivered) -> bool:
         try:

@@ -118,8 +118,7 @@ class ReportsOut:
                 Record(str(report.user_id), encode_execution(report))
             )
             published[item.session].append(item.position)
-        for stream, batch in records.items():
-            self._streams.append(stream, batch)
+        self._streams.append_each(records)
         for number, positions in published.items():
             self._positions[number].publish(positions, self._monotonic())
             self._metrics.reports.labels(self._names[number]).inc(len(positions))

@@ -128,7 +128,8 @@ def _compared(gateway: GatewayProcess) -> bool:
     """Whether the look at all of the venue's open orders that follows a logon is over: its answers
     would come between the load's, one for each order that is open by then."""
     told = gateway.metrics()
-    return all(told[f'{_COMPARED}{{session="{s.name}"}}'] == 1 for s in order_sessions(SESSIONS))
+    names = [f'{_COMPARED}{{session="{session.name}"}}' for session in order_sessions(SESSIONS)]
+    return all(told.get(name) == 1 for name in names)
 
 
 class _Desk:

@@ -1,6 +1,6 @@
 """Reports reach the stream before they count; what the ledger need not see is settled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
 import pytest
@@ -49,6 +49,10 @@ class Streams:
         if self.away:
             raise Retryable("away")
         self.appended.append((stream, list(records)))
+
+    def append_each(self, batches: Mapping[str, Sequence[Record]]) -> None:
+        for stream, records in batches.items():
+            self.append(stream, records)
 
     def read(self, *_: object) -> list[tuple[str, list[Delivered]]]:
         raise NotImplementedError
