@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from pathlib import Path
@@ -37,7 +38,7 @@ from infra.exchange.reports import (
 JOURNAL = "journal.jsonl"
 #: The values of a report in the order of its fields. Shallow, unlike dataclasses.astuple, which
 #: copies each value and takes longer than all else that is done about an order.
-_VALUES: dict[type[Report], attrgetter[Any]] = {
+_VALUES: dict[type[Report], Callable[[Any], tuple[Any, ...]]] = {
     kind: attrgetter(*(f.name for f in fields(kind))) for kind in (ExecutionReport, CancelReject)
 }
 _encode = json.JSONEncoder(separators=(",", ":")).encode

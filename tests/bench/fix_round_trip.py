@@ -51,6 +51,8 @@ RATE = 1_000
 PARTITIONS = 4
 SETTLE_SECONDS = 10.0
 READY_SECONDS = 30.0
+#: Of each partition. What the ledger does with a report, and when, is not what is timed here.
+ACKNOWLEDGED_TOGETHER = 100
 SYMBOL = "RELIANCE"
 SESSIONS = 2
 _COMPARED = "outcry_gateway_orders_compared"
@@ -141,6 +143,7 @@ class _Desk:
         self._names = [executions_stream(number) for number in range(PARTITIONS)]
         self._stream = orders_stream(session_of_symbol(SYMBOL, SESSIONS))
         self._sent = 0
+        self._read: dict[str, list[str]] = {name: [] for name in self._names}
 
     def as_fast_as_answered(self, seconds: float) -> float:
         """Answers a second while WINDOW orders are in flight. None is left when it returns."""
@@ -198,7 +201,10 @@ class _Desk:
             reports = [decode_execution(entry.data) for entry in entries]
             found += [report.order_id >> 22 for report in reports if report.exec_type == "0"]
             self._ledger.mark_applied(reports)
-            self._reader.acknowledge(name, "bench", [entry.id for entry in entries])
+            self._read[name] += [entry.id for entry in entries]
+            if len(self._read[name]) >= ACKNOWLEDGED_TOGETHER:
+                self._reader.acknowledge(name, "bench", self._read[name])
+                self._read[name].clear()
         return found
 
 
