@@ -350,6 +350,17 @@ def test_a_session_is_hung_while_a_command_on_it_waits_too_long_for_any_answer()
     assert setting.trips.hung() == set()
 
 
+def test_a_command_that_may_have_been_sent_before_is_waited_for_too() -> None:
+    setting = Setting()
+    command = order()
+    setting.outbound.send_command(command, possibly_sent=True)
+    setting.now = HUNG_SECONDS
+    assert setting.trips.hung() == {0}
+    setting.hear(REPORT | {11: str(command.order_id)})
+    assert setting.trips.hung() == set()
+    assert timed(setting, "order") == (0, 0.0)
+
+
 def test_a_command_that_the_venue_passed_over_hangs_nobody_once_a_later_one_is_answered() -> None:
     setting = Setting()
     passed_over, later = order(), order(3)
