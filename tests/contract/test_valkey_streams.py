@@ -127,3 +127,18 @@ def test_a_server_that_lost_its_files_is_read_on_from_empty_streams() -> None:
         streams.append("lost", [Record("1", b"y")])
         ((_, got),) = streams.read(["lost"], "g", "me", 10, 50)
         assert [d.data for d in got] == [b"y"]
+
+
+def test_what_a_server_gave_before_it_lost_its_files_moves_no_group_of_the_new_one() -> None:
+    with valkey_server() as server:
+        streams = ValkeyStreams(server.url)
+        streams.append("lost", [Record("1", b"x")])
+        ((_, got),) = streams.read(["lost"], "g", "me", 10, 50)
+        server.stop()
+        server.start()
+        with pytest.raises(Retryable):
+            streams.acknowledge("lost", "g", [got[0].id])
+        ValkeyStreams(server.url).append("lost", [Record("1", b"y")])
+        streams.acknowledge("lost", "g", ["9" + got[0].id])  # by a clock that was ahead of this one
+        ((_, got),) = streams.read(["lost"], "g", "me", 10, 50)
+        assert [d.data for d in got] == [b"y"]

@@ -137,20 +137,16 @@ class ValkeyStreams:
     def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
         if not ids:
             return
-        share = self._shares.get(group)
-        with _translated(f"acknowledge on {stream}"):
-            place = self._place(stream, group)
-            read = place.read + len(ids)
-            if share is None:
-                self._client.xgroup_setid(stream, group, ids[-1], entries_read=read)
-            elif not share.acknowledge(stream, ids[-1], read):
-                self._forget(stream, group)
-                raise Retryable(f"{stream} is another consumer's by now")
-            place.read = read
-            now = self._clock()
-            if now >= self._trim_at.get(stream, 0.0):
-                self._trim_at[stream] = now + _TRIM_EVERY_SECONDS
-                self._trim(stream)
+        try:
+            with _translated(f"acknowledge on {stream}"):
+                self._move(stream, group, ids)
+                now = self._clock()
+                if now >= self._trim_at.get(stream, 0.0):
+                    self._trim_at[stream] = now + _TRIM_EVERY_SECONDS
+                    self._trim(stream)
+        except Retryable:
+            self._forget(stream, group)
+            raise
 
     def lag(self, stream: str, group: str) -> Lag:
         with _translated(f"lag of {stream}"):
@@ -201,6 +197,20 @@ class ValkeyStreams:
                 ],
             )
             place.after = entries[-1][0]
+
+    def _move(self, stream: str, group: str, ids: Sequence[str]) -> None:
+        """Moves the group on to the last of these."""
+        given = (stream, group) in self._places
+        place = self._place(stream, group)
+        if not given and _id(ids[-1].encode()) > place.known:
+            return  # the server has lost what it gave, and these mean nothing to it now
+        read = place.read + len(ids)
+        share = self._shares.get(group)
+        if share is None:
+            self._client.xgroup_setid(stream, group, ids[-1], entries_read=read)
+        elif not share.acknowledge(stream, ids[-1], read):
+            raise Retryable(f"{stream} is another consumer's by now")
+        place.read = read
 
     def _forget(self, stream: str, group: str) -> None:
         """The next read here, or its next owner, begins at the group's position."""
