@@ -136,8 +136,9 @@ class _Application(quickfix.Application):  # type: ignore[misc]
 
     @_firewall
     def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        # A resend by the session layer would send a stale order live; the engine fills the gap
-        # instead, and the sweep asks the venue what it knows.
+        # A resend by the session layer would send a stale order live. The engine keeps none for it
+        # (PersistMessages) and fills the gap; were that set again, this would still stop it. The
+        # sweep asks the venue what it knows.
         raw = message.toString()
         if _POSSIBLE_DUPLICATE in raw and _kind(raw) in _NEVER_REPLAYED:
             raise quickfix.DoNotSend
