@@ -76,6 +76,8 @@ class LoadConnection(asyncio.Protocol):
             if self._dialect.ready is None or self._dialect.ready in self._tail:
                 self.opened.set_result(None)
                 self._tail = b""
+        elif self._dialect.asks is not None and self._dialect.asks in data and self.transport:
+            self.transport.write(self._dialect.answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None

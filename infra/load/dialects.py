@@ -18,12 +18,16 @@ SYMBOLS_PER_MESSAGE = 500
 
 
 class Dialect(NamedTuple):
-    """`ready` is what the server's answer to the hello holds; None where it gives none."""
+    """`ready` is what the server's answer to the hello holds; None where it gives none. `asks` is
+    in what it says to hear whether a client is there, and in nothing else that it says to one that
+    is in; `answer` is the client's."""
 
     subprotocol: str | None
     needle: bytes
     price: re.Pattern[bytes]
     ready: bytes | None
+    asks: bytes | None = None
+    answer: bytes = b""
 
     def request(self, path: str) -> bytes:
         """The opening handshake (RFC 6455 section 4.1). The key is no secret, so it may be zero."""

@@ -220,7 +220,7 @@ class Generator:
         return connection
 
     async def _turn(self) -> None:
-        """Pings each connection in its turn, and notes how late that was."""
+        """Pings on each connection in its turn, and notes how late that was."""
         due, turn = self._loop.time(), 0
         while True:
             due += TURN_SECONDS

@@ -13,6 +13,7 @@ from infra.load.generator import Generator, Load
 from infra.load.node import Node
 from infra.load.report import Report, make_report
 
+#: After the last connection is in, before anything is measured.
 WARM_SECONDS = 3.0
 
 

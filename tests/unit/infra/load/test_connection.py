@@ -1,6 +1,6 @@
 """What a load's client makes of a server's answers."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from websockets.frames import Close, CloseCode, Frame, Opcode
@@ -84,6 +84,18 @@ async def test_who_is_not_a_stream_is_not_asked_again(answer: bytes, status: int
     with pytest.raises(LetDown) as told:
         await client.opened
     assert told.value.status == status
+
+
+async def test_a_server_that_asks_whether_it_is_there_is_answered() -> None:
+    wire, dialect = Wire(), OUTCRY._replace(ready=b"ready{}", asks=b"{}", answer=b"here")
+    client, transport = LoadConnection(dialect, "/", b"hello", None), cast(Any, wire)
+    client.connection_made(transport)
+    client.data_received(UPGRADED + b"ready{}")
+    assert wire.data.endswith(b"hello")
+    client.data_received(b"{prices}")
+    assert wire.data.endswith(b"hello")
+    client.data_received(b"{}")
+    assert wire.data.endswith(b"hellohere")
 
 
 @pytest.mark.parametrize(("code", "error"), [(4008, LetDown), (1012, TurnedAway)])
