@@ -154,7 +154,7 @@ def run(seconds: float, connections: int = CHURNED) -> dict[str, Any]:
     with (
         valkey_server() as valkey,
         serving(_churned_node, valkey.url, port, counts) as pid,
-        process(publish, valkey.url, 0),
+        process(publish, valkey.url),
     ):
         _churn(port, min(WARMING, connections), counts)
         before = psutil.Process(pid).memory_info().rss

@@ -1,34 +1,22 @@
-"""The market that the fanout's stages watch, and what happens to their users' accounts meanwhile.
+"""The market that the fanout's stages watch.
 
 Each of SYMBOLS symbols moves each MOVE_SECONDS, published open loop through a real Valkey as ingest
-does: in batches of 20 ms, vouched for four times a second. Each client is a user of its own, and
-each second one user in USERS_PER_EVENT has an event of an order.
+does: in batches of 20 ms, vouched for four times a second. Each client is a user of its own.
 """
 
 import asyncio
 import random
 
-import redis.asyncio
 import uvloop
 
 from functions.shared.clock import micros, wall_now
 from functions.shared.stores.quote_writer import QuoteWriter
-from functions.shared.wire.events import (
-    EventBody,
-    FundsFacts,
-    UserEvent,
-    encode_event,
-    user_channel,
-)
 from functions.shared.wire.feed_state import PULSE_SECONDS, FeedState
 from functions.shared.wire.quotes import Quote, encode_record, partition_of_symbol
 from infra.load.dialects import outcry_hello
-from tests.support.fanout import ORDER
 
 SYMBOLS = 500
 WATCHED = HELD = 20
-#: One user in so many has an event each second.
-USERS_PER_EVENT = 100
 MOVE_SECONDS = 0.1
 #: Ingest's own batch: a fifth of the symbols each 20 ms.
 SLICES = 5
@@ -57,18 +45,15 @@ def hello(number: int) -> bytes:
     return outcry_hello(f"user:{number}", watched(number))
 
 
-def publish(url: str, users: int) -> None:
+def publish(url: str) -> None:
     """Publishes open loop: a round that comes late is followed by the next at its own time."""
 
     async def publish_forever() -> None:
         writer, loop = QuoteWriter(url), asyncio.get_running_loop()
         started, number = loop.time(), 0
-        valkey = redis.asyncio.Redis.from_url(url)
-        a_second, a_pulse = round(1 / BATCH_SECONDS), round(PULSE_SECONDS / BATCH_SECONDS)
+        a_pulse = round(PULSE_SECONDS / BATCH_SECONDS)
         while True:
             await asyncio.sleep(started + number * BATCH_SECONDS - loop.time())
-            if number % a_second == 0:
-                await _happen(valkey, users, number // a_second)
             batch: dict[int, list[tuple[str, bytes]]] = {}
             for symbol in range(number % SLICES, SYMBOLS, SLICES):
                 quote = moved(symbol, number // SLICES)
@@ -80,15 +65,3 @@ def publish(url: str, users: int) -> None:
             number += 1
 
     uvloop.run(publish_forever())
-
-
-async def _happen(valkey: redis.asyncio.Redis, users: int, second: int) -> None:
-    """One user in USERS_PER_EVENT has an event of an order, as most are."""
-    pipeline = valkey.pipeline(transaction=False)
-    seq = 1 + second // USERS_PER_EVENT
-    funds = FundsFacts(cash=100, held=0, borrowed=0, unsettled=0, blocked=0, seq=seq)
-    body = EventBody(funds=funds, order=ORDER)
-    for user_id in range(1 + second % USERS_PER_EVENT, users + 1, USERS_PER_EVENT):
-        happened = UserEvent(user_id=user_id, user_seq=seq, kind="PLACED", at=1, body=body)
-        pipeline.publish(user_channel(user_id), encode_event(happened))
-    await pipeline.execute()

@@ -62,9 +62,11 @@ _LISTING_HEAD = (
 
 @dataclass(frozen=True)
 class ShippedNode:
-    """`tokens` are of users 1, 2, ...; `metrics` is where it tells its figures."""
+    """`tokens` are of users 1, 2, ...; `owner_urls` the shards of their accounts; `metrics` is
+    where it tells its figures."""
 
     pid: int
+    owner_urls: list[str]
     port: int
     tokens: list[str]
     metrics: str
@@ -112,7 +114,8 @@ def shipped_node(valkey_url: str, users: int) -> Iterator[ShippedNode]:
         ) as child:
             try:
                 _await(f"http://127.0.0.1:{health}/health", child)
-                yield ShippedNode(child.pid, port, tokens, f"http://127.0.0.1:{health}/metrics")
+                metrics = f"http://127.0.0.1:{health}/metrics"
+                yield ShippedNode(child.pid, server.owner_urls, port, tokens, metrics)
             finally:
                 child.kill()
 

@@ -134,7 +134,7 @@ def run(seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
     with (
         valkey_server() as valkey,
         serving(_serve, valkey.url, port),
-        process(publish, valkey.url, connections),
+        process(publish, valkey.url),
         process(_stallers, target, stallers, on),
     ):
         found: Found = answer_of(allowed, _take_turns, target, connections, seconds, on)
