@@ -92,7 +92,10 @@ def stream(
         there = "" if on is None else f", from core {on}"
         each = f"{min(watch, len(names))} of {len(names)} symbols"
         print(f"{connections:,} connections, each {each}, for {seconds:.0f} s{there}", flush=True)
-    report = run_load(load, seconds, on, pid)
+    try:
+        report = run_load(load, seconds, on, pid)
+    except KeyboardInterrupt:
+        raise Failure("stopped before it was measured", CHECK_FAILED) from None
     print(json.dumps(report.numbers()) if json_ else report.text())
     return DONE if report.whole else CHECK_FAILED
 

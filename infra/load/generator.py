@@ -44,7 +44,7 @@ class Load:
     hello: Callable[[int], bytes]
     connections: int
     openings_per_second: float
-    at_once: int = 100
+    at_once: int = 1_000
     open_seconds: float = 120.0
     look_at_each: int = 1
 

@@ -189,13 +189,14 @@ def _facts(report: Report) -> dict[str, Any]:
     if node is None:
         raise ValueError("nothing was told of the process")
     return {
-        "connections": report.opened, "clients_lost": sum(report.lost.values()),
+        "connections": report.opened, "connections_asked": report.asked,
+        "clients_lost": sum(report.lost.values()),
         "clients_silent": report.silent, "opening_seconds": report.opening_seconds,
         "opening_ms": report.opening_ms, "turned_away": report.turned_away,
         "deliveries_per_second": report.per_second, "age_ms": report.age_ms,
         "ages": report.ages, "ages_of_replaced": report.replaced,
         "processor_share": node.processor_share, "resident_bytes": node.resident_bytes,
-        "bytes_per_connection": node.bytes_per_connection,
+        "connection_bytes": node.bytes_per_connection,
         "load_processor_share": report.generator_share, "load_late_ms": report.generator_late_ms,
     }  # fmt: skip
 
@@ -214,7 +215,7 @@ def run(seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
     ours, told = _measure_outcry(seconds, connections)
     plain = _measure_broadcast(min(seconds, 5.0))
     baselines = [{"name": "websockets.broadcast()", "figure": _per_processor_second(plain)}]
-    found = {**_facts(ours), **told, "broadcast": _facts(plain)}
+    found = {**_facts(ours), **told, "websockets": _facts(plain)}
     try:
         peer = _measure_centrifuge(seconds, connections)
     except CantRunHere as error:
