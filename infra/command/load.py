@@ -77,7 +77,7 @@ def stream(
         "openings-per-second": openings_per_second,
     }  # fmt: skip
     _check(given)
-    target, words, names, pid = _place(to, tokens, listing)
+    target, words, names, pid = find_place(to, tokens, listing)
     names = names[:symbols]
     load = Load(
         target=target,
@@ -118,7 +118,7 @@ def _check(given: Mapping[str, float]) -> None:
             raise Failure(f"--{name} is {least:,} to {most:,}", WRONG_USAGE)
 
 
-def _place(
+def find_place(
     to: str | None, tokens: Path | None, listing: Path | None
 ) -> tuple[Target, list[str], list[str], int | None]:
     """Where the load goes, the tokens, the symbols, and the node's process where it is known."""
