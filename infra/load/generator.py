@@ -6,7 +6,6 @@ own stamps (ages.py). All is bounded: openings at once, seconds to open, seconds
 """
 
 import asyncio
-import gc
 import random
 import time
 from collections import Counter
@@ -126,11 +125,9 @@ class Generator:
         for each in await asyncio.gather(*openings, return_exceptions=True):
             if isinstance(each, Exception):
                 raise each
-        seconds = self._loop.time() - started
-        gc.collect()
-        gc.freeze()  # what is there stays: no collection in a window has to look at it
         return Opened(
-            connections=len(self.connections), seconds=seconds, waits=counts.waits,
+            connections=len(self.connections), seconds=self._loop.time() - started,
+            waits=counts.waits,
             turned_away=counts.turned_away, refused=counts.refused, before=before,
         )  # fmt: skip
 

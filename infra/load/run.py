@@ -4,6 +4,7 @@ Invariant: it ends. Opening, warming and measuring each have their seconds.
 """
 
 import asyncio
+import gc
 import os
 import resource
 
@@ -33,6 +34,8 @@ async def _run(load: Load, seconds: float, node_pid: int | None) -> Report:
     generator = Generator(load, None if node_pid is None else Node(node_pid))
     try:
         opened = await generator.open()
+        gc.collect()
+        gc.freeze()  # what is there stays: no collection in the window has to look at it
         await asyncio.sleep(WARM_SECONDS)
         window = await generator.measure(seconds)
     finally:
