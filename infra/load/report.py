@@ -8,7 +8,7 @@ from infra.load.generator import Opened, Window
 from infra.load.histogram import Histogram
 
 _PERCENTS = {"p50_ms": 50.0, "p99_ms": 99.0, "p99_9_ms": 99.9}
-#: What a close code or status that a load meets asks for, of the setting's name and value.
+#: What a close code or status that a load meets is about.
 _HINTS = {
     4008: "OUTCRY_FANOUT_CONNECTIONS_PER_USER bounds those of one user",
     429: "OUTCRY_FANOUT_CONNECTIONS_PER_ADDRESS bounds those of one address",
@@ -17,7 +17,6 @@ _HINTS = {
     4002: "the generator did not read fast enough",
     4004: "the token ended: a load is at most as long as its tokens live",
 }
-_MILLION = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
