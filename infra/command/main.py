@@ -19,7 +19,6 @@ from functions.shared.domain.errors import Retryable
 from infra.command.clock import clock_app, read_clocks
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
 from infra.command.ledger_app import ledger_app, own_anchors
-from infra.command.load import load_app
 from infra.command.orders_app import orders_app
 from infra.command.payments import bank, payments_app
 from infra.command.place import home, owner_urls, running_stack
@@ -34,9 +33,14 @@ if TYPE_CHECKING:
 _DOWN_SECONDS = 40.0
 
 app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
-for each in (clock_app, ledger_app, orders_app, payments_app, bank, shards_app, regions_app):
-    app.command(each)
-app.command(load_app)
+app.command(clock_app)
+app.command(ledger_app)
+app.command(orders_app)
+app.command(payments_app)
+app.command(bank)
+app.command(shards_app)
+app.command(regions_app)
+app.command("infra.command.load:load_app", name="load")
 
 
 @app.command
