@@ -23,8 +23,8 @@ _TRY_AGAIN_CODES = {1012, 1013}
 
 
 class TurnedAway(Exception):
-    """The server lets nobody in now. `status` is HTTP's or the close code, `seconds` when to come
-    again, None where it doesn't say."""
+    """The server lets nobody in now. `status` is HTTP's or the close code, 0 for a reset or no
+    answer; `seconds` when to come again, None where it doesn't say."""
 
     def __init__(self, status: int, seconds: float | None) -> None:
         super().__init__(f"turned away: {status}")
@@ -81,8 +81,8 @@ class LoadConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        if self.ended_by in _TRY_AGAIN_CODES:
-            self._fail(TurnedAway(self.ended_by, None))
+        if self.ended_by is None or self.ended_by in _TRY_AGAIN_CODES:
+            self._fail(TurnedAway(self.ended_by or 0, None))  # a reset is no word for good
         else:
             self._fail(LetDown(self.ended_by))
 

@@ -98,6 +98,16 @@ async def test_a_server_that_asks_whether_it_is_there_is_answered() -> None:
     assert wire.data.endswith(b"hellohere")
 
 
+@pytest.mark.parametrize("answer", [b"", UPGRADED[:20], UPGRADED])
+async def test_who_is_reset_without_a_word_may_come_again(answer: bytes) -> None:
+    client, _ = connected()
+    client.data_received(answer)
+    client.connection_lost(ConnectionResetError())
+    with pytest.raises(TurnedAway) as told:
+        await client.opened
+    assert (told.value.status, told.value.seconds) == (0, None)
+
+
 @pytest.mark.parametrize(("code", "error"), [(4008, LetDown), (1012, TurnedAway)])
 async def test_a_close_before_the_answer_is_a_refusal(code: int, error: type[Exception]) -> None:
     client, _ = connected()
