@@ -1,4 +1,4 @@
-"""What a client may be shown: a ready piece, and the version of the hub in which it last changed.
+"""What clients may be shown: a ready piece, and the version of the hub in which it last changed.
 
 Invariant: a piece is made once, however many clients are shown it, and a client is sent those whose
 version is above the one it has seen.
@@ -13,16 +13,6 @@ if TYPE_CHECKING:
     from edge.fanout.client import Client
 
 
-class Shown:
-    """A ready piece, and when it changed."""
-
-    __slots__ = ("piece", "version")
-
-    def __init__(self) -> None:
-        self.piece = b""
-        self.version = 0
-
-
 class Feed(NamedTuple):
     """How a symbol is watched. `min_move` in ten-thousandths of a rupee, 0: every change."""
 
@@ -31,13 +21,14 @@ class Feed(NamedTuple):
     min_move: int = 0
 
 
-class View(Shown):
+class View:
     """One symbol in one feed, and who watches it."""
 
-    __slots__ = ("clients", "feed", "render", "symbol")
+    __slots__ = ("clients", "feed", "piece", "render", "symbol", "version")
 
     def __init__(self, symbol: str, feed: Feed) -> None:
-        super().__init__()
         self.symbol, self.feed = symbol, feed
         self.render = feed.encoding.renderers[feed.mode]
+        self.piece = b""
+        self.version = 0
         self.clients: set[Client] = set()
