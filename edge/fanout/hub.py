@@ -19,7 +19,6 @@ from edge.fanout.client import Client, drop_strays
 from edge.fanout.differential import HeldBack, HeldView
 from edge.fanout.frames import text_frame
 from edge.fanout.last_values import LastValues
-from edge.fanout.rendering import QUOTE, SNAPSHOT
 from edge.fanout.views import Feed, View
 from functions.shared.wire.quotes import Quote, partition_of_symbol
 
@@ -145,10 +144,10 @@ class Hub:
                 self._drop_view(view)
             yield found
 
-    def snapshots(self, client: Client, symbols: Iterable[str], mode: Mode) -> list[bytes]:
-        """The `snapshot` pieces of the symbols that have a price, for this client."""
-        render, quotes = client.encoding.renderers[mode], self.last.quotes
-        return [render(SNAPSHOT, quotes[symbol]) for symbol in symbols if symbol in quotes]
+    def snapshots(self, client: Client, symbols: Iterable[str]) -> list[bytes]:
+        """The `snapshot` pieces of those symbols, watched by this client, that have a price."""
+        watched, quotes = _watched(client), self.last.quotes
+        return [watched[each].snapshot(quotes[each]) for each in symbols if each in quotes]
 
     def stale_of(self, symbols: Iterable[str]) -> list[str]:
         """Those of the symbols whose prices stand still."""
@@ -164,8 +163,7 @@ class Hub:
             if not newer(quote):
                 continue
             for view in self._views.get(quote.symbol, ()):
-                view.piece = view.render(QUOTE, quote)
-                view.version = version
+                view.show(quote, version)
                 if idle:
                     self.woken |= view.clients & idle
             if held and quote.symbol in held:
@@ -240,8 +238,7 @@ class Hub:
 
     def _tell(self, view: HeldView, quote: Quote) -> None:
         view.told(quote)
-        view.piece = view.render(QUOTE, quote)
-        view.version = self.version
+        view.show(quote, self.version)
         self.woken |= view.clients & self._idle
 
     def _watch(self, symbol: str, feed: Feed, client: Client) -> View:
@@ -255,8 +252,10 @@ class Hub:
                 return late
             feed = feed._replace(min_move=0)
         views = self._views.setdefault(symbol, [])
-        view = next((each for each in views if each.feed == feed), None)
-        if view is None:
+        for view in views:
+            if view.feed == feed:
+                break
+        else:
             view = View(symbol, feed)
             views.append(view)
         view.clients.add(client)

@@ -22,6 +22,7 @@ Render = Callable[[str, Quote], bytes]
 
 QUOTE = "quote"
 SNAPSHOT = "snapshot"
+_QUOTE_HEAD, _SNAPSHOT_HEAD = (b'{"type":"%b"' % kind.encode() for kind in (QUOTE, SNAPSHOT))
 
 
 def render_ltp(kind: str, quote: Quote) -> bytes:
@@ -38,6 +39,11 @@ def render_full(kind: str, quote: Quote) -> bytes:
     """Mode quote, and five levels a side."""
     depth = f'"depth":{{"bids":[{_side(quote.bids)}],"asks":[{_side(quote.asks)}]}}'
     return b"{%b,%b,%b}" % (_ltp_fields(kind, quote), _day_fields(quote), depth.encode())
+
+
+def as_snapshot(piece: bytes) -> bytes:
+    """The snapshot of what was rendered as a quote."""
+    return _SNAPSHOT_HEAD + piece[len(_QUOTE_HEAD) :]
 
 
 def render_news(news: MarketNews) -> bytes:

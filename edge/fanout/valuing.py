@@ -5,6 +5,7 @@ each row rounded on its own; so on the same prices they are the same paise. A fi
 price leaves open is None, never zero.
 """
 
+from functools import lru_cache
 from operator import mul
 from typing import NamedTuple
 
@@ -51,7 +52,8 @@ class Books:
         self._pick = picker(last.places(each.symbol for each in facts.holdings))
         self._quantities = tuple(each.quantity for each in facts.holdings)
         self._costs = tuple(each.cost for each in facts.holdings)
-        self._today = tuple(each.bought_today for each in facts.holdings)
+        today = tuple(each.bought_today for each in facts.holdings)
+        self._today = today if any(today) else _nothing(len(today))
         self._cost = sum(self._costs)
         self._intraday = tuple(each for each in facts.positions if each.product == Product.MIS)
         self._realised = sum(each.realised for each in facts.positions)
@@ -131,3 +133,9 @@ class Books:
             return (0, 0)
         at = symbols.index(symbol)
         return self._quantities[at], self._costs[at]
+
+
+@lru_cache
+def _nothing(count: int) -> tuple[int, ...]:
+    """So many zeros, which all books share that had no share bought today."""
+    return (0,) * count
