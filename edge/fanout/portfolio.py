@@ -36,10 +36,10 @@ class _Portfolio:
     have to be read again for; `again`: whether they have to be whatever was heard; `ticket`: of the
     question that is open, 0 when none is; `money`: cash less what is borrowed and the event that
     told it; `looked`: the hub's version at the last look; `changed`: whether the books are others
-    than those that `pushed` and `told` were made of."""
+    than those that `told` was made of; `moving`: what in it moves with the prices."""
 
-    __slots__ = ("again", "books", "changed", "clients", "heard", "looked", "money", "needed",
-                 "pushed", "seq", "ticket", "told")  # fmt: skip
+    __slots__ = ("again", "books", "changed", "clients", "heard", "looked", "money", "moving",
+                 "needed", "seq", "ticket", "told")  # fmt: skip
 
     def __init__(self, clients: Set[Client]) -> None:
         self.clients = clients
@@ -48,7 +48,7 @@ class _Portfolio:
         self.again, self.changed = True, False
         self.money = (0, 0)
         self.looked = -1
-        self.pushed: Gain | None = None
+        self.moving: int | None = None
         self.told: Figures | None = None
 
     @property
@@ -219,10 +219,10 @@ class Portfolios:
             return
         portfolio.looked = version
         gain = books.gain()
-        if not portfolio.changed and not self._is_news(portfolio.pushed, gain):
+        if not portfolio.changed and not self._is_news(portfolio.moving, gain):
             return
         figures = books.figures(gain)
-        portfolio.changed, portfolio.pushed = False, gain
+        portfolio.changed, portfolio.moving = False, None if gain is None else gain.moving
         if figures != portfolio.told:
             portfolio.told = figures
             self.pushes += 1
@@ -230,10 +230,10 @@ class Portfolios:
             for client in portfolio.clients:
                 client.owed = piece
 
-    def _is_news(self, before: Gain | None, now: Gain | None) -> bool:
+    def _is_news(self, before: int | None, now: Gain | None) -> bool:
         if before is None or now is None:
-            return before is not now
-        moved = abs(now.holdings + now.positions - before.holdings - before.positions)
+            return before is not None or now is not None
+        moved = abs(now.moving - before)
         share = now.at_stake * self._limits.portfolio_move_basis_points // _BASIS_POINTS
         return moved > 0 and moved >= min(self._limits.portfolio_move, share)
 

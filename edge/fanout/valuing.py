@@ -29,11 +29,11 @@ class Figures(NamedTuple):
 
 
 class Gain(NamedTuple):
-    """What moves with the prices, in paise: what holdings are worth, what intraday positions would
-    bring, and how much is at stake in both together."""
+    """What moves with the prices, in paise: what holdings are worth, that and what intraday
+    positions would bring, and how much is at stake in both together."""
 
     holdings: int
-    positions: int
+    moving: int
     at_stake: int
 
 
@@ -88,27 +88,26 @@ class Books:
                 rows = zip(self._quantities, self._pick(self._last.symbols), strict=True)
                 holdings = sum(value_of(quantity, quotes[symbol].ltp) for quantity, symbol in rows)
             if not self._intraday:
-                return Gain(holdings, 0, holdings)
-            positions, at_stake = 0, holdings
+                return Gain(holdings, holdings, holdings)
+            moving, at_stake = holdings, holdings
             for each in self._intraday:
                 if each.net:
                     ltp = quotes[each.symbol].ltp
-                    positions += unrealised(each.net, each.open_value, ltp)
+                    moving += unrealised(each.net, each.open_value, ltp)
                     at_stake += abs(value_of(each.net, ltp))
         except KeyError:
             return None
-        return Gain(holdings, positions, at_stake)
+        return Gain(holdings, moving, at_stake)
 
     def figures(self, gain: Gain | None) -> Figures:
         """All figures at the prices that `gain` was made of."""
         if gain is None:
             return Figures(None, None, None, None)
-        moving = gain.holdings + gain.positions
         return Figures(
-            value=self.money + self._short_delivery + moving,
+            value=self.money + self._short_delivery + gain.moving,
             holdings_value=gain.holdings,
-            day_pnl=moving - self._day_base() + self._realised,
-            unrealised_pnl=moving - self._cost,
+            day_pnl=gain.moving - self._day_base() + self._realised,
+            unrealised_pnl=gain.moving - self._cost,
         )
 
     def _day_base(self) -> int:

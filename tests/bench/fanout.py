@@ -7,7 +7,8 @@ event of an order. Delivered is the quotes that the clients received; processor 
 system time of the fanout process.
 
 `opening_seconds` is how long it took until the last of them was let in, the others being served
-meanwhile.
+meanwhile. `connection_bytes` is by how much a connection makes the process's resident memory more,
+and `websockets_connection_bytes` the same of websockets' own server, uncompressed.
 
 Baselines in the same run: `websockets.broadcast()` with the same payloads, on as many clients as it
 keeps up with; and a Centrifuge node under the same load where CENTRIFUGE_HOST names its `up`.
@@ -214,7 +215,8 @@ def _measure(
     pid: int, port: int, count: int, dialect: Dialect, hello: Callable[[int], bytes], seconds: float
 ) -> dict[str, float]:
     """Deliveries per processor second and per second over a window, and who was lost."""
-    opening = time.monotonic()
+    process, opening = psutil.Process(pid), time.monotonic()
+    empty = process.memory_info().rss
     with connected_clients(port, count, dialect, hello) as clients:
         opened = time.monotonic() - opening
         time.sleep(WARM_SECONDS)
@@ -222,10 +224,12 @@ def _measure(
         time.sleep(seconds)
         got = clients.received.value - had
         processor = _processor_seconds(pid) - used
+        resident = process.memory_info().rss
         return {
             "per_processor_second": got / max(processor, 0.01),
             "per_second": got / (time.monotonic() - began),
-            "resident_bytes": float(psutil.Process(pid).memory_info().rss),
+            "resident_bytes": float(resident),
+            "connection_bytes": (resident - empty) / count,
             "lost": float(clients.lost.value),
             "opening_seconds": opened,
         }
@@ -275,6 +279,8 @@ def run(seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
         "connections": connections,
         "deliveries_per_second": ours["per_second"],
         "resident_bytes": ours["resident_bytes"],
+        "connection_bytes": ours["connection_bytes"],
+        "websockets_connection_bytes": plain["connection_bytes"],
         "clients_lost": ours["lost"],
         "opening_seconds": ours["opening_seconds"],
     }
