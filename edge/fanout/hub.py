@@ -202,7 +202,8 @@ class Hub:
             elif pieces:
                 client.seen = version
                 client.quiet = 0
-                client.write(client.frame(pieces))
+                write, frame = client.write, client.frame  # called as methods they cost more
+                write(frame(pieces))
                 deliveries += len(pieces)
             else:
                 self._keep_quiet(client)

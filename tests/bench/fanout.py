@@ -63,8 +63,8 @@ SLICES = 5
 WARM_SECONDS = 3.0
 START_SECONDS = 15.0
 
-#: The shipped ones, with room for all clients of the stage and for those from one of its addresses.
-LIMITS = Limits(connections=CONNECTIONS + 10, connections_per_address=CONNECTIONS)
+#: The shipped ones, with room for all clients that come from one of the stage's addresses.
+LIMITS = Limits(connections_per_address=CONNECTIONS)
 
 OUTCRY = Dialect("/v1/stream", "outcry.v1.json", b'"type":"quote"')
 BROADCAST = Dialect("/", None, b'"type":"quote"')
