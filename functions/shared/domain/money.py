@@ -13,6 +13,7 @@ PRICE_UNITS_PER_PAISA: Final = PRICE_UNITS_PER_RUPEE // PAISE_PER_RUPEE
 
 _DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 _DIGITS_MAX: Final = 18
+_HUNDREDTHS: Final = tuple(f".{part:02d}" for part in range(PAISE_PER_RUPEE))
 
 
 class NotADecimal(ValueError):
@@ -45,13 +46,15 @@ def format_decimal(value: int, decimals: int) -> str:
 
 def format_amount(paise: int) -> str:
     """Paise as rupees with 2 decimals: `"1000000.00"`."""
-    return format_decimal(paise, 2)
+    if paise < 0:
+        return f"-{format_amount(-paise)}"
+    return f"{paise // PAISE_PER_RUPEE}{_HUNDREDTHS[paise % PAISE_PER_RUPEE]}"
 
 
 def format_price(price: int) -> str:
     """A price of an NSE cash instrument (ten-thousandths of a rupee) with its 2 decimals."""
     paise, rest = divmod(price, PRICE_UNITS_PER_PAISA)
-    return format_decimal(price, 4) if rest else format_decimal(paise, 2)
+    return format_decimal(price, 4) if rest else format_amount(paise)
 
 
 def parse_price(text: str) -> int:
