@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import datetime
 
+import msgspec
+
 from edge.fanout.actions import (
     Auth,
     BadMessage,
@@ -42,6 +44,14 @@ from functions.shared.domain.errors import Refused
 from functions.shared.domain.money import format_price
 from functions.shared.wire.announcements import MarketNews
 from functions.shared.wire.events import format_time
+
+
+class _Instrument(msgspec.Struct, frozen=True):
+    """What a client is told of a symbol that it may watch from now on."""
+
+    symbol: str
+    exchange: str
+    token: int
 
 
 class Reception:
@@ -173,7 +183,8 @@ class Reception:
                 if now - client.opened_at > limits.handshake_seconds:
                     client.close(NO_HANDSHAKE, "no handshake in time")
             elif client.user_id is None:
-                if now - client.opened_at > limits.sign_in_seconds:
+                late = now - client.opened_at > limits.sign_in_seconds
+                if late and not client.verifying:  # our own time with its token is not its fault
                     client.close(SIGN_IN_FAILED, "no sign-in in time")
             elif client.blocked and now - client.blocked_at > limits.blocked_seconds:
                 client.close(TOO_SLOW, "too slow")
@@ -235,14 +246,14 @@ class Reception:
             "type": "subscribed",
             "mode": action.mode,
             "symbols": accepted,
-            "instruments": [{"symbol": each, **listed[each]._asdict()} for each in accepted],
+            "instruments": [_Instrument(each, *listed[each]) for each in accepted],
             "rejected": [{"symbol": symbol, "code": code} for symbol, code in rejected],
         }
         if min_move:
             answer["min_move"] = format_price(min_move)
         with client.together():
             client.tell(answer)
-            pieces = self._hub.snapshots(client, accepted, action.mode)
+            pieces = self._hub.snapshots(client, accepted)
             if pieces:
                 client.send(client.frame(pieces))
             if stale := self._hub.stale_of(accepted):

@@ -17,7 +17,13 @@ RECORD_BYTES_MOST = 900 * 1024
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What bounds a process's use of its bus; settings.StreamSettings has the same as variables."""
+    """What bounds a process's use of its bus; settings.StreamSettings has the same as variables.
+
+    `entries`: of one Valkey stream, read or not. A consumer that falls this far behind loses the
+    oldest ones from the stream, not from the system: the ledger still has the orders (they are
+    swept) and the venue still has the executions (they are sent again). `tries`, `read_seconds` and
+    `shards_seconds` are of Kinesis.
+    """
 
     batch_bytes: int = 4 * 1024 * 1024
     append_seconds: float = 5.0
