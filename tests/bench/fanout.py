@@ -128,7 +128,7 @@ async def _happen(valkey: redis.asyncio.Redis, second: int) -> None:
     body = EventBody(funds=funds, order=ORDER)
     for user_id in range(second % USERS_PER_EVENT, CONNECTIONS, USERS_PER_EVENT):
         happened = UserEvent(user_id=user_id, user_seq=seq, kind="PLACED", at=1, body=body)
-        pipeline.publish(user_channel(user_id), encode_event(happened))
+        pipeline.spublish(user_channel(user_id), encode_event(happened))
     await pipeline.execute()
 
 

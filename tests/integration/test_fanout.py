@@ -146,7 +146,7 @@ async def test_a_refused_token_closes_with_its_code(
 async def test_an_ended_session_is_closed(valkey: ValkeyUnderTest) -> None:
     async with running(valkey) as (stack, url), dial(url) as stream:
         await hear(stream, "auth")
-        await stack.writer._valkey.publish("sessions.ended", "session-7")
+        await stack.tell("sessions.ended", "session-7")
         assert await closed_with(stream) == 4004
 
 
