@@ -2,10 +2,12 @@
 
 Invariant: a batch is one pipeline a server, all of them at once, and one server has one at a time.
 What did not get through is answered with its error: never repeated here, because later values
-follow. One server of a cluster that hangs holds the others up for STRAGGLER_SECONDS once.
+follow. One server of a cluster that hangs holds the others up for STRAGGLER_SECONDS once, and a
+layout is read anew beside the batches, which go by the old one meanwhile.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -24,8 +26,6 @@ from functions.shared.stores.valkey_slots import Layout
 _ELSEWHERE: Final = (
     MovedError, ClusterDownError, redis.ConnectionError, redis.TimeoutError, OSError,
 )  # fmt: skip
-
-
 #: How long a batch waits for one server when others of the cluster may have answered.
 STRAGGLER_SECONDS = 0.25
 
@@ -40,6 +40,7 @@ class ScriptCall(NamedTuple):
 
 _Answers: TypeAlias = list[int | Exception]
 _SILENT: Final = redis.TimeoutError("the server has not answered yet")
+_NOWHERE: Final = ClusterDownError("the layout of the Valkey cluster has no primary for a slot")
 
 
 class ScriptServers:
@@ -50,18 +51,16 @@ class ScriptServers:
         self._script, self._timeout = script, timeout_seconds
         self._layout = None if self._address.cluster else Layout.of_one(self._address.nodes[0])
         self._servers: dict[Node, _Server] = {}
+        self._reading: asyncio.Task[None] | None = None
 
     async def run(self, calls: Sequence[ScriptCall]) -> _Answers:
         """What each call answered, or why it did not. Raises nothing of the driver's."""
-        try:
-            layout = self._layout or await self._read_layout()
-        except redis.RedisError as error:
-            return [error] * len(calls)
-        nowhere = ClusterDownError("a slot has no primary")
-        answers: _Answers = [nowhere] * len(calls)
+        if self._layout is None:
+            await self._read_layout()
+        answers: _Answers = [_NOWHERE] * len(calls)
         numbers: dict[Node, list[int]] = {}
         for number, call in enumerate(calls):
-            if (node := layout.primary(call.slot)) is not None:
+            if (node := self._primary(call.slot)) is not None:
                 numbers.setdefault(node, []).append(number)
         asked = [self._server(node).run([calls[n] for n in mine]) for node, mine in numbers.items()]
         patience = STRAGGLER_SECONDS if self._address.cluster else None
@@ -69,17 +68,27 @@ class ScriptServers:
             for number, answer in zip(mine, got or [_SILENT] * len(mine), strict=True):
                 answers[number] = answer
         if self._address.cluster and any(isinstance(answer, _ELSEWHERE) for answer in answers):
-            self._layout = None
+            self._read_again()
         return answers
 
     async def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
         for server in self._servers.values():
             await server.close()
 
-    async def _read_layout(self) -> Layout:
+    def _primary(self, slot: int) -> Node | None:
+        return None if self._layout is None else self._layout.primary(slot)
+
+    def _read_again(self) -> None:
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_layout())
+
+    async def _read_layout(self) -> None:
+        """A new layout, or the last one still when nobody tells any."""
         known = list(self._servers)
-        self._layout = await asyncio.to_thread(read_layout, self._address, known)
-        return self._layout
+        with contextlib.suppress(redis.RedisError):
+            self._layout = await asyncio.to_thread(read_layout, self._address, known)
 
     def _server(self, node: Node) -> "_Server":
         server = self._servers.get(node)
