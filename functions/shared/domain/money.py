@@ -26,7 +26,7 @@ def parse_decimal(text: str, decimals: int) -> int:
     them are refused only when they carry value).
     """
     match = _DECIMAL.fullmatch(text)
-    if match is None or sum(c.isdigit() for c in text) > _DIGITS_MAX:
+    if match is None or len(match[1]) + len(match[2] or "") > _DIGITS_MAX:
         raise NotADecimal(f"{text[:40]!r} is not a plain decimal of at most {_DIGITS_MAX} digits")
     fraction = (match[2] or "").rstrip("0")
     if len(fraction) > decimals:
