@@ -225,7 +225,7 @@ def test_events_that_come_while_the_books_are_read_count_by_their_number() -> No
 
 def test_lost_channels_and_a_new_trade_date_have_all_books_read_again() -> None:
     floor, link = settled()
-    floor.private.restored()
+    floor.private.restored([7])
     floor.second()
     floor.day += timedelta(days=1)
     floor.second()

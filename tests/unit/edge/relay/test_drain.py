@@ -94,7 +94,7 @@ def test_an_event_reads_back_as_the_rows_facts() -> None:
     setting = Setting([row(3)])
     setting.drain.drain_once()
     (channel, payload) = setting.pushes.messages[0]
-    assert channel == "user:7"
+    assert channel == "user:{u07}:7"
     assert decode_event(payload) == UserEvent(
         user_id=7, user_seq=3, kind="ORDER_PLACED", at=1783656000123456, body=EventBody()
     )
