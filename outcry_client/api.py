@@ -11,11 +11,8 @@ from typing import Any, Self
 import httpx
 
 from outcry_client.errors import RefusedError, SignedOutError, UnreachableError
+from outcry_client.limits import DEFAULTS, Limits
 from outcry_client.session import Session
-
-TIMEOUT_SECONDS = 5.0
-ANSWER_BYTES_MAX = 4 * 1024 * 1024
-"""A larger answer is refused unread: no page of the API comes near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +25,17 @@ class _Tokens:
 class Api:
     """One user's signed-in session. `async with Api(url) as api` closes its connections."""
 
-    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._url = url.rstrip("/")
+    def __init__(
+        self,
+        url: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        limits: Limits = DEFAULTS,
+    ) -> None:
+        self._url, self._limits = url.rstrip("/"), limits
         self._http = httpx.AsyncClient(
-            base_url=self._url, timeout=TIMEOUT_SECONDS, transport=transport, trust_env=False
+            base_url=self._url, timeout=limits.answer_seconds, transport=transport, trust_env=False
         )
-        self.session = Session(self._refresh)
+        self.session = Session(self._refresh, renew_seconds=limits.renew_seconds)
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,8 +89,8 @@ class Api:
             async with self._http.stream(method, path, json=body, headers=headers) as response:
                 async for chunk in response.aiter_bytes():
                     received += chunk
-                    if len(received) > ANSWER_BYTES_MAX:
-                        raise UnreachableError(f"an answer of more than {ANSWER_BYTES_MAX} bytes")
+                    if len(received) > self._limits.answer_bytes:
+                        raise UnreachableError("an answer larger than `answer_bytes`")
         except httpx.HTTPError as error:
             raise UnreachableError(str(error) or type(error).__name__) from error
         return _answer(response.status_code, bytes(received))

@@ -22,6 +22,9 @@ class Limits:
     held_events: int = 1_000
     message_bytes: int = 1 << 20
     symbols_per_message: int = 200
+    answer_seconds: float = 5.0
+    answer_bytes: int = 4 * 1024 * 1024
+    renew_seconds: float = 60.0
 
 
 DEFAULTS = Limits()

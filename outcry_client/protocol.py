@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
+from outcry_client.limits import DEFAULTS
+
 SUBPROTOCOL = "outcry.v1.json"
-HELD_EVENTS_MAX = 1_000
-"""Out-of-order events kept while a gap is filled; beyond it the account is loaded afresh."""
 
 
 class Numbered(Protocol):
@@ -94,7 +94,7 @@ class UserSequence(Generic[EventT]):
     `held_events` of them, until a resume has brought what is missing.
     """
 
-    def __init__(self, last: int, held_events: int = HELD_EVENTS_MAX) -> None:
+    def __init__(self, last: int, held_events: int = DEFAULTS.held_events) -> None:
         self.last = last
         self._most = held_events
         self._held: dict[int, list[EventT]] = {}

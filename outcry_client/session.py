@@ -9,9 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from outcry_client.errors import SignedOutError
-
-REFRESH_EARLY_S = 60.0
-"""A token is renewed this long before it expires, or after four fifths of a shorter life."""
+from outcry_client.limits import DEFAULTS
 
 
 class Tokens(Protocol):
@@ -28,13 +26,16 @@ class Tokens(Protocol):
 
 
 class Session:
-    """Hands out an access token that is good now, renewing it before it runs out."""
+    """Hands out an access token that is good now, renewing it `renew_seconds` before it runs out,
+    or after four fifths of a shorter life."""
 
     def __init__(
         self,
         refresh: Callable[[str], Awaitable[Tokens]],
         monotonic: Callable[[], float] = time.monotonic,
+        renew_seconds: float = DEFAULTS.renew_seconds,
     ) -> None:
+        self._renew_seconds = renew_seconds
         self._refresh = refresh
         self._monotonic = monotonic
         self._tokens: Tokens | None = None
@@ -45,7 +46,7 @@ class Session:
         """Keep the tokens of a sign-in or a refresh."""
         life = float(tokens.expires_in)
         self._tokens = tokens
-        self._renew_at = self._monotonic() + max(life - REFRESH_EARLY_S, life * 0.8)
+        self._renew_at = self._monotonic() + max(life - self._renew_seconds, life * 0.8)
 
     def end(self) -> None:
         """Forget the tokens."""

@@ -59,6 +59,11 @@ class Limits(Variables, frozen=True, kw_only=True):
     resume_events: Count = 500
     feed_silence_seconds: Seconds = 1.5
     listing_seconds: Seconds = 60.0
+    bus_connect_seconds: Seconds = 2.0
+    bus_probe_seconds: Seconds = 1.0
+    bus_dead_seconds: Seconds = 5.0
+    bus_reread_seconds: Seconds = 30.0
+    bus_pause_most_seconds: Seconds = 2.0
 
     drain_seconds: Seconds = 10.0
     drain_notice_seconds: Seconds = 0.25

@@ -52,6 +52,7 @@ from functions.shared.stores.postgres import Shards
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.secrets import open_secrets
 from functions.shared.stores.subscriber import ValkeySubscriber
+from functions.shared.stores.subscriber_link import Paces
 from functions.shared.stores.user_events import UserEvents
 from functions.shared.stores.user_portfolio import UserPortfolio
 from functions.shared.stores.valkey import open_valkey
@@ -102,7 +103,9 @@ class Fanout:
         self._warming: asyncio.Task[None] | None = None
         #: Channels on which quotes may have been missed that were not read from the cache yet.
         self._unread: frozenset[str] = frozenset()
-        self._subscriber = ValkeySubscriber(settings.valkey_url, self._deliver, self._restored)
+        self._subscriber = ValkeySubscriber(
+            settings.valkey_url, self._deliver, self._restored, paces=_paces(limits)
+        )
         self._bus = BusFigures()
         self._metrics: FanoutMetrics | None = None
 
@@ -305,6 +308,16 @@ async def keep_workers(settings: FanoutSettings, limits: Limits) -> int:
         return await workers.run()
     finally:
         health.close()
+
+
+def _paces(limits: Limits) -> Paces:
+    return Paces(
+        connect=limits.bus_connect_seconds,
+        probe=limits.bus_probe_seconds,
+        dead=limits.bus_dead_seconds,
+        reread=limits.bus_reread_seconds,
+        pause_most=limits.bus_pause_most_seconds,
+    )
 
 
 def _within_files(limits: Limits) -> Limits:

@@ -30,6 +30,7 @@ class Limits(Variables, frozen=True, kw_only=True):
     days_seconds: Seconds = 1.0
     patience_seconds: Seconds = 5.0
     end_seconds: Seconds = 10.0
+    write_seconds: Seconds = 2.0
 
     candles_write: Count = 5_000
     candles_pause_seconds: Seconds = 1.0

@@ -93,7 +93,7 @@ class Ingest:
     async def run(self) -> None:
         """Until the threads stop. Raises what ended a task of the loop, but Fenced."""
         self._loop = asyncio.get_running_loop()
-        writer = QuoteWriter(self._settings.valkey_url)
+        writer = QuoteWriter(self._settings.valkey_url, self._limits.write_seconds)
         try:
             instruments = await self._read_instruments()
             if instruments:

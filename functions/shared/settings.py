@@ -68,6 +68,7 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_INGEST_DAYS_SECONDS": "time between two writes of the day's figures",
     "OUTCRY_INGEST_PATIENCE_SECONDS": "time for which an earlier holder's later prices are heeded",
     "OUTCRY_INGEST_END_SECONDS": "time for the last batch before the lease is given up",
+    "OUTCRY_INGEST_WRITE_SECONDS": "time for the quote cache to take a batch",
     "OUTCRY_INGEST_CANDLES_WRITE": "candles of one write",
     "OUTCRY_INGEST_CANDLES_PAUSE_SECONDS": "first pause of a candles' store that is away",
     "OUTCRY_INGEST_CANDLES_PAUSE_MOST_SECONDS": "the longest of them",
@@ -133,6 +134,11 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_FANOUT_RESUME_EVENTS": "events that a resume serves",
     "OUTCRY_FANOUT_FEED_SILENCE_SECONDS": "silence of ingest after which every price is stale",
     "OUTCRY_FANOUT_LISTING_SECONDS": "time between two looks at the instruments",
+    "OUTCRY_FANOUT_BUS_CONNECT_SECONDS": "time for a connection to the quote channels",
+    "OUTCRY_FANOUT_BUS_PROBE_SECONDS": "time between two probes of such a connection",
+    "OUTCRY_FANOUT_BUS_DEAD_SECONDS": "silence after which it is given up",
+    "OUTCRY_FANOUT_BUS_REREAD_SECONDS": "time between two looks at a cluster's layout",
+    "OUTCRY_FANOUT_BUS_PAUSE_MOST_SECONDS": "longest pause before it is made again",
     "OUTCRY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
 }
 

@@ -13,10 +13,11 @@ from edge.ingest.book import Book
 from edge.ingest.publish import Publisher
 from functions.shared.clock import wall_now
 from functions.shared.domain.errors import Retryable
-from functions.shared.stores import quote_servers, quote_writer, subscriber_link
+from functions.shared.stores import quote_servers, quote_writer
 from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.subscriber import ValkeySubscriber
+from functions.shared.stores.subscriber_link import PACES, Paces
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.wire.quotes import (
     PARTITIONS,
@@ -59,13 +60,15 @@ def channel_of(symbol: str) -> str:
 class Screen:
     """A subscriber that keeps last prices, and reads the cache again when it is told to."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, dead: float = PACES.dead) -> None:
         self.prices: dict[str, int] = {}
         self.restored: list[frozenset[str]] = []
         self._seqs: dict[str, int] = {}
         # A node that hangs is not waited for as patiently as a slow machine is elsewhere.
         self._cache = QuoteCache(open_valkey(url, answer_timeout_seconds=2.0))
-        self.subscriber = ValkeySubscriber(url, self._deliver, self._restored)
+        self.subscriber = ValkeySubscriber(
+            url, self._deliver, self._restored, paces=Paces(dead=dead)
+        )
         self.subscriber.subscribe(CHANNELS)
 
     def _deliver(self, _: bytes, payload: bytes) -> None:
@@ -115,9 +118,9 @@ class Market:
 
 
 @contextlib.asynccontextmanager
-async def trading(url: str) -> AsyncIterator[tuple[Market, Screen]]:
+async def trading(url: str, dead: float = PACES.dead) -> AsyncIterator[tuple[Market, Screen]]:
     """Prices that are published and shown."""
-    market, screen = Market(url), Screen(url)
+    market, screen = Market(url), Screen(url, dead)
     tasks = [
         asyncio.create_task(market.publisher.run()),
         asyncio.create_task(screen.subscriber.run()),
@@ -136,10 +139,9 @@ async def trading(url: str) -> AsyncIterator[tuple[Market, Screen]]:
 
 
 async def test_slots_that_move_while_prices_are_published_lose_none_for_good(
-    cluster: ClusterUnderTest, monkeypatch: pytest.MonkeyPatch
+    cluster: ClusterUnderTest,
 ) -> None:
-    monkeypatch.setattr(subscriber_link, "DEAD_AFTER_SECONDS", WAIT_SECONDS)
-    async with trading(cluster.url) as (market, screen):
+    async with trading(cluster.url, dead=WAIT_SECONDS) as (market, screen):
         for number in range(3):
             key = quotes_channel(number)
             source = cluster.primary_of(key)
@@ -161,8 +163,7 @@ async def test_a_primary_that_hangs_is_left_for_its_replica_and_found_again_as_a
 ) -> None:
     monkeypatch.setattr(quote_servers, "STRAGGLER_SECONDS", 0.25)
     monkeypatch.setattr(quote_writer, "TIMEOUT_SECONDS", 2.0)
-    monkeypatch.setattr(subscriber_link, "DEAD_AFTER_SECONDS", 2.0)
-    async with trading(cluster.url) as (market, screen):
+    async with trading(cluster.url, dead=2.0) as (market, screen):
         hung = cluster.nodes[1]
         replica = await asyncio.to_thread(cluster.add_replica, hung)
         held = {s for s in SYMBOLS if cluster.primary_of(channel_of(s)) is hung}

@@ -107,10 +107,11 @@ class _Call(NamedTuple):
 
 
 class QuoteWriter:
-    """One batch at a time to a server or a cluster; it connects when first used."""
+    """One batch at a time to a server or a cluster; it connects when first used. A server has
+    `answer_seconds` to take its part."""
 
-    def __init__(self, url: str) -> None:
-        self._servers = ScriptServers(url, _GUARDED, TIMEOUT_SECONDS)
+    def __init__(self, url: str, answer_seconds: float | None = None) -> None:
+        self._servers = ScriptServers(url, _GUARDED, answer_seconds or TIMEOUT_SECONDS)
 
     async def write(
         self,

@@ -3,7 +3,7 @@
 Invariant: whatever is wanted is subscribed again wherever its slot is now, and `restored` is called
 once all of it is, each time any of it had not been, with the channels that were not: then the owner
 fetches what it missed. A cluster's layout is read again when a node says that a slot moved or can't
-be reached, and each REREAD_SECONDS.
+be reached, and each `reread` seconds of its paces.
 """
 
 import asyncio
@@ -14,15 +14,12 @@ from functools import partial
 
 import redis
 
-from functions.shared.stores.subscriber_link import Link
+from functions.shared.stores.subscriber_link import PACES, Link, Paces
 from functions.shared.stores.valkey_address import Node, ValkeyAddress
 from functions.shared.stores.valkey_cluster import read_layout
 from functions.shared.stores.valkey_slots import Layout, slot_of
 
-CONNECT_SECONDS = 2.0
-REREAD_SECONDS = 30.0
 BACKOFF_BASE_SECONDS = 0.05
-BACKOFF_MAX_SECONDS = 2.0
 
 
 class ValkeySubscriber:
@@ -38,7 +35,9 @@ class ValkeySubscriber:
         deliver: Callable[[bytes, bytes], None],
         restored: Callable[[frozenset[str]], None],
         rng: random.Random | None = None,
+        paces: Paces = PACES,
     ) -> None:
+        self.paces = paces
         self.address = ValkeyAddress.parse(url)
         self.tls = ssl.create_default_context() if self.address.tls else None
         self.deliver, self._restored = deliver, restored
@@ -101,7 +100,7 @@ class ValkeySubscriber:
     async def _outdated(self) -> bool:
         """Waits until the layout is to be read again; whether because it proved wrong."""
         try:
-            async with asyncio.timeout(self._rng.uniform(REREAD_SECONDS / 2, REREAD_SECONDS)):
+            async with asyncio.timeout(self._rng.uniform(self.paces.reread / 2, self.paces.reread)):
                 await self._stale.wait()
         except TimeoutError:
             return False
@@ -109,7 +108,7 @@ class ValkeySubscriber:
 
     def backoff_seconds(self, attempt: int) -> float:
         """How long to wait before another attempt: exponential with full jitter."""
-        ceiling = min(BACKOFF_MAX_SECONDS, BACKOFF_BASE_SECONDS * 2 ** min(attempt, 10))
+        ceiling = min(self.paces.pause_most, BACKOFF_BASE_SECONDS * 2 ** min(attempt, 10))
         return self._rng.uniform(0, ceiling)
 
     # -- What the connections tell
@@ -246,7 +245,7 @@ class _Keeper:
         """One connection from its opening to its end."""
         owner, self._served = self._owner, False
         connect = asyncio.get_running_loop().create_connection
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with asyncio.timeout(owner.paces.connect):
             transport, link = await connect(
                 partial(Link, self, owner.deliver), *self._node, ssl=owner.tls
             )
@@ -257,7 +256,7 @@ class _Keeper:
             link.subscribe(self._assigned)
             self._link, self._asked = link, set(self._assigned)
             owner.opened()
-            await link.ended(self._probe_key)
+            await link.ended(self._probe_key, owner.paces)
         finally:
             self._link = None
             self._asked.clear()

@@ -1,24 +1,37 @@
 """One connection of a subscriber: commands out, messages in; an asyncio protocol around hiredis.
 
 Invariant: a channel counts as heard from when the server has confirmed it until it says otherwise
-or the connection ends. Each PROBE_SECONDS a key in the slot of a subscribed channel is asked for,
+or the connection ends. Each `probe_seconds` a key in the slot of a subscribed channel is asked for,
 which only that slot's primary answers: a node that was demoted or cut off refuses, and one that
-says nothing for DEAD_AFTER_SECONDS is dropped. redis-py's own pub/sub costs several coroutines a
+says nothing for `dead_seconds` is dropped. redis-py's own pub/sub costs several coroutines a
 message; this costs one callback.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import hiredis
 
 from functions.shared.stores.valkey_slots import slot_of
 
-PROBE_SECONDS = 1.0
-DEAD_AFTER_SECONDS = 5.0
 #: Channels in one command, so that a node with 10,000 users sends pieces Valkey takes in turn.
 CHANNELS_PER_COMMAND = 512
+
+
+class Paces(NamedTuple):
+    """How long a subscriber has patience, in seconds: for a connection, between two probes, for
+    one that says nothing, between two looks at a cluster's layout, and at most before it connects
+    again."""
+
+    connect: float = 2.0
+    probe: float = 1.0
+    dead: float = 5.0
+    reread: float = 30.0
+    pause_most: float = 2.0
+
+
+PACES: Final = Paces()
 
 
 class LinkOwner(Protocol):
@@ -118,18 +131,18 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def ended(self, probe: Callable[[], str | None]) -> None:
-        """Waits for the end, asking each PROBE_SECONDS for the key that `probe` names."""
+    async def ended(self, probe: Callable[[], str | None], paces: Paces = PACES) -> None:
+        """Waits for the end, asking now and then for the key that `probe` names."""
         loop = asyncio.get_running_loop()
         last = loop.time()
         while not self._closed.is_set():
             try:
-                async with asyncio.timeout(PROBE_SECONDS):
+                async with asyncio.timeout(paces.probe):
                     await self._closed.wait()
             except TimeoutError:
                 if self._heard:
                     last, self._heard = loop.time(), False
-                elif loop.time() - last > DEAD_AFTER_SECONDS:
+                elif loop.time() - last > paces.dead:
                     return
                 if (key := probe()) is not None:
                     self.probe(key)

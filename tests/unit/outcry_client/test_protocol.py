@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outcry_client import protocol
-from outcry_client.protocol import HELD_EVENTS_MAX, AfterClose, UserSequence, after_close
+from outcry_client.limits import DEFAULTS
+from outcry_client.protocol import AfterClose, UserSequence, after_close
 from outcry_client.stream import AccountEvent
 
 
@@ -53,7 +54,7 @@ def test_any_arrival_order_is_delivered_once_and_in_order(
 
 def test_a_gap_that_holds_too_much_asks_for_a_load() -> None:
     sequence = UserSequence[AccountEvent](0)
-    sequence.accept(_events(*range(2, HELD_EVENTS_MAX + 3)))
+    sequence.accept(_events(*range(2, DEFAULTS.held_events + 3)))
 
     assert sequence.overflowed
     sequence.reset(5)
