@@ -18,10 +18,10 @@ from functions.shared.stores.put_off import note_put_off, was_put_off
 from functions.shared.stores.quote_writer import Holder, QuoteWriter, Taken
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.subscriber import ValkeySubscriber
-from functions.shared.stores.valkey import open_valkey
+from functions.shared.stores.valkey import node_serving, open_valkey
 from functions.shared.stores.wake import wake_relay
 from functions.shared.wire.announcements import NEWS_CHANNEL, MarketNews, decode_news
-from functions.shared.wire.day_figures import DayFigures
+from functions.shared.wire.day_figures import DayFigures, day_figures_key
 from functions.shared.wire.events import user_channel
 from functions.shared.wire.feed_state import FEED_CHANNEL, FeedState, decode_feed_state
 from functions.shared.wire.quotes import (
@@ -93,6 +93,11 @@ async def test_what_is_written_is_read_back_by_symbol(url: str) -> None:
     assert cache.facts(["M&M", "NOSUCH"]) == [(quotes[1], None), (None, None)]
     assert cache.order_facts("RELIANCE") == (quotes[0], None, None)
     assert (cache.day("M&M", day), cache.feed()) == (figures, feed)
+    valkey, kept, last = open_valkey(url), day_figures_key("M&M", day), quote_key("M&M")
+    week = 7 * 24 * 60 * 60
+    assert week - 60 * 60 < node_serving(valkey, kept).ttl(kept) <= week
+    assert node_serving(valkey, last).ttl(last) == -1  # for as long as Valkey lasts
+    valkey.close()
     assert cache.get([]) == {}
     await writer.close()
     cache.close()
