@@ -345,7 +345,8 @@ BEGIN
   o := ledger.with_key(b, v_id || p_asked, a.seq + 1);
   IF outcome = 'ACCEPTED' THEN
     b.change_keys := o.change_keys; b.change_seqs := o.change_seqs;
-    o := ledger.with_change(o, p_quantity, p_price, p_reserved, p_trigger_price, p_now);
+    o := ledger.with_stance(
+      ledger.with_change(o, p_quantity, p_price, p_reserved, p_trigger_price, p_now));
     IF NOT v_cancel THEN
       v_rules := v_rules || ledger.changes_left(b, p_changes_max)
         || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);

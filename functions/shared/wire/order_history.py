@@ -15,10 +15,12 @@ from functions.shared.domain.square_off import RESERVED_PREFIX
 from functions.shared.wire.events import FillFacts, OrderFacts, TriggerSeen, render_seen
 from functions.shared.wire.exits import ExitCause, render_cause
 
-Asker = Literal["CLIENT", "TTL", "PLAN", "SIBLING", "SQUARE_OFF"]
+Asker = Literal["CLIENT", "TTL", "PLAN", "SIBLING", "EXIT", "SQUARE_OFF"]
 
 #: The broker's own request ids begin so; no id of a client's has a colon.
-_ASKERS: Final[Mapping[str, Asker]] = {"plan:": "PLAN", "leg:": "SIBLING", "late:": "SIBLING"}
+_ASKERS: Final[Mapping[str, Asker]] = {
+    "plan:": "PLAN", "leg:": "SIBLING", "late:": "SIBLING", "exit:": "EXIT",
+}  # fmt: skip
 #: Of a client's request to cancel all.
 _OF_ALL: Final = "all:"
 
