@@ -132,7 +132,8 @@ class PlacedBasket(AnswerModel):
 
 class TriggerAnswer(AnswerModel):
     """Why an order that waited went to the venue when it did: its time had come, or a trade at
-    `price`, in the quote of that number. `timestamp` is the exchange's, in milliseconds."""
+    `price`, in the quote of that number. `time` is of the business clock, as every step's is;
+    `timestamp` is the exchange's, in milliseconds."""
 
     why: Literal["PRICE", "TIME"]
     time: TimeText

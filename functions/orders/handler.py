@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from functions.orders import change_order, place_order, plan_orders, read_orders
 from functions.orders.answers import (
@@ -19,10 +19,9 @@ from functions.orders.plan_answers import PlanAnswer, PlanList
 from functions.orders.plan_request import NewPlanBody
 from functions.shared.bookkeeping.reading import OrderQuery
 from functions.shared.domain.errors import NotFound
+from functions.shared.domain.instruments import listed_name
 from functions.shared.domain.orders import Side, Status
-from functions.shared.domain.plans import SLICE_PREFIX, PlanState
-from functions.shared.domain.square_off import RESERVED_PREFIX
-from functions.shared.domain.waiting import RENEWAL_PREFIX
+from functions.shared.domain.plans import PlanState
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
 from functions.shared.runtime.fields import Instant, Integer, Request, example
@@ -30,6 +29,7 @@ from functions.shared.runtime.http import new_app, principal, request_id
 from functions.shared.runtime.order_request import (
     BASKET_MAX,
     ORDER_EXAMPLE,
+    ClientId,
     OrderBody,
     OrderPrice,
     Quantity,
@@ -38,15 +38,6 @@ from functions.shared.runtime.order_request import (
 
 app = new_app("orders")
 
-
-def _not_reserved(value: str) -> str:
-    for prefix in (RESERVED_PREFIX, RENEWAL_PREFIX, SLICE_PREFIX):
-        if value.startswith(prefix):
-            raise ValueError(f"ids that begin with {prefix} are reserved")
-    return value
-
-
-ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$"), AfterValidator(_not_reserved)]
 ORDER_ID_MAX = 2**63 - 1
 _NOT_CHANGED = ("ID_REUSED", "VERSION_MOVED", "ORDER_ENDED", "CHANGE_PENDING")
 _UNJUDGED = ("NO_PRICE", "NO_RULES", "VENUE_UNAVAILABLE")
@@ -55,7 +46,7 @@ LIMIT_MAX = 500
 
 class NewOrderBody(OrderBody):
     """An order with the id that makes it happen once, however often it is sent. Ids that begin
-    with SQ-, GTC- or PL- are the broker's own."""
+    with SQ-, GTC-, PL- or TTL- are the broker's own: 400 RESERVED_ID."""
 
     model_config = example({"client_order_id": "my-first-order", **ORDER_EXAMPLE})
 
@@ -141,7 +132,7 @@ def list_orders(
         rows=limit,
         before=None if cursor is None else min(int(cursor), ORDER_ID_MAX),
         status=status,
-        symbol=symbol,
+        symbol=None if symbol is None else listed_name(symbol),
         start=start,
         until=until,
     )

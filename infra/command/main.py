@@ -287,9 +287,13 @@ def tui(*, url: str | None = None, stream: str | None = None, username: str | No
 
 
 @app.command
-def reconcile() -> int:
+def reconcile(*, verbose: bool = False) -> int:
     """Compare the ledger's orders and fills with the exchange's own book, its payments with the
-    bank's, and the books with themselves, as `ledger verify` does."""
+    bank's, and the books with themselves, as `ledger verify` does. The verdict is the first line.
+
+    Args:
+        verbose: say what was looked at, check by check
+    """
     from infra.command import reconcile as reconciliation
     from infra.command import reconcile_bank, verify_ledger
     from infra.local.bank import read_bank_token
@@ -302,7 +306,7 @@ def reconcile() -> int:
     report.add(reconcile_bank.run(urls, stack.bank, token))
     anchors = own_anchors(stack)
     report.add(verify_ledger.run(urls, verify_ledger.Anchors(*anchors) if anchors else None))
-    print(report.text())
+    print(report.text(verbose=verbose))
     return DONE if report.ok else CHECK_FAILED
 
 

@@ -1,12 +1,13 @@
 """The instrument master as processes read it: all rows at once, kept for a minute.
 
-Invariant: a symbol is looked up exactly as the exchange writes it (`M&M`, `NIFTY 50`).
+Invariant: a symbol is looked up as the exchange writes it (`M&M`, `NIFTY 50`), whatever the case of
+its letters.
 """
 
 import time
 from collections.abc import Callable, Mapping
 
-from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.instruments import Instrument, listed_name
 from functions.shared.stores.postgres import Database
 
 _KEEP_SECONDS = 60.0
@@ -28,7 +29,7 @@ class InstrumentMaster:
 
     def get(self, symbol: str) -> Instrument | None:
         """The instrument of an NSE symbol, bare or written `NSE:SYMBOL`; None when unknown."""
-        return self.by_symbol().get(symbol.removeprefix("NSE:"))
+        return self.by_symbol().get(listed_name(symbol))
 
     def by_symbol(self) -> Mapping[str, Instrument]:
         """Every instrument, in token order. Raises Retryable when it can't be read."""

@@ -12,14 +12,16 @@ import msgspec
 from functions.shared.clock import format_time
 from functions.shared.domain.money import format_price
 from functions.shared.domain.square_off import RESERVED_PREFIX
+from functions.shared.domain.waiting import LIFE_OVER_PREFIX
 from functions.shared.wire.events import FillFacts, OrderFacts, TriggerSeen, render_seen
 from functions.shared.wire.exits import ExitCause, render_cause
 
 Asker = Literal["CLIENT", "TTL", "PLAN", "SIBLING", "EXIT", "SQUARE_OFF"]
 
-#: The broker's own request ids begin so; no id of a client's has a colon.
+#: The broker's own request ids begin so; no id of a client's does.
 _ASKERS: Final[Mapping[str, Asker]] = {
     "plan:": "PLAN", "leg:": "SIBLING", "late:": "SIBLING", "exit:": "EXIT",
+    RESERVED_PREFIX: "SQUARE_OFF", LIFE_OVER_PREFIX: "TTL",
 }  # fmt: skip
 #: Of a client's request to cancel all.
 _OF_ALL: Final = "all:"
@@ -68,7 +70,7 @@ def render_step(step: OrderStep) -> dict[str, object]:
         "filled_quantity": None if order is None else order.filled_quantity,
         "price": None if order is None else _price(order.price),
         "trigger_price": None if order is None else _price(order.trigger_price),
-        "request": None if facts.change_key is None else _request(facts.change_key, order),
+        "request": None if facts.change_key is None else _request(facts.change_key),
         "fill": None if facts.fill is None else _fill(facts.fill),
         "rules": rules or [],
         "trigger": None if facts.trigger is None else render_seen(facts.trigger),
@@ -80,7 +82,7 @@ def _fill(fill: FillFacts) -> dict[str, object]:
     return {"exec_id": fill.exec_id, "quantity": fill.quantity, "price": format_price(fill.price)}
 
 
-def _request(key: str, order: OrderFacts | None) -> dict[str, object]:
+def _request(key: str) -> dict[str, object]:
     action, request_id, asked = key.split(" ", 2)
     quantity = price = trigger = None
     if action == "replace":
@@ -88,22 +90,18 @@ def _request(key: str, order: OrderFacts | None) -> dict[str, object]:
     return {
         "request_id": request_id.removeprefix(_OF_ALL),
         "action": "CANCEL" if action == "cancel" else "MODIFY",
-        "by": _asker(request_id, order),
+        "by": _asker(request_id),
         "quantity": quantity,
         "price": _price(price),
         "trigger_price": _price(trigger),
     }
 
 
-def _asker(request_id: str, order: OrderFacts | None) -> Asker:
+def _asker(request_id: str) -> Asker:
     """Who asked, by the id: the broker's own follow from what asks."""
     for prefix, asker in _ASKERS.items():
         if request_id.startswith(prefix):
             return asker
-    if request_id.startswith(RESERVED_PREFIX):
-        return "SQUARE_OFF"
-    if order is not None and request_id.startswith(f"TTL-{order.order_id}-"):
-        return "TTL"
     return "CLIENT"
 
 

@@ -33,7 +33,7 @@ def test_a_change_that_was_asked_for_names_what_it_gave_and_the_terms_it_found()
 
 @pytest.mark.parametrize(
     ("request_id", "by"),
-    [("c1", "CLIENT"), ("TTL-5-2", "TTL"), ("TTL-6-2", "CLIENT"), ("plan:9", "PLAN"),
+    [("c1", "CLIENT"), ("TTL-5-2", "TTL"), ("exit:5-2", "EXIT"), ("plan:9", "PLAN"),
      ("leg:c1", "SIBLING"), ("late:5-2", "SIBLING"), ("SQ-2026", "SQUARE_OFF")],
 )  # fmt: skip
 def test_a_cancel_says_who_asked_for_it(request_id: str, by: str) -> None:
