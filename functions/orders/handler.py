@@ -40,6 +40,7 @@ app = new_app("orders")
 
 ORDER_ID_MAX = 2**63 - 1
 _NOT_CHANGED = ("ID_REUSED", "VERSION_MOVED", "ORDER_ENDED", "CHANGE_PENDING")
+_RESERVED = {400: ["RESERVED_ID"]}
 _UNJUDGED = ("NO_PRICE", "NO_RULES", "VENUE_UNAVAILABLE")
 LIMIT_MAX = 500
 
@@ -107,7 +108,7 @@ class BasketBody(Request):
     "/v1/orders",
     responses=described(
         {202: OrderAnswer, 200: OrderAnswer},
-        {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
+        {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
          422: ["ORDER_REFUSED", "PRODUCT_NOT_OFFERED"], 429: ["RATE_LIMITED"], 503: _UNJUDGED},
     ),
 )  # fmt: skip
@@ -151,7 +152,7 @@ def show(order_id: str) -> Response[str]:
     "/v1/orders/<order_id>",
     responses=described(
         {202: OrderAnswer},
-        {404: ["NOT_FOUND"], 409: [*_NOT_CHANGED, "BELOW_FILLED", "NOT_CHANGEABLE"],
+        {**_RESERVED, 404: ["NOT_FOUND"], 409: [*_NOT_CHANGED, "BELOW_FILLED", "NOT_CHANGEABLE"],
          422: ["ORDER_REFUSED"], 503: _UNJUDGED},
     ),
 )  # fmt: skip
@@ -165,7 +166,7 @@ def modify(order_id: str, body: Annotated[ModifyBody, Body()]) -> Response[str]:
 
 @app.delete(
     "/v1/orders/<order_id>",
-    responses=described({202: OrderAnswer}, {404: ["NOT_FOUND"], 409: _NOT_CHANGED}),
+    responses=described({202: OrderAnswer}, {**_RESERVED, 404: ["NOT_FOUND"], 409: _NOT_CHANGED}),
 )
 def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> Response[str]:
     """Ask to cancel a working order."""
@@ -179,7 +180,8 @@ def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> 
 @app.delete(
     "/v1/orders",
     responses=described(
-        {202: CancelledOrders}, {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"]}
+        {202: CancelledOrders},
+        {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"]},
     ),
 )
 def cancel_all(body: Annotated[CancelAllBody | None, Body()] = None) -> Response[str]:
@@ -192,7 +194,9 @@ def cancel_all(body: Annotated[CancelAllBody | None, Body()] = None) -> Response
 
 @app.post(
     "/v1/orders/baskets",
-    responses=described({200: PlacedBasket}, {404: ["NOT_FOUND"], 422: ["PRODUCT_NOT_OFFERED"]}),
+    responses=described(
+        {200: PlacedBasket}, {**_RESERVED, 404: ["NOT_FOUND"], 422: ["PRODUCT_NOT_OFFERED"]}
+    ),
 )
 def place_basket(body: Annotated[BasketBody, Body()]) -> Response[str]:
     """Place up to 20 orders at once, each answered by itself."""
@@ -206,7 +210,7 @@ def place_basket(body: Annotated[BasketBody, Body()]) -> Response[str]:
     "/v1/plans",
     responses=described(
         {202: PlanAnswer, 200: PlanAnswer},
-        {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
+        {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
          422: ["ORDER_REFUSED", "PRODUCT_NOT_OFFERED"], 503: _UNJUDGED},
     ),
 )  # fmt: skip

@@ -201,16 +201,24 @@ BEGIN
 END $$;
 
 -- An order cancelled by the change whose key is the first, with the reason where it was the broker who
--- asked (functions/orders/square_off.py), who cancelled it with another, or its plan.
+-- asked (functions/orders/square_off.py), who cancelled it with another, its plan or its minutes.
 CREATE FUNCTION ledger.with_cancel_reason(o ledger.orders) RETURNS ledger.orders
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
+  o.reason_code := NULL;  -- of a change that was refused before
+  o.reason := NULL;
   IF starts_with(o.change_keys[1], 'cancel SQ-') THEN
     o.reason_code := 'SQUARED_OFF';
     o.reason := 'cancelled by the end-of-day square-off';
   ELSIF starts_with(o.change_keys[1], 'cancel leg:') THEN
     o.reason_code := 'SIBLING_CANCELLED';
     o.reason := 'the exit that it waited with was cancelled';
+  ELSIF starts_with(o.change_keys[1], 'cancel TTL-') THEN
+    o.reason_code := 'LIFE_OVER';
+    o.reason := 'its minutes are over';
+  ELSIF starts_with(o.change_keys[1], 'cancel late:') THEN
+    o.reason_code := 'EXIT_REFITTED';
+    o.reason := 'it was for more than there is to exit by now';
   ELSIF starts_with(o.change_keys[1], 'cancel exit:') THEN
     o.reason_code := 'EXIT_FIRED';
     o.reason := 'an exit of the position fired, and needs its shares';

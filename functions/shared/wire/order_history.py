@@ -4,7 +4,7 @@ Invariant: a step says nothing that its event does not: what was asked and by wh
 was after it, what traded, which rules stood against it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -14,7 +14,8 @@ from functions.shared.domain.money import format_price
 from functions.shared.domain.square_off import RESERVED_PREFIX
 from functions.shared.domain.waiting import LIFE_OVER_PREFIX
 from functions.shared.wire.events import FillFacts, OrderFacts, TriggerSeen, render_seen
-from functions.shared.wire.exits import ExitCause, render_cause
+from functions.shared.wire.exits import ExitCause
+from functions.shared.wire.step_causes import TAKEN_BACK, Cause, cause_of
 
 Asker = Literal["CLIENT", "TTL", "PLAN", "SIBLING", "EXIT", "SQUARE_OFF"]
 
@@ -27,6 +28,14 @@ _ASKERS: Final[Mapping[str, Asker]] = {
 _OF_ALL: Final = "all:"
 
 
+class BustFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A trade that the venue took back or corrected."""
+
+    exec_id: str
+    quantity: int
+    price: int
+
+
 class StepFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What an event's body has of a step. `change_key`: `cancel ID ASKED` or `replace ID ASKED`."""
 
@@ -34,6 +43,7 @@ class StepFacts(msgspec.Struct, frozen=True, kw_only=True):
     fill: FillFacts | None = None
     trigger: TriggerSeen | None = None
     cause: ExitCause | None = None
+    bust: BustFacts | None = None
     rules: list[dict[str, object]] | None = None
     change_key: str | None = None
 
@@ -56,11 +66,24 @@ def decode_step(text: str | bytes) -> StepFacts:
     return _decoder.decode(text)
 
 
-def render_step(step: OrderStep) -> dict[str, object]:
+def render_history(steps: Sequence[OrderStep]) -> list[dict[str, object]]:
+    """The steps of one order, in their order."""
+    before: OrderStep | None = None
+    rendered = []
+    for step in steps:
+        rendered.append(render_step(step, before))
+        before = step
+    return rendered
+
+
+def render_step(step: OrderStep, before: OrderStep | None = None) -> dict[str, object]:
+    """`before`: the step before it in the order's life."""
     facts, order = step.facts, step.facts.order
     rules = facts.rules
     if rules is None and order is not None and order.status == "DENIED":
         rules = order.rules
+    taken_back = before.facts.order if before and before.kind == TAKEN_BACK else None
+    cause = cause_of(step.kind, order, facts.cause, facts.trigger, rules or [], taken_back)
     return {
         "seq": step.seq,
         "time": format_time(step.at),
@@ -74,11 +97,17 @@ def render_step(step: OrderStep) -> dict[str, object]:
         "fill": None if facts.fill is None else _fill(facts.fill),
         "rules": rules or [],
         "trigger": None if facts.trigger is None else render_seen(facts.trigger),
-        "cause": None if facts.cause is None else render_cause(facts.cause),
+        "busted": None if facts.bust is None else _fill(facts.bust),
+        "cause": None if cause is None else _cause(cause),
     }
 
 
-def _fill(fill: FillFacts) -> dict[str, object]:
+def _cause(cause: Cause) -> dict[str, object]:
+    order_id = None if cause.order_id is None else str(cause.order_id)
+    return {"code": cause.code, "order_id": order_id, "message": cause.message}
+
+
+def _fill(fill: FillFacts | BustFacts) -> dict[str, object]:
     return {"exec_id": fill.exec_id, "quantity": fill.quantity, "price": format_price(fill.price)}
 
 

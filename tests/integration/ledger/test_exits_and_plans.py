@@ -154,6 +154,8 @@ class ExitsAndPlans(RuleBasedStateMachine):
     @rule(data=st.data(), how=st.sampled_from(["4", "8", "C"]))
     def one_ends(self, data: st.DataObject, how: str) -> None:
         order = data.draw(st.sampled_from(self.open_()))
+        if order.order_id in self.early:
+            return  # the venue has said all it has to say
         if how != "8" or (not order.filled_quantity and order.pending_change is None):
             request = 1 if order.pending_change and how == "4" else 0
             self.trader.told(order.order_id, how, request=request,
