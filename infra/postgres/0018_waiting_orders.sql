@@ -128,7 +128,7 @@ CREATE FUNCTION ledger.release_order(p_user bigint, p_order bigint, p_version in
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; b ledger.orders; h ledger.orders; o ledger.orders; v_rules jsonb;
-  v_room bigint;
+  v_room bigint; v_waits boolean := false;
   v_more text := ',"trigger":' || p_trigger || ',"context":' || p_context || ',"charge_rates":'
     || array_to_json(p_charge_rates)::text;
 BEGIN
@@ -151,7 +151,8 @@ BEGIN
   v_rules := p_verdict::jsonb || ledger.exit_rules(h);
   IF ledger.only_exits(b) AND v_rules = '[]' THEN
     v_room := ledger.exit_room(h);
-    IF v_room < o.quantity AND ledger.make_way(b, p_today, p_now) OR v_room <= 0 THEN
+    IF v_room < o.quantity THEN v_waits := ledger.make_way(b, p_today, p_now); END IF;
+    IF v_waits OR v_room <= 0 THEN
       RETURN QUERY SELECT 'PUT_OFF'::text, NULL::text, jsonb_build_array(ledger.rule('EXIT_WAITS',
         'orders that close its position are at the exchange', o.quantity::text,
         greatest(0, v_room)::text, greatest(0, v_room)))::text;

@@ -59,13 +59,15 @@ BEGIN
     - (SELECT coalesce(sum(ledger.shares_of(x)), 0) FROM ledger.at_venue_beside(o) x);
 END $$;
 
--- Cancels what closes an exit's position by hand at the venue. Whether any of it is still there.
+-- Cancels what closes an exit's position by hand at the venue, and is no square-off. Whether any of
+-- it is still there.
 CREATE FUNCTION ledger.make_way(o ledger.orders, p_today date, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE x ledger.orders; v_any boolean := false;
 BEGIN
   IF o.product <> 'MIS' THEN RETURN false; END IF;
-  FOR x IN SELECT y.* FROM ledger.at_venue_beside(o) y WHERE NOT ledger.only_exits(y) ORDER BY y.order_id
+  FOR x IN SELECT y.* FROM ledger.at_venue_beside(o) y WHERE NOT ledger.only_exits(y)
+    AND y.client_order_id NOT LIKE 'SQ-%' ORDER BY y.order_id
   LOOP
     v_any := true;
     CONTINUE WHEN ledger.is_leaving(x);

@@ -285,10 +285,11 @@ class ExitsAndPlans(RuleBasedStateMachine):
         )  # fmt: skip
 
     def group_rests(self, product: Product | None) -> dict[tuple[int | None, int | None], int]:
-        """By pair and entry: what either exit of it may still fill."""
+        """By pair and entry: what either exit of it may still fill, but for what is leaving."""
         rests: defaultdict[tuple[int | None, int | None], int] = defaultdict(int)
         for order in self.orders():
-            if order.leg and order.status in WORKING and product in {None, order.product}:
+            works = order.status in WORKING and order.pending_change is None
+            if order.leg and works and product in {None, order.product}:
                 key = order.group_id, order.parent_order_id
                 rests[key] = max(rests[key], order.quantity - order.filled_quantity)
         return rests
