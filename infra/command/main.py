@@ -40,6 +40,7 @@ app.command(payments_app)
 app.command(bank)
 app.command(shards_app)
 app.command(regions_app)
+app.command("infra.command.load:load_app", name="load")
 
 
 @app.command

@@ -177,6 +177,15 @@ def test_no_sign_in_within_five_seconds_closes_with_4001() -> None:
     assert link.closed == (4001, "no sign-in in time")
 
 
+def test_a_token_that_waits_for_its_turn_is_not_the_client_s_delay() -> None:
+    floor = Floor()
+    client, link = floor.connect()
+    floor.sweep(60.0)
+    assert link.closed is None
+    floor.reception.verified(client, principal())
+    assert client.user_id == 7
+
+
 def test_the_end_of_a_token_is_announced_and_then_closes_with_4004() -> None:
     floor = Floor()
     _, link = floor.sign_in()
