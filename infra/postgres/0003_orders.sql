@@ -272,7 +272,7 @@ BEGIN
   END IF;
   o.updated_at := p_now;
   o.version := o.version + 1;
-  RETURN o;
+  RETURN ledger.with_stance(o);
 END $$;
 
 -- An order that knows a change by its key and by the event that answers it. While a change is in
@@ -345,8 +345,7 @@ BEGIN
   o := ledger.with_key(b, v_id || p_asked, a.seq + 1);
   IF outcome = 'ACCEPTED' THEN
     b.change_keys := o.change_keys; b.change_seqs := o.change_seqs;
-    o := ledger.with_stance(
-      ledger.with_change(o, p_quantity, p_price, p_reserved, p_trigger_price, p_now));
+    o := ledger.with_change(o, p_quantity, p_price, p_reserved, p_trigger_price, p_now);
     IF NOT v_cancel THEN
       v_rules := v_rules || ledger.changes_left(b, p_changes_max)
         || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);
