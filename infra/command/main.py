@@ -18,14 +18,9 @@ from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.errors import Retryable
 from infra.command.clock import clock_app, read_clocks
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
-from infra.command.ledger_app import ledger_app, own_anchors
-from infra.command.orders_app import orders_app
-from infra.command.payments import bank, payments_app
 from infra.command.place import home, owner_urls, running_stack
-from infra.command.regions import regions_app
-from infra.command.shards import shards_app
 from infra.local.home import DemoUser, Home
-from infra.local.plan import API_PORT, STREAM_PORT, Options
+from infra.local.options import API_PORT, STREAM_PORT, Options
 
 if TYPE_CHECKING:
     from tui.settings import TerminalSettings
@@ -34,13 +29,17 @@ _DOWN_SECONDS = 40.0
 
 app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
 app.command(clock_app)
-app.command(ledger_app)
-app.command(orders_app)
-app.command(payments_app)
-app.command(bank)
-app.command(shards_app)
-app.command(regions_app)
-app.command("infra.command.load:load_app", name="load")
+# By name, with the help that each has itself: what one imports, no other command waits for.
+for _name, _where, _help in (
+    ("ledger", "ledger_app:ledger_app", "The ledger: checks, balances, dividends."),
+    ("orders", "orders_app:orders_app", "Orders that something is wrong with."),
+    ("payments", "payments:payments_app", "Payments that wait for a person."),
+    ("bank", "payments:bank", "Tell the simulated bank how to behave towards payments."),
+    ("shards", "shards:shards_app", "The ledger's shards and the slots on them."),
+    ("regions", "regions:regions_app", "Where users of other regions are at home."),
+    ("load", "load:load_app", "Put load on a stack of this machine."),
+):
+    app.command(f"infra.command.{_where}", name=_name, help=_help)
 
 
 @app.command
@@ -294,6 +293,7 @@ def reconcile(*, verbose: bool = False) -> int:
     `--verbose` says what was looked at, check by check."""
     from infra.command import reconcile as reconciliation
     from infra.command import reconcile_bank, verify_ledger
+    from infra.command.ledger_app import own_anchors
     from infra.local.bank import read_bank_token
 
     stack = running_stack(place := home())

@@ -51,7 +51,7 @@ def bring_events(valkey_url: str, owner_urls: Sequence[str]) -> None:
         at, pipeline = micros(wall_now()), valkey.pipeline(transaction=False)
         for user in users:
             event = UserEvent(user_id=user, user_seq=seq, kind="PLACED", at=at, body=body)
-            pipeline.publish(user_channel(user), encode_event(event))
+            pipeline.spublish(user_channel(user), encode_event(event))
         pipeline.execute()
         second += 1
 

@@ -72,7 +72,7 @@ def _health(address: str) -> httpx.Response:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            return httpx.get(f"http://{address}/health", trust_env=False)
+            return httpx.get(f"http://{address}/health", trust_env=False, verify=False)
         except httpx.TransportError:
             if time.monotonic() > deadline:
                 raise

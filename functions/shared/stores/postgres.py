@@ -8,14 +8,15 @@ statement's own snapshot, and the directory kept here is only a guess at whom to
 """
 
 import contextlib
+import ipaddress
 import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, Literal
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
@@ -74,9 +75,7 @@ class Database:
             "user": unquote(parts.username),
             "password": unquote(parts.password or ""),
             "application_name": application,
-            "ssl_context": ssl.create_default_context()
-            if "sslmode=require" in parts.query
-            else None,
+            "ssl_context": tls_of(parts),
             "startup_params": {
                 "lock_timeout": str(lock_timeout_ms),
                 "statement_timeout": str(statement_timeout_ms),
@@ -311,6 +310,23 @@ def _guarded(sql: str) -> str:
     """The question, answered only where the slot is at home. The guard names no row, so PostgreSQL
     evaluates it once and first, also when there are no rows."""
     return f"SELECT answer.* FROM (\n{sql}\n) AS answer WHERE ledger.at_home(:home_slot)"
+
+
+def tls_of(parts: SplitResult) -> ssl.SSLContext | Literal[False] | None:
+    """How a shard's address wants to be spoken to, in the driver's words: with its certificate
+    checked where the address says `sslmode=require`; in the clear on this machine itself, where
+    loading the known authorities takes longer than all else of a connection; elsewhere encrypted
+    if the server can."""
+    if "sslmode=require" in parts.query:
+        return ssl.create_default_context()
+    return False if _is_loopback(parts.hostname or "") else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _login_of(url: str) -> str:

@@ -146,7 +146,7 @@ def test_the_first_message_signs_in() -> None:
     assert link.said() == []
     floor.reception.verified(client, principal())
     assert [o["type"] for o in link.said()] == ["auth", "pong"]
-    assert floor.doors.channels == {"user:7"}
+    assert floor.doors.channels == {"user:{u07}:7"}
 
 
 @pytest.mark.parametrize("text", ['{"action":"ping"}', "?"])
