@@ -65,7 +65,7 @@ from functions.shared.wire.quotes import (
     quotes_channel,
 )
 
-LISTING_SECONDS = 60.0
+LISTING_SECONDS = 5.0
 #: Descriptors for the stores, the health server and the loop.
 _OTHER_FILES = 200
 _QUOTES = frozenset(map(quotes_channel, range(PARTITIONS)))
@@ -96,7 +96,7 @@ class Fanout:
         self._hub = Hub({}, limits.symbols, limits.min_moves)
         self._clock = open_clock(settings.clock)
         self._shards = Shards(settings.postgres_urls, "fanout")
-        self._master = InstrumentMaster(self._shards.control)
+        self._master = InstrumentMaster(self._shards.control, keep_seconds=LISTING_SECONDS)
         self._valkey = open_valkey(settings.valkey_url)
         self._cache = QuoteCache(self._valkey)
         self._warming: asyncio.Task[None] | None = None
