@@ -21,7 +21,7 @@ from infra.local.clickhouse import NOT_INSTALLED
 from infra.local.clock_file import read_clock
 from infra.local.home import Home, StackFile
 from infra.local.main import check_disk
-from infra.local.plan import API_PORT, STREAM_PORT
+from infra.local.options import API_PORT, STREAM_PORT
 from infra.local.ports import claim_port
 from infra.local.postgres import postgres_version
 from infra.local.refusals import StartRefused

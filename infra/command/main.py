@@ -18,14 +18,9 @@ from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.errors import Retryable
 from infra.command.clock import clock_app, read_clocks
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
-from infra.command.ledger_app import ledger_app, own_anchors
-from infra.command.orders_app import orders_app
-from infra.command.payments import bank, payments_app
 from infra.command.place import home, owner_urls, running_stack
-from infra.command.regions import regions_app
-from infra.command.shards import shards_app
 from infra.local.home import DemoUser, Home
-from infra.local.plan import API_PORT, STREAM_PORT, Options
+from infra.local.options import API_PORT, STREAM_PORT, Options
 
 if TYPE_CHECKING:
     from tui.settings import TerminalSettings
@@ -34,12 +29,13 @@ _DOWN_SECONDS = 40.0
 
 app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
 app.command(clock_app)
-app.command(ledger_app)
-app.command(orders_app)
-app.command(payments_app)
-app.command(bank)
-app.command(shards_app)
-app.command(regions_app)
+# Imported when they are called: the libraries of their stores take longer than most commands.
+app.command("infra.command.ledger_app:ledger_app", name="ledger")
+app.command("infra.command.orders_app:orders_app", name="orders")
+app.command("infra.command.payments:payments_app", name="payments")
+app.command("infra.command.payments:bank", name="bank")
+app.command("infra.command.shards:shards_app", name="shards")
+app.command("infra.command.regions:regions_app", name="regions")
 
 
 @app.command
@@ -292,6 +288,7 @@ def reconcile() -> int:
     bank's, and the books with themselves, as `ledger verify` does."""
     from infra.command import reconcile as reconciliation
     from infra.command import reconcile_bank, verify_ledger
+    from infra.command.ledger_app import own_anchors
     from infra.local.bank import read_bank_token
 
     place = home()

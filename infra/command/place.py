@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import pg8000.native
-
 from infra.command.exits import NOT_REACHABLE, Failure
 from infra.local.home import Home, StackFile, default_home
 
@@ -28,6 +26,8 @@ def owner_urls(stack: StackFile) -> list[str]:
 
     Ends the command with NOT_REACHABLE when shard 0 doesn't answer.
     """
+    import pg8000.native
+
     from infra.local.slots import shard_urls
 
     try:

@@ -20,7 +20,7 @@ from infra.command.exits import CHECK_FAILED, DONE, REFUSED, WRONG_USAGE, Failur
 from infra.local.clickhouse import NOT_INSTALLED
 from infra.local.home import AlreadyRunning, DemoUser, Home, StackFile
 from infra.local.main import Event, run_stack
-from infra.local.plan import Options
+from infra.local.options import Options
 from infra.local.refusals import StartRefused
 
 _STOP_SECONDS = 40.0

@@ -16,7 +16,8 @@ import msgspec
 
 from infra.local.clock_file import set_clock
 from infra.local.home import Home, HomeLock, StackFile, StoreAddresses
-from infra.local.plan import Options, OwnServers, Plan, make_plan
+from infra.local.options import Options
+from infra.local.plan import OwnServers, Plan, make_plan
 from infra.local.postgres import keep_shards
 from infra.local.refusals import StartRefused
 from infra.local.supervisor import Supervisor

@@ -16,6 +16,7 @@ from infra.local import clickhouse
 from infra.local.bank import bank_arguments, make_bank_token
 from infra.local.fix_certificates import BROKER, VENUE, make_fix_certificates
 from infra.local.home import Home, StoreAddresses
+from infra.local.options import Options
 from infra.local.parts import STOP_SECONDS, Part, Step
 from infra.local.ports import LOOPBACK, claim_port, free_ports
 from infra.local.postgres import APPLICATION, EDGE, OWNER, PostgresServer
@@ -23,7 +24,6 @@ from infra.local.probes import blocking_probe, http_probe, valkey_probe
 from infra.local.refusals import StartRefused
 from infra.local.valkey import ValkeyServer
 
-API_PORT, STREAM_PORT = 7400, 7401
 EXECUTION_PARTITIONS, ORDER_SESSIONS, FEED_SESSIONS = 4, 2, 2
 _ORDER_SESSIONS = [f"OUTCRY-O{number + 1}" for number in range(ORDER_SESSIONS)]
 _MARKET_SEED = 1
@@ -48,23 +48,6 @@ class OwnServers(Settings, frozen=True, kw_only=True):
     clickhouse_url: str | None = None
     region: str = "IN"
     regions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What `outcry up` was asked for. `rate` is market-data updates a second over `symbols`, None
-    for those of the listing alone; `shards` None leaves the home as it is."""
-
-    clock: str | None = None
-    shards: int | None = None
-    rate: int = 200
-    symbols: int | None = None
-    market: str | None = None
-    api_port: int = API_PORT
-    stream_port: int = STREAM_PORT
-    fix_tls: bool = False
-    standbys: bool = False
-    log_level: str = "INFO"
 
 
 @dataclass(frozen=True, kw_only=True)

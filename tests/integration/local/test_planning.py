@@ -6,8 +6,9 @@ import pytest
 
 from infra.local import clickhouse
 from infra.local.home import Home
+from infra.local.options import Options
 from infra.local.parts import Part
-from infra.local.plan import Options, OwnServers, Plan, make_plan
+from infra.local.plan import OwnServers, Plan, make_plan
 
 MINE = "http://me:secret@clickhouse.example:8443/outcry"
 NAME = "OUTCRY_CLICKHOUSE_URL"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from infra.local.home import Home, StoreAddresses
-from infra.local.plan import Options, OwnServers, make_plan
+from infra.local.options import Options
+from infra.local.plan import OwnServers, make_plan
 from infra.local.refusals import StartRefused
 
 
