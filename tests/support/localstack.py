@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from infra.local.ports import free_ports
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "ap-south-1"
 START_SECONDS = 400.0  # the first start installs it
-DEPLOY_SECONDS = 900.0  # fourteen functions, on a machine that runs the rest of the suite beside it
+DEPLOY_SECONDS = 900.0  # eighteen functions, while the rest of the suite runs beside them
 
 
 class LocalStack:
@@ -53,29 +54,30 @@ def own_localstack(folder: Path) -> Iterator[LocalStack]:
     if not script:
         pytest.skip("LOCALSTACK_HOST_UP names no script that starts LocalStack")
     port = free_ports(1)[0]
+    unpacked = folder / "unpacked"  # gone with the server: it leaves a gigabyte of artifacts behind
+    unpacked.mkdir()
+    own = {"PORT": str(port), "LOG": str(folder / "localstack.log"), "TMPDIR": str(unpacked)}
     with (folder / "up.out").open("w+") as said:
         # Into a file: the server keeps the pipe's end for as long as it lives.
         subprocess.run(
             ["bash", script],
-            env={**_foreign(os.environ), "PORT": str(port), "LOG": str(folder / "localstack.log")},
+            env={**_foreign(os.environ), **own},
             stdout=said,
             timeout=START_SECONDS,
             check=True,
         )
         said.seek(0)
         process = psutil.Process(int(said.read().split()[-1]))
-    family = [process]
     try:
         yield LocalStack(f"http://127.0.0.1:{port}")
-        family += process.children(recursive=True)
     finally:
-        for one in family:  # it does not stop all of its functions itself
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.terminate()
-        _, left = psutil.wait_procs(family, timeout=120)
-        for one in left:
+        # At once: it keeps nothing, and would not stop all of its functions itself.
+        family = [process, *process.children(recursive=True)]
+        for one in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
+        psutil.wait_procs(family, timeout=120)
+        shutil.rmtree(unpacked)
 
 
 def _foreign(environment: Mapping[str, str]) -> dict[str, str]:
