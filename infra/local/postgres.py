@@ -17,6 +17,7 @@ import psutil
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import literal
 
+from functions.shared.stores.postgres import tls_to
 from infra.local.children import check_user_namespace, die_with_parent
 from infra.local.home import Home
 from infra.local.ports import LOOPBACK
@@ -166,6 +167,7 @@ class PostgresServer:
             database=database,
             password=self._home.password(_SUPERUSER),
             timeout=5,
+            ssl_context=False,
         )
 
 
@@ -224,4 +226,5 @@ def connect(url: str, timeout_seconds: int = 30) -> pg8000.native.Connection:
         database=parts.path.lstrip("/"),
         password=unquote(parts.password or ""),
         timeout=timeout_seconds,
+        ssl_context=tls_to(parts),
     )
