@@ -12,6 +12,7 @@ import httpx
 
 from infra.local.children import die_with_parent
 from infra.local.ports import free_ports
+from tests.support.plain_http import NO_TLS
 
 READY_SECONDS = 120.0
 
@@ -45,7 +46,7 @@ class ProcessUnderTest:
         deadline = time.monotonic() + READY_SECONDS
         while True:
             try:
-                answer = httpx.get(f"http://{self._health}/health", trust_env=False)
+                answer = httpx.get(f"http://{self._health}/health", trust_env=False, verify=NO_TLS)
                 if answer.status_code == 200:
                     return
                 said = answer.text
@@ -79,7 +80,7 @@ class ProcessUnderTest:
 
     def metric(self, name: str) -> float:
         """A sample of its /metrics by its full name."""
-        text = httpx.get(f"http://{self._health}/metrics", trust_env=False).text
+        text = httpx.get(f"http://{self._health}/metrics", trust_env=False, verify=NO_TLS).text
         for line in text.splitlines():
             key, _, value = line.rpartition(" ")
             if key == name:
