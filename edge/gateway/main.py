@@ -14,7 +14,7 @@ it makes any of this.
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -160,7 +160,7 @@ def _work(
         copying, drop_copy = _drop_copy(settings, ledger, lease, message_log, metrics, threads)
         engines.append(copying)
         bodies.append(("drop-copy", drop_copy.run))
-    states.append(keeper.state)
+    states.append(partial(_state_of, (keeper.state, orders.state, reports.state)))
     for name, body in bodies:
         threads.start(name, partial(body, threads.stop))
     keeper.resumed.wait(RESUME_SECONDS)
@@ -172,6 +172,12 @@ def _work(
     code = threads.wait()
     message_log.close()
     return code
+
+
+def _state_of(parts: Sequence[State]) -> tuple[bool, str]:
+    """Ready while each part is; if not, why."""
+    told = [state() for state in parts]
+    return all(ready for ready, _ in told), "; ".join(why for ready, why in told if not ready)
 
 
 def _drop_copy(

@@ -39,6 +39,11 @@ class OrdersIn:
             number: deque() for number in range(len(sessions.names))
         }
         self._sent: dict[int, list[str]] = {number: [] for number in range(len(sessions.names))}
+        self._trouble = ""
+
+    def state(self) -> tuple[bool, str]:
+        """Whether the last attempt succeeded, and if not, why."""
+        return not self._trouble, f"order streams: {self._trouble}"
 
     def run(self, stop: threading.Event) -> None:
         """Reads and sends until `stop`; tries again with back-off while the streams are away."""
@@ -55,10 +60,12 @@ class OrdersIn:
                 self._send_held(on)
                 self._lag.look(orders_stream(number) for number in on)
             except Retryable as error:
+                self._trouble = str(error)
                 logger(__name__).warning("order streams are away", detail=str(error))
                 if backoff.wait(stop):
                     return
             else:
+                self._trouble = ""
                 backoff.reset()
 
     def _read(self, on: list[int]) -> None:

@@ -63,6 +63,11 @@ class ReportsOut:
         self._metrics = metrics
         self._down = down
         self._monotonic = monotonic
+        self._trouble = ""
+
+    def state(self) -> tuple[bool, str]:
+        """Whether the last attempt succeeded, and if not, why."""
+        return not self._trouble, f"executions: {self._trouble}"
 
     def run(self, stop: threading.Event) -> None:
         """Hands on until `stop`. While the streams are away it tries the same batch again."""
@@ -72,9 +77,11 @@ class ReportsOut:
             while items:
                 try:
                     self.handle(items)
+                    self._trouble = ""
                     backoff.reset()
                     break
                 except Retryable as error:
+                    self._trouble = str(error)
                     logger(__name__).warning("executions not handed on", detail=str(error))
                     if backoff.wait(stop):
                         return

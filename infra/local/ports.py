@@ -2,6 +2,7 @@
 
 import random
 import socket
+from itertools import chain
 
 import psutil
 
@@ -23,7 +24,8 @@ def free_ports(count: int) -> list[int]:
     not as many.
     """
     ports: list[int] = []
-    for port in random.sample(_OURS, len(_OURS)):
+    begin = random.randrange(len(_OURS))
+    for port in chain(_OURS[begin:], _OURS[:begin]):
         if len(ports) == count:
             break
         if _reserve(port):

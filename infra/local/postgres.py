@@ -17,7 +17,7 @@ import psutil
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import literal
 
-from functions.shared.stores.postgres import tls_to
+from functions.shared.stores.postgres import tls_of
 from infra.local.children import check_user_namespace, die_with_parent
 from infra.local.home import Home
 from infra.local.ports import LOOPBACK
@@ -166,8 +166,8 @@ class PostgresServer:
             port=self.port,
             database=database,
             password=self._home.password(_SUPERUSER),
-            timeout=5,
             ssl_context=False,
+            timeout=5,
         )
 
 
@@ -225,6 +225,6 @@ def connect(url: str, timeout_seconds: int = 30) -> pg8000.native.Connection:
         port=parts.port or 5432,
         database=parts.path.lstrip("/"),
         password=unquote(parts.password or ""),
+        ssl_context=tls_of(parts),
         timeout=timeout_seconds,
-        ssl_context=tls_to(parts),
     )

@@ -13,7 +13,6 @@ import pytest
 
 from functions.shared.wire.executions import ExecutionReport, encode_execution, executions_stream
 from tests.support.localstack import LocalStack, own_localstack
-from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack, own_stack
 from tests.support.trader import Trader, eventually
 
@@ -38,7 +37,7 @@ class Deployed:
 
     def call(self, path: str, token: str | None) -> httpx.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.get(self.address + path, headers=headers, timeout=60, verify=NO_TLS)
+        return httpx.get(self.address + path, headers=headers, timeout=60, verify=False)
 
     def resting_order(self) -> Any:
         """An order of the first user that the venue took and nobody sells into."""

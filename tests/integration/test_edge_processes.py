@@ -11,7 +11,6 @@ import pytest
 
 from infra.local.ports import free_ports
 from tests.support.eventually import WAIT_SECONDS
-from tests.support.plain_http import NO_TLS
 
 
 def start(module: str, **settings: str) -> "subprocess.Popen[str]":
@@ -73,7 +72,7 @@ def _health(address: str) -> httpx.Response:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            return httpx.get(f"http://{address}/health", verify=NO_TLS)
+            return httpx.get(f"http://{address}/health", trust_env=False, verify=False)
         except httpx.TransportError:
             if time.monotonic() > deadline:
                 raise

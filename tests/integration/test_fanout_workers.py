@@ -21,7 +21,6 @@ from functions.shared.wire.quotes import encode_record, partition_of_symbol
 from infra.local.ports import free_ports
 from tests.support.eventually import WAIT_SECONDS, until
 from tests.support.fanout import quote
-from tests.support.plain_http import NO_TLS
 from tests.support.raw_stream import RawStream, frame
 from tests.support.valkey import ValkeyUnderTest, valkey_server
 
@@ -45,7 +44,7 @@ class Node:
         return [each.process.pid for each in self.workers.all if each.process is not None]
 
     async def ask(self, path: str) -> httpx.Response:
-        async with httpx.AsyncClient(verify=NO_TLS, timeout=WAIT_SECONDS) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=WAIT_SECONDS) as client:
             return await client.get(f"http://{self._health.address}{path}")
 
     async def metric(self, name: str) -> float:

@@ -7,7 +7,14 @@ import redis
 
 from functions.shared.clock import FileClock, trade_date
 from functions.shared.stores.streams import Record, ValkeyStreams
-from functions.shared.wire.commands import NewOrder, OrderCommand, encode_command
+from functions.shared.wire.commands import (
+    CancelOrder,
+    NewOrder,
+    OrderCommand,
+    ReplaceOrder,
+    encode_command,
+)
+from functions.shared.wire.executions import ExecutionReport
 from functions.shared.wire.order_routes import ROUTES_KEY, decode_routes
 from infra.exchange.bands import Band
 from infra.exchange.instruments import read_listing
@@ -67,6 +74,10 @@ class Desk:
         self.ledger.place(order)
         self.tell(order)
 
+    def change(self, command: ReplaceOrder | CancelOrder) -> None:
+        self.ledger.change(command)
+        self.tell(command)
+
     def tell(self, command: OrderCommand) -> None:
         record = Record(str(command.user_id), encode_command(command))
         self._writer.append(command_stream(command), [record])
@@ -77,9 +88,17 @@ class Desk:
             told = client.get(ROUTES_KEY)
         return [] if told is None else [route.open for route in decode_routes(told).routes]
 
+    def reports(self, order: NewOrder) -> list[ExecutionReport]:
+        """What was reported of an order, in turn; what was handed on again counts once."""
+        told = [r for r in list(self.applier.reports) if r.order_id == order.order_id]
+        return list({(r.session, r.position): r for r in told}.values())
+
     def exec_types(self, order: NewOrder) -> list[str]:
-        """What was reported of an order, in turn."""
-        return [r.exec_type for r in self.applier.reports if r.order_id == order.order_id]
+        return [report.exec_type for report in self.reports(order)]
+
+    def events(self, order: NewOrder) -> list[str]:
+        """The same without statuses (I), for which the gateway asks whenever it sees fit."""
+        return [exec_type for exec_type in self.exec_types(order) if exec_type != "I"]
 
     def orders_at_venue(self) -> int:
         return len(self.venue.get("/orders")["orders"])

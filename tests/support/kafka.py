@@ -64,6 +64,11 @@ class OwnKafka(KafkaBroker):
             said.seek(0)
             self._process = psutil.Process(int(said.read().split()[-1]))
 
+    def send(self, number: signal.Signals) -> None:
+        """To the running broker."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def stop(self, number: signal.Signals = signal.SIGKILL) -> None:
         if self._process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):

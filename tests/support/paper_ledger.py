@@ -1,7 +1,8 @@
 """A ledger in one SQLite file: enough to judge the gateway by, and to survive its kills.
 
 It keeps what the real one keeps for the gateway: which session positions are applied (in the
-transaction that books the report), the checkpoint, each execution once, and the unanswered orders.
+transaction that books the report), the checkpoint, each execution once, and the orders and changes
+that are unanswered.
 """
 
 import sqlite3
@@ -20,8 +21,10 @@ from functions.shared.stores.fix_checkpoint import StaleOrder
 from functions.shared.stores.streams import ValkeyStreams
 from functions.shared.stores.venue_review import Difference, Kind, LedgerOrder
 from functions.shared.wire.commands import (
+    CancelOrder,
     NewOrder,
     OrderCommand,
+    ReplaceOrder,
     decode_command,
     encode_command,
     orders_stream,
@@ -38,7 +41,7 @@ CREATE TABLE IF NOT EXISTS fill (trade_date TEXT, exec_id TEXT, order_id INTEGER
 CREATE TABLE IF NOT EXISTS copy (exec_id TEXT PRIMARY KEY, report TEXT, state TEXT);
 CREATE TABLE IF NOT EXISTS compared (only_one INTEGER PRIMARY KEY, through TEXT);
 CREATE TABLE IF NOT EXISTS told (order_id INTEGER PRIMARY KEY, user_id INTEGER, command TEXT,
-  placed REAL, status TEXT, version INTEGER, request INTEGER);
+  placed REAL, status TEXT, version INTEGER, request INTEGER, change TEXT);
 CREATE TABLE IF NOT EXISTS lease (name TEXT PRIMARY KEY, holder TEXT, fence INTEGER, until REAL);
 CREATE TABLE IF NOT EXISTS numbering (session TEXT PRIMARY KEY, number INTEGER);
 CREATE TABLE IF NOT EXISTS difference (session TEXT, kind TEXT, subject TEXT, settled INTEGER,
@@ -130,7 +133,8 @@ class PaperLedger:
 
     def stale_orders(self, older_than_seconds: float) -> list[StaleOrder]:
         rows = self._database.execute(
-            "SELECT order_id, user_id, command FROM told WHERE status = 'PENDING' AND placed < ?",
+            "SELECT order_id, user_id, coalesce(change, command) FROM told WHERE placed < ?"
+            " AND (status = 'PENDING' OR status IN ('0', '1') AND change IS NOT NULL)",
             (time.time() - older_than_seconds,),
         )
         return [StaleOrder(*row) for row in rows]
@@ -233,8 +237,15 @@ class PaperLedger:
     def place(self, order: NewOrder, status: str = "PENDING") -> None:
         command = encode_command(order).decode()
         self._database.execute(
-            "INSERT INTO told VALUES (?, ?, ?, ?, ?, 1, 0)",
+            "INSERT INTO told VALUES (?, ?, ?, ?, ?, 1, 0, NULL)",
             (order.order_id, order.user_id, command, time.time(), status),
+        )
+
+    def change(self, command: ReplaceOrder | CancelOrder) -> None:
+        """Asked for, and not answered yet."""
+        self._database.execute(
+            "UPDATE told SET change = ?, placed = ? WHERE order_id = ?",
+            (encode_command(command).decode(), time.time(), command.order_id),
         )
 
     def forget(self, order: NewOrder) -> None:
@@ -279,6 +290,12 @@ class PaperLedger:
                 "UPDATE told SET request = ?, command = json_set(command, '$.quantity', ?,"
                 " '$.price', ?) WHERE order_id = ?",
                 (report.request, report.order_quantity, report.price, report.order_id),
+            )
+        if (report.exec_type, report.reject_code) != ("I", 5):
+            run(
+                "UPDATE told SET change = NULL WHERE order_id = ?"
+                " AND json_extract(change, '$.request') = ?",
+                (report.order_id, report.request),
             )
         # 103=5: the venue has no such order, which ends none before its day is over.
         if report.exec_type != "9" and (report.exec_type, report.reject_code) != ("I", 5):

@@ -12,7 +12,6 @@ import httpx
 
 from infra.local.children import die_with_parent
 from infra.local.ports import free_ports
-from tests.support.plain_http import NO_TLS
 
 READY_SECONDS = 120.0
 
@@ -46,7 +45,7 @@ class ProcessUnderTest:
         deadline = time.monotonic() + READY_SECONDS
         while True:
             try:
-                answer = httpx.get(f"http://{self._health}/health", trust_env=False, verify=NO_TLS)
+                answer = self._ask("/health")
                 if answer.status_code == 200:
                     return
                 said = answer.text
@@ -80,9 +79,12 @@ class ProcessUnderTest:
 
     def metric(self, name: str) -> float:
         """A sample of its /metrics by its full name."""
-        text = httpx.get(f"http://{self._health}/metrics", trust_env=False, verify=NO_TLS).text
-        for line in text.splitlines():
+        for line in self._ask("/metrics").text.splitlines():
             key, _, value = line.rpartition(" ")
             if key == name:
                 return float(value)
         raise KeyError(name)
+
+    def _ask(self, path: str) -> httpx.Response:
+        # Loading the known authorities each time takes longer than the pause between two questions.
+        return httpx.get(f"http://{self._health}{path}", trust_env=False, verify=False)

@@ -21,7 +21,14 @@ except ModuleNotFoundError as missing:  # an address that this installation can'
     raise ValueError("kafka:// needs confluent-kafka: `make setup KAFKA=yes`") from missing
 
 from functions.shared.domain.errors import Retryable
-from functions.shared.stores.kafka_reader import Config, Place, Reader, ReaderGone, look
+from functions.shared.stores.kafka_reader import (
+    Config,
+    Place,
+    Reader,
+    ReaderGone,
+    is_the_end,
+    look,
+)
 from functions.shared.stores.stream_records import (
     LIMITS,
     Delivered,
@@ -96,6 +103,8 @@ class Topics:
                 # Another process was first, and perhaps made more of them.
                 if error.args[0].code() not in _MADE_ALREADY:
                     raise
+            except TimeoutError:
+                raise Retryable(f"topic {topic}: no answer in {self._seconds:g} s") from None
 
     def _count(self, topic: str) -> int:
         """Its partitions that have a leader."""
@@ -182,7 +191,9 @@ class KafkaStreams:
 
     def lag(self, stream: str, group: str) -> Lag:
         reader = self._readers.get(group)
-        return Lag() if reader is None else Lag(records=reader.lag(stream))
+        if reader is None:
+            return Lag()
+        return self._with(group, reader, lambda: Lag(records=reader.lag(stream)))
 
     def look(self, stream: str) -> Iterator[Delivered]:
         (place,) = self._topics.ensure([stream])
@@ -210,12 +221,17 @@ class KafkaStreams:
         try:
             return ask()
         except ReaderGone as error:
-            self._readers.pop(group, None)
-            self._topics.forget()
-            reader.close()
-            raise Retryable(str(error)) from error
-        except KafkaException as error:
+            self._give_up(group, reader)
             raise Retryable(f"group {group}: {error}") from error
+        except KafkaException as error:
+            if is_the_end(error):
+                self._give_up(group, reader)
+            raise Retryable(f"group {group}: {error}") from error
+
+    def _give_up(self, group: str, reader: Reader) -> None:
+        self._readers.pop(group, None)
+        self._topics.forget()
+        reader.close()
 
     def _produce(self, producer: Producer, place: Place, records: Sequence[Record]) -> None:
         """Raises KafkaException unless every record is confirmed in time."""

@@ -2,13 +2,17 @@
 
 Invariant: an offset is committed only for what was acknowledged, by the member that Kafka counts as
 the partition's owner; after a rebalance or a crash the next owner begins at that offset. What this
-reader fetched and did not hand out is dropped with the partition.
+reader fetched and did not hand out is dropped with the partition. Nothing here waits longer than
+the limits say, though the library commits and closes without an end while brokers are away.
 """
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -32,6 +36,13 @@ _COORDINATOR_PAUSE_SECONDS = 0.05
 _LOOK_RECORDS = 1_000
 _LOOK_SECONDS = 0.2
 
+
+#: After these a consumer never reads again. `poll` tells of them as a plain _FATAL, which has no
+#: flag of being fatal, once, and from then on nothing. A named consumer is fenced by a commit that
+#: waited for the brokers until they had given its name anew.
+_ENDING = (KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID)
+
+T = TypeVar("T")
 
 #: What librdkafka is told, by the names of its own CONFIGURATION.md.
 Config = dict[str, str | int | float | bool]
@@ -84,6 +95,7 @@ class Reader:
         self._ahead = Ahead(limits.batch_bytes)
         self._ask_at = 0.0
         self._broken = ""
+        self._committing = False
 
     def divide(self, streams: Sequence[str]) -> frozenset[str]:
         places = self._name(streams)
@@ -120,9 +132,15 @@ class Reader:
         held = self._held.get(place)
         if held is None:
             raise Retryable(f"{stream} is another consumer's by now")
-        for told in self._consumer.commit(
-            offsets=[TopicPartition(*place, last + 1)], asynchronous=False
-        ):
+        offsets = [TopicPartition(*place, last + 1)]
+        try:
+            committed = _within(
+                self._seconds, lambda: self._consumer.commit(offsets=offsets, asynchronous=False)
+            )
+        except TimeoutError:
+            self._committing = True
+            raise ReaderGone(f"{stream}: no answer to a commit in {self._seconds:g} s") from None
+        for told in committed:
             if told.error is not None:
                 raise KafkaException(told.error)
         held.acknowledged = last + 1
@@ -137,7 +155,11 @@ class Reader:
         return max(high, held.unseen, held.fetched) - held.acknowledged
 
     def close(self) -> None:
-        self._consumer.close()
+        """Leaves the group. One whose commit is still out is only let go of: it ends with that, and
+        whoever takes its name is the member meanwhile."""
+        if not self._committing:
+            with contextlib.suppress(TimeoutError):
+                _within(self._seconds, self._consumer.close)
 
     def _name(self, streams: Sequence[str]) -> list[Place]:
         if all(self._topics.place(stream) in self._streams for stream in streams):
@@ -224,7 +246,7 @@ class Reader:
             return
         error = message.error()
         if error is not None:
-            if error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise ReaderGone(str(error))
             raise KafkaException(error)
         place = Place(message.topic() or "", message.partition() or 0)
@@ -246,6 +268,27 @@ class Reader:
             if topic not in told.topics:
                 raise ReaderGone(f"topic {topic} is gone")
         self._ask_at = self._monotonic() + _SILENCE_SECONDS
+
+
+def is_the_end(error: KafkaException) -> bool:
+    """Whether it ends the consumer that raised it."""
+    told: KafkaError = error.args[0]
+    return told.fatal() or told.code() in _ENDING
+
+
+def _within(seconds: float, ask: Callable[[], T]) -> T:
+    """The answer of a call that the library gives no limit. Raises TimeoutError: then its thread is
+    left to end with it, and what it uses with the thread."""
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 - it is the asking thread's to judge
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="kafka", daemon=True).start()
+    return answer.result(seconds)
 
 
 def look(config: Config, group: str, place: Place, limits: Limits) -> Iterator[Delivered]:

@@ -8,13 +8,14 @@ statement's own snapshot, and the directory kept here is only a guess at whom to
 """
 
 import contextlib
+import ipaddress
 import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import pg8000.native
@@ -36,7 +37,6 @@ _MOVE_LOOK_SECONDS = 0.01
 _NEW_SHARD_SECONDS = 1.0
 
 _RETRYABLE = frozenset({"55P03", "57014", "40001", "40P01", "53300", "57P01", "57P02", "57P03"})
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _NO_SUCH_ACCOUNT = "OC404"
 _NOT_AT_HOME = "OC421"
 _FENCED = "OC423"
@@ -49,15 +49,6 @@ class SlotAway(Retryable):
 
 class AnsweredBefore(InvariantViolated):
     """A key that had to be new was used before; nothing was done."""
-
-
-def tls_to(address: SplitResult) -> ssl.SSLContext | bool | None:
-    """What pg8000 is told of TLS: a checked certificate with `sslmode=require`; else what the
-    server has, unchecked. Not on the loopback, where nobody listens in: to ask for it there reads
-    every certificate authority of the system for each connection, 20 ms of processor time."""
-    if "sslmode=require" in address.query:
-        return ssl.create_default_context()
-    return False if address.hostname in _LOOPBACK else None
 
 
 class Database:
@@ -84,7 +75,7 @@ class Database:
             "user": unquote(parts.username),
             "password": unquote(parts.password or ""),
             "application_name": application,
-            "ssl_context": tls_to(parts),
+            "ssl_context": tls_of(parts),
             "startup_params": {
                 "lock_timeout": str(lock_timeout_ms),
                 "statement_timeout": str(statement_timeout_ms),
@@ -319,6 +310,23 @@ def _guarded(sql: str) -> str:
     """The question, answered only where the slot is at home. The guard names no row, so PostgreSQL
     evaluates it once and first, also when there are no rows."""
     return f"SELECT answer.* FROM (\n{sql}\n) AS answer WHERE ledger.at_home(:home_slot)"
+
+
+def tls_of(parts: SplitResult) -> ssl.SSLContext | Literal[False] | None:
+    """How a shard's address wants to be spoken to, in the driver's words: with its certificate
+    checked where the address says `sslmode=require`; in the clear on this machine itself, where
+    loading the known authorities takes longer than all else of a connection; elsewhere encrypted
+    if the server can."""
+    if "sslmode=require" in parts.query:
+        return ssl.create_default_context()
+    return False if _is_loopback(parts.hostname or "") else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _login_of(url: str) -> str:

@@ -36,19 +36,19 @@ def test_orders_of_a_42_session_live_as_those_of_a_44_session_do(desk: Desk) -> 
     desk.tell(taken[1])  # told twice: answered by its state, in both versions
     wait_until(lambda: "I" in desk.exec_types(taken[1]))
     same = {"order_id": rests.order_id, "user_id": rests.user_id, "symbol": IN_42, "side": "BUY"}
-    desk.tell(
+    desk.change(
         ReplaceOrder(
             **same, type="LIMIT", validity="DAY", quantity=7, price=rests.price, request=1,
             original=0,
         )
     )  # fmt: skip
-    wait_until(lambda: desk.exec_types(rests) == ["0", "5"])
+    wait_until(lambda: desk.events(rests) == ["0", "5"])
     lost = desk.resting(IN_42)
     desk.gateway.kill()
     desk.ledger.place(lost, status="0")
     desk.gateway.start()
     wait_until(lambda: desk.ledger.differences() == {("LOST_ORDER", str(lost.order_id))})
-    desk.tell(CancelOrder(**same, quantity=7, request=2, original=1))
-    wait_until(lambda: desk.exec_types(rests)[-1] == "4")
+    desk.change(CancelOrder(**same, quantity=7, request=2, original=1))
+    wait_until(lambda: desk.events(rests) == ["0", "5", "4"])
     assert desk.settled()
     assert {o["session"] for o in desk.venue.get("/orders")["orders"]} == {"OUTCRY-O1", "OUTCRY-L1"}

@@ -14,7 +14,6 @@ from infra.local.gateway.app import BODY_MOST, Gateway
 from infra.local.gateway.pool import WAITING_MOST, Pool
 from infra.local.gateway.template import read_template
 from tests.support.eventually import until
-from tests.support.plain_http import NO_TLS
 
 # One event loop and one pool for the module: a pool takes a second to start.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -111,9 +110,7 @@ async def client(template: Path) -> AsyncIterator[httpx.AsyncClient]:
     await pool.start()
     gateway = Gateway(read_template(template), pool)
     transport = httpx.ASGITransport(app=gateway)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://test", verify=NO_TLS
-    ) as opened:
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as opened:
         yield opened
     pool.close()
 

@@ -3,13 +3,11 @@
 import io
 import os
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from infra.aws.artifacts import upload_artifact, zip_folder
 
@@ -17,13 +15,11 @@ BUCKET = "artifacts"
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket=BUCKET)
-        yield client
+def s3(aws: str) -> Any:
+    client = boto3.client("s3")
+    where = {"LocationConstraint": aws}
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+    return client
 
 
 def folder(path: Path, text: str = "x = 1\n") -> Path:

@@ -2,13 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from infra.aws import deploy_local
 from infra.aws.stack import DeployError
@@ -16,11 +14,8 @@ from infra.aws.template import load_template
 
 
 @pytest.fixture
-def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    with mock_aws():
-        yield boto3.client("secretsmanager", region_name="ap-south-1")
+def manager(aws: str) -> Any:
+    return boto3.client("secretsmanager", region_name=aws)
 
 
 def home(path: Path, supervisor: int | None) -> Path:
