@@ -29,7 +29,7 @@ _DOWN_SECONDS = 40.0
 
 app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
 app.command(clock_app)
-# Imported when they are called: the libraries of their stores take longer than most commands.
+# By name: what one of them imports, no other command waits for.
 app.command("infra.command.ledger_app:ledger_app", name="ledger")
 app.command("infra.command.orders_app:orders_app", name="orders")
 app.command("infra.command.payments:payments_app", name="payments")

@@ -1,7 +1,4 @@
-"""What a stack is asked for. Alone: every command knows it, and few need what the plan imports.
-
-Invariant: the ports are the ones that the README names.
-"""
+"""What a stack is asked for, apart from its plan: a command that starts none loads no store."""
 
 from dataclasses import dataclass
 

@@ -95,6 +95,7 @@ HEAVY = {
     "functions.ledger.apply_execution": {"boto3", "quickfix", "textual", "numpy", "pydantic"},
     "edge.fanout.main": {"boto3", "aws_lambda_powertools", "pydantic", "quickfix", "textual"},
     "edge.ingest.main": {"boto3", "aws_lambda_powertools", "clickhouse_connect", "quickfix"},
+    "infra.command.main": {"boto3", "cryptography", "httpx", "pg8000", "redis", "textual"},
     "infra.local.clickhouse": {"chdb", "clickhouse_connect", "pg8000", "redis"},
     "edge.triggers.main": {"boto3", "aws_lambda_powertools", "pydantic", "quickfix", "textual"},
     "functions.orders.draw_volume_curves": {"boto3", "clickhouse_connect", "pydantic", "quickfix"},
