@@ -14,7 +14,7 @@ from edge.fanout.encodings import JSON, Encoding
 from edge.fanout.frames import encode_object, text_frame
 
 if TYPE_CHECKING:
-    from edge.fanout.views import Shown
+    from edge.fanout.views import View
 
 #: Where there is no WebSocket yet, the HTTP status takes the place of a close code.
 NO_HANDSHAKE = 408
@@ -47,7 +47,7 @@ class Client:
     __slots__ = (
         "backlog", "blocked", "blocked_at", "closed", "encoding", "errors", "expires_at",
         "expiry_told", "fetching", "frame", "greeted", "group", "heard_at", "link", "messages",
-        "opened_at", "own", "pending", "pending_most", "quiet", "reading", "refetch", "reload",
+        "opened_at", "owed", "pending", "pending_most", "quiet", "reading", "refetch", "reload",
         "seen", "session_id", "ticket",
         "user_id", "user_seq", "verifying", "views", "wanted_seq", "write",
     )  # fmt: skip
@@ -64,13 +64,13 @@ class Client:
         self.blocked_at = 0.0
         self.pending: deque[bytes] | None = None
         self.pending_most = pending_most
-        # Quotes: how they are written, what is shown (what is the client's own, then what it
-        # watches), the version last sent, ticks without anything to say.
+        # Quotes: how they are written, what is watched, the version last sent, what the next tick
+        # tells of the portfolio, ticks without anything to say.
         self.encoding = JSON
         self.frame = JSON.frame
-        self.own: Shown | None = None
-        self.views: tuple[Shown, ...] = ()
+        self.views: tuple[View, ...] = ()
         self.seen = 0
+        self.owed: bytes | None = None
         self.quiet = 0
         # Who it is. `backlog` holds messages that came while the first token was being verified.
         self.user_id: int | None = None

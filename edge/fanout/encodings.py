@@ -9,19 +9,30 @@ from typing import NamedTuple
 
 from edge.fanout.actions import Mode
 from edge.fanout.binary import PACKERS
-from edge.fanout.frames import array_frame, packets_frame
-from edge.fanout.rendering import RENDERERS, Render
+from edge.fanout.frames import array_frame, packets_frame, text_frame
+from edge.fanout.rendering import RENDERERS, Render, as_snapshot
 
 
 class Encoding(NamedTuple):
-    """How a quote becomes a piece, by mode, and how pieces become the bytes of one write."""
+    """How a quote becomes a piece, by mode, and such a piece a snapshot; and how pieces become the
+    bytes of one write: alone, or beside an object of the account, which may come without any."""
 
     subprotocol: str
     renderers: Mapping[Mode, Render]
+    as_snapshot: Callable[[bytes], bytes]
     frame: Callable[[Sequence[bytes]], bytes]
+    frame_beside: Callable[[Sequence[bytes], bytes], bytes]
 
 
-JSON = Encoding("outcry.v1.json", RENDERERS, array_frame)
-BINARY = Encoding("outcry.v1.binary", PACKERS, packets_frame)
+def _in_the_array(pieces: Sequence[bytes], content: bytes) -> bytes:
+    return array_frame([*pieces, content])
+
+
+def _behind_the_packets(pieces: Sequence[bytes], content: bytes) -> bytes:
+    return (packets_frame(pieces) if pieces else b"") + text_frame(content)
+
+
+JSON = Encoding("outcry.v1.json", RENDERERS, as_snapshot, array_frame, _in_the_array)
+BINARY = Encoding("outcry.v1.binary", PACKERS, bytes, packets_frame, _behind_the_packets)
 #: By the subprotocol that a client offers.
 ENCODINGS: Mapping[str, Encoding] = {each.subprotocol: each for each in (JSON, BINARY)}

@@ -17,6 +17,7 @@ _BINARY = 0x82
 _SHORT_MAX = 125
 _MEDIUM_MAX = 0xFFFF
 _medium = struct.Struct(">BBH").pack
+_array_head = struct.Struct(">BBHc").pack
 _long = struct.Struct(">BBQ").pack
 _MEDIUM_MARK, _LONG_MARK = 126, 127
 _count = struct.Struct(">H").pack
@@ -46,8 +47,12 @@ def header(size: int, kind: int = _TEXT) -> bytes:
 def array_frame(pieces: Sequence[bytes]) -> bytes:
     """Objects in as few messages as the bound allows, as bytes for one write."""
     if len(pieces) > OBJECTS_PER_MESSAGE:
-        return b"".join(_array(part) for part in _parts(pieces))
-    return _array(pieces)
+        return b"".join(map(array_frame, _parts(pieces)))
+    body = b",".join(pieces)
+    size = len(body) + 2
+    if _SHORT_MAX < size <= _MEDIUM_MAX:  # as nearly all are
+        return b"".join((_array_head(_TEXT, _MEDIUM_MARK, size, b"["), body, b"]"))
+    return b"".join((header(size), b"[", body, b"]"))
 
 
 def packets_frame(pieces: Sequence[bytes]) -> bytes:
@@ -55,14 +60,6 @@ def packets_frame(pieces: Sequence[bytes]) -> bytes:
     if len(pieces) > OBJECTS_PER_MESSAGE:
         return b"".join(_packets(part) for part in _parts(pieces))
     return _packets(pieces)
-
-
-def _array(pieces: Sequence[bytes]) -> bytes:
-    body = b",".join(pieces)
-    size = len(body) + 2
-    if _SHORT_MAX < size <= _MEDIUM_MAX:
-        return b"%b[%b]" % (_medium(_TEXT, _MEDIUM_MARK, size), body)
-    return b"%b[%b]" % (header(size), body)
 
 
 def _packets(pieces: Sequence[bytes]) -> bytes:

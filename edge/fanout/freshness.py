@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.fanout.hub import GROUPS, TICK_SECONDS, Hub
-from edge.fanout.views import View
 from edge.runtime.log import logger
 from functions.shared.wire.feed_state import FeedState
 from functions.shared.wire.quotes import PARTITIONS, partition_of_symbol
@@ -49,7 +48,7 @@ class Freshness:
     def tell(self, group: int, changed: frozenset[int]) -> None:
         """Tells a group's clients of the symbols they watch in these partitions."""
         for client in self._hub.group(group):
-            symbols = (view.symbol for view in client.views if isinstance(view, View))
+            symbols = (view.symbol for view in client.views)
             watched = [symbol for symbol in symbols if partition_of_symbol(symbol) in changed]
             stale = set(self._hub.stale_of(watched))
             for mark in (True, False):

@@ -18,8 +18,8 @@ from edge.fanout.actions import Mode
 from edge.fanout.client import Client, drop_strays
 from edge.fanout.differential import HeldBack, HeldView
 from edge.fanout.frames import text_frame
-from edge.fanout.rendering import QUOTE, SNAPSHOT
-from edge.fanout.views import Feed, Shown, View
+from edge.fanout.last_values import LastValues
+from edge.fanout.views import Feed, View
 from functions.shared.wire.quotes import Quote, partition_of_symbol
 
 GROUPS = 10
@@ -50,13 +50,11 @@ class Hub:
         self.listed = listed
         self._symbols_most = symbols_most
         self.version = 0
-        #: Counts the changes of previous closes, which are few.
-        self.closes = 0
         self.deliveries = self.flushes = 0
         self.woken: set[Client] = set()
         #: The partitions whose prices stand still (fanout.freshness).
         self.stale: frozenset[int] = frozenset()
-        self.quotes: dict[str, Quote] = {}
+        self.last = LastValues()
         self._views: dict[str, list[View]] = {}
         self._held = HeldBack(moves_most)
         self._groups: list[set[Client]] = [set() for _ in range(GROUPS)]
@@ -92,19 +90,8 @@ class Hub:
         self._idle.discard(client)
         self.woken.discard(client)
         for view in client.views:
-            if isinstance(view, View):
-                self._unwatch(view, client)
-        client.views, client.own = (), None
-
-    def show(self, client: Client, own: Shown) -> None:
-        """Shows a client something of its own beside the symbols that it watches."""
-        client.own = own
-        client.views = (own, *_watched(client).values())
-
-    def change(self, own: Shown, piece: bytes) -> None:
-        """Those who are shown this are sent the piece at their next tick."""
-        self.version += 1
-        own.piece, own.version = piece, self.version
+            self._unwatch(view, client)
+        client.views = ()
 
     def subscribe(
         self, client: Client, symbols: Sequence[str], mode: Mode, min_move: int = 0
@@ -131,7 +118,7 @@ class Hub:
                     self._unwatch(known, client)
                 watched[symbol] = self._watch(symbol, feed, client)
             accepted[symbol] = None
-        _watch_all(client, watched)
+        client.views = tuple(watched.values())
         return Subscribed(list(accepted), rejected)
 
     def unsubscribe(self, client: Client, symbols: Iterable[str]) -> list[str]:
@@ -143,7 +130,7 @@ class Hub:
             if view is not None:
                 self._unwatch(view, client)
                 dropped.append(view.symbol)
-        _watch_all(client, watched)
+        client.views = tuple(watched.values())
         return dropped
 
     def strays(self, live: Container[Client]) -> Iterator[int]:
@@ -157,10 +144,10 @@ class Hub:
                 self._drop_view(view)
             yield found
 
-    def snapshots(self, client: Client, symbols: Iterable[str], mode: Mode) -> list[bytes]:
-        """The `snapshot` pieces of the symbols that have a price, for this client."""
-        render, quotes = client.encoding.renderers[mode], self.quotes
-        return [render(SNAPSHOT, quotes[symbol]) for symbol in symbols if symbol in quotes]
+    def snapshots(self, client: Client, symbols: Iterable[str]) -> list[bytes]:
+        """The `snapshot` pieces of those symbols, watched by this client, that have a price."""
+        watched, quotes = _watched(client), self.last.quotes
+        return [watched[each].snapshot(quotes[each]) for each in symbols if each in quotes]
 
     def stale_of(self, symbols: Iterable[str]) -> list[str]:
         """Those of the symbols whose prices stand still."""
@@ -170,18 +157,13 @@ class Hub:
     def take(self, quotes: Iterable[Quote]) -> None:
         """Takes a batch; idle watchers of what moved are `woken`, to be served by `wake`."""
         self.version += 1
-        version, known, idle = self.version, self.quotes, self._idle
+        version, newer, idle = self.version, self.last.take, self._idle
         held = self._held.by_symbol
         for quote in quotes:
-            before = known.get(quote.symbol)
-            if not quote.ltp or (before is not None and quote.seq <= before.seq):
+            if not newer(quote):
                 continue
-            known[quote.symbol] = quote
-            if before is None or quote.close != before.close:
-                self.closes += 1
             for view in self._views.get(quote.symbol, ()):
-                view.piece = view.render(QUOTE, quote)
-                view.version = version
+                view.show(quote, version)
                 if idle:
                     self.woken |= view.clients & idle
             if held and quote.symbol in held:
@@ -213,14 +195,20 @@ class Hub:
                 continue
             seen = client.seen
             pieces = [view.piece for view in client.views if view.version > seen]
-            if pieces:
+            owed = client.owed
+            if owed is not None:
+                self._pay(client, pieces, owed)
+                deliveries += len(pieces) + 1
+            elif pieces:
                 client.seen = version
                 client.quiet = 0
-                client.write(client.frame(pieces))
+                write, frame = client.write, client.frame  # called as methods they cost more
+                write(frame(pieces))
                 deliveries += len(pieces)
-                flushes += 1
             else:
                 self._keep_quiet(client)
+                continue
+            flushes += 1
         self.deliveries += deliveries
         self.flushes += flushes
 
@@ -234,6 +222,13 @@ class Hub:
         self.deliveries += len(pieces)
         self.flushes += 1
 
+    def _pay(self, client: Client, pieces: list[bytes], owed: bytes) -> None:
+        """Writes quotes and what the portfolio came to in one go."""
+        client.owed = None
+        client.seen = self.version
+        client.quiet = 0
+        client.write(client.encoding.frame_beside(pieces, owed))
+
     def _keep_quiet(self, client: Client) -> None:
         client.quiet += 1
         if client.quiet == 1:
@@ -244,13 +239,12 @@ class Hub:
 
     def _tell(self, view: HeldView, quote: Quote) -> None:
         view.told(quote)
-        view.piece = view.render(QUOTE, quote)
-        view.version = self.version
+        view.show(quote, self.version)
         self.woken |= view.clients & self._idle
 
     def _watch(self, symbol: str, feed: Feed, client: Client) -> View:
         if feed.min_move:
-            late = self._held.watch(symbol, feed, self.quotes.get(symbol))
+            late = self._held.watch(symbol, feed, self.last.quotes.get(symbol))
             if late is not None:
                 if late.held is not None:  # what the newcomer's snapshot tells, all are told
                     self.version += 1
@@ -259,8 +253,10 @@ class Hub:
                 return late
             feed = feed._replace(min_move=0)
         views = self._views.setdefault(symbol, [])
-        view = next((each for each in views if each.feed == feed), None)
-        if view is None:
+        for view in views:
+            if view.feed == feed:
+                break
+        else:
             view = View(symbol, feed)
             views.append(view)
         view.clients.add(client)
@@ -283,9 +279,4 @@ class Hub:
 
 def _watched(client: Client) -> dict[str, View]:
     """What a client watches, by symbol."""
-    return {view.symbol: view for view in client.views if isinstance(view, View)}
-
-
-def _watch_all(client: Client, watched: Mapping[str, View]) -> None:
-    own = () if client.own is None else (client.own,)
-    client.views = (*own, *watched.values())
+    return {view.symbol: view for view in client.views}

@@ -55,13 +55,20 @@ from functions.shared.stores.user_events import UserEvents
 from functions.shared.stores.user_portfolio import UserPortfolio
 from functions.shared.stores.valkey import open_valkey
 from functions.shared.wire.announcements import NEWS_CHANNEL, decode_news
+from functions.shared.wire.events import user_of_channel
 from functions.shared.wire.feed_state import FEED_CHANNEL, decode_feed_state
-from functions.shared.wire.quotes import PARTITIONS, Batch, decode_batch, quotes_channel
+from functions.shared.wire.quotes import (
+    PARTITIONS,
+    Batch,
+    decode_batch,
+    partition_of_symbol,
+    quotes_channel,
+)
 
 LISTING_SECONDS = 60.0
 #: Descriptors for the stores, the health server and the loop.
 _OTHER_FILES = 200
-_USER_CHANNEL = b"user:"
+_QUOTES = frozenset(map(quotes_channel, range(PARTITIONS)))
 T = TypeVar("T")
 
 
@@ -93,6 +100,8 @@ class Fanout:
         self._valkey = open_valkey(settings.valkey_url)
         self._cache = QuoteCache(self._valkey)
         self._warming: asyncio.Task[None] | None = None
+        #: Channels on which quotes may have been missed that were not read from the cache yet.
+        self._unread: frozenset[str] = frozenset()
         self._subscriber = ValkeySubscriber(settings.valkey_url, self._deliver, self._restored)
         self._bus = BusFigures()
         self._metrics: FanoutMetrics | None = None
@@ -137,8 +146,7 @@ class Fanout:
         self._lookups.attach(self._reception, self._private)
         self._server = StreamServer(self._hub, self._reception)
         upkeep = Upkeep(self._server)
-        self._subscriber.subscribe(quotes_channel(number) for number in range(PARTITIONS))
-        self._subscriber.subscribe([ENDED_CHANNEL, NEWS_CHANNEL, FEED_CHANNEL])
+        self._subscriber.subscribe([*_QUOTES, ENDED_CHANNEL, NEWS_CHANNEL, FEED_CHANNEL])
         self._freshness = Freshness(self._hub)
         tasks = [
             asyncio.create_task(self._subscriber.run()),
@@ -166,8 +174,8 @@ class Fanout:
     # -- What Valkey tells
 
     def _deliver(self, channel: bytes, payload: bytes) -> None:
-        if channel.startswith(_USER_CHANNEL):
-            self._private.live(int(channel[len(_USER_CHANNEL) :]), payload)
+        if (user_id := user_of_channel(channel)) is not None:
+            self._private.live(user_id, payload)
         elif channel == ENDED_CHANNEL.encode():
             self._reception.session_ended(payload.decode())
         else:
@@ -187,15 +195,28 @@ class Fanout:
         self._hub.take(batch.quotes)
         self._server.wake_soon()
 
-    def _restored(self) -> None:
+    def _restored(self, missed: frozenset[str]) -> None:
         """All channels are subscribed: what was published before is read from where it is kept."""
-        self._private.restored()
+        users = (user_of_channel(channel.encode()) for channel in missed)
+        self._private.restored([user_id for user_id in users if user_id is not None])
+        self._unread |= missed & _QUOTES
         if self._warming is None or self._warming.done():
             self._warming = asyncio.create_task(self._warm())
 
     async def _warm(self) -> None:
-        with contextlib.suppress(Retryable):  # lost again: the next `restored` asks again
-            quotes = await asyncio.to_thread(self._cache.get, list(self._hub.listed))
+        backoff = Backoff()
+        while symbols := [
+            symbol
+            for symbol in self._hub.listed
+            if quotes_channel(partition_of_symbol(symbol)) in self._unread
+        ]:
+            unread, self._unread = self._unread, frozenset()
+            try:
+                quotes = await asyncio.to_thread(self._cache.get, symbols)
+            except Retryable:
+                self._unread |= unread
+                await asyncio.sleep(backoff.next_seconds())
+                continue
             self._hub.take(quotes.values())
             self._server.wake_soon()
 

@@ -17,12 +17,11 @@ from datetime import date
 
 from edge.fanout.client import Client
 from edge.fanout.doors import Doors
-from edge.fanout.encodings import JSON
 from edge.fanout.frames import text_frame
 from edge.fanout.hub import Hub
+from edge.fanout.last_values import LastValues
 from edge.fanout.limits import Limits
 from edge.fanout.valuing import Books, Figures, Gain
-from edge.fanout.views import Shown
 from functions.shared.domain.money import format_amount
 from functions.shared.wire.events import EventBody, UserEvent
 from functions.shared.wire.portfolio import PortfolioFacts
@@ -37,20 +36,19 @@ class _Portfolio:
     have to be read again for; `again`: whether they have to be whatever was heard; `ticket`: of the
     question that is open, 0 when none is; `money`: cash less what is borrowed and the event that
     told it; `looked`: the hub's version at the last look; `changed`: whether the books are others
-    than those that `pushed` and `told` were made of."""
+    than those that `told` was made of; `moving`: what in it moves with the prices."""
 
-    __slots__ = ("again", "books", "changed", "clients", "heard", "looked", "money", "needed",
-                 "pushed", "seq", "shown", "ticket", "told")  # fmt: skip
+    __slots__ = ("again", "books", "changed", "clients", "heard", "looked", "money", "moving",
+                 "needed", "seq", "ticket", "told")  # fmt: skip
 
     def __init__(self, clients: Set[Client]) -> None:
         self.clients = clients
-        self.shown = Shown()
         self.books: Books | None = None
         self.seq = self.heard = self.needed = self.ticket = 0
         self.again, self.changed = True, False
         self.money = (0, 0)
         self.looked = -1
-        self.pushed: Gain | None = None
+        self.moving: int | None = None
         self.told: Figures | None = None
 
     @property
@@ -72,13 +70,13 @@ class _Portfolio:
         self.money = (event.user_seq, books.money)
         self.changed = True
 
-    def adopt(self, facts: PortfolioFacts | None) -> None:
+    def adopt(self, facts: PortfolioFacts | None, last: LastValues) -> None:
         """The ledger's answer to the question that was open; None for no account."""
         self.again, self.ticket, self.changed = False, 0, True
         if facts is None:
             self.books = None
             return
-        self.seq, self.books = facts.seq, Books(facts)
+        self.seq, self.books = facts.seq, Books(facts, last)
         self.heard = max(self.heard, facts.seq)
         seq, money = self.money
         if seq > facts.seq:
@@ -123,10 +121,8 @@ class Portfolios:
             portfolio = self._users[user_id] = _Portfolio(clients)
             self._looks[user_id % LOOKS][user_id] = portfolio
             self._ask(user_id, portfolio)
-        if client.encoding is JSON:
-            self._hub.show(client, portfolio.shown)
         if portfolio.told is not None:
-            client.send(text_frame(portfolio.shown.piece))
+            client.send(text_frame(_render(portfolio.told)))
 
     def leave(self, user_id: int) -> None:
         """The user's last client has left."""
@@ -188,7 +184,7 @@ class Portfolios:
         portfolio = self._users.get(user_id)
         if portfolio is None or portfolio.ticket != ticket:
             return
-        portfolio.adopt(facts)
+        portfolio.adopt(facts, self._hub.last)
         if portfolio.current:
             self._look(portfolio)
 
@@ -222,28 +218,24 @@ class Portfolios:
         if books is None or (portfolio.looked == version and not portfolio.changed):
             return
         portfolio.looked = version
-        gain = books.gain(self._hub.quotes)
-        if not portfolio.changed and not self._is_news(portfolio.pushed, gain):
+        gain = books.gain()
+        if not portfolio.changed and not self._is_news(portfolio.moving, gain):
             return
-        figures = books.figures(self._hub.quotes, self._hub.closes, gain)
-        portfolio.changed, portfolio.pushed = False, gain
+        figures = books.figures(gain)
+        portfolio.changed, portfolio.moving = False, None if gain is None else gain.moving
         if figures != portfolio.told:
             portfolio.told = figures
-            self._push(portfolio, _render(figures))
+            self.pushes += 1
+            piece = _render(figures)
+            for client in portfolio.clients:
+                client.owed = piece
 
-    def _is_news(self, before: Gain | None, now: Gain | None) -> bool:
+    def _is_news(self, before: int | None, now: Gain | None) -> bool:
         if before is None or now is None:
-            return before is not now
-        moved = abs(now.holdings + now.positions - before.holdings - before.positions)
+            return before is not None or now is not None
+        moved = abs(now.moving - before)
         share = now.at_stake * self._limits.portfolio_move_basis_points // _BASIS_POINTS
         return moved > 0 and moved >= min(self._limits.portfolio_move, share)
-
-    def _push(self, portfolio: _Portfolio, piece: bytes) -> None:
-        """Binary clients get it as a text message of its own, JSON ones with their quotes."""
-        self.pushes += 1
-        self._hub.change(portfolio.shown, piece)
-        for client in [each for each in portfolio.clients if each.encoding is not JSON]:
-            client.send(text_frame(piece))
 
 
 def _render(figures: Figures) -> bytes:

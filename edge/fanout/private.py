@@ -7,7 +7,7 @@ are one and the same thing. A client further behind than EVENTS_MAX is sent a `s
 the number to go on from, and loads its account over HTTP.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 import msgspec
 
@@ -141,11 +141,11 @@ class PrivateEvents:
         client.reading = False
         client.refetch = True
 
-    def restored(self) -> None:
-        """The channels are back after they were lost: what came meanwhile is fetched."""
-        self.portfolios.restored()
-        for clients in self._users.values():
-            for client in clients:
+    def restored(self, user_ids: Iterable[int]) -> None:
+        """These users' channels are back after they were lost: what came meanwhile is fetched."""
+        for user_id in user_ids:
+            self.portfolios.unsure(user_id)
+            for client in self._users.get(user_id, ()):
                 self._ask(client)
 
     def sweep(self, client: Client) -> None:

@@ -7,17 +7,22 @@ except that `ltp` is never null: what has no price has no quote.
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from edge.fanout.actions import Mode
 from edge.fanout.frames import encode_object
-from functions.shared.domain.money import divide_half_up, format_decimal, format_price
+from functions.shared.domain.money import divide_half_up, format_amount, format_price
 from functions.shared.wire.announcements import MarketNews
 from functions.shared.wire.quotes import Level, Quote
+
+#: At least as many as a market lists: each of them is quoted many times a second.
+_NAMES_KEPT = 65_536
 
 Render = Callable[[str, Quote], bytes]
 
 QUOTE = "quote"
 SNAPSHOT = "snapshot"
+_QUOTE_HEAD, _SNAPSHOT_HEAD = (b'{"type":"%b"' % kind.encode() for kind in (QUOTE, SNAPSHOT))
 
 
 def render_ltp(kind: str, quote: Quote) -> bytes:
@@ -34,6 +39,11 @@ def render_full(kind: str, quote: Quote) -> bytes:
     """Mode quote, and five levels a side."""
     depth = f'"depth":{{"bids":[{_side(quote.bids)}],"asks":[{_side(quote.asks)}]}}'
     return b"{%b,%b,%b}" % (_ltp_fields(kind, quote), _day_fields(quote), depth.encode())
+
+
+def as_snapshot(piece: bytes) -> bytes:
+    """The snapshot of what was rendered as a quote."""
+    return _SNAPSHOT_HEAD + piece[len(_QUOTE_HEAD) :]
 
 
 def render_news(news: MarketNews) -> bytes:
@@ -57,12 +67,13 @@ RENDERERS: Mapping[Mode, Render] = {
 
 
 def _ltp_fields(kind: str, quote: Quote) -> bytes:
+    close, ltp = quote.close, quote.ltp
     change = percent = "null"
-    if quote.close:
-        change = f'"{format_price(quote.change)}"'
-        percent = f'"{format_decimal(divide_half_up(quote.change * 10_000, quote.close), 2)}"'
+    if close:
+        change = f'"{format_price(ltp - close)}"'
+        percent = f'"{format_amount(divide_half_up((ltp - close) * 10_000, close))}"'
     return (
-        f'"type":"{kind}","symbol":{json.dumps(quote.symbol)},"ltp":"{format_price(quote.ltp)}",'
+        f'"type":"{kind}","symbol":{_name(quote.symbol)},"ltp":"{format_price(ltp)}",'
         f'"change":{change},"change_percent":{percent},'
         f'"seq":{quote.seq},"timestamp":{quote.timestamp_ms}'
     ).encode()
@@ -74,6 +85,11 @@ def _day_fields(quote: Quote) -> bytes:
         f'"low":{_price(quote.low)},"close":{_price(quote.close)},'
         f'"average":{_price(quote.average)},"last_quantity":{quote.last_quantity}'
     ).encode()
+
+
+@lru_cache(_NAMES_KEPT)
+def _name(symbol: str) -> str:
+    return json.dumps(symbol)
 
 
 def _price(value: int) -> str:

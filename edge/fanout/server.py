@@ -306,6 +306,7 @@ class Connection(asyncio.Protocol):
             server.reception.connected(self.client, _bearer(request), server.loop.time())
         else:
             server.count_close(response.status_code)
+        request.headers.clear()  # the protocol keeps them for life: 2 KB, of a browser more
 
     def _take(self, frame: Frame) -> None:
         """A frame of the client; the protocol has answered pings and closes itself."""

@@ -1,4 +1,4 @@
-"""What a client may be shown: a ready piece, and the version of the hub in which it last changed.
+"""What clients may be shown: a ready piece, and the version of the hub in which it last changed.
 
 Invariant: a piece is made once, however many clients are shown it, and a client is sent those whose
 version is above the one it has seen.
@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge.fanout.actions import Mode
 from edge.fanout.encodings import Encoding
+from edge.fanout.rendering import QUOTE, SNAPSHOT
+from functions.shared.wire.quotes import Quote
 
 if TYPE_CHECKING:
     from edge.fanout.client import Client
-
-
-class Shown:
-    """A ready piece, and when it changed."""
-
-    __slots__ = ("piece", "version")
-
-    def __init__(self) -> None:
-        self.piece = b""
-        self.version = 0
 
 
 class Feed(NamedTuple):
@@ -31,13 +23,28 @@ class Feed(NamedTuple):
     min_move: int = 0
 
 
-class View(Shown):
-    """One symbol in one feed, and who watches it."""
+class View:
+    """One symbol in one feed, and who watches it. `made_of`: the quote that `piece` shows."""
 
-    __slots__ = ("clients", "feed", "render", "symbol")
+    __slots__ = ("_render", "clients", "feed", "made_of", "piece", "symbol", "version")
 
     def __init__(self, symbol: str, feed: Feed) -> None:
-        super().__init__()
         self.symbol, self.feed = symbol, feed
-        self.render = feed.encoding.renderers[feed.mode]
+        self._render = feed.encoding.renderers[feed.mode]
+        self.piece = b""
+        self.made_of: Quote | None = None
+        self.version = 0
         self.clients: set[Client] = set()
+
+    def show(self, quote: Quote, version: int) -> None:
+        """Shows everybody this quote from now on."""
+        self.piece, self.made_of = self._render(QUOTE, quote), quote
+        self.version = version
+
+    def snapshot(self, newest: Quote) -> bytes:
+        """What a newcomer is told of the newest quote; what was shown before stays as it is."""
+        if self.made_of is None:
+            self.piece, self.made_of = self._render(QUOTE, newest), newest
+        if self.made_of is newest:
+            return self.feed.encoding.as_snapshot(self.piece)
+        return self._render(SNAPSHOT, newest)

@@ -81,11 +81,11 @@ class _SessionFile:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def write(self, way: Way, message: str) -> None:
-        now = self._wall()
+        moment = self._wall().isoformat(timespec="microseconds").removesuffix("+00:00")
         text = message.replace("\\", "\\\\").replace("\n", "\\n")
-        line = f"{now:%Y-%m-%dT%H:%M:%S.%fZ} {way} {text}\n".encode(errors="surrogateescape")
+        line = f"{moment}Z {way} {text}\n".encode(errors="surrogateescape")
         with self._lock:
-            day = f"{now:%Y-%m-%d}"
+            day = moment[:10]
             if day != self._day or self._size >= self._file_bytes:
                 self._open(day)
             written = os.write(self._descriptor, line)

@@ -5,8 +5,11 @@ session. What was read for a session that went off waits here, in order, and not
 for it; after a kill the stream delivers it again and it goes out as possibly sent.
 """
 
+import contextlib
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -14,6 +17,7 @@ from edge.gateway.outbound import Outbound
 from edge.gateway.session import FixSessions
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
+from edge.runtime.pace import Pace
 from edge.runtime.stream_lag import StreamLag
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.streams import Delivered, Streams
@@ -23,15 +27,29 @@ GROUP = "gateway"
 CONSUMER = "gateway"
 BATCH_MOST = 200
 BLOCK_MS = 100
+#: From one batch to the next. A trip to the streams' server takes as much of the processor as
+#: sending an order does.
+BATCH_EVERY_SECONDS = 0.002
+#: Each acknowledgement is a disk write of the streams' server, so those of that long go together.
+#: What a kill leaves without one goes out again as possibly sent, and the venue knows its ClOrdID.
+ACKNOWLEDGE_SECONDS = 0.05
 
 
 class OrdersIn:
     """One thread for all sessions."""
 
     def __init__(
-        self, streams: Streams, sessions: FixSessions, outbound: Outbound, lag: StreamLag
+        self,
+        streams: Streams,
+        sessions: FixSessions,
+        outbound: Outbound,
+        lag: StreamLag,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._streams = streams
+        self._monotonic = monotonic
+        self._acknowledge_at = 0.0
+        self._pace = Pace(BATCH_EVERY_SECONDS, monotonic)
         self._lag = lag
         self._sessions = sessions
         self._outbound = outbound
@@ -56,6 +74,8 @@ class OrdersIn:
                 continue
             try:
                 self._send_held(on)
+                self._acknowledge()
+                self._pace.wait(stop)
                 self._read(on)
                 self._send_held(on)
                 self._lag.look(orders_stream(number) for number in on)
@@ -67,6 +87,9 @@ class OrdersIn:
             else:
                 self._trouble = ""
                 backoff.reset()
+        with contextlib.suppress(Retryable):  # they will go out again, as possibly sent
+            self._acknowledge_at = 0.0
+            self._acknowledge()
 
     def _read(self, on: list[int]) -> None:
         wanted = {orders_stream(number): number for number in on if not self._held[number]}
@@ -78,14 +101,23 @@ class OrdersIn:
             list(wanted), GROUP, CONSUMER, BATCH_MOST, BLOCK_MS
         ):
             self._held[wanted[stream]].extend(delivered)
+            self._pace.begin()
 
     def _send_held(self, on: list[int]) -> None:
         for number in on:
             held, sent = self._held[number], self._sent[number]
             while held and self._send(held[0]):
                 sent.append(held.popleft().id)
-            self._streams.acknowledge(orders_stream(number), GROUP, sent)
-            sent.clear()
+
+    def _acknowledge(self) -> None:
+        """What was sent, when it is time again. Raises Retryable; then it is tried again."""
+        if self._monotonic() < self._acknowledge_at:
+            return
+        for number, sent in self._sent.items():
+            if sent:
+                self._streams.acknowledge(orders_stream(number), GROUP, sent)
+                sent.clear()
+                self._acknowledge_at = self._monotonic() + ACKNOWLEDGE_SECONDS
 
     def _send(self, delivered: Delivered) -> bool:
         try:

@@ -77,11 +77,9 @@ class Outbound:
             if isinstance(command, NewOrder) and command.order_id in self._cancelled:
                 return True
             again = possibly_sent or tag in self._sent
-            if not again:
-                self._round_trips.command_leaves(session, tag)
+            self._round_trips.command_leaves(session, tag, first=not again)
             if not self._engine.send(session, command_fields(command, self._now(), again)):
-                if not again:
-                    self._round_trips.command_stays(session, tag)
+                self._round_trips.command_stays(session, tag)
                 return False
             _remember(self._sent, tag)
             if isinstance(command, CancelOrder):

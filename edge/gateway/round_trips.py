@@ -1,10 +1,10 @@
 """How long the venue takes: from a command to its first answer, and from a test request (35=1) to
 its heartbeat (35=0). A session on which a command has waited too long is hung: up, and no use.
 
-Invariant: only a command that was sent once is timed, and at most PENDING_MOST at a time; what is
-not timed is not slower for it. A command leaves the list by its answer, by a refusal of the whole
-message (35=3, 35=j), or by the answer to a later one: a venue takes a session's messages in turn,
-so what it passed over makes nobody wait any more.
+Invariant: only a command that was sent once is timed, and at most PENDING_MOST are waited for at a
+time; no message is slower for it. A command leaves the list by its answer, by a refusal of the
+whole message (35=3, 35=j), or by the answer to a later one: a venue takes a session's messages in
+turn, so what it passed over makes nobody wait any more.
 """
 
 import itertools
@@ -29,9 +29,11 @@ _CL_ORD_ID: Final = re.compile(r"\x0111=([^\x01]+)\x01")
 
 
 class _Waiting(NamedTuple):
-    """A command without an answer: when it left, and its MsgSeqNum once the engine gave it one."""
+    """A command without an answer: when it left, whether for the first time, and its MsgSeqNum once
+    the engine gave it one."""
 
     left_at: float
+    first: bool
     number: str = ""
 
 
@@ -55,11 +57,11 @@ class RoundTrips:
         self._test_due = [0.0] * len(names)
         self._numbers = itertools.count(1)
 
-    def command_leaves(self, session: int, tag: str) -> None:
-        """A new ClOrdID is about to be sent."""
+    def command_leaves(self, session: int, tag: str, *, first: bool) -> None:
+        """A ClOrdID is about to be sent; `first`: surely not again."""
         with self._lock:
             if sum(map(len, self._commands)) < PENDING_MOST:
-                self._commands[session][tag] = _Waiting(self._monotonic())
+                self._commands[session].setdefault(tag, _Waiting(self._monotonic(), first))
 
     def sent(self, session: int, raw: str) -> None:
         """A message as it leaves, numbered: what a refusal of it will name."""
@@ -117,14 +119,16 @@ class RoundTrips:
                 self._tests.pop(session, None)
 
     def _answered(self, session: int, tag: str) -> float | None:
-        """When the command left, if it waited: it and those before it wait no more."""
+        """When the command left, if it waited for its first answer to the first time it was sent.
+        It and those before it wait no more."""
         with self._lock:
             commands = self._commands[session]
             if tag not in commands:
                 return None
             for earlier in list(itertools.takewhile(lambda other: other != tag, commands)):
                 del commands[earlier]
-            return commands.pop(tag).left_at
+            answered = commands.pop(tag)
+        return answered.left_at if answered.first else None
 
     def _refused(self, session: int, number: str) -> None:
         with self._lock:

@@ -40,6 +40,8 @@ _NEVER_REPLAYED = frozenset("DFGH")
 #: What of a message decides here, in the header as the engine writes it.
 _MSG_TYPE = re.compile(r"\x0135=([^\x01]+)\x01")
 _MSG_SEQ_NUM = re.compile(r"\x0134=([0-9]+)\x01")
+_SENDER_COMP_ID = re.compile(r"\x0149=([^\x01]+)\x01")
+_TARGET_COMP_ID = re.compile(r"\x0156=([^\x01]+)\x01")
 _POSSIBLE_DUPLICATE = "\x0143=Y\x01"
 _BEGINS_ANEW = "\x01141=Y\x01"
 _SEQUENCE_TOO_LOW = re.compile(r"\x0158=[^\x01]*MsgSeqNum too low, expecting ([0-9]{1,12})\b")
@@ -75,7 +77,8 @@ def engine_settings(
         "ResetOnLogon": "N",
         "ResetOnLogout": "N",
         "ResetOnDisconnect": "N",
-        "PersistMessages": "Y",
+        # What an order session sends is never sent again: a gap is filled over it.
+        "PersistMessages": "N",
         "FileStorePath": state,
     }
     if certificates is not None:
@@ -129,26 +132,25 @@ class _Application(quickfix.Application):  # type: ignore[misc]
 
     @_firewall
     def toAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        self._sessions.on_send(self._sessions.number(session_id), message.toString())
+        self._sessions.on_send(message.toString())
 
     @_firewall
     def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        # A resend by the session layer would send a stale order live; the engine fills the gap
-        # instead, and the sweep asks the venue what it knows.
+        # A resend by the session layer would send a stale order live. The engine keeps none for it
+        # (PersistMessages) and fills the gap; were that set again, this would still stop it. The
+        # sweep asks the venue what it knows.
         raw = message.toString()
         if _POSSIBLE_DUPLICATE in raw and _kind(raw) in _NEVER_REPLAYED:
             raise quickfix.DoNotSend
-        self._sessions.on_send(self._sessions.number(session_id), raw)
+        self._sessions.on_send(raw)
 
     @_firewall
     def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        number = self._sessions.number(session_id)
-        self._sessions.on_message(number, message.toString(), administrative=True)
+        self._sessions.on_message(message.toString(), administrative=True)
 
     @_firewall
     def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        number = self._sessions.number(session_id)
-        self._sessions.on_message(number, message.toString(), administrative=False)
+        self._sessions.on_message(message.toString(), administrative=False)
 
 
 class FixSessions:
@@ -302,7 +304,8 @@ class FixSessions:
         self.log_out(session, "waiting for the checkpoint")
         self._inbox.put_down(SessionDown(session))
 
-    def on_send(self, session: int, raw: str) -> None:
+    def on_send(self, raw: str) -> None:
+        session = self._session_in(_SENDER_COMP_ID, raw)
         self._log.write(self.names[session], "OUT", raw)
         kind = _kind(raw)
         if kind in _NEVER_REPLAYED:
@@ -311,7 +314,8 @@ class FixSessions:
         elif kind == _LOGOUT and _too_low(raw) is not None:
             self._began_anew.add(session)  # the engine ends a session whose numbers went back
 
-    def on_message(self, session: int, raw: str, *, administrative: bool) -> None:
+    def on_message(self, raw: str, *, administrative: bool) -> None:
+        session = self._session_in(_TARGET_COMP_ID, raw)
         self._log.write(self.names[session], "IN", raw)
         kind = _kind(raw)
         if kind == _LOGOUT and (sender := _too_low(raw)) is not None:
@@ -325,6 +329,13 @@ class FixSessions:
         if not self._inbox.put(item):
             logger(__name__).error("inbox full", session=self.names[session])
             self.log_out(session, "reports can't be handed on")
+
+    def _session_in(self, our_name: re.Pattern[str], raw: str) -> int:
+        """The session of a message: the engine lets none of another pass."""
+        found = our_name.search(raw)
+        if found is None:
+            raise InvariantViolated("the engine hands on no message without CompIDs")
+        return self.names.index(found[1])
 
     def _on_reset(self, session: int) -> None:
         """The engine has followed the venue; our count of what is applied has not, unless it just

@@ -7,6 +7,7 @@ whole (PeerProtocolError), never half understood.
 Sources: FIX 4.4 volume 4 (D, F, G, H, 8, 9) and the venue's dialect (infra/fix).
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -53,9 +54,10 @@ _CANCEL_ANSWERS: Final = frozenset("46")
 #: MsgType(35) of what the venue announces: phases, states of securities, listings, mass cancels.
 _ANNOUNCEMENTS: Final = frozenset("hfdr")
 
-_UTC_TIMESTAMP: Final = re.compile(
-    r"([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?"
-)
+_UTC_TIMESTAMP: Final = re.compile(r"([0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,6}))?")
+_ONLY_DIGITS: Final = str.maketrans("", "", "-:")
+#: The tags that FIX 4.4 has, by their text.
+_TAGS: Final = {str(number): number for number in range(1, 957)}
 _DATE: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 
 
@@ -171,9 +173,10 @@ def parse_fields(raw: str) -> dict[int, str]:
         if not part:
             continue
         tag, equals, value = part.partition("=")
-        if not equals or not tag.isdecimal() or not tag.isascii() or len(tag) > 6:
+        number = _TAGS.get(tag) or _tag(tag)
+        if not equals or number is None:
             raise PeerProtocolError(f"{part[:20]!r} is not tag=value")
-        fields[int(tag)] = value
+        fields[number] = value
     return fields
 
 
@@ -223,8 +226,8 @@ def execution_of(session: str, fields: Mapping[int, str]) -> ExecutionReport:
 
 def format_utc_timestamp(moment: datetime) -> str:
     """UTCTimestamp with milliseconds: `20260710-04:00:00.123`."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y%m%d-%H:%M:%S}.{utc.microsecond // 1000:03d}"
+    date, _, time = moment.astimezone(UTC).isoformat(timespec="milliseconds").partition("T")
+    return f"{date.replace('-', '')}-{time.removesuffix('+00:00')}"
 
 
 def parse_utc_timestamp(text: str) -> int:
@@ -232,9 +235,20 @@ def parse_utc_timestamp(text: str) -> int:
     match = _UTC_TIMESTAMP.fullmatch(text)
     if match is None:
         raise ValueError(f"{text[:30]!r} is not a UTCTimestamp")
-    year, month, day, hour, minute, second = (int(match[n]) for n in range(1, 7))
-    fraction = int((match[7] or "").ljust(6, "0"))
-    return micros(datetime(year, month, day, hour, minute, second, fraction, tzinfo=UTC))
+    return _second(match[1]) + int((match[2] or "").ljust(6, "0"))
+
+
+@functools.lru_cache(maxsize=64)
+def _second(text: str) -> int:
+    """Of `20260710-04:00:00`. Most reports come in the second of the one before."""
+    digits = text.translate(_ONLY_DIGITS)
+    year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
+    hour, minute, second = int(digits[8:10]), int(digits[10:12]), int(digits[12:14])
+    return micros(datetime(year, month, day, hour, minute, second, tzinfo=UTC))
+
+
+def _tag(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 6 else None
 
 
 def _message_type(command: OrderCommand) -> str:
@@ -343,6 +357,7 @@ def _free_text(text: str) -> str:
     return storable.decode(errors="replace")
 
 
+@functools.lru_cache(maxsize=16)
 def _date(text: str) -> str:
     match = _DATE.fullmatch(text)
     if match is None:

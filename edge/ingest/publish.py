@@ -2,8 +2,10 @@
 
 Invariant: at most one batch is on its way. While Valkey is slow or away the book goes on taking
 updates and the next batch carries only the newest values, so that a burst or an outage costs no
-memory and is over in one batch. Nothing is published before `begin` gave the fence that every batch
-bears, and a symbol's numbers under it exceed all that an earlier holder gave out.
+memory and is over in one batch. A partition whose node is lost is left out of the batches, which go
+on for the others, and gets everything anew when it is tried again. Nothing is published before
+`begin` gave the fence that every batch bears, and a symbol's numbers under it exceed all that an
+earlier holder gave out.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
 from edge.ingest.announced import Announced
-from edge.ingest.book import Book, SymbolState
+from edge.ingest.book import Book
 from edge.ingest.feed import FeedPair
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
@@ -60,6 +62,8 @@ class Publisher:
         self._idle.set()
         self._begun_at = self._pulsed_at = self._days_at = float("-inf")
         self._told: frozenset[int] | None = None
+        self._lost: frozenset[int] = frozenset()
+        self._lost_backoff, self._again_at = Backoff(), float("-inf")
         self.batches = self.quotes = self.failures = self.waits = 0
         self.lag_ms = 0
         self.away = False
@@ -118,6 +122,7 @@ class Publisher:
                 self._idle.set()
 
     async def _publish(self, fence: int) -> None:
+        without = self._still_lost()
         dirty, announced = self._book.take_dirty(), self._announced.take_dirty()
         news, feed = self._announced.take_news(), self._pulse(fence)
         if not dirty and not announced and not news and feed is None:
@@ -125,19 +130,41 @@ class Publisher:
         by_partition: dict[int, list[tuple[str, bytes]]] = {}
         newest = 0
         for state in dirty:
+            if state.partition in without:
+                continue
             pairs = by_partition.setdefault(state.partition, [])
             pairs.append((state.symbol, state.record()))
             newest = max(newest, state.timestamp_ms)
         now_us = micros(self._wall())
-        behind = await self._writer.write(
+        behind, lost = await self._writer.write(
             by_partition, now_us, announced, news,
             days=self._take_days(), day=self._trade_date(), feed=feed, holder=self._holder(fence),
+            without=without,
         )  # fmt: skip
         if behind:
             self.waits += 1
             self._book.mark(state for state in dirty if state.partition in behind)
             self._announced.mark_all()
-        self._written(dirty, newest, now_us)
+        self._note_lost(without, lost)
+        self._written(sum(map(len, by_partition.values())), newest, now_us)
+
+    def _still_lost(self) -> frozenset[int]:
+        """The partitions to leave out of this batch: none when it is time to try them again, with
+        everything, for their node may come back empty and hears of no change meanwhile."""
+        if not self._lost or self._monotonic() < self._again_at:
+            return self._lost
+        self._book.mark(state for state in self._book.states() if state.partition in self._lost)
+        self._announced.mark_all()
+        self._told = None
+        return frozenset()
+
+    def _note_lost(self, without: frozenset[int], lost: frozenset[int]) -> None:
+        self._lost = without | lost
+        if lost:
+            self._again_at = self._monotonic() + self._lost_backoff.next_seconds()
+            self._failed(f"partitions {sorted(lost)}")
+        elif not without:
+            self._lost_backoff.reset()
 
     def _take_days(self) -> dict[str, DayFigures]:
         """Each DAYS_SECONDS, the day's figures of the symbols that moved. A trade date begins long
@@ -165,13 +192,13 @@ class Publisher:
         self._told, self._pulsed_at = stale, now
         return FeedState(fence=fence, stale=stale, at=micros(self._wall()))
 
-    def _written(self, dirty: set[SymbolState], newest: int, now_us: int) -> None:
-        if self.away:
+    def _written(self, quotes: int, newest: int, now_us: int) -> None:
+        if self.away and not self._lost:
             logger(__name__).info("the quote cache is back")
-        self.away = False
+        self.away = bool(self._lost)
         self.batches += 1
-        self.quotes += len(dirty)
-        if dirty:
+        self.quotes += quotes
+        if newest:
             self.lag_ms = now_us // 1000 - newest
 
     def _failed(self, detail: str) -> None:

@@ -107,9 +107,7 @@ class Drain:
             event = encode_stored_event(row.user_id, row.seq, row.kind, micros(row.at), row.body)
             events.append(Record(str(row.user_id), event))
             pushes.append((user_channel(row.user_id), event))
-        for stream, records in commands.items():
-            self._streams.append(stream, records)
-        self._streams.append(LEDGER_EVENTS_STREAM, events)
+        self._streams.append_each(commands | {LEDGER_EVENTS_STREAM: events})
         self._push(pushes)
         self._source.delete([row.id for row in rows])
         self._metrics.rows.labels(self._shard).inc(len(rows))

@@ -5,6 +5,7 @@ starts.
 Invariant: a shard is drained by one process; where another drains it, this one stands by.
 """
 
+import gc
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -137,6 +138,7 @@ def main() -> int:
     drains.extend(len(settings.postgres_urls), threads)
     threads.start("hints", partial(listen_for_hints, channels, drains.running, threads.stop))
     threads.start("shards", partial(drains.follow_shards, threads))
+    gc.freeze()  # what start-up made lives on: no collection needs to look at it
     code = threads.wait()
     health.close()
     drains.close()

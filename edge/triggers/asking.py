@@ -96,8 +96,7 @@ class Asking:
         for command in batch:
             stream = commands_stream(partition_of_user(command.user_id, self._partitions))
             by_stream[stream].append(Record(str(command.user_id), encode_trigger_command(command)))
-        for stream, records in by_stream.items():
-            self._streams.append(stream, records)
+        self._streams.append_each(by_stream)
         now = self._wall_us()
         for command in batch:
             self._metrics.asked(command, (now - command.seen_at) / 1_000_000)

@@ -20,6 +20,7 @@ from typing import Final
 import uvloop
 from prometheus_client import REGISTRY
 
+from edge.runtime.backoff import Backoff
 from edge.runtime.health import State, serve_health
 from edge.runtime.lease import Lease, holder_of
 from edge.runtime.log import configure_logging, logger
@@ -95,6 +96,7 @@ class Triggers:
         self._cache = QuoteCache(self._valkey)
         self._loaded = asyncio.Event()
         self._warming: asyncio.Task[None] | None = None
+        self._unread = False
 
     def state(self) -> tuple[bool, str]:
         """For /health: ready while prices and events come in and commands go out."""
@@ -154,15 +156,23 @@ class Triggers:
                 self._asking.put(commands)
         self._metrics.prices.inc(len(ticks))
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, _missed: frozenset[str] = frozenset()) -> None:
         """What was published before the channels were subscribed is in the cache."""
+        self._unread = True
         if self._warming is None or self._warming.done():
             self._warming = asyncio.create_task(self._warm())
 
     async def _warm(self) -> None:
         """The last price of every symbol that an order waits for."""
-        with contextlib.suppress(Retryable):  # lost again: the next `restored` asks again
-            quotes = await asyncio.to_thread(self._cache.get, self._book.symbols)
+        backoff = Backoff()
+        while self._unread:
+            self._unread = False
+            try:
+                quotes = await asyncio.to_thread(self._cache.get, self._book.symbols)
+            except Retryable:
+                self._unread = True
+                await asyncio.sleep(backoff.next_seconds())
+                continue
             self._trade(
                 [
                     PriceTick(q.symbol, q.seq, q.timestamp_ms, q.ltp, q.high, q.low)

@@ -17,7 +17,8 @@ PREFIX = "OUTCRY_"
 VARIABLES: Mapping[str, str] = {
     "OUTCRY_HOME": "the one folder that state lives in",
     "OUTCRY_POSTGRES_URLS": "addresses of the shards, shard 0 first, separated by commas",
-    "OUTCRY_VALKEY_URL": "quote cache, rate limits and user channels; may be lost at any time",
+    "OUTCRY_VALKEY_URL": "quote cache, rate limits and user channels, may be lost at any time:"
+    " redis://HOST:PORT/N or redis-cluster://HOST:PORT,... (over TLS: rediss, rediss-cluster)",
     "OUTCRY_STREAMS_URL": "durable streams: redis://HOST:PORT/DB, kinesis://REGION/PREFIX or"
     " kafka://HOST:PORT,.../PREFIX",
     "OUTCRY_STREAM_BATCH_BYTES": "bytes of one stream handed out at once (default 4194304)",

@@ -29,13 +29,17 @@ _DOWN_SECONDS = 40.0
 
 app = cyclopts.App(name="outcry", help="A retail stock brokerage you can run.", version="0.1.0")
 app.command(clock_app)
-# By name: what one of them imports, no other command waits for.
-app.command("infra.command.ledger_app:ledger_app", name="ledger")
-app.command("infra.command.orders_app:orders_app", name="orders")
-app.command("infra.command.payments:payments_app", name="payments")
-app.command("infra.command.payments:bank", name="bank")
-app.command("infra.command.shards:shards_app", name="shards")
-app.command("infra.command.regions:regions_app", name="regions")
+# By name, with the help that each has itself: what one imports, no other command waits for.
+for _name, _where, _help in (
+    ("ledger", "ledger_app:ledger_app", "The ledger: checks, balances, dividends."),
+    ("orders", "orders_app:orders_app", "Orders that something is wrong with."),
+    ("payments", "payments:payments_app", "Payments that wait for a person."),
+    ("bank", "payments:bank", "Tell the simulated bank how to behave towards payments."),
+    ("shards", "shards:shards_app", "The ledger's shards and the slots on them."),
+    ("regions", "regions:regions_app", "Where users of other regions are at home."),
+    ("load", "load:load_app", "Put load on a stack of this machine."),
+):
+    app.command(f"infra.command.{_where}", name=_name, help=_help)
 
 
 @app.command

@@ -39,8 +39,8 @@ class _Setting:
 
 def utc_timestamp(now: datetime) -> str:
     """Return an instant as FIX's UTCTimestamp with milliseconds."""
-    utc = now.astimezone(UTC)
-    return f"{utc:%Y%m%d-%H:%M:%S}.{utc.microsecond // 1000:03d}"
+    date, _, of_day = now.astimezone(UTC).isoformat(timespec="milliseconds").partition("T")
+    return f"{date.replace('-', '')}-{of_day.removesuffix('+00:00')}"
 
 
 class BusinessClock:

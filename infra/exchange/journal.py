@@ -17,7 +17,9 @@ import fcntl
 import json
 import os
 from collections import deque
-from dataclasses import astuple, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,12 @@ from infra.exchange.reports import (
 )
 
 JOURNAL = "journal.jsonl"
+#: The values of a report in the order of its fields. Shallow, unlike dataclasses.astuple, which
+#: copies each value and takes longer than all else that is done about an order.
+_VALUES: dict[type[Report], Callable[[Any], tuple[Any, ...]]] = {
+    kind: attrgetter(*(f.name for f in fields(kind))) for kind in (ExecutionReport, CancelReject)
+}
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 SymbolDay = list[int]
 
 
@@ -87,11 +95,16 @@ class Journal:
 
     def add_report(self, report: Report) -> None:
         """Queue a report; it is written by the next `flush`."""
-        self._add(["report", type(report).__name__, *astuple(report)])
+        kind = type(report)
+        self._add(["report", kind.__name__, *_VALUES[kind](report)])
 
     def add_sent(self, session: str, count: int) -> None:
         """Queue the note that `count` more reports are in the session's own store."""
-        self._add(["sent", session, count])
+        last = self._pending[-1] if self._pending else None
+        if last is not None and last[:2] == ["sent", session]:
+            last[2] += count
+        else:
+            self._add(["sent", session, count])
 
     def add_received(self, session: str, sequence: int) -> None:
         """Queue the note that every message up to this MsgSeqNum(34) has been dealt with."""
@@ -110,7 +123,7 @@ class Journal:
         if not self._pending:
             return
         turn = self._pending[0] if len(self._pending) == 1 else ["turn", self._pending]
-        data = memoryview((json.dumps(turn, separators=(",", ":")) + "\n").encode())
+        data = memoryview((_encode(turn) + "\n").encode())
         self._pending = []
         try:
             while data:

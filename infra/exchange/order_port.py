@@ -7,6 +7,7 @@ asks for them again when it comes back.
 """
 
 import queue
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,9 @@ from infra.exchange.reports import (
 from infra.exchange.requests import MESSAGE_TYPES, tags
 from infra.exchange.sessions import FIX42, BrokerSession, Purpose
 
+_MSG_TYPE = re.compile(r"\x0135=([^\x01]+)\x01")
+_MSG_SEQ_NUM = re.compile(r"\x0134=([0-9]+)\x01")
+
 DICTIONARIES = Path(__file__).parents[1] / "fix"
 HEARTBEAT_S = 10
 LOGOUT_WAIT_S = 1.5
@@ -51,12 +55,14 @@ def report_body(report: Report) -> tuple[str, Fields]:
             return "r", mass_cancel_fields(report)
 
 
-def encode(version: str, msg_type: str, fields: Fields) -> str:
-    """Return a message for quickfix to complete: it sets the header and the sums."""
+def encode(version: str, msg_type: str, fields: Fields, header: Fields | None = None) -> str:
+    """Return a message for quickfix to complete: it sets the sums and the header, other than the
+    tags of `header`.
+    """
     if version == FIX42:
         fields = downgrade(msg_type, fields)
-    body = "".join(f"{tag}={value}\x01" for tag, value in fields)
-    return f"8={version}\x019=0\x0135={msg_type}\x01{body}10=000\x01"
+    told = "".join([f"{tag}={value}\x01" for tag, value in (*(header or ()), *fields)])
+    return f"8={version}\x019=0\x0135={msg_type}\x01{told}10=000\x01"
 
 
 class _Callbacks(fix.Application):  # type: ignore[misc]  # quickfix has no types
@@ -100,16 +106,14 @@ class _Callbacks(fix.Application):  # type: ignore[misc]  # quickfix has no type
 
     def fromApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
         """Hand over an order message; refuse any other."""
-        try:
-            raw = message.toString()
-            fields = tags(raw)
-            kind, sequence = fields[35], int(fields[34])
-        except (ValueError, KeyError) as error:
-            raise fix.IncorrectDataFormat(58) from error
+        raw = message.toString()
+        kind, sequence = _MSG_TYPE.search(raw), _MSG_SEQ_NUM.search(raw)
+        if kind is None or sequence is None:
+            raise fix.IncorrectDataFormat(58)
         session = session_id.getTargetCompID().getString()
-        if kind not in MESSAGE_TYPES or session not in self._orders:
+        if kind[1] not in MESSAGE_TYPES or session not in self._orders:
             raise fix.UnsupportedMessageType
-        self._inbox.put(OrderMessage(session, sequence, raw))
+        self._inbox.put(OrderMessage(session, int(sequence[1]), raw))
 
     def _note_reject(self, msg_type: str, message: Any, session_id: Any) -> None:
         if message.getHeader().getField(35) == msg_type and message.isSetField(45):
@@ -241,12 +245,11 @@ class OrderPort:
         poss_resend: bool = False,
         of: str = "",
     ) -> None:
-        message = fix.Message()
-        message.setString(encode(broker.version, msg_type, fields), False)
+        header: Fields = [(57, of)] if of else []
         if poss_resend:
-            message.getHeader().setField(97, "Y")
-        if of:
-            message.getHeader().setField(57, of)
+            header.append((97, "Y"))
+        # Each call into quickfix gives the interpreter lock away: a message crosses whole.
+        message = fix.Message(encode(broker.version, msg_type, fields, header), False)
         fix.Session.sendToTarget(message, self._sessions[broker.name])
 
     @property

@@ -8,6 +8,7 @@ it is taken. Other partitions go on meanwhile; one that is another process's now
 """
 
 import base64
+import gc
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -208,6 +209,7 @@ def main() -> int:
                 logger(__name__).warning("the streams do not answer", detail=str(error))
                 threads.stop.wait(_PAUSE_LEAST)
 
+    gc.freeze()  # what start-up made lives on: no collection needs to look at it
     threads.start("consume", consume)
     code = threads.wait()
     health.close()

@@ -8,8 +8,6 @@ gone, and after.
 """
 
 import asyncio
-import base64
-import multiprocessing
 import time
 from collections.abc import Callable
 from multiprocessing.sharedctypes import Synchronized
@@ -21,9 +19,13 @@ import uvloop
 
 from edge.fanout.limits import Limits
 from edge.fanout.upkeep import Upkeep
+from infra.load.dialects import OUTCRY
+from infra.load.frames import CLOSE
+from infra.load.run import raise_open_files
+from infra.load.target import Target
 from infra.local.ports import free_ports
-from tests.bench.fanout import hello, process, publish, serving
-from tests.bench.stream_clients import raise_open_files, source_address
+from tests.bench.market import hello, publish
+from tests.bench.processes import context, process, serving
 from tests.support.fanout_node import Node
 from tests.support.valkey import valkey_server
 
@@ -33,14 +35,8 @@ AT_ONCE = 100
 WAYS = 4
 SECONDS_MOST = 900.0
 
-REQUEST = (
-    "GET /v1/stream HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: outcry.v1.json\r\n\r\n"
-).encode()
-CLOSE = b"\x88\x80\x00\x00\x00\x00"
-
-_context = multiprocessing.get_context("fork")
+PATH = "/v1/stream"
+REQUEST = OUTCRY.request(PATH)
 
 
 class Counts(NamedTuple):
@@ -112,11 +108,12 @@ class _Visitor(asyncio.Protocol):
 
 async def _visit(port: int, count: int, done: "Synchronized[int]") -> None:
     loop, gate = asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)
+    target = Target("127.0.0.1", port, PATH)
 
     async def one(number: int) -> None:
         async with gate:
             _, visitor = await loop.create_connection(
-                lambda: _Visitor(number), "127.0.0.1", port, local_addr=source_address(number)
+                lambda: _Visitor(number), target.host, port, local_addr=target.source(number)
             )
             await visitor.gone
             done.value += 1
@@ -132,7 +129,7 @@ def _visitors(port: int, count: int, done: "Synchronized[int]") -> None:
 
 def _churn(port: int, count: int, counts: Counts) -> float:
     """Has so many clients come and go; the seconds until the node had no socket of theirs left."""
-    done = _context.Value("q", 0)
+    done = context.Value("q", 0)
     began = time.monotonic()
     with process(_visitors, port, count, done):
         _await(lambda: done.value == count and counts.connections.value == 0)
@@ -152,7 +149,7 @@ def _await(condition: Callable[[], bool]) -> None:
 
 def run(seconds: float, connections: int = CHURNED) -> dict[str, Any]:
     """The stage. It takes as long as its connections take, whatever `seconds` says."""
-    counts = Counts(*(_context.Value("q", 0) for _ in Counts._fields))
+    counts = Counts(*(context.Value("q", 0) for _ in Counts._fields))
     port = free_ports(1)[0]
     with (
         valkey_server() as valkey,

@@ -14,7 +14,7 @@ from typing import Any
 
 import uvloop
 
-from tests.bench.stream_clients import raise_open_files
+from infra.load.run import raise_open_files
 from tests.support.failover import Outcome, fail_over
 from tests.support.valkey import valkey_server
 

@@ -1,13 +1,15 @@
 """`fanout`: quotes delivered per processor second of the fanout process.
 
-Load: CONNECTIONS clients, each watching 20 of 500 symbols, each symbol moving each 100 ms,
-published open loop through a real Valkey by a process of its own. Every client is a user of its own
-who holds 20 of the symbols and is told of its portfolio, and each second one user in 100 has an
-event of an order. Delivered is the quotes that the clients received; processor seconds are user and
-system time of the fanout process.
+Load: CONNECTIONS clients, each watching 20 of 500 symbols, each symbol moving each 100 ms
+(market.py). The process is the shipped one with its default bounds (shipped_node.py): it checks
+each client's token, reads its account from PostgreSQL, values its 20 holdings each second and
+passes its events on, of which one user in 100 has one each second (account_events.py). Delivered is
+the quotes that the clients received; processor seconds are user and system time of the fanout
+process; ages are from a price's own stamp until it or a newer one arrived, on one connection in 40.
+The clients are one process, on another core than the server.
 
-`opening_seconds` is how long it took until the last of them was let in, the others being served
-meanwhile.
+`opening_seconds` is how long it took until the last of them was let in and subscribed, the others
+being served meanwhile; `opening_ms` counts from when each was due, 800 a second.
 
 Baselines in the same run: `websockets.broadcast()` with the same payloads, on as many clients as it
 keeps up with; and a Centrifuge node under the same load where CENTRIFUGE_HOST names its `up`.
@@ -15,143 +17,73 @@ keeps up with; and a Centrifuge node under the same load where CENTRIFUGE_HOST n
 
 import asyncio
 import json
-import multiprocessing
 import os
-import random
+import re
+import resource
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 import psutil
-import redis.asyncio
 import uvloop
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from edge.fanout.limits import Limits
 from edge.fanout.rendering import QUOTE, render_ltp
-from functions.shared.clock import micros, wall_now
-from functions.shared.stores.quote_writer import QuoteWriter
-from functions.shared.wire.events import (
-    EventBody,
-    FundsFacts,
-    HoldingFacts,
-    UserEvent,
-    encode_event,
-    user_channel,
-)
-from functions.shared.wire.quotes import Quote, encode_record, partition_of_symbol
+from infra.load.dialects import OUTCRY, Dialect, outcry_hello
+from infra.load.frames import masked_text
+from infra.load.generator import Load
+from infra.load.report import Report
+from infra.load.run import raise_open_files, run_load
+from infra.load.target import Target
 from infra.local.ports import free_ports
-from tests.bench.stream_clients import Dialect, connected_clients, masked_text, raise_open_files
-from tests.support.fanout import ORDER
-from tests.support.fanout_node import Node
+from tests.bench.account_events import bring_events
+from tests.bench.market import (
+    BATCH_SECONDS,
+    MOVE_SECONDS,
+    SLICES,
+    SYMBOLS,
+    WATCHED,
+    hello,
+    moved,
+    publish,
+    watched,
+)
+from tests.bench.processes import (
+    CantRunHere,
+    answer_of,
+    load_core,
+    on_the_servers_core,
+    process,
+    serving,
+)
+from tests.bench.shipped_node import shipped_node
 from tests.support.valkey import valkey_server
 
 CONNECTIONS = 10_000
-BASELINE_CONNECTIONS = 500
-SYMBOLS = 500
-WATCHED = HELD = 20
-#: One user in so many has an event each second.
-USERS_PER_EVENT = 100
-MOVE_SECONDS = 0.1
-#: Ingest's own batch: a fifth of the symbols each 20 ms.
-SLICES = 5
-WARM_SECONDS = 3.0
-START_SECONDS = 15.0
+BASELINE_CONNECTIONS = 300
+#: Below what a node lets in by default, so that it is its work that takes time and not its bound.
+OPENINGS_PER_SECOND = 800.0
+#: With what comes before and after, three such loads end within four minutes.
+OPEN_SECONDS = 60.0
+BASELINE_OPEN_SECONDS = 15.0
+LOOK_AT_EACH = 40
+#: Open files that a server needs beside its connections.
+OTHER_FILES = 1_300
 
-#: The shipped ones, with room for all clients of the stage and for those from one of its addresses.
-LIMITS = Limits(connections=CONNECTIONS + 10, connections_per_address=CONNECTIONS)
-
-OUTCRY = Dialect("/v1/stream", "outcry.v1.json", b'"type":"quote"')
-BROADCAST = Dialect("/", None, b'"type":"quote"')
-CENTRIFUGE = Dialect("/connection/websocket", None, b'"push"')
-
-context = multiprocessing.get_context("fork")
-
-
-def watched(number: int) -> list[str]:
-    """The symbols of a client: the same ones in every run."""
-    return [f"S{n}" for n in random.Random(number).sample(range(SYMBOLS), WATCHED)]
-
-
-def moved(number: int, round_: int) -> Quote:
-    """A symbol's quote in a round."""
-    ltp = 1_000_000 + (round_ * 37 + number * 101) % 5_000 * 100
-    now = micros(wall_now()) // 1000
-    return Quote(f"S{number}", number, round_ + 1, now, ltp, 1, 0, 0, 0, 1_200_000, 1, 0)
-
-
-def hello(number: int) -> bytes:
-    auth = {"action": "auth", "token": f"user:{number}"}
-    subscribe = {"action": "subscribe", "symbols": watched(number), "mode": "ltp"}
-    return masked_text(json.dumps(auth)) + masked_text(json.dumps(subscribe))
-
-
-def _centrifuge_hello(number: int) -> bytes:
-    commands: list[dict[str, Any]] = [{"id": 1, "connect": {}}]
-    for index, symbol in enumerate(watched(number)):
-        commands.append({"id": index + 2, "subscribe": {"channel": symbol}})
-    return masked_text("\n".join(map(json.dumps, commands)))
-
-
-def held(symbol: int) -> HoldingFacts:
-    """Ten shares, bought a while ago."""
-    return HoldingFacts(
-        symbol=f"S{symbol}", quantity=10, settled=10, t1=0, bought_today=0, open_sell=0, pledged=0,
-        cost=100_000,
-    )  # fmt: skip
-
-
-def serve_node(url: str, port: int, ready: Event) -> None:
-    """The fanout process."""
-
-    async def serve_forever() -> None:
-        node = Node(url, LIMITS)
-        node.ledger.holdings = [held(number * SYMBOLS // HELD) for number in range(HELD)]
-        subscribing = asyncio.create_task(node.subscriber.run())
-        await node.server.listen("127.0.0.1", port)
-        ready.set()
-        await subscribing
-
-    raise_open_files()
-    uvloop.run(serve_forever())
-
-
-async def _happen(valkey: redis.asyncio.Redis, second: int) -> None:
-    """One user in USERS_PER_EVENT has an event of an order, as most are."""
-    pipeline = valkey.pipeline(transaction=False)
-    seq = 1 + second // USERS_PER_EVENT
-    funds = FundsFacts(cash=100, held=0, borrowed=0, unsettled=0, blocked=0, seq=seq)
-    body = EventBody(funds=funds, order=ORDER)
-    for user_id in range(second % USERS_PER_EVENT, CONNECTIONS, USERS_PER_EVENT):
-        happened = UserEvent(user_id=user_id, user_seq=seq, kind="PLACED", at=1, body=body)
-        pipeline.publish(user_channel(user_id), encode_event(happened))
-    await pipeline.execute()
-
-
-def publish(url: str) -> None:
-    """Publishes open loop: a round that comes late is followed by the next at its own time."""
-
-    async def publish_forever() -> None:
-        writer, loop = QuoteWriter(url), asyncio.get_running_loop()
-        started, number = loop.time(), 0
-        valkey, a_second = redis.asyncio.Redis.from_url(url), round(SLICES / MOVE_SECONDS)
-        while True:
-            await asyncio.sleep(started + number * MOVE_SECONDS / SLICES - loop.time())
-            if number % a_second == 0:
-                await _happen(valkey, number // a_second)
-            batch: dict[int, list[tuple[str, bytes]]] = {}
-            for symbol in range(number % SLICES, SYMBOLS, SLICES):
-                quote = moved(symbol, number // SLICES)
-                pairs = batch.setdefault(partition_of_symbol(quote.symbol), [])
-                pairs.append((quote.symbol, encode_record(quote)))
-            await writer.write(batch, micros(wall_now()))
-            number += 1
-
-    uvloop.run(publish_forever())
+#: The library's own server, which says nothing when it has taken a subscription.
+BROADCAST = OUTCRY._replace(subprotocol=None, ready=None)
+#: It numbers nothing, since it sends every price. It asks with an empty object whether a client is
+#: there, and cuts those that don't answer in eight seconds and those that answer unasked.
+CENTRIFUGE = Dialect(
+    subprotocol=None,
+    needle=b'"push"',
+    price=re.compile(rb'"symbol":"([^"]*)"(),"ltp":[^}]*"timestamp":(\d+)\}'),
+    ready=b'"id":%d,' % (WATCHED + 1),
+    asks=b"{}",
+    answer=masked_text("{}"),
+)
 
 
 def _broadcaster(port: int, ready: Event) -> None:
@@ -174,107 +106,132 @@ def _broadcaster(port: int, ready: Event) -> None:
             ready.set()
             started, number = loop.time(), 0
             while True:
-                await asyncio.sleep(started + number * MOVE_SECONDS / SLICES - loop.time())
+                await asyncio.sleep(started + number * BATCH_SECONDS - loop.time())
                 for symbol in range(number % SLICES, SYMBOLS, SLICES):
                     text = render_ltp(QUOTE, moved(symbol, number // SLICES))
                     broadcast(watchers[f"S{symbol}"], text, text=True)
                 number += 1
 
     raise_open_files()
+    on_the_servers_core()
     uvloop.run(serve_forever())
 
 
-@contextmanager
-def process(target: Callable[..., None], *arguments: object) -> Iterator[int]:
-    child = context.Process(target=target, args=arguments, daemon=True)
-    child.start()
-    try:
-        yield child.pid or 0
-    finally:
-        child.kill()
-        child.join(10)
-
-
-@contextmanager
-def serving(target: Callable[..., None], *arguments: object) -> Iterator[int]:
-    """A process that says when it listens."""
-    ready = context.Event()
-    with process(target, *arguments, ready) as pid:
-        if not ready.wait(START_SECONDS):
-            raise RuntimeError("the server did not start")
-        yield pid
-
-
-def _processor_seconds(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
-
-
 def _measure(
-    pid: int, port: int, count: int, dialect: Dialect, hello: Callable[[int], bytes], seconds: float
-) -> dict[str, float]:
-    """Deliveries per processor second and per second over a window, and who was lost."""
-    opening = time.monotonic()
-    with connected_clients(port, count, dialect, hello) as clients:
-        opened = time.monotonic() - opening
-        time.sleep(WARM_SECONDS)
-        began, used, had = time.monotonic(), _processor_seconds(pid), clients.received.value
-        time.sleep(seconds)
-        got = clients.received.value - had
-        processor = _processor_seconds(pid) - used
-        return {
-            "per_processor_second": got / max(processor, 0.01),
-            "per_second": got / (time.monotonic() - began),
-            "resident_bytes": float(psutil.Process(pid).memory_info().rss),
-            "lost": float(clients.lost.value),
-            "opening_seconds": opened,
-        }
+    pid: int, target: Target, dialect: Dialect, hello: Callable[[int], bytes], count: int,
+    seconds: float,
+) -> Report:  # fmt: skip
+    """What so many clients found, from a process of their own."""
+    few = count <= BASELINE_CONNECTIONS
+    load = Load(
+        target=target, dialect=dialect, hello=hello, connections=count,
+        openings_per_second=OPENINGS_PER_SECOND,
+        open_seconds=BASELINE_OPEN_SECONDS if few else OPEN_SECONDS,
+        look_at_each=max(1, min(LOOK_AT_EACH, count // 100)),
+    )  # fmt: skip
+    allowed = OPEN_SECONDS + seconds + 30.0
+    report: Report = answer_of(allowed, run_load, load, seconds, load_core(), pid)
+    return report
 
 
-def _measure_outcry(seconds: float, connections: int) -> dict[str, float]:
-    port = free_ports(1)[0]
-    with (
-        valkey_server() as valkey,
-        serving(serve_node, valkey.url, port) as pid,
-        process(publish, valkey.url),
-    ):
-        return _measure(pid, port, connections, OUTCRY, hello, seconds)
+def _measure_outcry(seconds: float, connections: int) -> tuple[Report, dict[str, float]]:
+    """With what the node itself tells of the whole of it."""
+    with valkey_server() as valkey, shipped_node(valkey.url, connections) as node:
+
+        def hello(number: int) -> bytes:
+            return outcry_hello(node.tokens[number], watched(number))
+
+        with process(publish, valkey.url), process(bring_events, valkey.url, node.owner_urls):
+            target = Target("127.0.0.1", node.port, "/v1/stream")
+            report = _measure(node.pid, target, OUTCRY, hello, connections, seconds)
+            return report, {
+                name: node.figure(f"outcry_fanout_{name}_total")
+                for name in ("portfolios", "private_events", "private_gaps", "late_ticks")
+            }
 
 
-def _measure_broadcast(seconds: float) -> dict[str, float]:
+def _measure_broadcast(seconds: float) -> Report:
     port = free_ports(1)[0]
     with serving(_broadcaster, port) as pid:
-        return _measure(pid, port, BASELINE_CONNECTIONS, BROADCAST, hello, seconds)
+        target = Target("127.0.0.1", port, "/")
+        return _measure(pid, target, BROADCAST, hello, BASELINE_CONNECTIONS, seconds)
 
 
-def _measure_centrifuge(up: Path, seconds: float, connections: int) -> dict[str, float]:
+def _centrifuge_hello(number: int) -> bytes:
+    commands: list[dict[str, Any]] = [{"id": 1, "connect": {}}]
+    for index, symbol in enumerate(watched(number)):
+        commands.append({"id": index + 2, "subscribe": {"channel": symbol}})
+    return masked_text("\n".join(map(json.dumps, commands)))
+
+
+def _measure_centrifuge(seconds: float, connections: int) -> Report:
+    """Raises CantRunHere where there is none."""
+    up = os.environ.get("CENTRIFUGE_HOST")
+    if not up:
+        raise CantRunHere("CENTRIFUGE_HOST does not name its `up`")
     port = free_ports(1)[0]
-    environment = {**os.environ, "PORT": str(port), "SYMBOLS": str(SYMBOLS), "TICK_MS": "100"}
-    started = subprocess.run([up], env=environment, capture_output=True, text=True, check=True)
+    tick = str(round(MOVE_SECONDS * 1_000))
+    environment = {**os.environ, "PORT": str(port), "SYMBOLS": str(SYMBOLS), "TICK_MS": tick}
+    try:
+        started = subprocess.run(
+            [Path(up)], env=environment, capture_output=True, text=True, check=True,
+            preexec_fn=on_the_servers_core,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CantRunHere(f"{up} did not start it: {error}") from error
     pid = int(started.stdout.strip().splitlines()[-1])
     try:
-        return _measure(pid, port, connections, CENTRIFUGE, _centrifuge_hello, seconds)
+        target = Target("127.0.0.1", port, "/connection/websocket")
+        return _measure(pid, target, CENTRIFUGE, _centrifuge_hello, connections, seconds)
     finally:
         psutil.Process(pid).kill()
 
 
+def _facts(report: Report) -> dict[str, Any]:
+    """What is told of a server."""
+    node = report.node
+    if node is None:
+        raise ValueError("nothing was told of the process")
+    return {
+        "connections": report.opened, "connections_asked": report.asked,
+        "clients_lost": sum(report.lost.values()),
+        "clients_silent": report.silent, "opening_seconds": report.opening_seconds,
+        "opening_ms": report.opening_ms, "turned_away": report.turned_away,
+        "deliveries_per_second": report.per_second, "age_ms": report.age_ms,
+        "ages": report.ages, "ages_of_replaced": report.replaced,
+        "processor_share": node.processor_share, "resident_bytes": node.resident_bytes,
+        "connection_bytes": node.bytes_per_connection,
+        "load_processor_share": report.generator_share, "load_late_ms": report.generator_late_ms,
+    }  # fmt: skip
+
+
+def _per_processor_second(report: Report) -> float:
+    return report.node.per_processor_second if report.node else 0.0
+
+
 def run(seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
     """The stage: ours, then its baselines, one after the other on the same machine."""
-    ours = _measure_outcry(seconds, connections)
+    _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed < connections + OTHER_FILES:
+        raise CantRunHere(
+            f"{connections:,} connections need as many files; {allowed:,} are allowed"
+        )
+    ours, told = _measure_outcry(seconds, connections)
     plain = _measure_broadcast(min(seconds, 5.0))
-    baselines = [{"name": "websockets.broadcast()", "figure": plain["per_processor_second"]}]
-    up = os.environ.get("CENTRIFUGE_HOST")
-    if up:
-        peer = _measure_centrifuge(Path(up), seconds, connections)
-        baselines.append({"name": "Centrifuge", "figure": peer["per_processor_second"]})
+    baselines = [{"name": "websockets.broadcast()", "figure": _per_processor_second(plain)}]
+    found = {**_facts(ours), **told, "websockets": _facts(plain)}
+    try:
+        peer = _measure_centrifuge(seconds, connections)
+    except CantRunHere as error:
+        found["centrifuge"] = f"not run: {error}"
+        print(f"{'':<18}Centrifuge can't be run here: {error}")
+    else:
+        baselines.append({"name": "Centrifuge", "figure": _per_processor_second(peer)})
+        found["centrifuge"] = _facts(peer)
     return {
         "name": "fanout",
-        "figure": ours["per_processor_second"],
+        "figure": _per_processor_second(ours),
         "unit": "deliveries/processor second",
         "baselines": baselines,
-        "connections": connections,
-        "deliveries_per_second": ours["per_second"],
-        "resident_bytes": ours["resident_bytes"],
-        "clients_lost": ours["lost"],
-        "opening_seconds": ours["opening_seconds"],
+        **found,
     }

@@ -12,7 +12,7 @@ from infra.local.children import die_with_parent
 from infra.local.home import Home
 from infra.local.migrations import migrate
 from infra.local.ports import free_ports
-from infra.local.postgres import APPLICATION, OWNER, PostgresServer
+from infra.local.postgres import APPLICATION, EDGE, OWNER, PostgresServer
 
 START_SECONDS = 30.0
 
@@ -21,6 +21,7 @@ START_SECONDS = 30.0
 class DurablePostgres:
     owner_urls: list[str]
     app_urls: list[str]
+    edge_urls: list[str]
 
 
 @contextlib.contextmanager
@@ -46,7 +47,7 @@ def durable_postgres() -> Iterator[DurablePostgres]:
                 time.sleep(0.05)
             server.create_roles_and_databases()
             migrate(server.urls(OWNER))
-            yield DurablePostgres(server.urls(OWNER), server.urls(APPLICATION))
+            yield DurablePostgres(*map(server.urls, (OWNER, APPLICATION, EDGE)))
         finally:
             process.send_signal(server.stop_signal)
             process.wait(15)

@@ -1,64 +1,82 @@
 """`stalled`: by how much the p99 of quotes moves when one client in a hundred stops reading.
 
-Load: CONNECTIONS clients of 20 symbols and PROBES of the same kind that take the age of each quote;
-against them a hundredth as many that watch more symbols, so as to be behind within two seconds,
-never read, and come back as soon as they are cut. Windows with and without them follow each other
-ROUNDS times on the same node, so that a machine that is busy elsewhere is so in both.
+Load: CONNECTIONS clients of 20 symbols, of which one in LOOK_AT_EACH times its prices; against
+them a hundredth as many that watch more symbols, so as to be behind within two seconds, never
+read, and come back as soon as they are cut. Windows with and without them follow each other ROUNDS
+times on the same node, so that a machine that is busy elsewhere is so in both.
 """
 
 import asyncio
-import functools
-import json
-import multiprocessing
-import re
 import socket
-import time
-from collections.abc import Callable
 from multiprocessing.sharedctypes import Synchronized
-from typing import Any, cast
+from multiprocessing.synchronize import Event
+from typing import Any, NamedTuple
 
 import uvloop
-from hdrh.histogram import HdrHistogram
 
+from edge.fanout.limits import Limits
+from functions.shared.wire.events import HoldingFacts
+from infra.load.dialects import OUTCRY, outcry_hello
+from infra.load.generator import Generator, Load
+from infra.load.histogram import Histogram
+from infra.load.report import milliseconds
+from infra.load.run import raise_open_files
+from infra.load.target import Target
 from infra.local.ports import free_ports
-from tests.bench.churn import REQUEST
-from tests.bench.fanout import OUTCRY, hello, process, publish, serve_node, serving
-from tests.bench.stream_clients import (
-    PING,
-    PING_SECONDS,
-    connected_clients,
-    masked_text,
-    raise_open_files,
-    source_address,
-)
+from tests.bench.churn import PATH, REQUEST
+from tests.bench.market import held, hello, publish
+from tests.bench.processes import answer_of, context, process, serving
+from tests.support.fanout_node import Node
 from tests.support.valkey import valkey_server
 
 CONNECTIONS = 2_000
-PROBES = 50
+LOOK_AT_EACH = 20
 ROUNDS = 3
 STALLED_WATCHED = 100
 SETTLE_SECONDS = 4.0
-#: What is measured: nothing, ages without anybody stalled, ages beside the stalled; or the end.
-NOTHING, ALONE, BESIDE, ENDED = range(4)
-PERCENTILES = (50.0, 99.0, 99.9)
+#: Beside what is measured and settled: to open all of them on a slow machine.
+OPENING_SECONDS = 150.0
 
-_TIME = re.compile(rb'"timestamp":(\d{13})')
-_context = multiprocessing.get_context("fork")
-_Ages = tuple[HdrHistogram, HdrHistogram]
+
+class Found(NamedTuple):
+    """Ages without anybody stalled, ages beside the stalled, and how many were lost."""
+
+    alone: Histogram
+    beside: Histogram
+    lost: int
+
+
+def _serve(url: str, port: int, ready: Event) -> None:
+    """The node, with tokens and books of the bench's own."""
+
+    async def serve_forever() -> None:
+        node = Node(url, Limits())
+        node.ledger.holdings = [
+            HoldingFacts(
+                symbol=symbol, quantity=10, settled=10, t1=0, bought_today=0, open_sell=0,
+                pledged=0, cost=100_000,
+            )
+            for symbol in held()
+        ]  # fmt: skip
+        subscribing = asyncio.create_task(node.subscriber.run())
+        await node.server.listen("127.0.0.1", port)
+        ready.set()
+        await subscribing
+
+    raise_open_files()
+    uvloop.run(serve_forever())
 
 
 def _stalled_hello(number: int) -> bytes:
     """It watches what others watch as well, so that all it adds is that it does not read."""
-    auth = {"action": "auth", "token": f"user:{number}"}
-    subscribe = {"action": "subscribe", "symbols": [f"S{n}" for n in range(STALLED_WATCHED)]}
-    return masked_text(json.dumps(auth)) + masked_text(json.dumps(subscribe))
+    return outcry_hello(f"user:{number}", [f"S{n}" for n in range(STALLED_WATCHED)])
 
 
 def _was_cut(link: socket.socket) -> bool:
     return link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
-async def _stall(port: int, number: int, on: "Synchronized[int]") -> None:
+async def _stall(target: Target, number: int, on: "Synchronized[int]") -> None:
     """Opens a connection that never reads, and another when it has been cut."""
     loop = asyncio.get_running_loop()
     while True:
@@ -68,100 +86,67 @@ async def _stall(port: int, number: int, on: "Synchronized[int]") -> None:
         with socket.socket() as link:
             link.setblocking(False)
             link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            link.bind(source_address(number))
-            await loop.sock_connect(link, ("127.0.0.1", port))
+            link.bind(target.source(number) or ("", 0))
+            await loop.sock_connect(link, (target.host, target.port))
             await loop.sock_sendall(link, REQUEST + _stalled_hello(number))
             while on.value and not _was_cut(link):  # noqa: ASYNC110  nothing reads it
                 await asyncio.sleep(0.1)
 
 
-def _stallers(port: int, count: int, on: "Synchronized[int]") -> None:
+def _stallers(target: Target, count: int, on: "Synchronized[int]") -> None:
     async def stall_all() -> None:
-        await asyncio.gather(*(_stall(port, number, on) for number in range(count)))
+        await asyncio.gather(*(_stall(target, number, on) for number in range(count)))
 
     raise_open_files()
     uvloop.run(stall_all())
 
 
-class _Probe(asyncio.Protocol):
-    """A client that takes the age of each quote it is sent, in milliseconds."""
+def _take_turns(target: Target, connections: int, seconds: float, on: "Synchronized[int]") -> Found:
+    """Opens the clients, then measures ROUNDS windows of each kind."""
+    load = Load(
+        target=target, dialect=OUTCRY, hello=hello, connections=connections,
+        openings_per_second=500.0, look_at_each=LOOK_AT_EACH,
+    )  # fmt: skip
 
-    def __init__(self, number: int, taking: Callable[[], HdrHistogram | None]) -> None:
-        self._number, self._taking = number, taking
-        self._transport: asyncio.Transport | None = None
+    async def measure() -> Found:
+        found, lost = (Histogram(), Histogram()), 0
+        generator = Generator(load)
+        await generator.open()
+        for _ in range(ROUNDS):
+            for stalled, ages in enumerate(found):
+                on.value = stalled
+                await asyncio.sleep(SETTLE_SECONDS)
+                window = await generator.measure(seconds / ROUNDS)
+                ages.add(window.ages)
+                lost = window.lost.total()
+        await generator.close()
+        return Found(*found, lost)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(REQUEST + hello(self._number))
-
-    def ping(self) -> None:
-        """Says that it is there."""
-        if self._transport is not None:
-            self._transport.write(PING)
-
-    def data_received(self, data: bytes) -> None:
-        ages = self._taking()
-        if ages is not None:
-            now = time.time_ns() // 1_000_000
-            for found in _TIME.findall(data):
-                ages.record_value(max(1, now - int(found)))
-
-
-def _probes(port: int, window: "Synchronized[int]", answers: Any) -> None:
-    """Takes ages into the histogram of the window's kind, and gives both at the end."""
-
-    async def probe() -> None:
-        loop = asyncio.get_running_loop()
-        ages: _Ages = (HdrHistogram(1, 60_000, 3), HdrHistogram(1, 60_000, 3))
-
-        def taking() -> HdrHistogram | None:
-            return ages[window.value - ALONE] if window.value in {ALONE, BESIDE} else None
-
-        made = (functools.partial(_Probe, number, taking) for number in range(PROBES))
-        probes = [(await loop.create_connection(each, "127.0.0.1", port))[1] for each in made]
-        pinged = loop.time()
-        while window.value != ENDED:
-            await asyncio.sleep(0.1)
-            if loop.time() - pinged > PING_SECONDS:
-                pinged = loop.time()
-                for each in probes:
-                    each.ping()
-        answers.put([[each.get_value_at_percentile(p) for p in PERCENTILES] for each in ages])
-
-    uvloop.run(probe())
+    raise_open_files()
+    return uvloop.run(measure())
 
 
 def run(seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
     """The stage: ROUNDS windows of each kind, `seconds` for all of a kind."""
     port, stallers = free_ports(1)[0], connections // 100
-    on, window = _context.Value("q", 0), _context.Value("q", 0)
-    answers = _context.Queue()
+    on, target = context.Value("q", 0), Target("127.0.0.1", port, PATH)
+    allowed = OPENING_SECONDS + 2 * (seconds + ROUNDS * SETTLE_SECONDS)
     with (
         valkey_server() as valkey,
-        serving(serve_node, valkey.url, port),
+        serving(_serve, valkey.url, port),
         process(publish, valkey.url),
-        connected_clients(port, connections, OUTCRY, hello) as clients,
-        process(_stallers, port, stallers, on),
-        process(_probes, port, window, answers),
+        process(_stallers, target, stallers, on),
     ):
-        for _ in range(ROUNDS):
-            for kind in (ALONE, BESIDE):
-                on.value = int(kind == BESIDE)
-                time.sleep(SETTLE_SECONDS)
-                window.value = kind
-                time.sleep(seconds / ROUNDS)
-                window.value = NOTHING
-        window.value = ENDED
-        without, with_them = answers.get(timeout=60)
-        lost = clients.lost.value
+        found: Found = answer_of(allowed, _take_turns, target, connections, seconds, on)
+    without, with_them = milliseconds(found.alone), milliseconds(found.beside)
     return {
         "name": "stalled",
-        "figure": float(with_them[1] - without[1]),
+        "figure": with_them["p99_ms"] - without["p99_ms"],
         "unit": "ms that the others' p99 moves",
         "baselines": [],
         "connections": connections,
         "stalled_connections": stallers,
-        "p50_p99_p999_ms": without,
-        "p50_p99_p999_ms_beside_stalled": with_them,
-        "clients_lost": float(lost),
+        "age_ms": without,
+        "age_ms_beside_stalled": with_them,
+        "clients_lost": found.lost,
     }

@@ -108,6 +108,18 @@ def test_a_stream_may_be_appended_to_before_and_after_its_neighbours(bus: Bus, n
         assert [d.data for d in drain(streams, [f"{name}.{number}"], "g", 1)] == [b"%d" % number]
 
 
+def test_streams_that_are_appended_to_together_keep_each_its_own_and_their_order(
+    bus: Bus, name: str
+) -> None:
+    streams, names = bus.open(), [f"{name}.{number}" for number in range(3)]
+    streams.append_each({})
+    streams.append_each({names[0]: [Record("1", b"a"), Record("1", b"b")], names[1]: []})
+    streams.append_each({names[0]: [Record("1", b"c")], names[2]: [Record("2", b"d")]})
+    assert [d.data for d in drain(streams, [names[0]], "g", 3)] == [b"a", b"b", b"c"]
+    assert [(d.key, d.data) for d in drain(streams, [names[2]], "g", 1)] == [("2", b"d")]
+    assert list(streams.look(names[1])) == []
+
+
 def test_a_record_that_is_too_large_for_a_bus_is_refused_with_all_of_its_batch(
     bus: Bus, name: str
 ) -> None:

@@ -31,6 +31,40 @@ def test_acknowledged_entries_are_trimmed_and_unread_ones_stay(server: ValkeyUnd
     assert [int(d.data) for d in rest] == list(range(900, 1_000))
 
 
+def test_reading_writes_nothing_to_the_disk(server: ValkeyUnderTest) -> None:
+    streams = ValkeyStreams(server.url)
+    streams.append("quiet", [Record("1", b"a")])
+    streams.divide(["quiet"], "shared", "me")
+    with redis.Redis.from_url(server.url) as client:
+        for group in ("alone", "shared"):
+            streams.read(["quiet"], group, "me", 10, 50)
+            written = client.info("persistence")["rdb_changes_since_last_save"]
+            for _ in range(5):
+                streams.append("quiet", [Record("1", b"b")])
+                streams.divide(["quiet"], "shared", "me")
+                ((_, got),) = streams.read(["quiet"], group, "me", 10, 50)
+                assert [d.data for d in got] == [b"b"]
+            assert client.info("persistence")["rdb_changes_since_last_save"] - written == 5
+
+
+def test_the_lag_is_told_by_one_who_comes_later_and_by_what_was_dropped_unread(
+    server: ValkeyUnderTest,
+) -> None:
+    before = ValkeyStreams(server.url)
+    before.append("counted", [Record("1", b"%d" % n) for n in range(300)])
+    ((_, got),) = before.read(["counted"], "g", "me", 300, 50)
+    before.acknowledge("counted", "g", [d.id for d in got[:100]])
+    after = ValkeyStreams(server.url)
+    assert after.lag("counted", "g").records == 200
+    with redis.Redis.from_url(server.url) as client:
+        client.xtrim("counted", maxlen=50, approximate=False)
+    assert after.lag("counted", "g").records == 50
+    ((_, rest),) = after.read(["counted"], "g", "me", 300, 50)
+    after.acknowledge("counted", "g", [d.id for d in rest])
+    assert after.lag("counted", "g").records == 0
+    assert after.lag("counted", "nobody").records == 0
+
+
 def test_what_was_read_before_it_was_trimmed_is_passed_over(server: ValkeyUnderTest) -> None:
     before = ValkeyStreams(server.url)
     before.append("trimmed", [Record("1", b"a"), Record("1", b"b")])
@@ -91,5 +125,20 @@ def test_a_server_that_lost_its_files_is_read_on_from_empty_streams() -> None:
         streams.divide(["lost"], "g", "me")
         assert streams.read(["lost"], "g", "me", 10, 50) == []
         streams.append("lost", [Record("1", b"y")])
+        ((_, got),) = streams.read(["lost"], "g", "me", 10, 50)
+        assert [d.data for d in got] == [b"y"]
+
+
+def test_what_a_server_gave_before_it_lost_its_files_moves_no_group_of_the_new_one() -> None:
+    with valkey_server() as server:
+        streams = ValkeyStreams(server.url)
+        streams.append("lost", [Record("1", b"x")])
+        ((_, got),) = streams.read(["lost"], "g", "me", 10, 50)
+        server.stop()
+        server.start()
+        with pytest.raises(Retryable):
+            streams.acknowledge("lost", "g", [got[0].id])
+        ValkeyStreams(server.url).append("lost", [Record("1", b"y")])
+        streams.acknowledge("lost", "g", ["9" + got[0].id])  # by a clock that was ahead of this one
         ((_, got),) = streams.read(["lost"], "g", "me", 10, 50)
         assert [d.data for d in got] == [b"y"]

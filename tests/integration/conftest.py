@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.shared.stores import clickhouse, postgres, quote_writer, valkey
+from functions.shared.stores import clickhouse, postgres, quote_servers, quote_writer, valkey
 from functions.shared.stores.channels import Channels
 from functions.shared.stores.postgres import Database
 
@@ -28,4 +28,5 @@ def patient_stores() -> Iterator[None]:
         patched.setattr(Channels.__init__, "__defaults__", (ANSWER_SECONDS,))
         patched.setattr(clickhouse, "ANSWER_SECONDS", ANSWER_SECONDS)
         patched.setattr(quote_writer, "TIMEOUT_SECONDS", ANSWER_SECONDS)
+        patched.setattr(quote_servers, "STRAGGLER_SECONDS", ANSWER_SECONDS)
         yield

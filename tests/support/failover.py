@@ -97,7 +97,7 @@ class Fleet:
         pipeline = self._valkey.pipeline(transaction=False)
         pipeline.set(COMMITTED, self.committed)
         for user_id in range(len(self.followers)):
-            pipeline.publish(user_channel(user_id), payload(self.committed, user_id))
+            pipeline.spublish(user_channel(user_id), payload(self.committed, user_id))
         await pipeline.execute()
         record = (WATCHED, encode_record(quote(WATCHED, self.committed)))
         await self._writer.write({partition_of_symbol(WATCHED): [record]}, 1)

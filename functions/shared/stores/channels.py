@@ -1,6 +1,8 @@
 """Valkey channels: hints and pushes that may be lost, because what they carry is durable elsewhere.
 
 Invariant: nobody relies on a message arriving. A subscriber that missed one finds it in the ledger.
+All channels are sharded ones: on a cluster a message goes to its slot's node alone, and on a single
+server it is the same command.
 """
 
 import contextlib
@@ -9,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import redis
 
-from functions.shared.stores.valkey import answering, open_valkey
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.valkey import answering, node_serving, open_valkey
 
 #: The channel on which functions say that a shard's outbox has rows; the payload is its number.
 OUTBOX_HINT = "outbox"
@@ -28,21 +31,25 @@ class Channels:
         with answering():
             pipeline = self._client.pipeline(transaction=False)
             for channel, payload in messages:
-                pipeline.publish(channel, payload)
+                pipeline.spublish(channel, payload)
             pipeline.execute()
 
     def listen(self, channel: str, stop: threading.Event) -> Iterator[bytes]:
         """The payloads published on a channel until `stop`. Raises Retryable when cut off."""
-        subscription = redis.client.PubSub(
-            self._client.connection_pool, ignore_subscribe_messages=True
-        )
+        with answering():
+            pool = node_serving(self._client, channel).connection_pool
+        subscription = redis.client.PubSub(pool)
         try:
             with answering():
-                subscription.subscribe(channel)
+                subscription.ssubscribe(channel)
             while not stop.is_set():
                 with answering():
                     message = subscription.get_message(timeout=_LISTEN_STEP_SECONDS)
-                if message is not None:
+                if message is None:
+                    continue
+                if message["type"] == "sunsubscribe":
+                    raise Retryable("the channel has moved to another node")
+                if message["type"] == "smessage":
                     yield message["data"]
         finally:
             with contextlib.suppress(redis.RedisError):  # it may be broken already

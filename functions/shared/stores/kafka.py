@@ -9,7 +9,7 @@ Here are the address, the topics and appending; kafka_reader has groups and read
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -164,6 +164,10 @@ class KafkaStreams:
                 self._told.clear()
                 self._topics.forget()
                 raise Retryable(f"append to {stream}: {error}") from error
+
+    def append_each(self, batches: Mapping[str, Sequence[Record]]) -> None:
+        for stream, records in batches.items():
+            self.append(stream, records)
 
     def divide(self, streams: Sequence[str], group: str, consumer: str) -> frozenset[str]:
         reader = self._readers.get(group)

@@ -8,7 +8,7 @@ its positions kept in a DynamoDB table (kinesis_positions).
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import boto3
@@ -65,6 +65,10 @@ class KinesisStreams:
         check_sizes(stream, records)
         for request in _requests(records):
             self._put(stream, request)
+
+    def append_each(self, batches: Mapping[str, Sequence[Record]]) -> None:
+        for stream, records in batches.items():
+            self.append(stream, records)
 
     def divide(self, streams: Sequence[str], group: str, consumer: str) -> frozenset[str]:
         with _translated(f"divide {group}"):

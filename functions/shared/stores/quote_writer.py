@@ -3,22 +3,19 @@
 Invariant: nothing that an earlier holder of the feed still writes is taken once a later one has
 written, and the later one's first prices are not older than the earlier one's last: each hash slot
 keeps the highest fence that wrote to it and the venue's time up to which it had read, and a script
-compares both and writes in one step. One pipeline a batch, one script a partition, all its keys in
-one slot, so that the same commands run on a cluster. Valkey holds last values only and may be lost
-at any time; the next batches fill it again.
+compares both and writes in one step. One pipeline a batch and server, one script a partition, all
+its keys and its channel in one slot, so that the same commands run on a cluster. Valkey holds last
+values only and may be lost at any time; the next batches fill it again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
 from functions.shared.domain.errors import Fenced, Retryable
+from functions.shared.stores.quote_servers import ScriptCall, ScriptServers
+from functions.shared.stores.valkey_slots import slot_of
 from functions.shared.wire.announcements import (
     NEWS_CHANNEL,
     MarketNews,
@@ -34,14 +31,17 @@ from functions.shared.wire.day_figures import (
 from functions.shared.wire.feed_state import (
     FEED_CHANNEL,
     FEED_KEY,
+    FEED_TAG,
     LIFE_MS,
     FeedState,
     encode_feed_state,
 )
 from functions.shared.wire.quotes import (
+    PARTITIONS,
     encode_batch,
     encode_value,
     partition_of_symbol,
+    partition_tag,
     quote_key,
     quotes_channel,
 )
@@ -68,12 +68,14 @@ if n > 0 then redis.call('MSET', unpack(stored)) end
 for i = lasting + 1, #KEYS - 1 do
   redis.call('SET', KEYS[i + 1], ARGV[i + 7], 'PX', ARGV[5])
 end
-if ARGV[6] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7]) end
+if ARGV[6] ~= '' then redis.call('SPUBLISH', ARGV[6], ARGV[7]) end
 return 1
 """
 _FENCED, _BEHIND = -1, 0
 #: The feed's state is no partition's.
-_FEED: Final = -1
+FEED: Final = -1
+_TAGS: Final = {FEED: FEED_TAG, **{number: partition_tag(number) for number in range(PARTITIONS)}}
+_SLOTS: Final = {number: slot_of(tag) for number, tag in _TAGS.items()}
 #: Lua unpacks no more than about 8,000 values at once.
 _SYMBOLS_A_CALL: Final = 1_000
 
@@ -88,6 +90,14 @@ class Holder(NamedTuple):
     insists: bool = False
 
 
+class Taken(NamedTuple):
+    """The partitions (or FEED) that did not take what was theirs: `behind` because their last
+    holder had read further, `lost` because their node was away or their slot was moving."""
+
+    behind: frozenset[int]
+    lost: frozenset[int]
+
+
 class _Call(NamedTuple):
     """One run of the script."""
 
@@ -97,17 +107,10 @@ class _Call(NamedTuple):
 
 
 class QuoteWriter:
-    """One pipeline at a time to `redis://...`; it connects when first used."""
+    """One batch at a time to a server or a cluster; it connects when first used."""
 
     def __init__(self, url: str) -> None:
-        # Without retries of the driver's own: a server that restarted empty must be noticed.
-        self._valkey = redis.asyncio.Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._script = ""
+        self._servers = ScriptServers(url, _GUARDED, TIMEOUT_SECONDS)
 
     async def write(
         self,
@@ -120,13 +123,14 @@ class QuoteWriter:
         day: date | None = None,
         feed: FeedState | None = None,
         holder: Holder | None = None,
-    ) -> frozenset[int]:
+        without: Set[int] = frozenset(),
+    ) -> Taken:
         """Stores and publishes (symbol, record) pairs by partition; stores what was `announced`
-        and each symbol's figures of that `day`, and tells the `news` and the `feed`'s state.
+        and each symbol's figures of that `day`, and tells the `news` and the `feed`'s state. What
+        is of the partitions (or FEED) in `without` is left out.
 
-        Gives the partitions that did not take theirs, because their last holder had read further.
-        Raises Fenced when a later holder has written, Retryable when Valkey did not answer for all
-        of it; the caller sends later values instead.
+        Raises Fenced when a later holder has written, Retryable when nothing at all got through;
+        the caller sends later values instead.
         """
         who = holder or Holder()
         calls = list(_batch_calls(who, batch, published_us))
@@ -135,30 +139,26 @@ class QuoteWriter:
             calls += _day_calls(who, days or {}, day)
         if feed is not None:
             state = encode_feed_state(feed)
-            calls.append(_call(who, _FEED, {}, {FEED_KEY: state}, LIFE_MS, (FEED_CHANNEL, state)))
+            calls.append(_call(who, FEED, {}, {FEED_KEY: state}, LIFE_MS, (FEED_CHANNEL, state)))
         if news:
-            calls.append(_call(who, _FEED, {}, {}, 0, (NEWS_CHANNEL, encode_news(news))))
-        try:
-            answers = await self._run(calls)
-        except (redis.RedisError, OSError, TimeoutError) as error:
-            self._script = ""  # a server that came back empty does not know it
-            raise Retryable(f"the quote cache did not take a batch: {error}") from error
+            calls.append(_call(who, FEED, {}, {}, 0, (NEWS_CHANNEL, encode_news(news))))
+        calls = [call for call in calls if call.partition not in without] if without else calls
+        answers = await self._servers.run(
+            [ScriptCall(_SLOTS[call.partition], call.keys, call.arguments) for call in calls]
+        )
         if _FENCED in answers:
             raise Fenced("another ingest has written quotes since")
-        behind = zip(calls, answers, strict=True)
-        return frozenset(call.partition for call, answer in behind if answer == _BEHIND)
-
-    async def _run(self, calls: Sequence[_Call]) -> list[int]:
-        if not self._script:
-            self._script = await self._valkey.script_load(_GUARDED)
-        pipeline = self._valkey.pipeline(transaction=False)
-        for call in calls:
-            pipeline.evalsha(self._script, len(call.keys), *call.keys, *call.arguments)
-        answers: list[int] = await pipeline.execute()
-        return answers
+        errors = [answer for answer in answers if isinstance(answer, Exception)]
+        if errors and len(errors) == len(calls):
+            raise Retryable(f"the quote cache did not take a batch: {errors[0]}") from errors[0]
+        told = [(call.partition, answer) for call, answer in zip(calls, answers, strict=True)]
+        return Taken(
+            frozenset(partition for partition, answer in told if answer == _BEHIND),
+            frozenset(partition for partition, answer in told if isinstance(answer, Exception)),
+        )
 
     async def close(self) -> None:
-        await self._valkey.aclose()
+        await self._servers.close()
 
 
 def _batch_calls(
@@ -198,11 +198,10 @@ def _call(
     life_ms: int,
     told: tuple[str, bytes] = ("", b""),
 ) -> _Call:
-    slot = "{feed}" if partition == _FEED else f"{{p{partition:02d}}}"
     guarded = [who.fence, who.seen_ms.get(partition, 0), int(who.insists)]
     arguments = [*guarded, len(lasting), life_ms, *told]
     return _Call(
         partition,
-        [f"holder:{slot}", *lasting, *passing],
+        [f"holder:{_TAGS[partition]}", *lasting, *passing],
         [*arguments, *lasting.values(), *passing.values()],
     )

@@ -1,167 +1,283 @@
-"""Valkey channels for a long-lived process: an asyncio protocol around hiredis' parser.
+"""Valkey's sharded channels for a long-lived process, from one server or a whole cluster.
 
-Invariant: whatever is wanted is subscribed again after every reconnect, and `restored` is called
-once all of it is, so that the owner can fetch what it missed in between. A connection that says
-nothing for DEAD_AFTER_SECONDS is dropped: a TCP-healthy one may lead to a node that is no longer
-the primary. redis-py's own pub/sub costs several coroutines a message; this costs one callback.
+Invariant: whatever is wanted is subscribed again wherever its slot is now, and `restored` is called
+once all of it is, each time any of it had not been, with the channels that were not: then the owner
+fetches what it missed. A cluster's layout is read again when a node says that a slot moved or can't
+be reached, and each REREAD_SECONDS.
 """
 
 import asyncio
 import random
 import ssl
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable, Iterable
+from functools import partial
 
-import hiredis
+import redis
 
-PROBE_SECONDS = 1.0
-DEAD_AFTER_SECONDS = 5.0
+from functions.shared.stores.subscriber_link import Link
+from functions.shared.stores.valkey_address import Node, ValkeyAddress
+from functions.shared.stores.valkey_cluster import read_layout
+from functions.shared.stores.valkey_slots import Layout, slot_of
+
 CONNECT_SECONDS = 2.0
+REREAD_SECONDS = 30.0
 BACKOFF_BASE_SECONDS = 0.05
 BACKOFF_MAX_SECONDS = 2.0
-#: Channels in one SUBSCRIBE, so that a node with 10,000 users sends pieces Valkey takes in turn.
-CHANNELS_PER_COMMAND = 512
 
 
 class ValkeySubscriber:
-    """One subscribed connection to `redis://` or `rediss://`, held open by `run`.
+    """Subscribed connections, one to each node that has wanted channels, held open by `run`.
 
-    `deliver(channel, payload)` is called on the event loop for each message, in order.
+    `deliver(channel, payload)` is called on the event loop for each message, in its channel's
+    order; twice for one that is published while its slot moves, it may be.
     """
 
     def __init__(
         self,
         url: str,
         deliver: Callable[[bytes, bytes], None],
-        restored: Callable[[], None],
+        restored: Callable[[frozenset[str]], None],
         rng: random.Random | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
-            raise ValueError("a Valkey address is redis://[USER:PASSWORD@]HOST:PORT")
-        self._host, self._port = parts.hostname, parts.port or 6379
-        self._tls = ssl.create_default_context() if parts.scheme == "rediss" else None
-        self._credentials = [unquote(p) for p in (parts.username, parts.password) if p]
-        self._deliver, self._restored = deliver, restored
+        self.address = ValkeyAddress.parse(url)
+        self.tls = ssl.create_default_context() if self.address.tls else None
+        self.deliver, self._restored = deliver, restored
         self._rng = rng or random.Random()
+        seed = self.address.nodes[0]
+        self._layout = None if self.address.cluster else Layout.of_one(seed)
+        self._stale = asyncio.Event()
         self._wanted: set[str] = set()
-        self._link: _Link | None = None
+        #: Of what is wanted, what may be published without our hearing it.
+        self._unheard: set[str] = set()
+        self._missed: set[str] = set()
+        self._keepers: dict[Node, _Keeper] = {}
+        self._tasks: dict[Node, asyncio.Task[None]] = {}
+        self._whole = False
 
     @property
     def connected(self) -> bool:
         """Whether every wanted channel is subscribed on a connection that answers."""
-        return self._link is not None and self._link.ready
+        return self._whole
 
     def subscribe(self, channels: Iterable[str]) -> None:
         """Wants these channels from now on; at once if connected."""
-        fresh = [channel for channel in channels if channel not in self._wanted]
-        self._wanted.update(fresh)
-        if self._link is not None and fresh:
-            self._link.send(b"SUBSCRIBE", fresh)
+        fresh = {channel for channel in channels if channel not in self._wanted}
+        self._wanted |= fresh
+        for node, together in self._by_primary(fresh).items():
+            keeper = None if node is None else self._keepers.get(node)
+            if keeper is None:
+                self.unheard(together)
+            elif not keeper.subscribe(together):
+                self._miss(together)  # its connection is being opened
 
     def unsubscribe(self, channels: Iterable[str]) -> None:
         """Wants these channels no longer."""
-        gone = [channel for channel in channels if channel in self._wanted]
-        self._wanted.difference_update(gone)
-        if self._link is not None and gone:
-            self._link.send(b"UNSUBSCRIBE", gone)
+        gone = {channel for channel in channels if channel in self._wanted}
+        self._wanted -= gone
+        self._unheard -= gone
+        self._missed -= gone
+        for keeper in self._keepers.values():
+            keeper.unsubscribe(gone)
+        self._settle()
 
     async def run(self) -> None:
-        """Keeps the connection, reconnecting with full jitter, until cancelled."""
+        """Keeps the connections, until cancelled."""
+        attempt = 0
+        async with asyncio.TaskGroup() as keeping:
+            try:
+                while True:
+                    self._stale.clear()
+                    if self.address.cluster:
+                        await self._read_layout()
+                    self._place(keeping)
+                    if await self._outdated():
+                        attempt = 0 if self._whole else attempt + 1
+                        await asyncio.sleep(self.backoff_seconds(attempt))
+            finally:
+                self._whole = False
+                for task in self._tasks.values():
+                    task.cancel()
+
+    async def _outdated(self) -> bool:
+        """Waits until the layout is to be read again; whether because it proved wrong."""
+        try:
+            async with asyncio.timeout(self._rng.uniform(REREAD_SECONDS / 2, REREAD_SECONDS)):
+                await self._stale.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def backoff_seconds(self, attempt: int) -> float:
+        """How long to wait before another attempt: exponential with full jitter."""
+        ceiling = min(BACKOFF_MAX_SECONDS, BACKOFF_BASE_SECONDS * 2 ** min(attempt, 10))
+        return self._rng.uniform(0, ceiling)
+
+    # -- What the connections tell
+
+    def heard(self, channel: str) -> None:
+        """A channel is delivered from now on."""
+        self._unheard.discard(channel)
+        self._settle()
+
+    def opened(self) -> None:
+        """A connection was made."""
+        self._settle()
+
+    def lost(self, channels: Iterable[str]) -> None:
+        """The connection that had these channels ended."""
+        self._whole = False
+        self.unheard(channels)
+
+    def unheard(self, channels: Iterable[str]) -> None:
+        """Channels are delivered no longer: by what the layout says they should be."""
+        self._miss(self._wanted.intersection(channels))
+        self._stale.set()
+
+    def moved(self, slot: int) -> None:
+        """A slot is another node's."""
+        self.unheard([channel for channel in self._wanted if slot_of(channel) == slot])
+
+    # -- Where channels are
+
+    async def _read_layout(self) -> None:
+        """A new layout, or the last one still when nobody tells any."""
+        known = list(self._keepers)
+        try:
+            self._layout = await asyncio.to_thread(read_layout, self.address, known)
+        except redis.RedisError:
+            self._stale.set()
+
+    def _by_primary(self, channels: Iterable[str]) -> dict[Node | None, set[str]]:
+        grouped: dict[Node | None, set[str]] = {}
+        for channel in channels:
+            node = None if self._layout is None else self._layout.primary(slot_of(channel))
+            grouped.setdefault(node, set()).add(channel)
+        return grouped
+
+    def _place(self, keeping: asyncio.TaskGroup) -> None:
+        """Every wanted channel on the connection to its slot's primary, and no others open."""
+        grouped = self._by_primary(self._wanted)
+        if nowhere := grouped.pop(None, None):
+            self.unheard(nowhere)
+        placed = {node: channels for node, channels in grouped.items() if node is not None}
+        if not self.address.cluster:
+            placed.setdefault(self.address.nodes[0], set())  # one server is kept, idle or not
+        for node in self._keepers.keys() - placed.keys():
+            del self._keepers[node]
+            self._tasks.pop(node).cancel()
+        for node, channels in placed.items():
+            keeper = self._keepers.get(node)
+            if keeper is None:
+                keeper = self._keepers[node] = _Keeper(self, node)
+                self._tasks[node] = keeping.create_task(keeper.run())
+            self._miss(keeper.assign(channels))
+        self._settle()
+
+    def _miss(self, channels: set[str]) -> None:
+        if channels:
+            self._unheard |= channels
+            self._missed |= channels
+            self._whole = False
+
+    def _settle(self) -> None:
+        """Tells once that all is heard, when it had not been."""
+        if self._whole or self._unheard or self._layout is None:
+            return
+        if all(keeper.open for keeper in self._keepers.values()):
+            self._whole = True
+            missed, self._missed = frozenset(self._missed), set()
+            self._restored(missed)
+
+
+class _Keeper:
+    """The connection to one node, opened again whenever it ends."""
+
+    def __init__(self, owner: ValkeySubscriber, node: Node) -> None:
+        self._owner, self._node = owner, node
+        self._assigned: set[str] = set()
+        self._asked: set[str] = set()  # on this connection, and not refused
+        self._link: Link | None = None
+        self._served = False
+
+    @property
+    def open(self) -> bool:
+        return self._link is not None
+
+    def assign(self, channels: set[str]) -> set[str]:
+        """Takes these channels and no others; gives those that were not asked for yet. One that
+        went elsewhere is ended by the server itself, which knows that the slot is not its own."""
+        self._assigned = set(channels)
+        self._asked &= channels
+        missing = channels - self._asked
+        if self._link is not None:
+            self._asked |= missing
+            self._link.subscribe(missing)
+        return missing
+
+    def subscribe(self, channels: set[str]) -> bool:
+        """Takes these channels in addition; whether they were asked for at once."""
+        self._assigned |= channels
+        if self._link is None:
+            return False
+        self._asked |= channels
+        self._link.subscribe(channels)
+        return True
+
+    def unsubscribe(self, channels: set[str]) -> None:
+        gone = self._assigned & channels
+        self._assigned -= gone
+        self._asked -= gone
+        if self._link is not None and gone:
+            self._link.unsubscribe(gone)
+
+    async def run(self) -> None:
+        """Keeps the connection, until cancelled."""
         attempt = 0
         while True:
             try:
                 await self._hold()
-                attempt = 0
             except (OSError, TimeoutError):
-                attempt += 1
-            ceiling = min(BACKOFF_MAX_SECONDS, BACKOFF_BASE_SECONDS * 2 ** min(attempt, 10))
-            await asyncio.sleep(self._rng.uniform(0, ceiling))
+                self._served = False
+            attempt = 0 if self._served else attempt + 1
+            self._owner.lost(self._assigned)
+            await asyncio.sleep(self._owner.backoff_seconds(attempt))
 
     async def _hold(self) -> None:
         """One connection from its opening to its end."""
-        loop = asyncio.get_running_loop()
+        owner, self._served = self._owner, False
+        connect = asyncio.get_running_loop().create_connection
         async with asyncio.timeout(CONNECT_SECONDS):
-            transport, link = await loop.create_connection(
-                lambda: _Link(self._deliver, self._restored), self._host, self._port, ssl=self._tls
+            transport, link = await connect(
+                partial(Link, self, owner.deliver), *self._node, ssl=owner.tls
             )
         try:
-            if self._credentials:
-                link.send(b"AUTH", self._credentials)
-            link.send(b"SUBSCRIBE", sorted(self._wanted))
-            link.send(b"PING", ["subscribed"])
-            self._link = link
-            await link.ended(loop)
+            link.greet(owner.address.username, owner.address.password)
+            if (key := self._probe_key()) is not None:
+                link.probe(key)  # what has no say refuses before it takes a subscription
+            link.subscribe(self._assigned)
+            self._link, self._asked = link, set(self._assigned)
+            owner.opened()
+            await link.ended(self._probe_key)
         finally:
             self._link = None
+            self._asked.clear()
             transport.abort()
 
+    def _probe_key(self) -> str | None:
+        return next(iter(self._assigned), None)
 
-class _Link(asyncio.Protocol):
-    """One connection: commands out, messages in."""
+    # -- What the link tells
 
-    def __init__(
-        self, deliver: Callable[[bytes, bytes], None], restored: Callable[[], None]
-    ) -> None:
-        self._reader = hiredis.Reader()
-        self._deliver, self._restored = deliver, restored
-        self._transport: asyncio.Transport | None = None
-        self._closed = asyncio.Event()
-        self._heard = False
-        self.ready = False
+    def confirmed(self, channel: str) -> None:
+        self._served = True
+        if channel in self._assigned:
+            self._owner.heard(channel)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are asyncio.Transport in all but name.
-        self._transport = cast(asyncio.Transport, transport)
+    def dropped(self, channel: str) -> None:
+        self._asked.discard(channel)
+        if channel in self._assigned:
+            self._owner.unheard([channel])
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.ready = False
-        self._closed.set()
-
-    def send(self, command: bytes, words: Sequence[str]) -> None:
-        """Writes the command, in pieces of CHANNELS_PER_COMMAND words."""
-        if self._transport is None or self._transport.is_closing():
-            return  # what is wanted is subscribed again on the next connection
-        for start in range(0, len(words), CHANNELS_PER_COMMAND):
-            piece = words[start : start + CHANNELS_PER_COMMAND]
-            words_of_command: Any = (command, *piece)  # hiredis' stub knows tuples of one only
-            self._transport.write(hiredis.pack_command(words_of_command))
-
-    def data_received(self, data: bytes) -> None:
-        self._heard = True
-        reader = self._reader
-        reader.feed(data)
-        try:
-            while (message := reader.gets()) is not False:
-                self._take(message)
-        except hiredis.HiredisError:
-            self._give_up()
-
-    def _take(self, message: object) -> None:
-        match message:
-            case [b"message", bytes() as channel, bytes() as payload]:
-                self._deliver(channel, payload)
-            case [b"pong", b"subscribed"] | b"subscribed":
-                self.ready = True
-                self._restored()
-            case Exception():  # refused: wrong password, or a server that is still loading
-                self._give_up()
-
-    def _give_up(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    async def ended(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Waits for the end, asking for a sign of life each PROBE_SECONDS."""
-        last = loop.time()
-        while not self._closed.is_set():
-            try:
-                async with asyncio.timeout(PROBE_SECONDS):
-                    await self._closed.wait()
-            except TimeoutError:
-                if self._heard:
-                    last, self._heard = loop.time(), False
-                elif loop.time() - last > DEAD_AFTER_SECONDS:
-                    return
-                self.send(b"PING", ["alive"])
+    def moved(self, slot: int) -> None:
+        self._asked -= {channel for channel in self._assigned if slot_of(channel) == slot}
+        self._owner.moved(slot)

@@ -1,12 +1,12 @@
 """How consumers divide a group's streams among themselves, in Valkey.
 
-Invariant: a stream has one owner at a time, by Valkey's own clock, and only its owner's read takes
-entries out or acknowledges them: both are scripts that look first. So a process that was stopped
-past its time and goes on neither takes an entry nor loses one. What ran out is its owner's still
-until another takes it: one that was only slow goes on.
+Invariant: a stream has one owner at a time, by Valkey's own clock, and only its owner is given
+entries or moves the group on: both are scripts that look first. So a process that was stopped past
+its time and goes on neither works an entry nor loses one. What ran out is its owner's still until
+another takes it: one that was only slow goes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import redis
@@ -42,102 +42,100 @@ end
 return mine
 """
 
-# KEYS: owners, streams. ARGV: consumer, group, count, the id to read after of each.
+# KEYS: owners, streams. ARGV: consumer, count, the id to read after of each.
 _READ: Final = """
-local read = {'XREADGROUP', 'GROUP', ARGV[2], ARGV[2], 'COUNT', ARGV[3], 'STREAMS'}
 for i = 2, #KEYS do
   if redis.call('HGET', KEYS[1], KEYS[i]) ~= ARGV[1] then
     return redis.error_reply('NOTOWNER ' .. KEYS[i] .. ' is another consumer by now')
   end
-  read[#read + 1] = KEYS[i]
 end
-for i = 4, #ARGV do read[#read + 1] = ARGV[i] end
+local read = {'XREAD', 'COUNT', ARGV[2], 'STREAMS'}
+for i = 2, #KEYS do read[#read + 1] = KEYS[i] end
+for i = 3, #ARGV do read[#read + 1] = ARGV[i] end
 return redis.call(unpack(read))
 """
 
-# KEYS: owners, stream. ARGV: consumer, milliseconds, group, ids.
+# KEYS: owners, stream. ARGV: consumer, milliseconds, group, the last id, entries read until it.
 _ACKNOWLEDGE: Final = """
 if redis.call('HGET', KEYS[1], KEYS[2]) ~= ARGV[1] then return 0 end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('HSET', KEYS[1], KEYS[2] .. ' until', now + tonumber(ARGV[2]))
-local ack = {'XACK', KEYS[2]}
-for i = 3, #ARGV do ack[#ack + 1] = ARGV[i] end
-redis.call(unpack(ack))
+redis.call('XGROUP', 'SETID', KEYS[2], ARGV[3], ARGV[4], 'ENTRIESREAD', ARGV[5])
 return 1
 """
 
-# What Valkey's Lua unpacks at once.
-_IDS_MOST: Final = 1_000
+#: How often, in its life, a consumer says that it lives: each time is a write to the disk.
+_TIMES_A_LIFE: Final = 4
 
 
 class ValkeyShare:
     """One consumer's share of a group's streams. For one thread. Raises redis.RedisError."""
 
-    def __init__(self, client: redis.Redis, group: str, consumer: str, life_seconds: float) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        group: str,
+        consumer: str,
+        life_seconds: float,
+        monotonic: Callable[[], float],
+    ) -> None:
         self._client = client
         self._group = group
         self._consumer = consumer
         self._life_ms = int(life_seconds * 1000)
+        self._every_seconds = life_seconds / _TIMES_A_LIFE
+        self._monotonic = monotonic
+        self._said_at = float("-inf")
+        self._divided: list[str] = []
         self._divide = client.register_script(_DIVIDE)
         self._read = client.register_script(_READ)
         self._acknowledge = client.register_script(_ACKNOWLEDGE)
-        self._last: dict[str, str] = {}
         self._owners = f"owners:{group}"
         self.mine: frozenset[str] = frozenset()
 
     def divide(self, streams: Sequence[str]) -> frozenset[str]:
-        """Says that this consumer lives; gives those of its streams that are its own anew."""
-        ordered = sorted(streams)
+        """Says, when it is time again, that this consumer lives; gives those of its streams that
+        are its own anew."""
+        ordered, now = sorted(streams), self._monotonic()
+        if ordered == self._divided and now < self._said_at + self._every_seconds:
+            return frozenset()
         keys = [f"members:{self._group}", self._owners]
         answer: Any = self._divide(keys=keys, args=[self._consumer, self._life_ms, *ordered])
         kept = {ordered[number]: bool(was) for number, was in zip(*[iter(answer)] * 2, strict=True)}
         self.mine = frozenset(kept)
-        # What was another's moved on without us.
-        self._last = {name: last for name, last in self._last.items() if kept.get(name)}
+        self._divided, self._said_at = ordered, now
         return frozenset(name for name, was in kept.items() if not was)
 
-    def read(self, after: dict[str, str], count: int, block_ms: int) -> list[Any]:
-        """As XREADGROUP answers, or nothing when nothing came within `block_ms`."""
-        answer = self._take(after, count)
-        if answer or any(position != ">" for position in after.values()):
+    def read(self, after: Mapping[Any, Any], count: int, block_ms: int) -> list[Any]:
+        """As XREAD answers, or nothing when nothing came within `block_ms`."""
+        answer = self._look(after, count)
+        if answer:
             return answer
-        # A script can't wait, and XREADGROUP would take what it finds, ours or not: so this only
-        # looks, and the script takes.
-        seen: dict[Any, Any] = {stream: self._last_taken(stream) for stream in after}
-        if not self._client.xread(seen, count=1, block=block_ms):
+        # A script can't wait, and what this finds may be another's by then: so it is looked up
+        # again.
+        if not self._client.xread(dict(after), count=1, block=block_ms):
             return []
-        return self._take(after, count)
+        return self._look(after, count)
 
-    def acknowledge(self, stream: str, ids: Sequence[str]) -> bool:
+    def acknowledge(self, stream: str, last: str, read: int) -> bool:
         """False when the stream is another's by now; then nothing was acknowledged."""
-        keys = [self._owners, stream]
-        for start in range(0, len(ids), _IDS_MOST):
-            part = ids[start : start + _IDS_MOST]
-            args: list[str | int] = [self._consumer, self._life_ms, self._group, *part]
-            if not self._acknowledge(keys=keys, args=args):
-                return False
-        return True
+        args: list[str | int] = [self._consumer, self._life_ms, self._group, last, read]
+        if self._acknowledge(keys=[self._owners, stream], args=args):
+            return True
+        self._divided = []
+        return False
 
-    def _take(self, after: dict[str, str], count: int) -> list[Any]:
-        keys = [self._owners, *after]
-        args: list[str | int] = [self._consumer, self._group, count, *after.values()]
-        answer: Any = self._read(keys=keys, args=args) or []
-        for name, entries in answer:
-            if entries and after[name.decode()] == ">":
-                self._last[name.decode()] = entries[-1][0].decode()
+    def _look(self, after: Mapping[Any, Any], count: int) -> list[Any]:
+        args: list[Any] = [self._consumer, count, *after.values()]
+        try:
+            answer: Any = self._read(keys=[self._owners, *after], args=args) or []
+        except redis.RedisError:
+            self._divided = []
+            raise
         return [(name, [_entry(*entry) for entry in entries]) for name, entries in answer]
 
-    def _last_taken(self, stream: str) -> str:
-        """The newest id that the group was given, by this consumer or one before it."""
-        if stream not in self._last:
-            groups: Any = self._client.xinfo_groups(stream)
-            (mine,) = [one for one in groups if one["name"].decode() == self._group]
-            self._last[stream] = mine["last-delivered-id"].decode()
-        return self._last[stream]
 
-
-def _entry(entry_id: bytes, fields: "list[bytes] | None") -> tuple[bytes, dict[bytes, bytes]]:
-    """An entry as redis-py gives those of XREADGROUP; one that was trimmed has no fields."""
-    flat = fields or []
-    return entry_id, dict(zip(flat[::2], flat[1::2], strict=True))
+def _entry(entry_id: bytes, fields: list[bytes]) -> tuple[bytes, dict[bytes, bytes]]:
+    """An entry as redis-py gives those of XREAD."""
+    return entry_id, dict(zip(fields[::2], fields[1::2], strict=True))

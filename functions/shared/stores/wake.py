@@ -12,7 +12,7 @@ def wake_relay(valkey: Valkey, shard: int) -> bool:
     """Says that a shard's outbox has rows. False when the cache is away: the relay will look."""
     try:
         with answering():
-            valkey.publish(OUTBOX_HINT, str(shard))
+            valkey.spublish(OUTBOX_HINT, str(shard))
     except Retryable:
         return False
     return True

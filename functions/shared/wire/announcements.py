@@ -14,7 +14,7 @@ import msgspec
 from functions.shared.clock import from_micros, micros
 from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.domain.sessions import Announcement, Phase, SecurityClass
-from functions.shared.wire.quotes import partition_of_symbol
+from functions.shared.wire.quotes import partition_of_symbol, partition_tag
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class MarketNews(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
-NEWS_CHANNEL = "announced"
+NEWS_CHANNEL = "announced:{feed}"
 NEWS_MOST = 256
 """Changes in one publication; what is more goes out with the next."""
 
@@ -56,7 +56,7 @@ _encoder = msgspec.json.Encoder()
 
 def announcement_key(symbol: str) -> str:
     """The cache key of a security, in its quote's slot."""
-    return f"announced:{{p{partition_of_symbol(symbol):02d}}}:{symbol}"
+    return f"announced:{partition_tag(partition_of_symbol(symbol))}:{symbol}"
 
 
 def encode_announcement(symbol: str, told: Announcement) -> bytes:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from functions.shared.domain.errors import PeerProtocolError
-from functions.shared.wire.quotes import partition_of_symbol
+from functions.shared.wire.quotes import partition_of_symbol, partition_tag
 
 LIFE_SECONDS: Final = 7 * 24 * 60 * 60
 
@@ -32,7 +32,7 @@ _encoder = msgspec.json.Encoder()
 
 def day_figures_key(symbol: str, day: date) -> str:
     """`day` is the trade date."""
-    return f"ohlc:{{p{partition_of_symbol(symbol):02d}}}:{symbol}:{day.isoformat()}"
+    return f"ohlc:{partition_tag(partition_of_symbol(symbol))}:{symbol}:{day.isoformat()}"
 
 
 def encode_day_figures(figures: DayFigures) -> bytes:

@@ -179,11 +179,18 @@ _encoder = msgspec.json.Encoder()
 
 _CARRIED = "the session ended; what is left goes on in the next one, as an order of its own"
 LEDGER_EVENTS_STREAM = "ledger-events"
+USER_TAGS = 64
 
 
 def user_channel(user_id: int) -> str:
-    """The Valkey channel that wakes the fanout nodes where the user is connected."""
-    return f"user:{user_id}"
+    """The Valkey channel that wakes the fanout nodes where the user is connected. Its hash tag is
+    one of USER_TAGS: a node with 10,000 users asks a cluster for that many slots, not for each."""
+    return f"user:{{u{user_id % USER_TAGS:02d}}}:{user_id}"
+
+
+def user_of_channel(channel: bytes) -> int | None:
+    """Whose channel it is; None when it is not a user's."""
+    return int(channel.rpartition(b":")[2]) if channel.startswith(b"user:") else None
 
 
 def decode_body(text: str | bytes) -> EventBody:

@@ -11,8 +11,10 @@ import msgspec
 from functions.shared.domain.errors import PeerProtocolError
 from functions.shared.wire.quotes import PARTITIONS, partition_of_symbol
 
-FEED_KEY: Final = "feed:{feed}"
-FEED_CHANNEL: Final = "feed"
+#: Of what is no partition's; a script that writes a key tells the channel of its slot.
+FEED_TAG: Final = "{feed}"
+FEED_KEY: Final = f"feed:{FEED_TAG}"
+FEED_CHANNEL: Final = f"feed:{FEED_TAG}"
 PULSE_SECONDS: Final = 0.25
 LIFE_MS: Final = 1_500
 

@@ -18,6 +18,12 @@ from functions.shared.domain.errors import PeerProtocolError
 
 VERSION: Final = 1
 PARTITIONS: Final = 16
+#: The hash tag of each partition. The suffixes put partition N's slot into the Nth of sixteen equal
+#: ranges, so that a cluster whose nodes have equal ranges has them spread evenly.
+_TAGS: Final = (
+    "p00ab", "p01aa", "p02", "p03bb", "p04c", "p05db", "p06fa", "p07fb",
+    "p08fc", "p09c", "p10c", "p11dc", "p12fa", "p13fb", "p14ac", "p15ad",
+)  # fmt: skip
 SYMBOL_BYTES_MAX: Final = 20
 LEVELS: Final = 5
 #: Integers a level is made of: price, quantity, number of orders (0: not told).
@@ -112,14 +118,19 @@ def partition_of_symbol(symbol: str) -> int:
     return zlib.crc32(symbol.encode()) % PARTITIONS
 
 
+def partition_tag(partition: int) -> str:
+    """What puts a key or a channel into a partition's hash slot, as part of its name."""
+    return f"{{{_TAGS[partition]}}}"
+
+
 def quotes_channel(partition: int) -> str:
     """The Valkey channel of a partition."""
-    return f"quotes:{{p{partition:02d}}}"
+    return f"quotes:{partition_tag(partition)}"
 
 
 def quote_key(symbol: str) -> str:
     """The cache key of a symbol; its partition is the hash tag, so that one MGET reads many."""
-    return f"quote:{{p{partition_of_symbol(symbol):02d}}}:{symbol}"
+    return f"quote:{partition_tag(partition_of_symbol(symbol))}:{symbol}"
 
 
 def encode_record(quote: Quote) -> bytes:

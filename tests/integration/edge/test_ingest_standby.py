@@ -66,7 +66,7 @@ class Screen:
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(url)
         self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-        self._pubsub.subscribe(*map(quotes_channel, range(PARTITIONS)), FEED_CHANNEL)
+        self._pubsub.ssubscribe(*map(quotes_channel, range(PARTITIONS)), FEED_CHANNEL)
         self.price = self.seq = self.fence = 0
         self.changed_at = time.monotonic()
         self.longest_still = 0.0

@@ -19,7 +19,7 @@ from functions.shared.stores.leases import RELAY, LedgerLeases
 from functions.shared.stores.outbox import Outbox
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import ValkeyStreams
-from functions.shared.wire.events import LEDGER_EVENTS_STREAM, decode_event
+from functions.shared.wire.events import LEDGER_EVENTS_STREAM, decode_event, user_channel
 from infra.local.postgres import APPLICATION
 from tests.support.eventually import WAIT_SECONDS, wait_until
 from tests.support.ledger import LAKH, Trader
@@ -90,7 +90,7 @@ def test_what_is_committed_reaches_stream_and_channel_and_leaves_the_outbox(
 ) -> None:
     with redis.Redis.from_url(valkey.url) as client, client.pubsub() as listening:
         client.flushall()
-        listening.subscribe(f"user:{USER}")
+        listening.ssubscribe(user_channel(USER))
         record_event(databases, 1, '{"kind": "new"}')
         record_event(databases, 2)
         with relaying(edge_urls, valkey) as drain:
@@ -98,12 +98,12 @@ def test_what_is_committed_reaches_stream_and_channel_and_leaves_the_outbox(
             assert client.xlen("orders.0") + client.xlen("orders.1") == 1
             wait_until(lambda: drain.state()[0])
             record_event(databases, 3)
-            client.publish(OUTBOX_HINT, "0")
+            client.spublish(OUTBOX_HINT, "0")
             wait_until(lambda: client.xlen(LEDGER_EVENTS_STREAM) == 3)
         entries = client.xrange(LEDGER_EVENTS_STREAM)
         assert [decode_event(fields[b"d"]).user_seq for _, fields in entries] == [1, 2, 3]
         told = (listening.get_message(timeout=WAIT_SECONDS) for _ in range(4))
-        pushed = [m["data"] for m in told if m is not None and m["type"] == "message"]
+        pushed = [m["data"] for m in told if m is not None and m["type"] == "smessage"]
         assert [decode_event(data).user_seq for data in pushed] == [1, 2, 3]
     control = databases.superuser(0)
     assert control.run("SELECT count(*) FROM ledger.outbox") == [[0]]

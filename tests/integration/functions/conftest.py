@@ -1,13 +1,14 @@
 """What functions are given, on real servers: two migrated shards, a Valkey, secrets in files.
 
-The tests of a module share their shards, each with users of its own; a Valkey may be killed, so
-each test has one.
+The tests of a module share their shards, each with users of its own, and their Valkey, which each
+finds alive and empty: a test may kill it.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from functions.shared.access.keys import make_keys
 from functions.shared.runtime import composition
@@ -29,10 +30,19 @@ def edge_urls(module_databases: ShardsUnderTest) -> list[str]:
     return module_databases.urls(EDGE)
 
 
-@pytest.fixture
-def valkey() -> Iterator[ValkeyUnderTest]:
+@pytest.fixture(scope="module")
+def module_valkey() -> Iterator[ValkeyUnderTest]:
     with valkey_server() as server:
         yield server
+
+
+@pytest.fixture
+def valkey(module_valkey: ValkeyUnderTest) -> ValkeyUnderTest:
+    if module_valkey.process is None:
+        module_valkey.start()
+    with redis.Redis.from_url(module_valkey.url) as client:
+        client.flushall()
+    return module_valkey
 
 
 @pytest.fixture

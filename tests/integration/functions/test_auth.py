@@ -220,7 +220,7 @@ def test_logging_out_ends_the_token_at_once_and_tells_the_stream(
     token = login["access_token"]
     assert send("GET", "/v1/profile", token=token).status == 200  # now cached as alive
     listener = open_valkey(stores.settings.valkey_url).pubsub()
-    listener.subscribe(ENDED_CHANNEL)
+    listener.ssubscribe(ENDED_CHANNEL)
     listener.get_message(timeout=WAIT_SECONDS)
     assert send("POST", "/v1/auth/logout", token=token).status == 204
     assert listener.get_message(timeout=WAIT_SECONDS)["data"] == login["session_id"].encode()

@@ -59,7 +59,7 @@ BUGS = {
                 ("    a := ledger.lock_account(p_user, p_trade_date, p_now);",
                  ("    PERFORM set_config('planted.early',"
                   " ledger.account_on(p_user, p_trade_date)::text, true);\n"
-                  "    PERFORM pg_sleep(0.002);\n"  # others come in between on any machine
+                  "    PERFORM pg_sleep(0.02);\n"  # others come in between on any machine
                   "    a := ledger.lock_account(p_user, p_trade_date, p_now);")),
             ),
             "place_one": (

@@ -59,8 +59,9 @@ class Watched:
         for event in self.events.after(user_id, self._heard, 500):
             floor.portfolios.heard(event)
             self._heard = event.user_seq
-        floor.hub.quotes.update(self.stores.quotes.get(["ACME"]))
-        floor.hub.take([])
+        self._looks += 1
+        quotes = self.stores.quotes.get(["ACME"]).values()
+        floor.hub.take([each._replace(seq=self._looks) for each in quotes])
         floor.second()
         while floor.doors.books:
             asked, ticket, day = floor.doors.books.pop(0)
@@ -73,7 +74,7 @@ class Watched:
                 self.told = each
         return {name: self.told[name] for name in FIGURES}
 
-    _heard = 0
+    _heard = _looks = 0
 
     def answer(self) -> dict[str, Any]:
         """The same figures as sums over what the API shows."""

@@ -21,7 +21,7 @@ def told(link: FakeLink) -> list[tuple[str, int]]:
 
 def thrifty(floor: Floor, min_move: int = RUPEE, mode: Any = "ltp") -> tuple[Client, FakeLink]:
     """A client that need not hear of changes of S1 below `min_move`, at 100.00."""
-    if "S1" not in floor.hub.quotes:
+    if "S1" not in floor.hub.last.quotes:
         floor.hub.take([quote("S1", 1, 100 * RUPEE)])
     client, link = floor.sign_in()
     floor.say(client, f'{{"action":"subscribe","symbols":["S1"],"mode":"{mode}",'
@@ -153,7 +153,7 @@ def test_what_is_no_least_move_is_refused(fields: str, why: str) -> None:
     floor.say(client, f'{{"action":"subscribe","symbols":["S1"],{fields}}}')
     (error,) = link.said()
     assert (error["code"], why in error["message"]) == ("INVALID_MESSAGE", True)
-    assert client.views == (client.own,)
+    assert client.views == ()
 
 
 def test_a_number_and_a_text_are_the_same_least_move() -> None:
@@ -163,7 +163,7 @@ def test_a_number_and_a_text_are_the_same_least_move() -> None:
         floor.say(client, f'{{"action":"subscribe","symbols":["S1"],"min_move":{written}}}')
         (subscribed,) = link.said()
         assert subscribed["min_move"] == "0.05"
-    assert [getattr(v, "feed", None) for v in client.views] == [None, Feed("ltp", JSON, 500)]
+    assert [view.feed for view in client.views] == [Feed("ltp", JSON, 500)]
 
 
 def test_one_more_least_move_than_a_symbol_may_have_is_served_without_holding_back() -> None:

@@ -103,6 +103,23 @@ def test_each_mode_adds_its_fields() -> None:
     }
 
 
+@pytest.mark.parametrize("mode", ["ltp", "quote", "full"])
+def test_a_newcomers_snapshot_is_the_quote_that_the_others_were_told(mode: str) -> None:
+    floor = Floor()
+    subscribe = f'{{"action":"subscribe","symbols":["S1"],"mode":"{mode}"}}'
+    first, link = floor.sign_in()
+    floor.say(first, subscribe)
+    link.said()
+    floor.hub.take([quote("S1", 2)])
+    floor.tick()
+    (told,) = link.said()
+    for number in (1, 2):  # whoever was there before, and after a change of the same symbol
+        newcomer, link = floor.sign_in(user_id=7 + number)
+        floor.say(newcomer, subscribe)
+        assert link.said()[1:] == [{**told, "type": "snapshot", "seq": number + 1}]
+        floor.hub.take([quote("S1", number + 2)])
+
+
 def test_a_silent_client_hears_a_heartbeat_each_second() -> None:
     floor = Floor()
     _, link = busy(floor)
@@ -217,4 +234,4 @@ def test_a_symbol_without_a_price_has_no_quote(ltp: int) -> None:
     floor.hub.take([quote("S1", 1, ltp)])
     floor.tick()
     assert link.said() == []
-    assert floor.hub.snapshots(client, ["S1"], "ltp") == []
+    assert floor.hub.snapshots(client, ["S1"]) == []

@@ -102,7 +102,7 @@ def test_a_resume_too_far_back_or_ahead_of_the_ledger_gives_a_snapshot() -> None
 def test_after_the_channels_were_lost_every_client_catches_up() -> None:
     floor = Floor()
     _, link = floor.sign_in()
-    floor.private.restored()
+    floor.private.restored([7])
     floor.answer([event(11)], 11)
     assert seqs(link) == [11]
 
@@ -171,12 +171,12 @@ def test_any_loss_on_the_channel_still_gives_every_event_once_in_order(data: st.
             if step == "commit":
                 floor.private.live(7, payload(ledger))
         elif step == "restore":
-            floor.private.restored()
+            floor.private.restored([7])
         elif floor.doors.questions:
             after = floor.doors.questions[0][2] or 0
             floor.answer([event(n) for n in range(after + 1, ledger + 1)], ledger)
         got += seqs(link)
-    floor.private.restored()
+    floor.private.restored([7])
     while floor.doors.questions:
         after = floor.doors.questions[0][2] or 0
         floor.answer([event(n) for n in range(after + 1, ledger + 1)], ledger)

@@ -146,7 +146,7 @@ def test_the_first_message_signs_in() -> None:
     assert link.said() == []
     floor.reception.verified(client, principal())
     assert [o["type"] for o in link.said()] == ["auth", "pong"]
-    assert floor.doors.channels == {"user:7"}
+    assert floor.doors.channels == {"user:{u07}:7"}
 
 
 @pytest.mark.parametrize("text", ['{"action":"ping"}', "?"])
@@ -175,6 +175,15 @@ def test_no_sign_in_within_five_seconds_closes_with_4001() -> None:
     assert link.closed is None
     floor.sweep(5.1)
     assert link.closed == (4001, "no sign-in in time")
+
+
+def test_a_token_that_waits_for_its_turn_is_not_the_client_s_delay() -> None:
+    floor = Floor()
+    client, link = floor.connect()
+    floor.sweep(60.0)
+    assert link.closed is None
+    floor.reception.verified(client, principal())
+    assert client.user_id == 7
 
 
 def test_the_end_of_a_token_is_announced_and_then_closes_with_4004() -> None:

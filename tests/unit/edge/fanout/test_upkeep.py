@@ -68,7 +68,7 @@ async def test_whatever_is_left_of_a_gone_connection_is_found_and_dropped(
     assert await house.upkeep.sweep() == 0
     assert (house.upkeep.sweeps, house.upkeep.leftovers > 0) == (3, True)
     assert (len(house.hub), house.server.admission.inside) == (2, 2)
-    assert house.doors.channels == {"user:1", "user:2"}
+    assert house.doors.channels == {"user:{u01}:1", "user:{u02}:2"}
     for other in house.hub.clients():
         house.reception.gone(other)
     assert house.reception.leftovers == 0

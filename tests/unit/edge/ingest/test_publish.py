@@ -14,25 +14,27 @@ from edge.ingest.entries import Entry
 from edge.ingest.feed import FeedPair
 from edge.ingest.publish import SEQ_PER_SECOND, STALE_SECONDS, Publisher
 from functions.shared.domain.errors import Fenced, Retryable
-from functions.shared.stores.quote_writer import Holder, QuoteWriter
+from functions.shared.stores.quote_writer import FEED, Holder, QuoteWriter, Taken
 from functions.shared.wire.feed_state import PULSE_SECONDS, FeedState
 from functions.shared.wire.quotes import Quote, decode_value, encode_value, partition_of_symbol
 from tests.support.eventually import WAIT_SECONDS, until
 
 WALL = datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
 SYMBOLS = [f"S{number}" for number in range(500)]
+ALL = Taken(frozenset(), frozenset())
 
 
 class Bus:
-    """Takes batches when it is let; `answers` come first: an error, or the partitions behind."""
+    """Takes batches when it is let; `answers` come first: an error, or what was not taken."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
-        self.answers: list[Exception | frozenset[int]] = []
+        self.answers: list[Exception | Taken] = []
         self.batches: list[list[Quote]] = []
         self.days: list[Mapping[str, Any]] = []
         self.states: list[FeedState] = []
         self.holders: list[Holder] = []
+        self.without: list[frozenset[int]] = []
 
     async def write(
         self,
@@ -45,9 +47,10 @@ class Bus:
         day: object,
         feed: FeedState | None,
         holder: Holder,
-    ) -> frozenset[int]:
+        without: frozenset[int],
+    ) -> Taken:
         await self.open.wait()
-        answer = self.answers.pop(0) if self.answers else frozenset[int]()
+        answer = self.answers.pop(0) if self.answers else ALL
         if isinstance(answer, Exception):
             raise answer
         pairs = (pair for each in batch.values() for pair in each)
@@ -55,6 +58,7 @@ class Bus:
         self.days.append(days)
         self.states += [feed] if feed is not None else []
         self.holders.append(holder)
+        self.without.append(without)
         return answer
 
 
@@ -127,7 +131,7 @@ async def test_what_the_last_holder_had_read_further_is_sent_again_and_in_the_en
     None
 ):
     parts = Parts()
-    parts.bus.answers = [frozenset({partition_of_symbol("S1")})]
+    parts.bus.answers = [Taken(frozenset({partition_of_symbol("S1")}), frozenset())]
     parts.bus.open.set()
     parts.trade("S1", 10)
     parts.trade("S2", 10)
@@ -157,6 +161,30 @@ async def test_a_lost_bus_gets_everything_anew_and_a_later_holder_ends_it() -> N
         await parts.task
 
 
+async def test_a_lost_node_gets_everything_anew_while_the_others_go_on() -> None:
+    parts = Parts()
+    gone = frozenset({FEED, partition_of_symbol("S1")})
+    parts.bus.open.set()
+    for symbol in ("S1", "S2"):
+        parts.trade(symbol, 10)
+    parts.bus.answers = [Taken(frozenset(), gone)]
+    parts.publisher.begin(7)
+    await parts.sent(1)
+    assert parts.publisher.away
+    parts.trade("S1", 11)
+    parts.trade("S2", 11)
+    await until(lambda: any(parts.bus.batches[1:]))
+    assert [quote.symbol for quote in parts.bus.batches[-1]] == ["S2"]
+    assert set(parts.bus.without[1:]) == {gone}
+    parts.now += 10  # past the longest wait
+    await until(lambda: parts.bus.without[-1] == frozenset())
+    (again,) = parts.bus.batches[-1]
+    assert (again.symbol, again.ltp) == ("S1", 110_000)
+    await until(lambda: not parts.publisher.away)
+    assert parts.publisher.failures == 1
+    parts.task.cancel()
+
+
 async def test_the_feeds_state_is_told_at_once_when_it_changes_and_else_as_a_pulse() -> None:
     parts = Parts()
     parts.bus.open.set()
@@ -180,11 +208,11 @@ async def test_a_cancel_that_the_driver_swallows_ends_the_publishing_all_the_sam
     parts = Parts()
     taken = asyncio.Event()
 
-    async def write(*_: object, **__: object) -> frozenset[int]:
+    async def write(*_: object, **__: object) -> Taken:
         taken.set()
         with contextlib.suppress(asyncio.CancelledError):  # the answer came together with it
             await asyncio.Event().wait()
-        return frozenset()
+        return ALL
 
     parts.bus.write = write  # type: ignore[method-assign]
     parts.publisher.begin(1)

@@ -1,6 +1,6 @@
 """The relay hands on rows in order, loses none when a store fails, and needs no channel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -44,6 +44,10 @@ class Recorded:
         if stream == self.away:
             raise Retryable("away")
         self.appended.append((stream, list(records)))
+
+    def append_each(self, batches: Mapping[str, Sequence[Record]]) -> None:
+        for stream, records in batches.items():
+            self.append(stream, records)
 
     def read(self, *_: object) -> list[tuple[str, list[Delivered]]]:
         raise NotImplementedError
@@ -90,7 +94,7 @@ def test_an_event_reads_back_as_the_rows_facts() -> None:
     setting = Setting([row(3)])
     setting.drain.drain_once()
     (channel, payload) = setting.pushes.messages[0]
-    assert channel == "user:7"
+    assert channel == "user:{u07}:7"
     assert decode_event(payload) == UserEvent(
         user_id=7, user_seq=3, kind="ORDER_PLACED", at=1783656000123456, body=EventBody()
     )

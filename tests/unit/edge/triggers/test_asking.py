@@ -1,7 +1,7 @@
 """Commands reach the stream of their user's partition, or are counted as dropped."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -37,6 +37,10 @@ class Recorded:
         self.appended.setdefault(stream, []).extend(orders)
         if sum(map(len, self.appended.values())) == self._expected:
             self._stop.set()
+
+    def append_each(self, batches: Mapping[str, Sequence[Record]]) -> None:
+        for stream, records in batches.items():
+            self.append(stream, records)
 
     def read(self, *_: object) -> list[tuple[str, list[Delivered]]]:
         raise NotImplementedError

@@ -25,3 +25,12 @@ def test_every_parameter_is_explained(command: cyclopts.App) -> None:
         if argument.show and not argument.parameter.help
     ]
     assert unexplained == []
+
+
+def test_a_command_known_by_name_alone_is_listed_with_the_help_it_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app.help_print([])
+    listed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for name in ("ledger", "orders", "payments", "bank", "shards", "regions"):
+        assert f"{name} {app[name].help.split(chr(10))[0]}" in listed

@@ -3,7 +3,7 @@
 import base64
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -32,6 +32,10 @@ class RecordedStreams:
 
     def append(self, stream: str, records: Sequence[Record]) -> None:
         raise AssertionError("a consumer appends nothing")
+
+    def append_each(self, batches: Mapping[str, Sequence[Record]]) -> None:
+        for stream, records in batches.items():
+            self.append(stream, records)
 
     def divide(self, streams: Sequence[str], group: str, consumer: str) -> frozenset[str]:
         return frozenset(streams) - self.others

@@ -28,7 +28,7 @@ class Valkey:
     def __init__(self) -> None:
         self.woken: list[str] = []
 
-    def publish(self, channel: str, shard: str) -> None:
+    def spublish(self, channel: str, shard: str) -> None:
         self.woken.append(shard)
 
 

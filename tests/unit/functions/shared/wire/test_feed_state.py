@@ -14,7 +14,7 @@ from functions.shared.wire.day_figures import (
     encode_day_figures,
 )
 from functions.shared.wire.feed_state import FeedState, decode_feed_state, encode_feed_state
-from functions.shared.wire.quotes import PARTITIONS, partition_of_symbol
+from functions.shared.wire.quotes import PARTITIONS, partition_of_symbol, partition_tag
 
 WHOLE = st.integers(0, 2**62)
 
@@ -35,7 +35,9 @@ def test_a_days_figures_are_read_back(values: tuple[int, int, int, int, int]) ->
 
 def test_a_days_figures_lie_beside_the_quote() -> None:
     number = partition_of_symbol("M&M")
-    assert day_figures_key("M&M", date(2026, 7, 10)) == f"ohlc:{{p{number:02d}}}:M&M:2026-07-10"
+    assert (
+        day_figures_key("M&M", date(2026, 7, 10)) == f"ohlc:{partition_tag(number)}:M&M:2026-07-10"
+    )
 
 
 @given(st.binary(max_size=40))

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.shared.domain.errors import PeerProtocolError
+from functions.shared.stores.valkey_slots import SLOTS, slot_of
 from functions.shared.wire.quotes import (
     BATCH_HEAD,
     PARTITIONS,
@@ -16,6 +17,7 @@ from functions.shared.wire.quotes import (
     encode_record,
     encode_value,
     partition_of_symbol,
+    partition_tag,
     quote_key,
     quotes_channel,
 )
@@ -87,8 +89,13 @@ def test_what_the_layout_has_no_room_for_is_refused() -> None:
         encode_record(Quote("TCS", 2**32, *[0] * 10))
 
 
+def test_the_partitions_are_spread_evenly_over_the_slots() -> None:
+    slots = [slot_of(quotes_channel(number)) for number in range(PARTITIONS)]
+    assert [slot * PARTITIONS // SLOTS for slot in slots] == list(range(PARTITIONS))
+
+
 def test_a_symbols_key_and_channel_share_its_partition() -> None:
-    tag = f"{{p{partition_of_symbol('M&M'):02d}}}"
+    tag = partition_tag(partition_of_symbol("M&M"))
     assert quote_key("M&M") == f"quote:{tag}:M&M"
     assert quotes_channel(partition_of_symbol("M&M")) == f"quotes:{tag}"
 
