@@ -289,8 +289,11 @@ def tui(*, url: str | None = None, stream: str | None = None, username: str | No
 @app.command
 def reconcile(*, verbose: bool = False) -> int:
     """Compare the ledger's orders and fills with the exchange's own book, its payments with the
-    bank's, and the books with themselves, as `ledger verify` does. The verdict is the first line;
-    `--verbose` says what was looked at, check by check."""
+    bank's, and the books with themselves, as `ledger verify` does. The verdict is the first line.
+
+    Args:
+        verbose: say what was looked at, check by check
+    """
     from infra.command import reconcile as reconciliation
     from infra.command import reconcile_bank, verify_ledger
     from infra.command.ledger_app import own_anchors
