@@ -39,7 +39,7 @@ def pytest_collection() -> Iterator[None]:
 
 
 #: The longest groups begin first, so that no worker waits for one that was begun last.
-_FIRST = ("artifacts", "buses", "own stacks", "stack", "tests/integration/")
+_FIRST = ("broken stacks", "own stacks", "artifacts", "buses", "stack", "tests/integration/")
 
 
 @pytest.hookimpl(tryfirst=True)  # before the names are read for the dealing

@@ -20,6 +20,7 @@ from edge.fanout.differential import HeldBack, HeldView
 from edge.fanout.frames import text_frame
 from edge.fanout.last_values import LastValues
 from edge.fanout.views import Feed, View
+from functions.shared.domain.instruments import listed_name
 from functions.shared.wire.quotes import Quote, partition_of_symbol
 
 GROUPS = 10
@@ -105,7 +106,7 @@ class Hub:
         accepted: dict[str, None] = {}
         rejected: list[tuple[str, str]] = []
         for asked in symbols:
-            symbol = asked.removeprefix("NSE:")
+            symbol = listed_name(asked)
             if symbol not in self.listed:
                 rejected.append((asked, "UNKNOWN_SYMBOL"))
                 continue
@@ -126,7 +127,7 @@ class Hub:
         watched = _watched(client)
         dropped = []
         for asked in symbols:
-            view = watched.pop(asked.removeprefix("NSE:"), None)
+            view = watched.pop(listed_name(asked), None)
             if view is not None:
                 self._unwatch(view, client)
                 dropped.append(view.symbol)

@@ -58,7 +58,7 @@ class Limits(Variables, frozen=True, kw_only=True):
     event_reads: Count = 2
     resume_events: Count = 500
     feed_silence_seconds: Seconds = 1.5
-    listing_seconds: Seconds = 60.0
+    listing_seconds: Seconds = 5.0
     bus_connect_seconds: Seconds = 2.0
     bus_probe_seconds: Seconds = 1.0
     bus_dead_seconds: Seconds = 5.0

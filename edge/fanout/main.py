@@ -97,7 +97,7 @@ class Fanout:
         self._hub = Hub({}, limits.symbols, limits.min_moves)
         self._clock = open_clock(settings.clock)
         self._shards = Shards(settings.postgres_urls, "fanout")
-        self._master = InstrumentMaster(self._shards.control)
+        self._master = InstrumentMaster(self._shards.control, keep_seconds=limits.listing_seconds)
         self._valkey = open_valkey(settings.valkey_url)
         self._cache = QuoteCache(self._valkey)
         self._warming: asyncio.Task[None] | None = None

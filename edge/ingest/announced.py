@@ -79,6 +79,11 @@ class Announced:
         self._dirty: set[str] = set()
         self._news: dict[tuple[str, str], MarketNews] = {}
 
+    def take_in(self, symbol: str, security: SecurityClass) -> None:
+        """A share is listed from now on."""
+        self._classes[symbol] = security
+        self._dirty.add(symbol)
+
     def begin(self, symbols: Iterable[str]) -> None:
         """A new connection tells of these: what it doesn't say again is over."""
         self._unconfirmed.update(symbol for symbol in symbols if self._is_halted(symbol))

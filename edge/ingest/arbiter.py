@@ -73,6 +73,10 @@ class Arbiter:
         self._hole_at: float | None = None
         self.losses = 0
 
+    def widen(self, symbols: int) -> None:
+        """The set is of that many from now on: the lines are to be connected anew."""
+        self._symbols = symbols
+
     @property
     def in_step(self) -> bool:
         """Whether all symbols are known, and some line carries them on."""

@@ -152,12 +152,16 @@ class Book:
         minutes: Minutes | None = None,
         symbols_most: int = DEFAULTS.symbols,
     ) -> None:
-        self._tokens, self._first_seq, self._minutes = tokens, first_seq, minutes
+        self._tokens, self._first_seq, self._minutes = dict(tokens), first_seq, minutes
         self._symbols_most = symbols_most
         self._states: dict[bytes, SymbolState] = {}
         self._dirty: set[SymbolState] = set()
         self._prices, self._integers = _Prices(), _Integers()
         self.updates = 0
+
+    def take_in(self, symbol: str, token: int) -> None:
+        """A share is listed from now on."""
+        self._tokens[symbol] = token
 
     def apply(self, entries: Iterable[Entry], timestamp_ms: int) -> None:
         """Takes the entries of a 35=X. Raises PeerProtocolError at the first unreadable one."""

@@ -69,6 +69,12 @@ class Feed:
             self._session.ask_anew(time.monotonic())
             self._link.flush()
 
+    def connect_anew(self) -> None:
+        """Ends the connection, if there is one: the next asks for the symbols as they are then."""
+        if self._session is not None and self._link is not None:
+            self._session.close(time.monotonic())
+            self._link.flush()
+
     async def run(self, began: Callable[[], None], ended: Callable[[Line], None]) -> None:
         """Connects, reads, and connects again, until cancelled."""
         log = logger(__name__).bind(session=self.name)
@@ -120,7 +126,8 @@ class Feed:
 
 class FeedPair:
     """The same symbols by the same session on every line: `addresses` are those of A, and of B if
-    there is one. It tells what of the market stands still when none of them says anything."""
+    there is one. It tells what of the market stands still when none of them says anything.
+    `listed` is given each new listing."""
 
     def __init__(
         self,
@@ -131,15 +138,17 @@ class FeedPair:
         announced: Announced,
         wall: Callable[[], datetime],
         hold: HoldLimits | None = None,
+        listed: Callable[[bytes], None] | None = None,
         limits: Limits = DEFAULTS,
     ) -> None:
         self.sender = sender
         self.partitions = frozenset(map(partition_of_symbol, symbols))
-        self._symbols, self._book, self._announced = symbols, book, announced
+        self._symbols, self._book, self._announced = list(symbols), book, announced
+        self._listed = listed
         lines = [Line(name) for name, _ in zip(_LINES, addresses, strict=False)]
         self.arbiter = Arbiter(lines, len(symbols), hold or HoldLimits())
         self.feeds = [
-            Feed(sender, line, address, symbols, wall, self._take, limits)
+            Feed(sender, line, address, self._symbols, wall, self._take, limits)
             for line, address in zip(lines, addresses, strict=True)
         ]
         #: The venue's time up to which the book is whole.
@@ -163,6 +172,15 @@ class FeedPair:
                         self.seen_ms = max(self.seen_ms, feed.seen_ms)
                         self.fresh_at = max(self.fresh_at, feed.heard_at)
 
+    def watch(self, symbols: Sequence[str]) -> None:
+        """Asks for these, too. Both lines are connected anew for it: a publication is of one set of
+        symbols, and a picture of the old set behind one of the new would put prices back."""
+        self._symbols += symbols
+        self.partitions |= set(map(partition_of_symbol, symbols))
+        self.arbiter.widen(len(self._symbols))
+        for feed in self.feeds:
+            feed.connect_anew()
+
     def _begin(self) -> None:
         self._announced.begin(self._symbols)
 
@@ -182,6 +200,9 @@ class FeedPair:
             self._announced.phase(parse_phase(message.body))
         elif message.kind is Kind.SECURITY:
             self._announced.security(parse_security(message.body))
+        elif message.kind is Kind.LISTING:
+            if self._listed is not None:
+                self._listed(message.body)
         else:
             feed.refusals += 1
             text = message.body.decode("utf-8", "replace")

@@ -13,7 +13,8 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
 import uvloop
@@ -26,6 +27,7 @@ from edge.ingest.book import Book
 from edge.ingest.candles import CandleKeeper
 from edge.ingest.feed import FeedPair
 from edge.ingest.limits import Count, Limits
+from edge.ingest.listings import Listings
 from edge.ingest.metrics import IngestMetrics
 from edge.ingest.minutes import Minutes
 from edge.ingest.publish import Publisher
@@ -35,12 +37,13 @@ from edge.runtime.lease import Lease, LeaseTimes, holder_of
 from edge.runtime.log import configure_logging, logger
 from edge.runtime.threads import Threads
 from functions.shared.clock import open_clock, trade_date, wall_now
-from functions.shared.domain.errors import Fenced, Retryable
+from functions.shared.domain.errors import Fenced, InvariantViolated, Retryable
 from functions.shared.domain.instruments import Instrument
 from functions.shared.settings import Settings, SettingsError, split_address
 from functions.shared.stores.candles import CandleStore
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.leases import INGEST, LedgerLeases
+from functions.shared.stores.listings import ANNOUNCED_TOKENS, list_share
 from functions.shared.stores.postgres import Database
 from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.wire.quotes import partition_of_symbol
@@ -82,6 +85,7 @@ class Ingest:
         if settings.clickhouse_url is not None:
             self._store = CandleStore.open(settings.clickhouse_url, settings.candles_days)
         self._metrics: IngestMetrics | None = None
+        self._parts: tuple[Book, Announced, list[FeedPair]] | None = None
 
     def state(self) -> tuple[bool, str]:
         """For /health: ready when prices come in and go out, or would if the lease were ours."""
@@ -105,12 +109,19 @@ class Ingest:
 
     async def _work(self, instruments: Mapping[str, Instrument], writer: QuoteWriter) -> None:
         settings, limits = self._settings, self._limits
+        instruments = {  # of those it listed itself the venue tells after the logon
+            symbol: row
+            for symbol, row in instruments.items() if row.token not in ANNOUNCED_TOKENS
+        }  # fmt: skip
         minutes = Minutes(self._clock.business_at, settings.candles_waiting)
         tokens = {symbol: row.token for symbol, row in instruments.items()}
         kept = minutes if self._store is not None else None
         book = Book(tokens, minutes=kept, symbols_most=limits.symbols)
         announced = Announced({symbol: row.security_class for symbol, row in instruments.items()})
-        feeds = self._feeds(instruments, book, announced)
+        control = Database(settings.postgres_urls[0], "ingest-listings")
+        listings = Listings(instruments, partial(list_share, control), self._join)
+        feeds = self._feeds(instruments, book, announced, listings)
+        self._parts = book, announced, feeds
         publisher = self._publisher = Publisher(
             book,
             announced,
@@ -132,6 +143,7 @@ class Ingest:
         tasks = [asyncio.create_task(publisher.run())]
         tasks += [asyncio.create_task(feed.run()) for feed in feeds]
         tasks += [asyncio.create_task(keeper.run()) for keeper in keepers]
+        tasks.append(asyncio.create_task(listings.run()))
         stopped = asyncio.create_task(asyncio.to_thread(self._threads.stop.wait))
         await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
         self._threads.stop.set()
@@ -139,6 +151,7 @@ class Ingest:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        control.close()
         try:
             for task in done:
                 task.result()
@@ -146,9 +159,28 @@ class Ingest:
             logger(__name__).error("another process publishes", detail=str(error))
             self._threads.fail()
 
+    def _join(self, shares: Sequence[Instrument]) -> None:
+        """New shares are watched from now on, each by the session that its partition falls to."""
+        if self._parts is None:
+            raise InvariantViolated("a share was listed before anything was watched")
+        book, announced, feeds = self._parts
+        for share in shares:
+            book.take_in(share.symbol, share.token)
+            announced.take_in(share.symbol, share.security_class)
+        settings = self._settings
+        split = split_symbols((share.symbol for share in shares), settings.feed_sessions)
+        of_sender = {
+            _sender(number): symbols
+            for number, symbols in enumerate(split, settings.feed_first_session)
+        }
+        for feed in feeds:
+            if of_sender[feed.sender]:
+                feed.watch(of_sender[feed.sender])
+
     def _feeds(
-        self, instruments: Mapping[str, Instrument], book: Book, announced: Announced
-    ) -> list[FeedPair]:
+        self, instruments: Mapping[str, Instrument], book: Book, announced: Announced,
+        listings: Listings,
+    ) -> list[FeedPair]:  # fmt: skip
         settings = self._settings
         lines = [address for address in (settings.venue_feed, settings.venue_feed_b) if address]
         addresses = [split_address(address) for address in lines]
@@ -156,18 +188,12 @@ class Ingest:
         split = split_symbols(instruments, settings.feed_sessions)
         return [
             FeedPair(
-                f"OUTCRY-M{number}",
-                addresses,
-                symbols,
-                book,
-                announced,
-                wall_now,
-                hold,
-                self._limits,
+                _sender(number), addresses, symbols, book, announced, wall_now, hold,
+                listings.hear, self._limits,
             )
             for number, symbols in enumerate(split, settings.feed_first_session)
             if symbols
-        ]
+        ]  # fmt: skip
 
     def _hold(self) -> None:
         """The lease's thread: publishes while it is ours and there is anything to publish."""
@@ -203,6 +229,10 @@ class Ingest:
         finally:
             database.close()
         return {}
+
+
+def _sender(number: int) -> str:
+    return f"OUTCRY-M{number}"
 
 
 def split_symbols(symbols: Iterable[str], sessions: int) -> list[list[str]]:

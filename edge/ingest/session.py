@@ -36,7 +36,11 @@ class Kind(Enum):
     INCREMENTAL = "X"
     PHASE = "h"
     SECURITY = "f"
+    LISTING = "d"
     REFUSAL = "refusal"
+
+
+_ANNOUNCED = {b"h": Kind.PHASE, b"f": Kind.SECURITY, b"d": Kind.LISTING}
 
 
 class Message(NamedTuple):
@@ -180,10 +184,8 @@ class FeedSession:
             self._next_out = first
         elif kind == b"5":
             self.close(now)
-        elif kind == b"h":
-            yield Message(Kind.PHASE, body, self._sent_ms(body))
-        elif kind == b"f":
-            yield Message(Kind.SECURITY, body, self._sent_ms(body))
+        elif (announced := _ANNOUNCED.get(kind)) is not None:
+            yield Message(announced, body, self._sent_ms(body))
         elif kind in {b"3", b"j", b"Y"}:
             text = self._field(body, 58) if b"\x0158=" in body else kind.decode("latin-1")
             yield Message(Kind.REFUSAL, text.encode(), 0)

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from functions.shared.runtime.codes import CODES
+from functions.shared.runtime.rule_codes import REASON_CODES, RULE_CODES, RuleText
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
@@ -40,10 +41,25 @@ def render_page(document: Mapping[str, Any]) -> str:
             '<a href="/v1/openapi.json">OpenAPI</a>.</p>',
             *_sections(document),
             "<h2>Error codes</h2><table>",
-            *(f'<tr id="{c}"><td><code>{c}</code><td>{escape(t)}' for c, t in CODES.items()),
+            *(_row(code, title) for code, title in CODES.items()),
+            "</table><h2>Rules</h2><p>What <code>rules[].code</code> of a refusal names.</p>",
+            "<table>",
+            "<tr><th>code<th>what is broken<th>what would be valid",
+            *(_rule(code, rule) for code, rule in RULE_CODES.items()),
+            "</table><h2>Reasons</h2><p>What <code>reason.code</code> of an order names, beside",
+            " the rules: why it ended, or is other than was asked.</p><table>",
+            *(_row(code, text) for code, text in REASON_CODES.items() if code not in RULE_CODES),
             "</table></html>",
         ]
     )
+
+
+def _row(code: str, *texts: str) -> str:
+    return f'<tr id="{code}"><td><code>{code}</code>' + "".join(f"<td>{escape(t)}" for t in texts)
+
+
+def _rule(code: str, rule: RuleText) -> str:
+    return _row(code, *rule)
 
 
 def _sections(document: Mapping[str, Any]) -> Iterator[str]:

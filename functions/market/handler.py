@@ -21,7 +21,7 @@ from functions.market.docs_page import render_page
 from functions.shared.clock import micros, wall_now
 from functions.shared.domain.calendar import market_status, ruled, standing_band
 from functions.shared.domain.errors import Refused
-from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.instruments import Instrument, listed_name
 from functions.shared.domain.sessions import ALL_DAY, TAKES, SecurityClass, rule_set
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
@@ -63,7 +63,7 @@ def get_quotes(
 ) -> QuoteList:
     """In the order asked for; null for what is not known yet."""
     stores = composition.stores()
-    asked = [_listed(symbol) for symbol in dict.fromkeys(symbols.split(","))]
+    asked = [_listed(symbol) for symbol in dict.fromkeys(map(listed_name, symbols.split(",")))]
     if len(asked) > SYMBOLS_MAX:
         raise Refused(400, "INVALID_REQUEST", f"symbols: at most {SYMBOLS_MAX}")
     quotes = stores.quotes.get(instrument.symbol for instrument in asked)

@@ -18,13 +18,13 @@ from functions.shared.bookkeeping import changing, reading, releasing
 from functions.shared.bookkeeping.checking import load_standing_facts
 from functions.shared.bookkeeping.plan_steps import advance
 from functions.shared.bookkeeping.planning import PlanOf
-from functions.shared.clock import from_micros, trade_date, wall_now
+from functions.shared.clock import from_micros, micros, trade_date, wall_now
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Refused, Retryable
 from functions.shared.domain.orders import AT_VENUE, OrderType, Product, Side, Status
 from functions.shared.domain.pretrade import OrderIntent
 from functions.shared.domain.sessions import TAKES, Phase
-from functions.shared.domain.waiting import released_intent
+from functions.shared.domain.waiting import LIFE_OVER_PREFIX, released_intent
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
@@ -111,7 +111,7 @@ def _moved_meanwhile(stores: Stores, command: TriggerCommand, order: OrderFacts)
         return False
     elif isinstance(command, TrailOrder):
         today = market_status(now, stores.clock.hours).trade_date
-        seen = _seen(command.tick, command.seen_at)
+        seen = _seen(stores, command.tick, command.seen_at)
         releasing.trail(
             stores.shards, order, command.user_id, command.tick.price, seen, today, now
         )  # fmt: skip
@@ -159,7 +159,7 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> str | 
         command.user_id,
         None if tick is None else tick.price,
         facts.judge(_intent_of(order), product),
-        _seen(tick, command.seen_at),
+        _seen(stores, tick, command.seen_at),
         facts.context(product, side),
         facts.status.trade_date,
         facts.now,
@@ -174,7 +174,10 @@ def _release(stores: Stores, command: ReleaseOrder, order: OrderFacts) -> str | 
     return outcome.outcome
 
 
-def _seen(tick: Tick | None, seen_at: int) -> TriggerSeen:
+def _seen(stores: Stores, tick: Tick | None, wall: int) -> TriggerSeen:
+    """What the watcher saw, at the business time of its wall clock: the order's history has one
+    clock."""
+    seen_at = micros(stores.clock.business_at(from_micros(wall)))
     if tick is None:
         return TriggerSeen(why="TIME", seen_at=seen_at)
     return TriggerSeen(
@@ -231,7 +234,7 @@ def _end(stores: Stores, user_id: int, order: OrderFacts) -> None:
                 stores.shards,
                 user_id,
                 order.order_id,
-                f"TTL-{order.order_id}-{order.version}",
+                f"{LIFE_OVER_PREFIX}{order.order_id}-{order.version}",
                 None,
                 today,
                 now,

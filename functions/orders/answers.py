@@ -132,7 +132,8 @@ class PlacedBasket(AnswerModel):
 
 class TriggerAnswer(AnswerModel):
     """Why an order that waited went to the venue when it did: its time had come, or a trade at
-    `price`, in the quote of that number. `timestamp` is the exchange's, in milliseconds."""
+    `price`, in the quote of that number. `time` is of the business clock, as every step's is;
+    `timestamp` is the exchange's, in milliseconds."""
 
     why: Literal["PRICE", "TIME"]
     time: TimeText
@@ -142,7 +143,12 @@ class TriggerAnswer(AnswerModel):
 
 
 class CauseAnswer(AnswerModel):
-    """What made an exit change, and the order it happened to: its pair was placed
+    """Why a step came to be: the code of a rule or a reason (both are listed at /docs), with its
+    words, or one of these. An order that the broker placed: by a plan (`PLAN_SLICE`, whose number
+    `order_id` is), in the place of a GTC that its session ended (`GTC_RENEWED`), to square off
+    (`SQUARED_OFF`). One that waited: a trade was at its trigger (`PRICE_REACHED`), its time had
+    come (`TIME_REACHED`). Its owner cancelled it (`CLIENT_CANCELLED`). What made an exit change,
+    and the order it happened to: its pair was placed
     (`EXITS_TOGETHER`), its entry filled (`ENTRY_FILLED`), its sibling went to the venue
     (`SIBLING_FIRED`), filled (`SIBLING_FILLED`), died there and waits again (`SIBLING_WAITS_AGAIN`)
     or ended (`SIBLING_ENDED`); `WAITS_AGAIN`: it takes the place of one that died at the venue;
@@ -151,7 +157,8 @@ class CauseAnswer(AnswerModel):
     price."""
 
     code: Annotated[str, Field(examples=["SIBLING_FILLED"])]
-    order_id: IdText
+    order_id: IdText | None
+    message: Annotated[str | None, Field(examples=[None])]
 
 
 class ChangeAnswer(AnswerModel):
@@ -178,7 +185,8 @@ class StepFillAnswer(AnswerModel):
 class HistoryStep(AnswerModel):
     """One event of an order's life: the ledger's kind of event, and the order after it: its
     status, its terms and what had filled. `request`: of a change that was asked for or refused;
-    `rules`: what stood against the order or the change."""
+    `rules`: what stood against the order or the change; `busted`: the trade that the exchange took
+    back or corrected. A step that its kind explains has no `cause`."""
 
     seq: Annotated[int, Field(examples=[3])]
     time: TimeText
@@ -191,6 +199,7 @@ class HistoryStep(AnswerModel):
     request: Annotated[ChangeAnswer | None, Field(examples=[None])]
     fill: Annotated[StepFillAnswer | None, Field(examples=[None])]
     rules: Annotated[list[RuleAnswer], Field(examples=[[]])]
+    busted: Annotated[StepFillAnswer | None, Field(examples=[None])]
     trigger: Annotated[TriggerAnswer | None, Field(examples=[None])]
     cause: Annotated[CauseAnswer | None, Field(examples=[None])]
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from functions.orders import change_order, place_order, plan_orders, read_orders
 from functions.orders.answers import (
@@ -19,10 +19,9 @@ from functions.orders.plan_answers import PlanAnswer, PlanList
 from functions.orders.plan_request import NewPlanBody
 from functions.shared.bookkeeping.reading import OrderQuery
 from functions.shared.domain.errors import NotFound
+from functions.shared.domain.instruments import listed_name
 from functions.shared.domain.orders import Side, Status
-from functions.shared.domain.plans import SLICE_PREFIX, PlanState
-from functions.shared.domain.square_off import RESERVED_PREFIX
-from functions.shared.domain.waiting import RENEWAL_PREFIX
+from functions.shared.domain.plans import PlanState
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
 from functions.shared.runtime.fields import Instant, Integer, Request, example
@@ -30,6 +29,7 @@ from functions.shared.runtime.http import new_app, principal, request_id
 from functions.shared.runtime.order_request import (
     BASKET_MAX,
     ORDER_EXAMPLE,
+    ClientId,
     OrderBody,
     OrderPrice,
     Quantity,
@@ -38,24 +38,16 @@ from functions.shared.runtime.order_request import (
 
 app = new_app("orders")
 
-
-def _not_reserved(value: str) -> str:
-    for prefix in (RESERVED_PREFIX, RENEWAL_PREFIX, SLICE_PREFIX):
-        if value.startswith(prefix):
-            raise ValueError(f"ids that begin with {prefix} are reserved")
-    return value
-
-
-ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$"), AfterValidator(_not_reserved)]
 ORDER_ID_MAX = 2**63 - 1
 _NOT_CHANGED = ("ID_REUSED", "VERSION_MOVED", "ORDER_ENDED", "CHANGE_PENDING")
+_RESERVED = {400: ["RESERVED_ID"]}
 _UNJUDGED = ("NO_PRICE", "NO_RULES", "VENUE_UNAVAILABLE")
 LIMIT_MAX = 500
 
 
 class NewOrderBody(OrderBody):
     """An order with the id that makes it happen once, however often it is sent. Ids that begin
-    with SQ-, GTC- or PL- are the broker's own."""
+    with SQ-, GTC-, PL- or TTL- are the broker's own: 400 RESERVED_ID."""
 
     model_config = example({"client_order_id": "my-first-order", **ORDER_EXAMPLE})
 
@@ -116,7 +108,7 @@ class BasketBody(Request):
     "/v1/orders",
     responses=described(
         {202: OrderAnswer, 200: OrderAnswer},
-        {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
+        {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
          422: ["ORDER_REFUSED", "PRODUCT_NOT_OFFERED"], 429: ["RATE_LIMITED"], 503: _UNJUDGED},
     ),
 )  # fmt: skip
@@ -141,7 +133,7 @@ def list_orders(
         rows=limit,
         before=None if cursor is None else min(int(cursor), ORDER_ID_MAX),
         status=status,
-        symbol=symbol,
+        symbol=None if symbol is None else listed_name(symbol),
         start=start,
         until=until,
     )
@@ -160,7 +152,7 @@ def show(order_id: str) -> Response[str]:
     "/v1/orders/<order_id>",
     responses=described(
         {202: OrderAnswer},
-        {404: ["NOT_FOUND"], 409: [*_NOT_CHANGED, "BELOW_FILLED", "NOT_CHANGEABLE"],
+        {**_RESERVED, 404: ["NOT_FOUND"], 409: [*_NOT_CHANGED, "BELOW_FILLED", "NOT_CHANGEABLE"],
          422: ["ORDER_REFUSED"], 503: _UNJUDGED},
     ),
 )  # fmt: skip
@@ -174,7 +166,7 @@ def modify(order_id: str, body: Annotated[ModifyBody, Body()]) -> Response[str]:
 
 @app.delete(
     "/v1/orders/<order_id>",
-    responses=described({202: OrderAnswer}, {404: ["NOT_FOUND"], 409: _NOT_CHANGED}),
+    responses=described({202: OrderAnswer}, {**_RESERVED, 404: ["NOT_FOUND"], 409: _NOT_CHANGED}),
 )
 def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> Response[str]:
     """Ask to cancel a working order."""
@@ -188,7 +180,8 @@ def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> 
 @app.delete(
     "/v1/orders",
     responses=described(
-        {202: CancelledOrders}, {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"]}
+        {202: CancelledOrders},
+        {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"]},
     ),
 )
 def cancel_all(body: Annotated[CancelAllBody | None, Body()] = None) -> Response[str]:
@@ -201,7 +194,9 @@ def cancel_all(body: Annotated[CancelAllBody | None, Body()] = None) -> Response
 
 @app.post(
     "/v1/orders/baskets",
-    responses=described({200: PlacedBasket}, {404: ["NOT_FOUND"], 422: ["PRODUCT_NOT_OFFERED"]}),
+    responses=described(
+        {200: PlacedBasket}, {**_RESERVED, 404: ["NOT_FOUND"], 422: ["PRODUCT_NOT_OFFERED"]}
+    ),
 )
 def place_basket(body: Annotated[BasketBody, Body()]) -> Response[str]:
     """Place up to 20 orders at once, each answered by itself."""
@@ -215,7 +210,7 @@ def place_basket(body: Annotated[BasketBody, Body()]) -> Response[str]:
     "/v1/plans",
     responses=described(
         {202: PlanAnswer, 200: PlanAnswer},
-        {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
+        {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
          422: ["ORDER_REFUSED", "PRODUCT_NOT_OFFERED"], 503: _UNJUDGED},
     ),
 )  # fmt: skip

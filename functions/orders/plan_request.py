@@ -14,7 +14,13 @@ from functions.orders.plan_orders import PlanRequest
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.plans import LEGS_MAX, LEGS_MIN, PARTICIPATION_MAX, PlanKind
 from functions.shared.runtime.fields import Instant, Integer, Request, example
-from functions.shared.runtime.order_request import OfferedProduct, OrderPrice, Quantity, Symbol
+from functions.shared.runtime.order_request import (
+    ClientId,
+    OfferedProduct,
+    OrderPrice,
+    Quantity,
+    Symbol,
+)
 
 _MINUTES_MAX: Final = 24 * 60
 PLAN_EXAMPLE: Final[JsonDict] = {
@@ -33,7 +39,7 @@ class NewPlanBody(Request):
 
     model_config = example(PLAN_EXAMPLE)
 
-    client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
+    client_id: ClientId
     kind: PlanKind
     symbol: Symbol
     side: Side

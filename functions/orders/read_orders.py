@@ -7,7 +7,7 @@ from functions.shared.domain.waiting import RENEWAL_PREFIX
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
 from functions.shared.wire.events import render_fill, render_order
-from functions.shared.wire.order_history import render_step
+from functions.shared.wire.order_history import render_history
 
 
 def list_orders(stores: Stores, user_id: int, query: reading.OrderQuery) -> Response[str]:
@@ -20,7 +20,7 @@ def list_orders(stores: Stores, user_id: int, query: reading.OrderQuery) -> Resp
 def show_order(stores: Stores, user_id: int, order_id: int) -> Response[str]:
     """The order with its whole life. Raises NotFound unless it is this user's."""
     order, _ = reading.order(stores.shards, user_id, order_id)
-    history = [render_step(step) for step in reading.history(stores.shards, user_id, order_id)]
+    history = render_history(reading.history(stores.shards, user_id, order_id))
     fills = [render_fill(fill) for fill in reading.fills(stores.shards, user_id, order_id)]
     others = reading.linked(stores.shards, user_id, order_id)
     key = f"{RENEWAL_PREFIX}{order_id}"

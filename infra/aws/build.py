@@ -2,70 +2,137 @@
 
 template.yaml -> what each handler reaches -> build/NAME with these modules, their libraries for
 Lambda's platform, and the bytecode of both. Invariant: an artifact holds what its handler imports
-and nothing else, needs nothing but a bare Python 3.13, and is complete or not there.
+and nothing else, needs nothing but a bare Python 3.13, and is complete or not there. One whose
+sources and libraries are the same as when it was built stays as it is.
 """
 
 import argparse
 import fcntl
+import functools
+import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from infra.aws.imports import BuildError, reach_of
-from infra.aws.libraries import compile_folder, files_for, find_python, install_libraries
+from infra.aws.imports import BuildError, Reach, reach_of, read_source
+from infra.aws.libraries import (
+    compile_folder,
+    compiled_of,
+    files_for,
+    find_python,
+    install_libraries,
+)
 from infra.aws.template import ROOT, Function, functions_of, load_template
 
 # AWS: "The unzipped size of the function and its layers: 250 MB".
 LARGEST_ARTIFACT_BYTES = 250 * 1024 * 1024
+_BUILDER = ("build.py", "imports.py", "libraries.py")
+
+
+class _Plan(NamedTuple):
+    """What a function's artifact is made of, and the digest of it all."""
+
+    function: Function
+    reach: Reach
+    sources: frozenset[Path]
+    digest: str
 
 
 def build_functions(build: Path, python: Path | None, root: Path = ROOT) -> tuple[Function, ...]:
     """Builds every function of the template into a folder of `build`. Raises BuildError."""
     build.mkdir(parents=True, exist_ok=True)
-    functions = tuple(
-        function._replace(folder=build / function.folder.name)
-        for function in functions_of(load_template(root / "template.yaml"), root)
-    )
     with (build / ".building").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one build at a time in one folder
         site = install_libraries(build, python)
-        for function in functions:
-            _build(function, site, build, python, root)
-    return functions
+        plans = _plans(build, site, root)
+        stale = [plan for plan in plans if digest_of(plan.function.folder) != plan.digest]
+        if stale:
+            modules = _compile_modules(stale, build, python, root)
+            for plan in stale:
+                _build(plan, modules, site, root)
+            shutil.rmtree(modules)
+    return tuple(plan.function for plan in plans)
 
 
-def _build(
-    function: Function, site: Path, build: Path, python: Path | None, root: Path = ROOT
-) -> None:
-    reach = reach_of(function.module, root)
-    unfinished = build / f".{function.folder.name}-unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    for path in sorted(reach.files | _data_beside(reach.files)):
-        target = unfinished / path.relative_to(root)
+def digest_of(folder: Path) -> str:
+    """The digest of what the artifact was built of; empty when it is not there whole."""
+    stamp = _stamp(folder)
+    return stamp.read_text() if folder.is_dir() and stamp.is_file() else ""
+
+
+def _stamp(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.digest")
+
+
+def _plans(build: Path, site: Path, root: Path) -> list[_Plan]:
+    # Most functions reach the same modules: each is read once.
+    source_of, content_of = functools.cache(read_source), functools.cache(_content_of)
+    data_in = functools.cache(_data_in)
+    builder = [content_of(Path(__file__).with_name(name)) for name in _BUILDER]
+    plans = []
+    for function in functions_of(load_template(root / "template.yaml"), root):
+        reach = reach_of(function.module, root, source_of)
+        folders = {file.parent for file in reach.files}
+        sources = reach.files.union(*(data_in(folder) for folder in folders))
+        lines = [site.name, *builder, *sorted(reach.libraries), *sorted(reach.services)]
+        lines += [f"{path.relative_to(root)} {content_of(path)}" for path in sorted(sources)]
+        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        built = function._replace(folder=build / function.folder.name)
+        plans.append(_Plan(built, reach, frozenset(sources), digest))
+    return plans
+
+
+def _content_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _data_in(folder: Path) -> frozenset[Path]:
+    """Files that a folder's modules read rather than import."""
+    return frozenset(
+        path for path in folder.iterdir() if path.is_file() and path.suffix not in {".py", ".pyc"}
+    )
+
+
+def _compile_modules(plans: Iterable[_Plan], build: Path, python: Path | None, root: Path) -> Path:
+    """A folder with the sources of all these functions and their bytecode, compiled once."""
+    modules = build / ".modules-unfinished"
+    shutil.rmtree(modules, ignore_errors=True)
+    for path in frozenset[Path]().union(*(plan.sources for plan in plans)):
+        target = modules / path.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    compile_folder(unfinished, python)
-    for relative in files_for(reach.libraries, reach.services, site):
-        target = unfinished / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(site / relative, target)
+    compile_folder(modules, python)
+    return modules
+
+
+def _build(plan: _Plan, modules: Path, site: Path, root: Path) -> None:
+    folder = plan.function.folder
+    unfinished = folder.with_name(f".{folder.name}-unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    ours = {path.relative_to(root) for path in plan.sources}
+    compiled = {compiled_of(path) for path in ours if path.suffix == ".py"}
+    _link(ours | {path for path in compiled if (modules / path).is_file()}, modules, unfinished)
+    _link(files_for(plan.reach.libraries, plan.reach.services, site), site, unfinished)
     size = size_of(unfinished)
     if size > LARGEST_ARTIFACT_BYTES:
-        raise BuildError(f"{function.folder.name} is {size} bytes, more than Lambda takes")
-    shutil.rmtree(function.folder, ignore_errors=True)
-    unfinished.rename(function.folder)
+        raise BuildError(f"{folder.name} is {size} bytes, more than Lambda takes")
+    _stamp(folder).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+    _stamp(folder).write_text(plan.digest)
 
 
-def _data_beside(files: set[Path]) -> set[Path]:
-    """Files a module reads rather than imports; they lie in its folder."""
-    return {
-        path
-        for folder in {file.parent for file in files}
-        for path in folder.iterdir()
-        if path.is_file() and path.suffix not in {".py", ".pyc"}
-    }
+def _link(paths: Iterable[Path], source: Path, target: Path) -> None:
+    """Puts these files of `source` into `target` without a second copy of them."""
+    folders: set[Path] = set()
+    for path in paths:
+        if path.parent not in folders:
+            folders.add(path.parent)
+            (target / path.parent).mkdir(parents=True, exist_ok=True)
+        os.link(source / path, target / path)
 
 
 def size_of(folder: Path) -> int:

@@ -30,7 +30,7 @@ from functions.shared.domain.errors import NotFound
 from functions.shared.settings import Settings, SettingsError
 from functions.shared.stores.secrets import FileSecrets, Secrets
 from infra.aws.artifacts import upload, upload_artifact
-from infra.aws.build import build_functions
+from infra.aws.build import build_functions, digest_of
 from infra.aws.imports import BuildError
 from infra.aws.libraries import find_python
 from infra.aws.stack import DeployError, deploy_stack
@@ -127,10 +127,11 @@ def _upload(s3: Any, endpoint: str, template: dict[str, Any]) -> str:
         s3.create_bucket(Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     for function in functions_of(template):
         properties = template["Resources"][function.logical_id]["Properties"]
-        properties["CodeUri"] = upload_artifact(s3, _BUCKET, function.folder)
+        digest = digest_of(function.folder)
+        properties["CodeUri"] = upload_artifact(s3, _BUCKET, function.folder, digest)
     body = json.dumps(template, separators=(",", ":")).encode()
     key = f"template-{hashlib.sha256(body).hexdigest()[:32]}.json"
-    upload(s3, _BUCKET, key, body)
+    upload(s3, _BUCKET, key, lambda: body)
     return f"{endpoint.rstrip('/')}/{_BUCKET}/{key}"
 
 

@@ -6,9 +6,10 @@ stops the build: edge, infra and tui never travel with a function.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 OURS = frozenset({"functions", "edge", "infra", "outcry_client", "tui"})
 
@@ -26,9 +27,25 @@ class Reach:
     services: set[str] = field(default_factory=set)
 
 
-def reach_of(module: str, root: Path) -> Reach:
+class Source(NamedTuple):
+    """What one file of ours says: the modules it imports and the AWS services it calls."""
+
+    imports: tuple[str, ...]
+    services: frozenset[str]
+
+
+def read_source(path: Path, root: Path) -> Source:
+    """Reads the file. Raises BuildError when it calls a service it does not name."""
+    tree = ast.parse(path.read_bytes(), filename=str(path))
+    nodes = list(_run_nodes(tree))
+    return Source(tuple(_imports_of(nodes, path, root)), frozenset(_services_of(nodes, path)))
+
+
+def reach_of(
+    module: str, root: Path, source_of: Callable[[Path, Path], Source] = read_source
+) -> Reach:
     """Everything the module imports, directly and not. Raises BuildError when it leaves
-    `functions` or a module of ours doesn't exist."""
+    `functions` or a module of ours doesn't exist. `source_of` may remember what it read."""
     reach = Reach()
     waiting, seen = [module], {module}
     while waiting:
@@ -37,9 +54,9 @@ def reach_of(module: str, root: Path) -> Reach:
             if path in reach.files:
                 continue
             reach.files.add(path)
-            tree = ast.parse(path.read_bytes(), filename=str(path))
-            reach.services |= _services_of(tree, path)
-            for imported in _imports_of(tree, path, root):
+            source = source_of(path, root)
+            reach.services |= source.services
+            for imported in source.imports:
                 top = imported.partition(".")[0]
                 if top == "functions":
                     if imported not in seen:
@@ -65,9 +82,9 @@ def _files_of(name: str, root: Path) -> Iterator[Path]:
     raise BuildError(f"there is no module {name}")
 
 
-def _imports_of(tree: ast.Module, path: Path, root: Path) -> Iterator[str]:
+def _imports_of(nodes: list[ast.AST], path: Path, root: Path) -> Iterator[str]:
     """Absolute names of the modules imported, wherever in the file."""
-    for node in _run_nodes(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -85,9 +102,8 @@ def _absolute(node: ast.ImportFrom, path: Path) -> str:
     return ".".join([*above, *([node.module] if node.module else [])])
 
 
-def _services_of(tree: ast.Module, path: Path) -> set[str]:
+def _services_of(nodes: list[ast.AST], path: Path) -> set[str]:
     """Services named by `....client("NAME", ...)` in a module that imports boto3."""
-    nodes = list(_run_nodes(tree))
     if not any(isinstance(n, ast.Import) and n.names[0].name == "boto3" for n in nodes):
         return set()
     services = set()

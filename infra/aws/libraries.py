@@ -5,13 +5,15 @@ wheels for CPython 3.13 on x86_64 whatever this machine is; a function gets the 
 reaches and what these require, nothing else.
 """
 
+import functools
 import hashlib
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, distributions
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
@@ -88,19 +90,43 @@ def compile_folder(folder: Path, python: Path | None) -> None:
         _run([*command, str(folder)])
 
 
+def compiled_of(path: Path) -> Path:
+    """Where the bytecode of that module lies."""
+    return path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc"
+
+
+class _Installed(NamedTuple):
+    """What lies in a folder of libraries, by distribution, and who owns a top-level name."""
+
+    files: dict[NormalizedName, tuple[Path, ...]]
+    requires: dict[NormalizedName, tuple[NormalizedName, ...]]
+    owners: dict[str, NormalizedName]
+
+
+@functools.lru_cache(maxsize=1)
+def _installed_in(site: Path) -> _Installed:
+    """Read once for all functions: the folder is named by its lock and stays as it is."""
+    files, requires, owners = {}, {}, {}
+    for dist in distributions(path=[str(site)]):
+        name = canonicalize_name(dist.metadata["Name"])
+        files[name] = tuple(_files_of(dist, site))
+        requires[name] = tuple(_required_by(dist))
+        owners.update(dict.fromkeys(_tops_of(files[name]), name))
+    return _Installed(files, requires, owners)
+
+
 def files_for(imported: Iterable[str], services: Iterable[str], site: Path) -> Iterator[Path]:
     """The files, relative to `site`, of the libraries whose modules a function imports.
 
     Of botocore's models (90 % of an artifact) only those of the services it calls.
     """
-    installed = {canonicalize_name(d.metadata["Name"]): d for d in distributions(path=[str(site)])}
-    owners = {top: name for name, dist in installed.items() for top in _tops_of(dist)}
+    installed = _installed_in(site)
     chosen: set[NormalizedName] = set()
     modules = set(imported)
     names = {module.partition(".")[0] for module in modules}
     names |= {other for one, other in _COMPANIONS.items() if _is_or_is_in(modules, one)}
-    waiting = [owners[name] for name in names if name in owners]
-    unknown = names - owners.keys() - sys.stdlib_module_names
+    waiting = [installed.owners[name] for name in names if name in installed.owners]
+    unknown = names - installed.owners.keys() - sys.stdlib_module_names
     if unknown:
         raise BuildError(f"not among the locked libraries of the functions: {sorted(unknown)}")
     while waiting:
@@ -108,9 +134,10 @@ def files_for(imported: Iterable[str], services: Iterable[str], site: Path) -> I
         if name in chosen:
             continue
         chosen.add(name)
-        waiting.extend(_required_by(installed[name]))
+        waiting.extend(installed.requires[name])
+    called = frozenset(services)
     for name in sorted(chosen):
-        yield from _files_of(installed[name], site, frozenset(services))
+        yield from (path for path in installed.files[name] if not _other_service(path, called))
 
 
 def _is_or_is_in(modules: set[str], package: str) -> bool:
@@ -124,30 +151,27 @@ def _required_by(dist: Distribution) -> Iterator[NormalizedName]:
             yield canonicalize_name(requirement.name)
 
 
-def _tops_of(dist: Distribution) -> set[str]:
-    """Names the distribution can be imported by."""
+def _tops_of(files: Iterable[Path]) -> set[str]:
+    """Names the distribution of these files can be imported by."""
     tops = set()
-    for file in dist.files or ():
+    for file in files:
         first = file.parts[0]
         if first.endswith((".py", ".so")) or (len(file.parts) > 1 and "." not in first):
             tops.add(first.split(".")[0])
     return tops
 
 
-def _files_of(dist: Distribution, site: Path, services: frozenset[str]) -> Iterator[Path]:
+def _files_of(dist: Distribution, site: Path) -> Iterator[Path]:
     for file in dist.files or ():
-        path = PurePosixPath(file)
+        path = Path(file)
         if path.parts[0] in {"..", "bin"} or "__pycache__" in path.parts:
             continue  # console scripts; and what was compiled is found beside its source
-        if _other_service(path, services):
-            continue
-        yield Path(path)
-        compiled = path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc"
-        if path.suffix == ".py" and (site / compiled).is_file():
-            yield Path(compiled)
+        yield path
+        if path.suffix == ".py" and (site / compiled_of(path)).is_file():
+            yield compiled_of(path)
 
 
-def _other_service(path: PurePosixPath, services: frozenset[str]) -> bool:
+def _other_service(path: Path, services: frozenset[str]) -> bool:
     parts = path.parts
     if parts[:2] == ("boto3", "data"):
         return len(parts) > 3

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 
 _CHANGE_SET = "deploy"
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
 _STACK_SECONDS = 300.0
 _WAIT = {"Delay": 1, "MaxAttempts": 120}
 _COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})

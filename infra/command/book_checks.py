@@ -204,7 +204,8 @@ _WORKING = f"""
           / pending_quantity) ELSE 0 END) AS cash,
     keeps * (greatest(quantity, coalesce(pending_quantity, 0)) - filled_quantity) AS shares
   FROM (SELECT *, CASE WHEN status = 'TRIGGER_PENDING'
-      AND (validity = 'GTT' OR stance IN ('FOLLOWS', 'STANDS_BY')) THEN 0 ELSE 1 END
+      AND (validity = 'GTT' OR stance IN ('FOLLOWS', 'STANDS_BY', 'CLOSES')
+        OR stance = 'LEADS' AND product = 'MIS') THEN 0 ELSE 1 END
     AS keeps FROM {ORDERS} o) t
   WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')
 """

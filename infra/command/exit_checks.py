@@ -72,6 +72,19 @@ ORDER BY g.user_id, g.symbol
 """,
 )
 
+# Nor is an intraday stop that only closes for more than is open.
+_CLOSING_STOPS = Check(
+    "closing stops",
+    rows_of("orders", "stance = 'CLOSES' AND status = 'TRIGGER_PENDING'"),
+    f"""
+SELECT format('order %s: waits to close %s of %s', o.order_id, o.quantity, coalesce(p.net, 0))
+FROM {ORDERS} o LEFT JOIN {home("position")} p USING (user_id, symbol, trade_date)
+WHERE o.stance = 'CLOSES' AND o.status = 'TRIGGER_PENDING' AND o.quantity
+  > greatest(0, CASE o.side WHEN 'SELL' THEN coalesce(p.net, 0) ELSE -coalesce(p.net, 0) END)
+ORDER BY o.order_id
+""",
+)
+
 # A trigger moves to its distance from the trade, by a step or more, away from where it was.
 _TRAILED = "kind = 'ORDER_MODIFIED' AND body::jsonb #>> '{cause,code}' = 'TRAILED'"
 _TRAILS = Check(
@@ -96,4 +109,4 @@ ORDER BY ref, seq
 """,
 )
 
-EXIT_CHECKS: Final = (_GROUPS, _EXITS_OF_ENTRIES, _EXITS_OF_POSITIONS, _TRAILS)
+EXIT_CHECKS: Final = (_GROUPS, _EXITS_OF_ENTRIES, _EXITS_OF_POSITIONS, _CLOSING_STOPS, _TRAILS)

@@ -20,12 +20,13 @@ ledger_app = cyclopts.App(name="ledger", help="The ledger: checks, balances, div
 
 
 @ledger_app.command
-def verify(*, anchors: Path | None = None, key: Path | None = None) -> int:
+def verify(*, anchors: Path | None = None, key: Path | None = None, verbose: bool = False) -> int:
     """Recompute every account from its events and compare; hold the log against its anchors.
 
     Args:
         anchors: folder of the write-once store or of a copy of it; the stack's own when not given
         key: public key, as PEM, that the anchors are checked by; the stack's own when not given
+        verbose: say what was looked at, check by check
     """
     from infra.command import verify_ledger
 
@@ -39,7 +40,7 @@ def verify(*, anchors: Path | None = None, key: Path | None = None) -> int:
         report = verify_ledger.run(owner_urls(stack), verify_ledger.Anchors(store, pinned))
     except (OSError, ValueError) as error:
         raise Failure(f"the key can't be read: {error}", WRONG_USAGE) from error
-    print(report.text())
+    print(report.text(verbose=verbose))
     return DONE if report.ok else CHECK_FAILED
 
 
@@ -92,12 +93,16 @@ def _user_number(user: str) -> int:
 
 
 @ledger_app.command
-def rebuild() -> int:
-    """Make every snapshot again from the events alone, and compare; nothing is written."""
+def rebuild(*, verbose: bool = False) -> int:
+    """Make every snapshot again from the events alone, and compare; nothing is written.
+
+    Args:
+        verbose: say what was looked at, row by row of its kind
+    """
     from infra.command import rebuild_ledger
 
     report = rebuild_ledger.run(owner_urls(running_stack(home())))
-    print(report.text())
+    print(report.text(verbose=verbose))
     return DONE if report.ok else CHECK_FAILED
 
 

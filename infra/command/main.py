@@ -287,23 +287,24 @@ def tui(*, url: str | None = None, stream: str | None = None, username: str | No
 
 
 @app.command
-def reconcile() -> int:
+def reconcile(*, verbose: bool = False) -> int:
     """Compare the ledger's orders and fills with the exchange's own book, its payments with the
-    bank's, and the books with themselves, as `ledger verify` does."""
+    bank's, and the books with themselves, as `ledger verify` does. The verdict is the first line.
+
+    Args:
+        verbose: say what was looked at, check by check
+    """
     from infra.command import reconcile as reconciliation
     from infra.command import reconcile_bank, verify_ledger
     from infra.command.ledger_app import own_anchors
     from infra.local.bank import read_bank_token
 
-    place = home()
-    stack = running_stack(place)
-    urls = owner_urls(stack)
+    stack = running_stack(place := home())
+    urls, anchors = owner_urls(stack), own_anchors(stack)
     report = reconciliation.run(urls, stack.exchange, stack.stores.streams)
-    token = read_bank_token(place)
-    report.add(reconcile_bank.run(urls, stack.bank, token))
-    anchors = own_anchors(stack)
+    report.add(reconcile_bank.run(urls, stack.bank, read_bank_token(place)))
     report.add(verify_ledger.run(urls, verify_ledger.Anchors(*anchors) if anchors else None))
-    print(report.text())
+    print(report.text(verbose=verbose))
     return DONE if report.ok else CHECK_FAILED
 
 

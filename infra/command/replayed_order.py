@@ -61,8 +61,9 @@ class OrderFacts(msgspec.Struct):
 
     def keeps_nothing(self) -> bool:
         """A GTT, while it waits, and of two exits that wait together all but the one that keeps for
-        both."""
-        alone = self.validity != "GTT" and self.stance in {None, "LEADS"}
+        both. Exits of an intraday position keep nothing at all."""
+        leads = self.stance == "LEADS" and self.product != "MIS"
+        alone = self.validity != "GTT" and (self.stance is None or leads)
         return self.status == "TRIGGER_PENDING" and not alone
 
     def shares(self) -> int:

@@ -23,9 +23,14 @@ class Report:
         self.checked.update(other.checked)
         self.problems += other.problems
 
-    def text(self) -> str:
-        """The report for a person: a line for each check with how many rows it looked at, then the
-        findings or that all is well."""
-        lines = [f"{count:>10,}  {name} checked" for name, count in self.checked.items()]
-        lines += self.problems or ["nothing is wrong"]
+    def text(self, *, verbose: bool = False) -> str:
+        """The report for a person, the verdict first, then the findings; `verbose`: and how many
+        rows each check looked at."""
+        wrong = len(self.problems)
+        counted = "1 thing is wrong" if wrong == 1 else f"{wrong} things are wrong"
+        verdict = counted if wrong else "nothing is wrong"
+        rows, checks = sum(self.checked.values()), len(self.checked)
+        lines = [f"{verdict} ({checks} checks of {rows:,} rows)", *self.problems]
+        if verbose:
+            lines += [f"{count:>10,}  {name}" for name, count in self.checked.items()]
         return "\n".join(lines)

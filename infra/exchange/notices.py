@@ -73,8 +73,9 @@ class StatusNotice(NamedTuple):
 
 
 class ListingNotice(NamedTuple):
-    """35=d: a security that is listed from now on. The tick is MinPriceIncrement(969) and the
-    sector SecurityGroup(1151), as later versions of FIX have them.
+    """35=d: a security that is listed from now on. The tick is MinPriceIncrement(969), the sector
+    SecurityGroup(1151) and the band HighLimitPrice(1149) in per cent (PriceLimitType, 1306=2), as
+    later versions of FIX have them.
     """
 
     instrument: Instrument
@@ -94,6 +95,8 @@ class ListingNotice(NamedTuple):
             (969, format_price(share.tick)),
             (140, format_price(share.reference_price)),
             (1151, share.sector),
+            (1306, "2"),
+            (1149, str(share.band_percent)),
             (60, self.at),
         ]
         if share.isin:

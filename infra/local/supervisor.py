@@ -141,11 +141,11 @@ class Supervisor:
             if process is not running.process:
                 continue
             if ready:
-                state = "ready"
+                state, detail = "ready", ""
             else:
                 state = "failing" if running.state in {"ready", "failing"} else "starting"
             if (state, detail) != (running.state, running.detail):
-                running.state, running.detail = state, "" if ready else detail
+                running.state, running.detail = state, detail
                 self._changed()
 
 

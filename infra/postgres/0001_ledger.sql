@@ -73,7 +73,8 @@ CREATE TABLE ledger.orders (
                                               -- slice: its plan
   group_id         bigint,                    -- of two exits that wait together: the first stop's number
   leg              text,                      -- which of them it is
-  stance           text,                      -- of a leg: see 0021_linked_exits.sql
+  stance           text,                      -- of a leg: see 0021_linked_exits.sql; CLOSES: of a
+                                              -- stop of a position, 0033_closing_by_hand.sql
   trail            bigint,                    -- of a trailing stop: its distance from the best price
   trail_step       bigint,                    -- how far its trigger moves at least
   exits            jsonb,                     -- of an entry: the legs that its fills bring to life
@@ -108,7 +109,7 @@ CREATE TABLE ledger.orders (
     AND type IN ('MARKET', 'LIMIT', 'STOP', 'STOP_LIMIT') AND product IN ('CNC', 'MIS')
     AND validity IN ('DAY', 'IOC', 'TTL', 'GTC', 'GTT') AND pending_change IN ('MODIFY', 'CANCEL')
     AND (status <> 'TRIGGER_PENDING' OR expires_at IS NOT NULL) AND leg IN ('STOP', 'TARGET')
-    AND stance IN ('LEADS', 'FOLLOWS', 'STANDS_BY') AND (leg IS NULL) = (group_id IS NULL)
+    AND stance IN ('LEADS', 'FOLLOWS', 'STANDS_BY', 'CLOSES') AND (leg IS NULL) = (group_id IS NULL)
     AND (trail IS NULL) = (trail_step IS NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX orders_by_user ON ledger.orders (user_id, order_id DESC);

@@ -201,10 +201,11 @@ CREATE FUNCTION ledger.never_sent(o ledger.orders) RETURNS boolean LANGUAGE sql 
   SELECT (o.trigger_price IS NOT NULL OR o.releases_at IS NOT NULL) AND o.released_seq IS NULL
 $$;
 -- A GTT only promises to try: while it waits it keeps nothing. Of two exits that wait together one
--- keeps for both.
+-- keeps for both; those of an intraday position keep nothing, for they can only make it smaller.
 CREATE FUNCTION ledger.keeps(o ledger.orders) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT ledger.is_working(o.status) AND NOT (o.status = 'TRIGGER_PENDING'
-    AND (o.validity = 'GTT' OR coalesce(o.stance <> 'LEADS', false)))
+    AND (o.validity = 'GTT'
+      OR o.stance IS NOT NULL AND (o.stance <> 'LEADS' OR o.product = 'MIS')))
 $$;
 CREATE FUNCTION ledger.part_of(reserved bigint, rest bigint, whole bigint)
 RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

@@ -272,7 +272,7 @@ BEGIN
   END IF;
   o.updated_at := p_now;
   o.version := o.version + 1;
-  RETURN o;
+  RETURN ledger.with_stance(o);
 END $$;
 
 -- An order that knows a change by its key and by the event that answers it. While a change is in

@@ -44,7 +44,7 @@ BEGIN
     o.stance := 'LEADS';
   END IF;
   IF ledger.never_sent(o) THEN o.status := 'TRIGGER_PENDING'; END IF;
-  RETURN o;
+  RETURN ledger.with_stance(o);
 END $$;
 
 -- What a new order's terms may break by what the account has: so many GTTs at most, two legs being
@@ -128,6 +128,7 @@ CREATE FUNCTION ledger.release_order(p_user bigint, p_order bigint, p_version in
 RETURNS TABLE (outcome text, order_facts text, rules text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE a ledger.account; b ledger.orders; h ledger.orders; o ledger.orders; v_rules jsonb;
+  v_room bigint; v_waits boolean := false;
   v_more text := ',"trigger":' || p_trigger || ',"context":' || p_context || ',"charge_rates":'
     || array_to_json(p_charge_rates)::text;
 BEGIN
@@ -148,10 +149,18 @@ BEGIN
   o.charge_rates := p_charge_rates;
   IF o.product = 'CNC' THEN o.trade_date := p_today; END IF;  -- an intraday one lives on its day
   v_rules := p_verdict::jsonb || ledger.exit_rules(h);
-  IF b.leg IS NOT NULL AND v_rules = '[]' THEN
-    o := ledger.resized_leg(o, least(o.quantity, ledger.open_to_exit(h) + ledger.shares_of(h)));
+  IF ledger.only_exits(b) AND v_rules = '[]' THEN
+    v_room := ledger.exit_room(h);
+    IF v_room < o.quantity THEN v_waits := ledger.make_way(b, p_today, p_now); END IF;
+    IF v_waits OR v_room <= 0 THEN
+      RETURN QUERY SELECT 'PUT_OFF'::text, NULL::text, jsonb_build_array(ledger.rule('EXIT_WAITS',
+        'orders that close its position are at the exchange', o.quantity::text,
+        greatest(0, v_room)::text, greatest(0, v_room)))::text;
+      RETURN;
+    END IF;
+    o := ledger.resized_leg(o, least(o.quantity, v_room));
   END IF;
-  v_rules := v_rules || (SELECT j.rules FROM ledger.judge(a, h, o, 0) j);
+  v_rules := v_rules || ledger.release_rules(a, h, o);
   IF ledger.waits_out(b, v_rules) THEN
     RETURN QUERY SELECT 'PUT_OFF'::text, NULL::text, v_rules::text;
     RETURN;
@@ -193,16 +202,27 @@ BEGIN
 END $$;
 
 -- An order cancelled by the change whose key is the first, with the reason where it was the broker who
--- asked (functions/orders/square_off.py), who cancelled it with another, or its plan.
+-- asked (functions/orders/square_off.py), who cancelled it with another, its plan or its minutes.
 CREATE FUNCTION ledger.with_cancel_reason(o ledger.orders) RETURNS ledger.orders
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
+  o.reason_code := NULL;  -- of a change that was refused before
+  o.reason := NULL;
   IF starts_with(o.change_keys[1], 'cancel SQ-') THEN
     o.reason_code := 'SQUARED_OFF';
     o.reason := 'cancelled by the end-of-day square-off';
   ELSIF starts_with(o.change_keys[1], 'cancel leg:') THEN
     o.reason_code := 'SIBLING_CANCELLED';
     o.reason := 'the exit that it waited with was cancelled';
+  ELSIF starts_with(o.change_keys[1], 'cancel TTL-') THEN
+    o.reason_code := 'LIFE_OVER';
+    o.reason := 'its minutes are over';
+  ELSIF starts_with(o.change_keys[1], 'cancel late:') THEN
+    o.reason_code := 'EXIT_REFITTED';
+    o.reason := 'it was for more than there is to exit by now';
+  ELSIF starts_with(o.change_keys[1], 'cancel exit:') THEN
+    o.reason_code := 'EXIT_FIRED';
+    o.reason := 'an exit of the position fired, and needs its shares';
   ELSIF starts_with(o.change_keys[1], 'cancel plan:') THEN  -- no id of a client's own has a colon
     o.reason_code := 'CANCELLED_BY_PLAN';
     o.reason := 'cancelled by the plan that placed it';

@@ -11,7 +11,8 @@
 --     same trigger: that price is what the client wanted out at, and a sibling alone would leave the
 --     other direction open. It dies so three times at most; then, and when our own rules deny it, its
 --     sibling goes on alone. The end of the venue's day is no such death, but a DAY leg ends with it.
---   * No leg is for more than what is open to be exited as it goes to the venue.
+--   * No leg is for more than what is open to be exited as it goes to the venue. What closes an intraday
+--     position by hand gives way to it there (0033_closing_by_hand.sql).
 --   * What the venue filled beyond that (a fill of a leg that was said to be dead) is booked as a fact;
 --     what is at the venue then is cancelled, and waits again for what is left.
 --   * A trailing stop's trigger moves one way only, by a trade, to its distance from that trade, and by
@@ -25,21 +26,25 @@ CREATE INDEX orders_of_entry ON ledger.orders (user_id, parent_order_id) WHERE l
 -- How often a leg of a group may die at the venue and wait again.
 CREATE FUNCTION ledger.leg_deaths_max() RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT 3::bigint $$;
 
--- Shares that an exit could still be for: held, or open in its position the other way, and in no open
--- order of its side. What the exit itself keeps is not in it.
-CREATE FUNCTION ledger.open_to_exit(o ledger.orders) RETURNS bigint LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN o.product = 'CNC' THEN coalesce((SELECT h.quantity - h.open_sell - h.pledged
-      FROM ledger.holding h WHERE h.user_id = o.user_id AND h.symbol = o.symbol), 0)
-    WHEN o.side = 'SELL' THEN (SELECT p.net - p.open_sell FROM ledger.position_of(o) p)
-    ELSE (SELECT -p.net - p.open_buy FROM ledger.position_of(o) p) END
-$$;
+-- Shares that an exit could still be for. Of a holding: what is in no open sell; what the exit itself
+-- keeps is not in it. Of a position: what it has open the other way and no other exits wait for.
+CREATE FUNCTION ledger.open_to_exit(o ledger.orders) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF o.product = 'MIS' THEN RETURN ledger.open_of(o) - ledger.waited_for_beside(o); END IF;
+  RETURN coalesce((SELECT h.quantity - h.open_sell - h.pledged FROM ledger.holding h
+    WHERE h.user_id = o.user_id AND h.symbol = o.symbol), 0);
+END $$;
 
--- The rule of a leg that goes to the venue: there must be something to exit. An array with or without.
-CREATE FUNCTION ledger.exit_rules(o ledger.orders) RETURNS jsonb LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN o.leg IS NULL OR ledger.open_to_exit(o) + ledger.shares_of(o) > 0 THEN '[]'
-    ELSE jsonb_build_array(ledger.rule('NOTHING_TO_EXIT', 'nothing is open to be exited',
-      o.quantity::text, '0', 0)) END
-$$;
+-- The rule of an exit that goes to the venue: there must be something to exit. An array with or without.
+CREATE FUNCTION ledger.exit_rules(o ledger.orders) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF NOT ledger.only_exits(o) OR (CASE o.product WHEN 'MIS' THEN ledger.open_of(o)
+      ELSE ledger.exit_room(o) END) > 0 THEN
+    RETURN '[]';
+  END IF;
+  RETURN jsonb_build_array(ledger.rule('NOTHING_TO_EXIT', 'nothing is open to be exited',
+    o.quantity::text, '0', 0));
+END $$;
 
 -- A leg that waits, for another quantity.
 CREATE FUNCTION ledger.resized_leg(o ledger.orders, p_quantity bigint) RETURNS ledger.orders

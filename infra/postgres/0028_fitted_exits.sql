@@ -194,4 +194,5 @@ BEGIN
         FROM ledger.orders x WHERE x.order_id = o.order_id;
     END IF;
   END LOOP;
+  PERFORM ledger.fit_closing_stops(o, p_now);
 END $$;

@@ -33,9 +33,11 @@ STAGES = {
     "ingest": "tests.bench.ingest",
     "triggers": "tests.bench.triggers",
     "fanout": "tests.bench.fanout",
+    "fanout_memory": "tests.bench.fanout_memory",
+    "quote_latency": "tests.bench.quote_latency",
     "churn": "tests.bench.churn",
     "stalled": "tests.bench.stalled",
-    "failover": "tests.bench.failover",
+    "reconnect": "tests.bench.reconnect",
     "http_to_fill": "tests.bench.http_to_fill",
 }
 

@@ -134,14 +134,16 @@ def _measure(
     return report
 
 
-def _measure_outcry(seconds: float, connections: int) -> tuple[Report, dict[str, float]]:
-    """With what the node itself tells of the whole of it."""
+def measure_outcry(
+    seconds: float, connections: int, market: Callable[[str], None] = publish
+) -> tuple[Report, dict[str, float]]:
+    """What clients of the shipped node found, with what it tells itself of the whole of it."""
     with valkey_server() as valkey, shipped_node(valkey.url, connections) as node:
 
         def hello(number: int) -> bytes:
             return outcry_hello(node.tokens[number], watched(number))
 
-        with process(publish, valkey.url), process(bring_events, valkey.url, node.owner_urls):
+        with process(market, valkey.url), process(bring_events, valkey.url, node.owner_urls):
             target = Target("127.0.0.1", node.port, "/v1/stream")
             report = _measure(node.pid, target, OUTCRY, hello, connections, seconds)
             return report, {
@@ -150,7 +152,8 @@ def _measure_outcry(seconds: float, connections: int) -> tuple[Report, dict[str,
             }
 
 
-def _measure_broadcast(seconds: float) -> Report:
+def measure_broadcast(seconds: float) -> Report:
+    """What clients of the library's own server found."""
     port = free_ports(1)[0]
     with serving(_broadcaster, port) as pid:
         target = Target("127.0.0.1", port, "/")
@@ -187,7 +190,7 @@ def _measure_centrifuge(seconds: float, connections: int) -> Report:
         psutil.Process(pid).kill()
 
 
-def _facts(report: Report) -> dict[str, Any]:
+def facts_of(report: Report) -> dict[str, Any]:
     """What is told of a server."""
     node = report.node
     if node is None:
@@ -209,17 +212,22 @@ def _per_processor_second(report: Report) -> float:
     return report.node.per_processor_second if report.node else 0.0
 
 
-def run(seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
-    """The stage: ours, then its baselines, one after the other on the same machine."""
+def require_files(connections: int) -> None:
+    """Raises CantRunHere where a process may not open as many files."""
     _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed < connections + OTHER_FILES:
         raise CantRunHere(
             f"{connections:,} connections need as many files; {allowed:,} are allowed"
         )
-    ours, told = _measure_outcry(seconds, connections)
-    plain = _measure_broadcast(min(seconds, 5.0))
+
+
+def run(seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
+    """The stage: ours, then its baselines, one after the other on the same machine."""
+    require_files(connections)
+    ours, told = measure_outcry(seconds, connections)
+    plain = measure_broadcast(min(seconds, 5.0))
     baselines = [{"name": "websockets.broadcast()", "figure": _per_processor_second(plain)}]
-    found = {**_facts(ours), **told, "websockets": _facts(plain)}
+    found = {**facts_of(ours), **told, "websockets": facts_of(plain)}
     try:
         peer = _measure_centrifuge(seconds, connections)
     except CantRunHere as error:
@@ -227,7 +235,7 @@ def run(seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
         print(f"{'':<18}Centrifuge can't be run here: {error}")
     else:
         baselines.append({"name": "Centrifuge", "figure": _per_processor_second(peer)})
-        found["centrifuge"] = _facts(peer)
+        found["centrifuge"] = facts_of(peer)
     return {
         "name": "fanout",
         "figure": _per_processor_second(ours),

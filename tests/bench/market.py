@@ -21,6 +21,8 @@ MOVE_SECONDS = 0.1
 #: Ingest's own batch: a fifth of the symbols each 20 ms.
 SLICES = 5
 BATCH_SECONDS = MOVE_SECONDS / SLICES
+#: As many as make 100,000 updates a second with one in each batch.
+BUSY_SYMBOLS = round(100_000 * BATCH_SECONDS)
 
 
 def watched(number: int) -> list[str]:
@@ -46,7 +48,17 @@ def hello(number: int) -> bytes:
 
 
 def publish(url: str) -> None:
-    """Publishes open loop: a round that comes late is followed by the next at its own time."""
+    """Each symbol once in MOVE_SECONDS: what `fanout` and its neighbours are fed."""
+    _publish(url, SYMBOLS, SLICES)
+
+
+def publish_at_full_rate(url: str) -> None:
+    """BUSY_SYMBOLS in every batch, as ingest conflates 100,000 updates a second and more."""
+    _publish(url, BUSY_SYMBOLS, 1)
+
+
+def _publish(url: str, symbols: int, slices: int) -> None:
+    """Open loop: a round that comes late is followed by the next at its own time."""
 
     async def publish_forever() -> None:
         writer, loop = QuoteWriter(url), asyncio.get_running_loop()
@@ -55,8 +67,8 @@ def publish(url: str) -> None:
         while True:
             await asyncio.sleep(started + number * BATCH_SECONDS - loop.time())
             batch: dict[int, list[tuple[str, bytes]]] = {}
-            for symbol in range(number % SLICES, SYMBOLS, SLICES):
-                quote = moved(symbol, number // SLICES)
+            for symbol in range(number % slices, symbols, slices):
+                quote = moved(symbol, number // slices)
                 pairs = batch.setdefault(partition_of_symbol(quote.symbol), [])
                 pairs.append((quote.symbol, encode_record(quote)))
             now = micros(wall_now())

@@ -13,8 +13,8 @@ import pytest
 from tests.support.stack import Stack, own_stack
 from tests.support.trader import FINAL, Trader, eventually
 
-# Beside the others that run a stack of their own: one of them at a time.
-pytestmark = pytest.mark.xdist_group("own stacks")
+# Beside the others that break a stack of their own: one of them at a time.
+pytestmark = pytest.mark.xdist_group("broken stacks")
 
 #: Placed before each kill, and once more behind the last.
 ORDERS = 40

@@ -44,6 +44,21 @@ def _take_back(stack: Stack, trader: Trader, order_id: str) -> None:
     assert order["history"][-1]["kind"] == "FILL_BUSTED"
 
 
+def _list_a_share(stack: Stack, trader: Trader) -> None:
+    """What the exchange lists while all runs is quoted and traded here."""
+    share = {"symbol": "NEWCO", "name": "New Company Limited", "price": "250.00", "tick": "0.05"}
+    listed = httpx.post(f"{stack.status()['exchange']}/control", json={"do": "list", **share})
+    assert listed.status_code == httpx.codes.OK, listed.text
+    eventually(
+        lambda: trader.http.get("/v1/quotes", params={"symbols": "newco"}),
+        lambda answer: answer.status_code == httpx.codes.OK and answer.json()["items"][0]["bid"],
+        120,
+    )
+    assert trader.get("/v1/instruments/NEWCO")["name"] == "New Company Limited"
+    order = trader.place(symbol="NEWCO", side="BUY", quantity=1, price="260.00").json()
+    assert trader.wait_for(order["order_id"], FINAL)["status"] == "FILLED"
+
+
 def test_what_the_exchange_does_by_itself_is_seen_and_all_books_agree(
     tmp_path: Path,
 ) -> None:
@@ -91,6 +106,7 @@ def test_what_the_exchange_does_by_itself_is_seen_and_all_books_agree(
             assert (told["type"], told["phase"]) == ("market", "REOPENING")
         _shown(trader, "TCS", phase="REOPENING")  # its call auction takes orders
         assert trader.place(symbol="TCS", side="BUY", quantity=1, price="3000").status_code == 202
+        _list_a_share(stack, trader)
         reconciled = stack.outcry("reconcile")
         assert reconciled.returncode == 0, reconciled.stdout
         assert "|49=OUTCRY-D1|" in stack.outcry("logs", "gateway", "--fix").stdout

@@ -207,7 +207,7 @@ class Account:
         order = self.orders[number]
         if not order.working:
             return False
-        if order.cancel_waits or (order.change is not None and order.change.kind == "CANCEL"):
+        if order.is_leaving:
             self.note("CANCEL_REPEATED", number)
             return True
         order.cancel_waits = order.change is not None
@@ -251,8 +251,6 @@ class Account:
         held = self.held()
         if happening == "FILL":
             self._fill(report, order, today, held)
-            if order.filled > order.quantity:
-                self.note("ORDER_OVERFILLED", report.order)
         else:
             self.note(order.take(happening), report.order, held_before=held)
         return "APPLIED"

@@ -11,6 +11,7 @@ from fractions import Fraction
 from math import ceil
 from typing import NamedTuple
 
+from tests.support import oracle_exits
 from tests.support.ledger_oracle import USABLE_SAME_DAY, Account, Lot, Report
 from tests.support.oracle_dues import Due
 from tests.support.oracle_order import Order, Position, charges, half_up
@@ -69,6 +70,9 @@ class Busts:
             report, order, value, order.charged - charged, moved, short,
             value - half_up(Fraction(value * there, report.quantity)), used,
         )  # fmt: skip
+        oracle_exits.fit(account, order.symbol)
+        if order.filled > order.quantity:
+            account.note("ORDER_OVERFILLED", report.order)
         return outcome
 
     def bustable(self, today: date) -> list[str]:
@@ -99,6 +103,8 @@ class Busts:
         if order.product == "CNC":
             self._return_shares(trade, paid)
         account.book("FILL_BUSTED", report.order, sign * paid + back + realised, held)
+        if not again:
+            oracle_exits.fit(account, order.symbol)
 
     def correct(self, trade: Trade, exec_id: str, at: int, today: date) -> None:
         """What the trade is now, booked behind its bust; `exec_id` is the correction's."""

@@ -76,6 +76,8 @@ class Order:
     sent: bool = True
     gtt: bool = False
     rising: bool = False
+    closes: bool = False
+    cut: int | None = None
 
     @property
     def working(self) -> bool:
@@ -93,20 +95,36 @@ class Order:
         return (self.product, self.symbol, self.trade_date) == ("MIS", symbol, day)
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether a cancel is on its way, or behind a change."""
+        return self.cancel_waits or (self.change is not None and self.change.kind == "CANCEL")
+
+    @property
     def keeps_nothing(self) -> bool:
-        """A GTT only promises to try while it waits."""
-        return self.gtt and self.status == "TRIGGER_PENDING"
+        """A GTT only promises to try while it waits, and a stop that closes only makes less."""
+        return (self.gtt or self.closes) and self.status == "TRIGGER_PENDING"
 
     def _terms(self) -> list[tuple[int, int]]:
-        asked = self.change is not None and self.change.kind == "MODIFY"
-        return [(self.quantity, self.price), *([self.change[1:]] if asked and self.change else [])]
+        """Shares, and the paise that they all need, of what it is and is asked to become. `cut`:
+        the paise of one that was made smaller, which are its part of what it had."""
+        whole = needed(self.product, self.side, self.quantity, self.price)
+        terms = [(self.quantity, whole if self.cut is None else self.cut)]
+        if self.change is not None and self.change.kind == "MODIFY":
+            _, quantity, price = self.change
+            terms.append((quantity, needed(self.product, self.side, quantity, price)))
+        return terms
+
+    def shrink(self, quantity: int) -> None:
+        """It is for less by now."""
+        _, whole = self._terms()[0]
+        self.cut, self.quantity = -(-whole * quantity // self.quantity), quantity
 
     def reserve(self) -> int:
         """Paise for what may still trade: margin and charges of the dearer of what it is and what
         it is asked to become, for the part that is not filled."""
         if not self.working or self.keeps_nothing:
             return 0
-        return max(self._part(quantity, price) for quantity, price in self._terms())
+        return max(self._part(quantity, whole) for quantity, whole in self._terms())
 
     def shares(self) -> int:
         """Shares that may still trade."""
@@ -114,11 +132,11 @@ class Order:
             return 0
         return max(0, max(quantity for quantity, _ in self._terms()) - self.filled)
 
-    def _part(self, quantity: int, price: int) -> int:
+    def _part(self, quantity: int, whole: int) -> int:
         if self.product == "CNC" and self.side == "SELL":
             return 0
         rest = max(0, quantity - self.filled)
-        return -(-needed(self.product, self.side, quantity, price) * rest // quantity)
+        return -(-whole * rest // quantity)
 
     # Its life
 
@@ -191,7 +209,7 @@ class Order:
         elif happening == "REPLACED":
             assert self.change is not None
             self.quantity, self.price = max(self.change.quantity, self.filled), self.change.price
-            self.change = None
+            self.change = self.cut = None
             if self.quantity == self.filled:
                 self.status = "FILLED"
             elif self.status == "PENDING":

@@ -7,6 +7,7 @@ from datetime import date
 from fractions import Fraction
 from math import ceil, floor
 
+from tests.support import oracle_exits
 from tests.support.ledger_oracle import Account
 from tests.support.oracle_order import Order
 
@@ -27,21 +28,27 @@ def protected(side: str, last: int, previous_close: int) -> int:
 
 def release(account: Account, number: int, last: int, previous_close: int, today: date) -> str:
     """RELEASED, or DENIED when the account can't carry what it costs by now; NOT_DUE while the
-    trade is not at the trigger or beyond, NOT_WAITING when it doesn't wait any more."""
+    trade is not at the trigger or beyond, NOT_WAITING when it doesn't wait any more, PUT_OFF while
+    others at the venue may close what it is to close."""
     account.settle(today)
     order = account.orders[number]
     if order.trigger is None or order.status != "TRIGGER_PENDING":
         return "NOT_WAITING"
     if last < order.trigger if order.rising else last > order.trigger:
         return "NOT_DUE"
+    free = oracle_exits.room(account, order, today) if order.closes else order.quantity
+    if free is None:
+        return "PUT_OFF"
     held, shares, before = account.held(), order.shares(), order.price
     delivers = order.delivers(order.symbol)
     room = max(0, account.sellable(order.symbol) if delivers else account.available())
     if not order.gtt:
-        order.price = protected(order.side, last, previous_close)
+        order.price, order.cut = protected(order.side, last, previous_close), None
+    if free < order.quantity:
+        order.shrink(free)
     order.status = "PENDING"
     needs = order.shares() - shares if delivers else account.held() - held
-    if account.under_review or needs > room:
+    if account.under_review or (needs > room and not order.closes):
         order.price, order.status = before, "DENIED"
         account.note("ORDER_RELEASE_DENIED", number, held_before=held)
         return "DENIED"
@@ -63,13 +70,15 @@ def modify(account: Account, number: int, quantity: int, trigger: int, price: in
     """Whether the account can carry what it is to become; if not, it stays as it is."""
     account.settle(today)
     order = account.orders[number]
-    held, shares, had = account.held(), order.shares(), (order.quantity, order.trigger, order.price)
+    had = order.quantity, order.trigger, order.price, order.closes, order.cut
+    held, shares = account.held(), order.shares()
     delivers = order.delivers(order.symbol)
     room = max(0, account.sellable(order.symbol) if delivers else account.available())
-    order.quantity, order.trigger, order.price = quantity, trigger, price
+    order.quantity, order.trigger, order.price, order.cut = quantity, trigger, price, None
+    order.closes = oracle_exits.closes(account, order)
     needs = order.shares() - shares if delivers else account.held() - held
     if account.under_review or needs > room:
-        order.quantity, order.trigger, order.price = had
+        order.quantity, order.trigger, order.price, order.closes, order.cut = had
         account.note("CHANGE_DENIED", number)
         return False
     account.note("ORDER_MODIFIED", number, held_before=held)

@@ -220,8 +220,8 @@ class Stack:
         self._forget()
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that belongs to this home, by what is on its command line or above it."""
-        if self._process is None:
+        """The supervisor and every process below it; none when it has ended."""
+        if self._process is None or self._process.poll() is not None:
             return []
         root = psutil.Process(self._process.pid)
         return [root, *root.children(recursive=True)]
@@ -247,14 +247,17 @@ class Stack:
 
 @contextlib.contextmanager
 def own_stack(*options: str, streams_url: str | None = None) -> Iterator[Stack]:
-    """A stack for one test or module alone."""
+    """A stack for one test or module alone. In the end it is killed: that one stops as it should is
+    shown by tests of its own, and takes seconds."""
     with tempfile.TemporaryDirectory(prefix="outcry-stack-") as folder:
         stack = Stack(Path(folder) / "home", *options, streams_url=streams_url)
         try:
             stack.start()
             yield stack
         finally:
-            stack.stop()
+            processes = stack.processes()
+            stack.kill_everything()
+            psutil.wait_procs(processes, STOP_SECONDS)  # until nobody writes to the folder
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from functions.shared.domain.orders import Product, Side
-from tests.support import oracle_waiting
+from tests.support import oracle_exits, oracle_waiting
 from tests.support.ledger import ACME, Trader, price
 from tests.support.ledger_oracle import Account
 from tests.support.waiting import LAST, expire, gtt, modify_stop, release, stop
@@ -35,6 +35,7 @@ class WaitingRules(RuleBasedStateMachine):
         order = oracle_waiting.new_stop(
             ACME.symbol, side.value, product.value, quantity, price(trigger), LAST, self.today
         )  # fmt: skip
+        order.closes = oracle_exits.closes(self.oracle, order)
         accepted = self.oracle.place(number, order, self.today)
         assert (placed.outcome == "ACCEPTED") is accepted, placed.rules
 

@@ -116,10 +116,11 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """What made an exit change, and the order that it happened to."""
+    """Why a step came to be, the order or plan that it came from, and the words of who decided."""
 
     code: str
-    order_id: str
+    order_id: str | None = None
+    message: str | None = None
 
 
 class HistoryStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Why an order stands where it does, step by step, in words."""
 
-from tui.client.models import HistoryStep, Slice
+from tui.client.models import Cause, HistoryStep, Slice
 from tui.state import formats
 
 CAUSES = {
@@ -15,8 +15,13 @@ CAUSES = {
     "EXIT_BUSTED": "the exchange took back a trade of an exit",
     "POSITION_CLOSED": "another order closed the position",
     "TRAILED": "its trigger followed the price",
+    "PLAN_SLICE": "placed by the plan",
+    "GTC_RENEWED": "goes on from the session before",
+    "CLIENT_CANCELLED": "you cancelled it",
 }
-"""What made an exit change, in words; other codes stand as they are."""
+"""What made it happen, in words; other codes have the words of whoever decided."""
+FIRED = frozenset({"PRICE_REACHED", "TIME_REACHED"})
+"""The trigger says it better."""
 
 
 def step_words(step: HistoryStep) -> str:
@@ -33,10 +38,14 @@ def cause_words(step: HistoryStep) -> str:
         parts.append(f"a trade at {formats.amount(step.trigger.price)}, {at}")
     elif step.trigger is not None:
         parts.append("its time had come")
-    if step.cause is not None:
-        words = CAUSES.get(step.cause.code, step.cause.code.replace("_", " ").lower())
-        parts.append(f"{words} (#{step.cause.order_id})")
+    if step.cause is not None and step.cause.code not in FIRED:
+        parts.append(_words(step.cause))
     return "; ".join(parts)
+
+
+def _words(cause: Cause) -> str:
+    words = CAUSES.get(cause.code) or cause.message or cause.code.replace("_", " ").lower()
+    return words if cause.order_id is None else f"{words} (#{cause.order_id})"
 
 
 def slice_words(each: Slice) -> str:

@@ -12,6 +12,13 @@ from functions.shared.domain.sessions import SecurityClass
 DELIVERY_SERIES: Final = frozenset({"BE", "BT", "BZ", "ST"})
 
 
+def listed_name(written: str) -> str:
+    """The symbol that a client means: NSE's own are in capitals, bare or written `NSE:SYMBOL`.
+    Nothing else is guessed."""
+    name = written.upper() if written.isascii() else written
+    return name.removeprefix("NSE:")
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """`tick` and `previous_close` in ten-thousandths of a rupee; `band_percent` either way of the

@@ -39,7 +39,7 @@ class PlanKind(StrEnum):
 
 class PlanState(StrEnum):
     """CANCELLING: its client asked it to end, and its order works still. EXPIRED: its window is
-    over with something left. FAILED: a slice was denied or rejected."""
+    over, or its slices are, with something left. FAILED: a slice was denied or rejected."""
 
     ACTIVE = "ACTIVE"
     CANCELLING = "CANCELLING"
@@ -196,6 +196,8 @@ def next_step(
         ended = _ended_by(plan, latest.order)
         if ended is not None:
             return ended
+        if all(each.state is not SliceState.WAITING for each in plan.slices):
+            return _end_without_slices(plan)
     if not trading or now < plan.starts_at:
         return None
     return _next_leg(plan) if plan.kind is PlanKind.ICEBERG else _due_slice(plan, now, lot, volume)
@@ -207,6 +209,12 @@ def _end(plan: Plan) -> End:
     if plan.state is PlanState.CANCELLING:
         return End(PlanState.CANCELLED)
     return End(PlanState.EXPIRED, "WINDOW_OVER", f"{plan.left} are left as its time is over")
+
+
+def _end_without_slices(plan: Plan) -> End:
+    """Its slices are over before its window: of what the exchange took back nothing is placed
+    again, and what the last one left has none to be carried to."""
+    return End(PlanState.EXPIRED, "SLICES_OVER", f"{plan.left} are left as its slices are over")
 
 
 def _cancel(order: SliceOrder) -> Cancel | None:

@@ -25,6 +25,8 @@ from functions.shared.domain.stop_side import limit_rules, passed_rules
 LIFE_MINUTES_MAX: Final = 24 * 60
 #: Of the client order ids of GTC orders that are placed again; clients can't use it.
 RENEWAL_PREFIX: Final = "GTC-"
+#: Of the request ids by which an order is cancelled whose minutes are over; clients can't use it.
+LIFE_OVER_PREFIX: Final = "TTL-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ CODES: Final[Mapping[str, str]] = {
     "TOO_LARGE": "The request is too large",
     "NOT_FOUND": "Not found",
     "METHOD_NOT_ALLOWED": "The route has no such method",
+    "RESERVED_ID": "The id is of those that the broker makes itself",
     "UNKNOWN_SYMBOL": "The symbol is not listed here",
     # Who asks.
     "TOKEN_MISSING": "A bearer token is needed",

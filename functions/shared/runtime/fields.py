@@ -113,6 +113,11 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def said(text: str) -> Any:
+    """A field's description in the API's document."""
+    return Field(description=text)
+
+
 def example(body: JsonDict) -> ConfigDict:
     """A body's `model_config`: what the API's document shows of it."""
     return ConfigDict(json_schema_extra={"examples": [body]})

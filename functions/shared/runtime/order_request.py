@@ -6,12 +6,13 @@ market order has none, a stop has a trigger. What it may do is judged afterwards
 
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
 from functions.shared.bookkeeping.checking import OrderRequest
 from functions.shared.domain.after_market import AFTER_MARKET
 from functions.shared.domain.errors import Refused
+from functions.shared.domain.instruments import listed_name
 from functions.shared.domain.legs import ExitPrices
 from functions.shared.domain.orders import (
     PRICED,
@@ -22,10 +23,14 @@ from functions.shared.domain.orders import (
     Validity,
     Variety,
 )
+from functions.shared.domain.plans import SLICE_PREFIX
 from functions.shared.domain.pretrade import OrderIntent
-from functions.shared.domain.waiting import LIFE_MINUTES_MAX
-from functions.shared.runtime.fields import Integer, Price, Request, example, price_to
+from functions.shared.domain.square_off import RESERVED_PREFIX
+from functions.shared.domain.waiting import LIFE_MINUTES_MAX, LIFE_OVER_PREFIX, RENEWAL_PREFIX
+from functions.shared.runtime.fields import Integer, Price, Request, example, price_to, said
 
+#: What the ids of the broker's own orders and requests begin with.
+RESERVED_PREFIXES: Final = (RESERVED_PREFIX, RENEWAL_PREFIX, SLICE_PREFIX, LIFE_OVER_PREFIX)
 #: Well above any real order; the value of the two together still fits the ledger's 64 bits.
 QUANTITY_MAX = 10**9
 #: Orders in one basket.
@@ -36,6 +41,19 @@ ORDER_EXAMPLE: Final[JsonDict] = {
     "symbol": "RELIANCE", "side": "BUY", "type": "LIMIT", "quantity": 10, "price": "1500.00",
 }  # fmt: skip
 
+
+def _not_reserved(value: str) -> str:
+    """Raises Refused 400 RESERVED_ID."""
+    if value.startswith(RESERVED_PREFIXES):
+        names = ", ".join(RESERVED_PREFIXES)
+        raise Refused(
+            400, "RESERVED_ID", f"{value} is one of our own ids; yours begins with none of {names}",
+            reserved=list(RESERVED_PREFIXES),
+        )  # fmt: skip
+    return value
+
+
+ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$"), AfterValidator(_not_reserved)]
 Quantity = Annotated[Integer, Field(gt=0, le=QUANTITY_MAX)]
 OrderPrice = Annotated[Price, price_to(PRICE_MAX)]
 LifeMinutes = Annotated[Integer, Field(gt=0, le=LIFE_MINUTES_MAX)]
@@ -67,7 +85,7 @@ def _named_here(kind: object) -> object:
 
 OfferedProduct = Annotated[Product, BeforeValidator(_offered)]
 NamedType = Annotated[OrderType, BeforeValidator(_named_here)]
-Symbol = Annotated[str, Field(min_length=1, max_length=40)]
+Symbol = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(listed_name)]
 
 
 class StopBody(Request):
@@ -101,31 +119,73 @@ class ExitsBody(Request):
 
 
 class OrderBody(Request):
-    """What to trade. `disclosed_quantity`: shares shown at a time. `price` in rupees, needed for a
-    limit and refused for an order at the market; `trigger_price` the trade price that a STOP,
-    STOP_LIMIT or GTT waits for; `validity_minutes` the life of a TTL order; `variety` AMO waits for
-    the next session's opening. `target_price`, of a stop or a GTT: the limit of a second exit that
-    waits with it, of which one is to fill; `exits`, of a LIMIT or MARKET order for the day: the two
-    that come to life with its fills. `trail`, of a STOP in the place of a trigger: in rupees, how
-    far its trigger stays behind the best price since."""
+    """What to trade. What it breaks is told rule by rule, each with its code, the nearest valid
+    value and the largest valid quantity."""
 
     model_config = example({**ORDER_EXAMPLE})
 
-    symbol: Symbol
+    symbol: Annotated[Symbol, said("As the exchange writes it; the case of letters is no matter")]
     side: Side
-    type: NamedType
-    quantity: Quantity
-    disclosed_quantity: Quantity | None = None
-    price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
-    product: OfferedProduct = Product.CNC
-    validity: Validity = Validity.DAY
-    trail: OrderPrice | None = None
-    trigger_price: Annotated[OrderPrice | None, Field(validate_default=True)] = None
-    validity_minutes: Annotated[LifeMinutes | None, Field(validate_default=True)] = None
-    variety: Variety = Variety.REGULAR
+    type: Annotated[
+        NamedType,
+        said(
+            "MARKET goes as a limit at a protected price; STOP and STOP_LIMIT wait for a trade at"
+            " `trigger_price`, then go as MARKET and as LIMIT"
+        ),
+    ]
+    quantity: Annotated[Quantity, said("Shares, a multiple of the instrument's lot")]
+    disclosed_quantity: Annotated[
+        Quantity | None, said("Shares shown at a time: a tenth of `quantity` up to below all of it")
+    ] = None
+    price: Annotated[
+        OrderPrice | None,
+        Field(validate_default=True),
+        said(
+            "Rupees, on the instrument's tick and inside its band. A LIMIT or STOP_LIMIT needs it,"
+            " no other type has one"
+        ),
+    ] = None
+    product: Annotated[
+        OfferedProduct, said("CNC is delivered; MIS is intraday, on margin, and closed by the day")
+    ] = Product.CNC
+    validity: Annotated[
+        Validity,
+        said(
+            "DAY; IOC, filled at once or cancelled; TTL, for `validity_minutes`; GTC, a LIMIT of"
+            " CNC for 90 days; GTT, one that waits for `trigger_price` for a year and reserves"
+            " nothing meanwhile"
+        ),
+    ] = Validity.DAY
+    trail: Annotated[
+        OrderPrice | None,
+        said("Of a STOP, in the place of a trigger: rupees that it stays behind the best price"),
+    ] = None
+    trigger_price: Annotated[
+        OrderPrice | None,
+        Field(validate_default=True),
+        said(
+            "The trade price that a STOP, a STOP_LIMIT or a GTT waits for: above the last one for"
+            " a stop that buys, below it for one that sells"
+        ),
+    ] = None
+    validity_minutes: Annotated[
+        LifeMinutes | None, Field(validate_default=True), said("Of a TTL order, and no other")
+    ] = None
+    variety: Annotated[
+        Variety, said("AMO: taken while the market is closed, for the opening of its next session")
+    ] = Variety.REGULAR
 
-    target_price: OrderPrice | None = None
-    exits: ExitsBody | None = None
+    target_price: Annotated[
+        OrderPrice | None,
+        said(
+            "Of a stop or a GTT: the limit of a second exit that waits with it; one of the two is"
+            " to fill"
+        ),
+    ] = None
+    exits: Annotated[
+        ExitsBody | None,
+        said("Of a LIMIT or MARKET order, DAY or IOC: the two exits that its fills bring to life"),
+    ] = None
 
     @field_validator("price")
     @classmethod

@@ -65,8 +65,8 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 class TriggerSeen(msgspec.Struct, frozen=True, kw_only=True):
     """What released an order that waited: its time, or a trade at `price` (ten-thousandths of a
-    rupee) in the symbol's quote `seq`. `seen_at` in microseconds since 1970, the exchange's time in
-    milliseconds."""
+    rupee) in the symbol's quote `seq`. `seen_at` in microseconds since 1970, of the business clock;
+    the exchange's time in milliseconds."""
 
     why: Literal["PRICE", "TIME"]
     seen_at: int

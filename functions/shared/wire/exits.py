@@ -23,10 +23,6 @@ class ExitCause(msgspec.Struct, frozen=True, kw_only=True):
     order_id: int
 
 
-def render_cause(cause: ExitCause) -> dict[str, object]:
-    return {"code": cause.code, "order_id": str(cause.order_id)}
-
-
 def render_exits(exits: Sequence[ExitFacts]) -> dict[str, object]:
     """Both legs, as the client gave them."""
     by_leg = {leg.leg: leg for leg in exits}

@@ -1,7 +1,8 @@
 """Each built artifact answers its recorded event in a bare Python 3.13, far from any store.
 
 What a bare interpreter lacks, Lambda's runtime lacks too: an import that the build missed, or a
-file that a module reads, fails here.
+file that a module reads, fails here. The artifacts are those of `make build-functions`: what
+another test has built is not built again.
 """
 
 import json
@@ -16,9 +17,11 @@ from functions.shared.access.keys import make_keys
 from functions.shared.stores.secrets import FileSecrets
 from infra.aws.build import build_functions
 from infra.aws.libraries import find_python
-from infra.aws.template import Function, functions_of, load_template
+from infra.aws.template import ROOT, Function, functions_of, load_template
 from tests.support.events import EVENTS
 
+# Beside the tests that fill `build`, too: whoever comes later finds it filled.
+pytestmark = pytest.mark.xdist_group("artifacts")
 FUNCTIONS = {function.folder.name: function for function in functions_of(load_template())}
 SEQUENCE_NUMBER = "49680476308547986250673362240635486076129684189490446386"
 ENVIRONMENT = {
@@ -54,8 +57,8 @@ def python() -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Function]:
-    functions = build_functions(tmp_path_factory.mktemp("build"), python)
+def built(python: Path) -> dict[str, Function]:
+    functions = build_functions(ROOT / "build", python)
     return {function.folder.name: function for function in functions}
 
 

@@ -54,7 +54,7 @@ CALLS = {
         "edge.renew_leases", "edge.take_leases", "edge.take_out",
         "ledger.at_home", "ledger.forget_applied",
         "ledger.orders_named", "ledger.portfolio_of", "ledger.stale_orders",
-        "ledger.working_orders",
+        "ledger.working_orders", "market.list_share",
     },
 }  # fmt: skip
 _CALLABLE = """

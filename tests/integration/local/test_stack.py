@@ -30,8 +30,8 @@ PARTS = {
 QUIT = b"\x11"  # ctrl+q
 INTERRUPT = b"\x03"  # ctrl+c
 ALTERNATE_SCREEN = b"\x1b[?1049h"
-# Beside the others that run a stack of their own: one of them at a time.
-ALONE = pytest.mark.xdist_group("own stacks")
+# Beside the others that break a stack of their own: one of them at a time.
+ALONE = pytest.mark.xdist_group("broken stacks")
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -35,6 +36,7 @@ class Bench:
         self.folder = folder
         self.ports = ports
         self.said: list[str] = []
+        self.changes: list[None] = []
         self.supervisor: Supervisor | None = None
         self.task: asyncio.Task[None] | None = None
         self.ready = asyncio.Event()
@@ -51,7 +53,9 @@ class Bench:
         )
 
     def run(self, *parts: Part, steps: tuple[Step, ...] = ()) -> None:
-        self.supervisor = Supervisor(parts, steps, self.said.append, lambda: None)
+        self.supervisor = Supervisor(
+            parts, steps, self.said.append, lambda: self.changes.append(None)
+        )
         self.task = asyncio.create_task(self.supervisor.run(self.ready.set))
 
     def pids(self) -> list[int]:
@@ -99,6 +103,23 @@ async def test_a_killed_part_is_started_again(bench: Bench) -> None:
     running = bench.supervisor.running[0]
     await until(lambda: bench.pids() != [first] and running.state == "ready")
     assert running.restarts == 1
+
+
+async def test_a_part_that_stays_ready_changes_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.local.supervisor._PROBE_RUNNING_SECONDS", 0.01)
+    asked: list[None] = []
+
+    async def probe() -> tuple[bool, str]:
+        asked.append(None)
+        return True, "all is well"
+
+    bench.run(replace(bench.part("store"), probe=probe))
+    await asyncio.wait_for(bench.ready.wait(), WAIT_SECONDS)
+    changes, before = len(bench.changes), len(asked)
+    await until(lambda: len(asked) > before + 3)
+    assert len(bench.changes) == changes
 
 
 async def test_a_part_that_will_not_start_says_why_and_leaves_nothing(bench: Bench) -> None:

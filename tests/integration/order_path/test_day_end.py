@@ -243,7 +243,7 @@ def test_after_the_cut_off_no_intraday_order_is_taken(stores: OrderStores, clien
 
 def test_a_client_cannot_use_the_names_of_square_off_orders(client: Client) -> None:
     answer = client.order("SQ-20260710-1-1")
-    assert (answer.status, answer.body["code"]) == (400, "INVALID_REQUEST")
+    assert (answer.status, answer.body["code"]) == (400, "RESERVED_ID")
 
 
 # The day's end

@@ -82,6 +82,7 @@ def test_a_two_leg_gtt_waits_for_either_price(client: Client, stores: OrderStore
     assert after["history"][-1]["cause"] == {
         "code": "SIBLING_FIRED",
         "order_id": target["order_id"],
+        "message": None,
     }
     fill(client, stores, target, 5)
     assert shown(client, stop)["reason"]["code"] == "SIBLING_FILLED"
@@ -102,6 +103,7 @@ def test_the_exits_of_an_entry_come_to_life_with_its_fills(
     assert shown(client, target)["history"][0]["cause"] == {
         "code": "ENTRY_FILLED",
         "order_id": entry["order_id"],
+        "message": None,
     }
     fill(client, stores, entry, 3)
     assert {leg["quantity"] for leg in shown(client, entry)["linked"]} == {5}

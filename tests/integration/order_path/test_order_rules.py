@@ -71,6 +71,15 @@ def test_a_share_with_a_closing_auction_goes_through_the_days_phases(
             assert answer.status == 202, answer.body
 
 
+def test_a_symbol_is_taken_in_any_case(client: Client) -> None:
+    placed = client.order("lower", symbol="reliance")
+    assert (placed.status, placed.body["symbol"]) == (202, "RELIANCE")
+    assert client.order("lower", symbol="NSE:Reliance").status == 200  # the same order
+    found = client.ask("GET", "/v1/orders?symbol=reliance").body["items"]
+    assert [order["order_id"] for order in found] == [placed.body["order_id"]]
+    assert client.order("other", symbol="relianc").body["code"] == "UNKNOWN_SYMBOL"
+
+
 def test_the_band_that_the_venue_moved_is_the_band(client: Client, stores: OrderStores) -> None:
     early = NOON - timedelta(hours=2)
     moved = Announcement(Phase.OPEN, early, None, "", (14_250_000, 17_250_000), early)

@@ -139,6 +139,13 @@ def test_a_symbol_nobody_lists_and_one_too_many_are_refused() -> None:
     ]  # fmt: skip
 
 
+def test_a_symbol_is_watched_by_the_exchanges_name_whatever_its_case() -> None:
+    floor = Floor()
+    client, _ = floor.sign_in()
+    assert floor.hub.subscribe(client, ["m&m", "nse:M&m"], "ltp") == (["M&M"], [])
+    assert floor.hub.unsubscribe(client, ["m&m"]) == ["M&M"]
+
+
 def test_more_objects_than_a_message_holds_go_in_several() -> None:
     floor = Floor()
     client, link = floor.sign_in()

@@ -160,9 +160,9 @@ def test_a_refusal_is_told_with_its_text(venue: Venue) -> None:
     assert message == Message(Kind.REFUSAL, b"unknown symbol", 0)
 
 
-def test_an_announcement_is_handed_on_and_a_listing_passed_over(venue: Venue) -> None:
+def test_announcements_and_listings_are_handed_on(venue: Venue) -> None:
     venue.log_on()
     data = venue.send("h", (336, "HALTED"), (340, "1")) + venue.send("d", (55, "NEW"))
     data += venue.send("f", (55, "TCS"), (326, "2")) + venue.send("X", (268, "0"))
     kinds = [message.kind for message in venue.give(data)]
-    assert kinds == [Kind.PHASE, Kind.SECURITY, Kind.INCREMENTAL]
+    assert kinds == [Kind.PHASE, Kind.LISTING, Kind.SECURITY, Kind.INCREMENTAL]

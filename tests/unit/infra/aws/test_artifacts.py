@@ -1,4 +1,4 @@
-"""Artifacts are named by their content, and uploaded once."""
+"""Artifacts are named by what they were built of, and uploaded once."""
 
 import io
 import os
@@ -43,12 +43,12 @@ def test_a_zip_holds_paths_from_the_folder_that_anybody_may_read(tmp_path: Path)
     assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o644}
 
 
-def test_an_unchanged_artifact_keeps_its_key_and_a_changed_one_gets_another(
+def test_an_artifact_built_of_the_same_keeps_its_key_and_a_changed_one_gets_another(
     s3: Any, tmp_path: Path
 ) -> None:
-    first = upload_artifact(s3, BUCKET, folder(tmp_path / "1/orders"))
-    again = upload_artifact(s3, BUCKET, folder(tmp_path / "2/orders"))
-    changed = upload_artifact(s3, BUCKET, folder(tmp_path / "3/orders", "x = 2\n"))
+    first = upload_artifact(s3, BUCKET, folder(tmp_path / "1/orders"), "a" * 64)
+    again = upload_artifact(s3, BUCKET, tmp_path / "gone/orders", "a" * 64)
+    changed = upload_artifact(s3, BUCKET, folder(tmp_path / "3/orders", "x = 2\n"), "b" * 64)
 
     assert first == again != changed
     assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 2

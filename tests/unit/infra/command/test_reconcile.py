@@ -16,7 +16,12 @@ def test_books_that_agree_have_no_differences() -> None:
     report = compare(book(), book())
     assert report.ok
     assert report.checked == {"orders": 1, "fills": 1}
-    assert "nothing is wrong" in report.text()
+    assert report.text() == "nothing is wrong (2 checks of 2 rows)"
+    assert report.text(verbose=True).splitlines()[1:] == ["         1  orders", "         1  fills"]
+    report.problems += ["order 7: lost", "order 8: lost"]
+    assert report.text() == (
+        "2 things are wrong (2 checks of 2 rows)\norder 7: lost\norder 8: lost"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -213,3 +213,31 @@ def test_a_plan_that_is_asked_to_end_cancels_its_order_and_then_ends() -> None:
     assert step == Cancel(1)
     desk.do(step)
     assert next_step(desk.plan, NOON, 1, trading=False) == End(PlanState.CANCELLED)
+
+
+@pytest.mark.parametrize("kind", PlanKind)
+def test_a_plan_that_a_bust_opened_again_ends_once_nothing_of_it_works(kind: PlanKind) -> None:
+    """It is early in its window: no slice waits, and nothing is placed again."""
+    desk = Desk(plan_of(kind, 20, 2))
+    desk.change(2, state=SliceState.SKIPPED)
+    order = SliceOrder(71, Status.FILLED, 20, 20)
+    desk.change(1, state=SliceState.PLACED, noted=True, order=order)
+    early = NOON + MINUTE
+    assert next_step(desk.plan, early, 1, trading=True) == End(PlanState.COMPLETED)
+    desk.change_order(status=Status.PARTIALLY_FILLED, filled=15)
+    assert next_step(desk.plan, early, 1, trading=True) is None
+    desk.change_order(status=Status.CANCELLED)
+    step = next_step(desk.plan, early, 1, trading=False)
+    assert isinstance(step, End)
+    whole = kind is PlanKind.ICEBERG
+    assert step.reason_code == ("LEG_ENDED" if whole else "SLICES_OVER")
+
+
+def test_an_iceberg_of_which_an_earlier_leg_was_busted_ends() -> None:
+    desk = Desk(plan_of(PlanKind.ICEBERG, 20, 2))
+    for number, filled in ((1, 4), (2, 10)):
+        status = Status.FILLED if filled == 10 else Status.CANCELLED
+        order = SliceOrder(70 + number, status, 10, filled)
+        desk.change(number, state=SliceState.PLACED, noted=True, order=order)
+    step = next_step(desk.plan, NOON + MINUTE, 1, trading=True)
+    assert step == End(PlanState.EXPIRED, "SLICES_OVER", "6 are left as its slices are over")

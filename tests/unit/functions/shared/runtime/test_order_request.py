@@ -1,9 +1,10 @@
 """A body of an order makes sense by itself, or is refused by the field that does not."""
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from functions.shared.runtime.order_request import OrderBody
+from functions.shared.domain.errors import Refused
+from functions.shared.runtime.order_request import ClientId, OrderBody
 
 LIMIT = {"symbol": "INFY", "side": "BUY", "type": "LIMIT", "quantity": 10, "price": "1500.05"}
 MARKET = {"symbol": "INFY", "side": "BUY", "type": "MARKET", "quantity": 10}
@@ -49,3 +50,22 @@ def test_a_refusal_names_the_field(body: dict[str, object], field: str, message:
     [error] = caught.value.errors()
     assert error["loc"] == (field,)
     assert message in error["msg"]
+
+
+@pytest.mark.parametrize("written", ["infy", "Infy", "nse:infy", "NSE:INFY"])
+def test_a_symbol_is_the_exchanges_own_whatever_its_case(written: str) -> None:
+    """One client order id stands for one order however its symbol is written."""
+    order = OrderBody.model_validate({**MARKET, "symbol": written})
+    assert order.symbol == "INFY"
+    plain = OrderBody.model_validate(MARKET)
+    assert order.order_request().fingerprint() == plain.order_request().fingerprint()
+    assert OrderBody.model_validate({**MARKET, "symbol": "ma\u00dfe"}).symbol == "ma\u00dfe"
+
+
+@pytest.mark.parametrize("prefix", ["SQ-", "GTC-", "PL-", "TTL-"])
+def test_ids_that_the_broker_makes_itself_are_reserved(prefix: str) -> None:
+    ids = TypeAdapter(ClientId)
+    with pytest.raises(Refused) as refused:
+        ids.validate_python(f"{prefix}7-1")
+    assert (refused.value.status, refused.value.code) == (400, "RESERVED_ID")
+    assert ids.validate_python(f"my{prefix}7") == f"my{prefix}7"

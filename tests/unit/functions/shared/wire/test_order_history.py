@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.shared.wire.order_history import OrderStep, decode_step, render_step
+from functions.shared.wire.order_history import OrderStep, decode_step, render_history, render_step
 
 ORDER: dict[str, Any] = {
     "order_id": 5, "client_order_id": "a", "venue_order_id": None, "symbol": "INFY", "side": "BUY",
@@ -33,7 +33,7 @@ def test_a_change_that_was_asked_for_names_what_it_gave_and_the_terms_it_found()
 
 @pytest.mark.parametrize(
     ("request_id", "by"),
-    [("c1", "CLIENT"), ("TTL-5-2", "TTL"), ("TTL-6-2", "CLIENT"), ("plan:9", "PLAN"),
+    [("c1", "CLIENT"), ("TTL-5-2", "TTL"), ("exit:5-2", "EXIT"), ("plan:9", "PLAN"),
      ("leg:c1", "SIBLING"), ("late:5-2", "SIBLING"), ("SQ-2026", "SQUARE_OFF")],
 )  # fmt: skip
 def test_a_cancel_says_who_asked_for_it(request_id: str, by: str) -> None:
@@ -67,3 +67,57 @@ def test_a_refusal_names_the_rules_of_the_change_or_of_the_order() -> None:
 def test_an_event_without_an_order_has_no_terms() -> None:
     step = told("SQUARE_OFF_CHARGED")
     assert (step["status"], step["quantity"], step["price"], step["request"]) == (None,) * 4
+
+
+BUST = {"exec_id": "E1", "quantity": 4, "price": 15_000_000}
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "body", "cause"),
+    [
+        ("ORDER_REJECTED", {"status": "REJECTED", "reason_code": "VENUE_REJECTED", "reason": "no"},
+         {}, ("VENUE_REJECTED", None, "no")),
+        ("ORDER_EXPIRED", {"status": "EXPIRED", "reason_code": "DAY_ENDED", "reason": ""}, {},
+         ("DAY_ENDED", None, None)),
+        ("ORDER_CANCELLED", {"status": "CANCELLED", "reason_code": "SIBLING_CANCELLED",
+                             "reason": "it was"}, {}, ("SIBLING_CANCELLED", None, "it was")),
+        ("ORDER_CANCELLED", {"status": "CANCELLED"}, {}, ("CLIENT_CANCELLED", None, None)),
+        ("ORDER_CANCELLED", {"status": "CANCELLED"},
+         {"cause": {"code": "SIBLING_FILLED", "order_id": 9}}, ("SIBLING_FILLED", "9", None)),
+        ("FILL_BUSTED", {"reason_code": "TRADE_BUSTED", "reason": "wrong"}, {"bust": BUST},
+         ("TRADE_BUSTED", None, "wrong")),
+        ("ORDER_DENIED", {"status": "DENIED", "rules": [RULE]}, {},
+         ("PRICE_OFF_TICK", None, "off")),
+        ("ORDER_PLACED", {"client_order_id": "PL-3-1", "parent_order_id": 3}, {},
+         ("PLAN_SLICE", "3", None)),
+        ("ORDER_PLACED", {"client_order_id": "GTC-3", "parent_order_id": 3}, {},
+         ("GTC_RENEWED", "3", None)),
+        ("ORDER_RELEASED", {}, {"trigger": {"why": "PRICE", "seen_at": 1, "price": 1}},
+         ("PRICE_REACHED", None, None)),
+        ("ORDER_RELEASED", {}, {"trigger": {"why": "TIME", "seen_at": 1}},
+         ("TIME_REACHED", None, None)),
+    ],
+)  # fmt: skip
+def test_a_step_names_its_cause(
+    kind: str, order: dict[str, Any], body: dict[str, Any], cause: tuple[str, str | None, str]
+) -> None:
+    step = told(kind, order={**ORDER, **order}, **body)
+    assert step["cause"] == dict(zip(("code", "order_id", "message"), cause, strict=True))
+    assert (step["busted"] is not None) is (kind == "FILL_BUSTED")
+
+
+@pytest.mark.parametrize("kind", ["ORDER_PLACED", "ORDER_ACKNOWLEDGED", "CANCEL_REQUESTED"])
+def test_a_step_that_its_kind_explains_has_no_cause(kind: str) -> None:
+    assert told(kind, order=ORDER)["cause"] is None
+
+
+def test_the_fill_behind_a_correction_says_so_and_the_next_one_does_not() -> None:
+    order = {**ORDER, "reason_code": "TRADE_CORRECTED", "reason": "price"}
+    steps = [
+        OrderStep(
+            seq=seq, at=0, kind=kind, facts=decode_step(msgspec.json.encode({"order": order}))
+        )
+        for seq, kind in enumerate(["FILL_BUSTED", "FILL", "FILL"])
+    ]
+    causes = [step["cause"] and step["cause"]["code"] for step in render_history(steps)]
+    assert causes == ["TRADE_CORRECTED", "TRADE_CORRECTED", None]

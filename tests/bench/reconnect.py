@@ -1,4 +1,4 @@
-"""`failover`: how long until clients of a lost node are served by another, and have every event.
+"""`reconnect`: how long until clients of a lost node are served by another, and have every event.
 
 Load: CLIENTS clients of the library in one process, on two nodes; each watches a symbol that moves
 each second and has an event of its account as often. First the link to one node falls silent
@@ -42,7 +42,7 @@ def run(seconds: float, clients: int = CLIENTS) -> dict[str, Any]:
         opening, *outcomes = uvloop.run(fail_over(valkey.url, clients))
     faults = {each.fault: _figures(each) for each in outcomes}
     return {
-        "name": "failover",
+        "name": "reconnect",
         "figure": max(each["worst_s"] for each in faults.values()),
         "unit": "s until the last client is back",
         "baselines": [{"name": "all come in at once", "figure": opening.back_seconds[-1]}],
