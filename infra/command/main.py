@@ -18,7 +18,7 @@ from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.errors import Retryable
 from infra.command.clock import clock_app, read_clocks
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
-from infra.command.place import home, owner_urls, running_stack
+from infra.command.place import home, running_stack
 from infra.local.home import DemoUser, Home
 from infra.local.options import API_PORT, STREAM_PORT, Options
 
