@@ -18,7 +18,7 @@ from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.errors import Retryable
 from infra.command.clock import clock_app, read_clocks
 from infra.command.exits import CHECK_FAILED, DONE, NOT_REACHABLE, REFUSED, WRONG_USAGE, Failure
-from infra.command.place import home, owner_urls, running_stack
+from infra.command.place import home, running_stack
 from infra.local.home import DemoUser, Home
 from infra.local.options import API_PORT, STREAM_PORT, Options
 
@@ -294,16 +294,9 @@ def reconcile(*, verbose: bool = False) -> int:
     Args:
         verbose: say what was looked at, check by check
     """
-    from infra.command import reconcile as reconciliation
-    from infra.command import reconcile_bank, verify_ledger
-    from infra.command.ledger_app import own_anchors
-    from infra.local.bank import read_bank_token
+    from infra.command.all_books import compare
 
-    stack = running_stack(place := home())
-    urls, anchors = owner_urls(stack), own_anchors(stack)
-    report = reconciliation.run(urls, stack.exchange, stack.stores.streams)
-    report.add(reconcile_bank.run(urls, stack.bank, read_bank_token(place)))
-    report.add(verify_ledger.run(urls, verify_ledger.Anchors(*anchors) if anchors else None))
+    report = compare()
     print(report.text(verbose=verbose))
     return DONE if report.ok else CHECK_FAILED
 
