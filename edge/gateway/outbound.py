@@ -79,7 +79,7 @@ class Outbound:
             again = possibly_sent or tag in self._sent
             self._round_trips.command_leaves(session, tag, first=not again)
             if not self._engine.send(session, command_fields(command, self._now(), again)):
-                self._round_trips.command_stays(session, tag)
+                self._round_trips.command_stays(session, tag, first=not again)
                 return False
             _remember(self._sent, tag)
             if isinstance(command, CancelOrder):

@@ -5,6 +5,11 @@ Invariant: only a command that was sent once is timed, and at most PENDING_MOST 
 time; no message is slower for it. A command leaves the list by its answer, by a refusal of the
 whole message (35=3, 35=j), or by the answer to a later one: a venue takes a session's messages in
 turn, so what it passed over makes nobody wait any more.
+
+A command that may have been sent before is answered by its order's status, whose ClOrdID(11) is the
+last that the venue accepted and need not be the command's. So all of them that an order has are
+waited for as one, by its number, and whatever the venue says of that order ends the wait; as it may
+have said so unasked, nothing that was sent earlier is taken to be passed over by it.
 """
 
 import itertools
@@ -15,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from edge.gateway.metrics import GatewayMetrics
-from edge.gateway.translate import Fields
+from edge.gateway.translate import Fields, number_in
 
 EVERY_SECONDS = 10.0
 PENDING_MOST = 10_000
@@ -26,14 +31,17 @@ _ANSWERS: Final = frozenset("89")
 _REFUSALS: Final = frozenset("3j")
 _MSG_SEQ_NUM: Final = re.compile(r"\x0134=([0-9]+)\x01")
 _CL_ORD_ID: Final = re.compile(r"\x0111=([^\x01]+)\x01")
+_POSS_RESEND: Final = "\x0197=Y\x01"
+
+#: What waits: the ClOrdID of a command that is sent once, or the number of an order that has
+#: commands sent again.
+_Key = str | int
 
 
 class _Waiting(NamedTuple):
-    """A command without an answer: when it left, whether for the first time, and its MsgSeqNum once
-    the engine gave it one."""
+    """A command without an answer: when it left, and its MsgSeqNum once the engine gave it one."""
 
     left_at: float
-    first: bool
     number: str = ""
 
 
@@ -52,7 +60,7 @@ class RoundTrips:
         self._metrics = metrics
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._commands: list[dict[str, _Waiting]] = [{} for _ in names]
+        self._commands: list[dict[_Key, _Waiting]] = [{} for _ in names]
         self._tests: dict[int, tuple[str, float]] = {}
         self._test_due = [0.0] * len(names)
         self._numbers = itertools.count(1)
@@ -61,28 +69,29 @@ class RoundTrips:
         """A ClOrdID is about to be sent; `first`: surely not again."""
         with self._lock:
             if sum(map(len, self._commands)) < PENDING_MOST:
-                self._commands[session].setdefault(tag, _Waiting(self._monotonic(), first))
+                self._commands[session].setdefault(_key(tag, first), _Waiting(self._monotonic()))
 
     def sent(self, session: int, raw: str) -> None:
         """A message as it leaves, numbered: what a refusal of it will name."""
         number, tag = _MSG_SEQ_NUM.search(raw), _CL_ORD_ID.search(raw)
         if number is None or tag is None:
             return
+        key = _key(tag[1], _POSS_RESEND not in raw)
         with self._lock:
-            waiting = self._commands[session].get(tag[1])
+            waiting = self._commands[session].get(key)
             if waiting is not None:
-                self._commands[session][tag[1]] = waiting._replace(number=number[1])
+                self._commands[session][key] = waiting._replace(number=number[1])
 
-    def command_stays(self, session: int, tag: str) -> None:
+    def command_stays(self, session: int, tag: str, *, first: bool) -> None:
         """It could not be sent after all."""
         with self._lock:
-            self._commands[session].pop(tag, None)
+            self._commands[session].pop(_key(tag, first), None)
 
     def heard(self, session: int, fields: Mapping[int, str], at: float) -> None:
         """A message came at that monotonic time."""
         kind = fields.get(35, "")
         if kind in _ANSWERS:
-            self._observe(session, "order", self._answered(session, fields.get(11, "")), at)
+            self._observe(session, "order", self._answered(session, fields), at)
         elif kind in _REFUSALS:
             self._refused(session, fields.get(45, ""))
         elif kind == "0" and 112 in fields:
@@ -118,24 +127,30 @@ class RoundTrips:
                 self._commands[session].clear()
                 self._tests.pop(session, None)
 
-    def _answered(self, session: int, tag: str) -> float | None:
-        """When the command left, if it waited for its first answer to the first time it was sent.
-        It and those before it wait no more."""
+    def _answered(self, session: int, fields: Mapping[int, str]) -> float | None:
+        """When the command left that this is the first answer to, if it was sent once. It and those
+        before it wait no more."""
+        tag = fields.get(11, "")
+        order = number_in(tag) or number_in(fields.get(41, ""))
         with self._lock:
             commands = self._commands[session]
+            commands.pop(order, None)
             if tag not in commands:
                 return None
             for earlier in list(itertools.takewhile(lambda other: other != tag, commands)):
                 del commands[earlier]
-            answered = commands.pop(tag)
-        return answered.left_at if answered.first else None
+            return commands.pop(tag).left_at
 
     def _refused(self, session: int, number: str) -> None:
         with self._lock:
             commands = self._commands[session]
-            for tag in [tag for tag, waiting in commands.items() if waiting.number == number]:
-                del commands[tag]
+            for key in [key for key, waiting in commands.items() if waiting.number == number]:
+                del commands[key]
 
     def _observe(self, session: int, kind: str, left_at: float | None, at: float) -> None:
         if left_at is not None:
             self._metrics.round_trip.labels(self._names[session], kind).observe(at - left_at)
+
+
+def _key(tag: str, first: bool) -> _Key:
+    return tag if first else number_in(tag)

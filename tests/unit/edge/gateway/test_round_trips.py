@@ -3,6 +3,7 @@
 import pytest
 
 from edge.gateway.round_trips import HUNG_SECONDS
+from functions.shared.wire.commands import CancelOrder, NewOrder
 from tests.unit.edge.gateway.test_reports_out import NAMES, Setting, order
 from tests.unit.edge.gateway.test_translate import REPORT
 
@@ -60,6 +61,50 @@ def test_a_command_that_may_have_been_sent_before_is_waited_for_too() -> None:
     setting.hear(REPORT | {11: str(command.order_id)})
     assert setting.trips.hung() == set()
     assert timed(setting, "order") == (0, 0.0)
+
+
+def cancel(request: int) -> CancelOrder:
+    return CancelOrder(
+        order_id=order().order_id, user_id=7, symbol="INFY", side="BUY", quantity=10,
+        request=request, original=request - 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("told", [order(), cancel(1), cancel(2)])
+def test_a_repeat_is_answered_by_its_orders_status_whatever_clordid_that_bears(
+    told: NewOrder | CancelOrder,
+) -> None:
+    setting = Setting()
+    setting.outbound.send_command(told, possibly_sent=True)
+    setting.now = HUNG_SECONDS
+    setting.hear(REPORT | {11: str(order(3).order_id), 150: "I"})
+    assert setting.trips.hung() == {0}
+    setting.hear(REPORT | {11: f"{told.order_id}-1", 34: "18", 150: "I"})
+    assert setting.trips.hung() == set()
+
+
+def test_a_word_of_a_repeated_order_says_nothing_of_what_was_sent_before_it() -> None:
+    setting = Setting()
+    unanswered, repeated = order(3), order()
+    setting.outbound.send_command(unanswered)
+    setting.outbound.send_command(repeated, possibly_sent=True)
+    setting.now = HUNG_SECONDS
+    setting.hear(REPORT | {11: str(repeated.order_id)})
+    assert setting.trips.hung() == {0}
+    setting.hear(REPORT | {11: str(unanswered.order_id), 34: "18"})
+    assert setting.trips.hung() == set()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_sent_again_is_refused_whole_by_its_own_number(again: bool) -> None:
+    setting = Setting()
+    command = order()
+    setting.outbound.send_command(command, possibly_sent=again)
+    mark = "97=Y\x01" if again else ""
+    setting.trips.sent(0, f"35=D\x0134=7\x01{mark}11={command.order_id}\x0110=000\x01")
+    setting.now = HUNG_SECONDS
+    setting.hear({35: "3", 34: "1", 45: "7", 58: "tag missing"}, administrative=True)
+    assert setting.trips.hung() == set()
 
 
 def test_a_command_that_the_venue_passed_over_hangs_nobody_once_a_later_one_is_answered() -> None:
