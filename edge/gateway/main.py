@@ -145,7 +145,8 @@ def _work(
         keeper.session_down,
     )  # fmt: skip
     streams = streams_of(settings)
-    orders = OrdersIn(streams, sessions, outbound, StreamLag(streams, GROUP, registry))
+    lag = StreamLag(streams, GROUP, registry)
+    orders = OrdersIn(streams, sessions, outbound, lag, lease.held)
     bodies: list[tuple[str, Callable[[threading.Event], None]]] = [
         ("lease", lease.keep),
         ("keeper", keeper.run),

@@ -59,14 +59,16 @@ class Streams(Protocol):
 
         Nobody else reads these for the group: they are this consumer's by `divide`, or the caller
         holds them by a lease of its own. The first reads give what the group left unacknowledged,
-        then what is new. A caller acknowledges what it was given before it reads on. A missing
-        stream or group is created at the stream's beginning. Raises Retryable.
+        then what is new. A caller may read on before it acknowledges; after a failure it may be
+        given anew what it did not. A missing stream or group is created at the stream's beginning.
+        Raises Retryable.
         """
 
     def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
         """These need not be delivered to the group again. They are the next of those it was given,
-        in that order: an acknowledgement stands for all before it. Raises Retryable, also when the
-        stream is another consumer's by now."""
+        in that order: an acknowledgement stands for all before it, and saying it again is no error.
+        Raises Retryable, also when the stream is another consumer's by now, or has to be read anew
+        before it can be told: a caller that tries again reads in between."""
 
     def lag(self, stream: str, group: str) -> Lag:
         """How far the group is behind on a stream that this process reads. Raises Retryable."""

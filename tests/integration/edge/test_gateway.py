@@ -194,6 +194,28 @@ def test_a_venue_that_answers_no_order_is_closed_to_new_ones_until_it_does(desk:
     wait_until(desk.settled)
 
 
+def test_a_command_told_again_after_its_refusal_leaves_the_session_open(desk: Desk) -> None:
+    order = desk.order()
+    desk.place(order)
+    wait_until(lambda: desk.ledger.statuses()[order.order_id] == "2")
+    cancel = CancelOrder(
+        order_id=order.order_id, user_id=order.user_id, symbol=order.symbol, side="BUY",
+        quantity=order.quantity, request=1, original=0,
+    )  # fmt: skip
+    desk.change(cancel)
+    wait_until(lambda: "9" in desk.events(order))
+    wait_until(lambda: desk.routes() == [True, True])
+    assert desk.venue.process is not None
+    desk.venue.process.send_signal(signal.SIGSTOP)  # so that the repeat is seen to be waited for
+    try:
+        desk.tell(cancel)
+        wait_until(lambda: False in desk.routes())
+    finally:
+        desk.venue.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: desk.routes() == [True, True])
+    assert desk.events(order).count("9") == 1
+
+
 def test_a_gateway_whose_fix_store_is_lost_goes_on_from_the_checkpoint(desk: Desk) -> None:
     def lose() -> None:
         desk.gateway.kill()
