@@ -114,8 +114,7 @@ def _work(
     states: list[State],
 ) -> int:
     """As the holder of the sessions, until the threads stop; returns the exit code."""
-    metrics = GatewayMetrics(registry)
-    inbox = Inbox()
+    metrics, inbox = GatewayMetrics(registry), Inbox()
     venue = _venue(settings)
     lines = order_sessions(settings.order_sessions, settings.fix_sessions)
     names = [line.name for line in (*lines, DROP_COPY)]
