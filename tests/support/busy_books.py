@@ -261,13 +261,15 @@ def _pay(trader: Trader) -> None:
 
 
 def _wait(trader: Trader) -> None:
-    """A stop that was released and filled, one that was changed and waits on, GTTs that wait; exits
-    that wait together, one of which is at the venue, those of an entry, and a stop that followed
-    the price."""
+    """A stop that was released and filled, one that was changed and waits on, one that closes what
+    is open; GTTs that wait; exits that wait together, one of which is at the venue, those of an
+    entry, and a stop that followed the price."""
     order = stopped(trader, Side.BUY, 10, 105)
     release(trader, order, 106)
     trader.fill(order, 10, 106)
     modify_stop(trader, stopped(trader, Side.SELL, 4, 95), 5, 94)
+    trader.fill(trader.buy(4, product=Product.MIS), 4)
+    stopped(trader, Side.SELL, 4, 95, product=Product.MIS)
     gtt(trader, Side.BUY, 3, 90, 91)
     gtt(trader, Side.SELL, 300, 110, 109)
     pair(trader, Side.SELL, 2, stop=95, target=105)
