@@ -7,7 +7,7 @@ import pytest
 
 from functions.shared.domain.errors import Retryable
 from functions.shared.stores.kinesis import KinesisStreams
-from functions.shared.stores.streams import Record
+from functions.shared.stores.streams import Delivered, Record
 from tests.support.eventually import wait_until
 
 
@@ -95,3 +95,27 @@ def test_a_keys_records_keep_their_order_over_a_split_and_a_restart(aws: str) ->
     assert len(found) == 48
     for key in keys:
         assert of_key(found, key) == [*range(6)]
+
+
+def test_what_could_not_be_acknowledged_is_given_again_to_one_who_was_told_to_drop_it(
+    aws: str,
+) -> None:
+    streams, other = KinesisStreams(*clients(aws)), KinesisStreams(*clients(aws))
+    streams.append("s", [Record("1", b"0"), Record("1", b"1")])
+    assert streams.divide(["s"], "g", "me") == {"s"}
+    given: list[Delivered] = []
+
+    def read(reader: KinesisStreams) -> bool:
+        given[:] = [d for _, found in reader.read(["s"], "g", "me", 10, 20) for d in found]
+        return len(given) == 2
+
+    wait_until(lambda: read(streams))
+    wait_until(lambda: read(other))  # whose fence is the later one
+    for _ in range(2):  # and without a reader nothing can be said at all
+        with pytest.raises(Retryable):
+            streams.acknowledge("s", "g", [d.id for d in given])
+    assert streams.divide(["s"], "g", "me") == frozenset()
+    assert streams.divide(["s"], "g", "me") == {"s"}
+    wait_until(lambda: read(streams))
+    streams.acknowledge("s", "g", [d.id for d in given])
+    assert read_all(KinesisStreams(*clients(aws)), 0) == []

@@ -1,4 +1,5 @@
-"""What Valkey's streams promise beyond every bus: bounded memory, a server killed or emptied."""
+"""What Valkey's streams promise beyond every bus: bounded memory, a server killed or emptied, a
+position that never moves back."""
 
 import signal
 import time
@@ -100,6 +101,137 @@ def test_a_consumer_that_is_only_slow_keeps_what_nobody_else_took(
         other.acknowledge("slow", "brief", [theirs[0].id])
 
 
+def position(server: ValkeyUnderTest, stream: str, group: str) -> str:
+    with redis.Redis.from_url(server.url) as client:
+        groups = client.xinfo_groups(stream)
+    (mine,) = [one for one in groups if one["name"].decode() == group]
+    return str(mine["last-delivered-id"].decode())
+
+
+def test_a_late_word_of_a_reader_that_was_stopped_moves_no_group_back(
+    server: ValkeyUnderTest,
+) -> None:
+    stopped, heir = ValkeyStreams(server.url), ValkeyStreams(server.url)
+    stopped.append("orders", [Record("1", b"%d" % n) for n in range(5)])
+    ((_, old),) = stopped.read(["orders"], "gateway", "me", 100, 50)
+    stopped.append("orders", [Record("1", b"%d" % n) for n in range(5, 50)])
+    ((_, got),) = heir.read(["orders"], "gateway", "me", 100, 50)
+    assert len(got) == 50
+    heir.acknowledge("orders", "gateway", [d.id for d in got])
+    with pytest.raises(Retryable):
+        stopped.acknowledge("orders", "gateway", [d.id for d in old])
+    # Told again it is no news: the group is beyond them.
+    stopped.acknowledge("orders", "gateway", [d.id for d in old])
+    assert position(server, "orders", "gateway") == got[-1].id
+    assert stopped.read(["orders"], "gateway", "me", 100, 50) == []
+    assert heir.lag("orders", "gateway").records == 0
+    heir.append("orders", [Record("1", b"50")])
+    assert heir.lag("orders", "gateway").records == 1
+
+
+class Hand:
+    """A clock moved by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+#: So that nobody's time is over before a test says so, however slow the machine; and its quarter.
+LONG, NEXT_WORD = Limits(takeover_seconds=1_000), 250
+
+
+def end_time_of(server: ValkeyUnderTest, group: str, consumer: str, streams: list[str]) -> None:
+    """As if it had not been heard of for too long."""
+    with redis.Redis.from_url(server.url) as client:
+        client.zadd(f"members:{group}", {consumer: 1})
+        for stream in streams:
+            if client.hget(f"owners:{group}", stream) == consumer.encode():
+                client.hset(f"owners:{group}", f"{stream} until", 1)
+
+
+def test_a_stream_that_was_anothers_meanwhile_is_told_to_be_gone_and_goes_on_where_that_one_was(
+    server: ValkeyUnderTest,
+) -> None:
+    hand = Hand()
+    first, other = ValkeyStreams(server.url, hand, LONG), ValkeyStreams(server.url, hand, LONG)
+    first.append("lent", [Record("1", b"%d" % n) for n in range(10)])
+    assert first.divide(["lent"], "back", "first") == {"lent"}
+    ((_, mine),) = first.read(["lent"], "back", "first", 3, 50)
+    end_time_of(server, "back", "first", ["lent"])
+    assert other.divide(["lent"], "back", "other") == {"lent"}
+    ((_, theirs),) = other.read(["lent"], "back", "other", 10, 50)
+    other.acknowledge("lent", "back", [d.id for d in theirs])
+    end_time_of(server, "back", "other", ["lent"])
+    hand.now = NEXT_WORD
+    assert first.divide(["lent"], "back", "first") == frozenset()  # so what it kept may go
+    assert first.divide(["lent"], "back", "first") == {"lent"}
+    first.acknowledge("lent", "back", [d.id for d in mine])
+    assert position(server, "lent", "back") == theirs[-1].id
+
+
+def test_what_another_gave_up_is_taken_a_tenth_of_a_second_later(server: ValkeyUnderTest) -> None:
+    names, clocks = [f"shared.{n}" for n in range(4)], [Hand(), Hand()]
+    old, new = (ValkeyStreams(server.url, clock, LONG) for clock in clocks)
+    assert old.divide(names, "taken", "a") == {*names}
+    assert new.divide(names, "taken", "b") == frozenset()
+    clocks[0].now = NEXT_WORD
+    kept = old.divide(names, "taken", "a")
+    assert len(kept) == 2
+    clocks[1].now = 0.1
+    assert new.divide(names, "taken", "b") == {*names} - kept
+
+
+def test_what_was_a_dead_consumers_is_taken_when_its_time_is_over(server: ValkeyUnderTest) -> None:
+    names, hand = [f"left.{n}" for n in range(4)], Hand()
+    dead = ValkeyStreams(server.url, limits=Limits(takeover_seconds=100))
+    heir = ValkeyStreams(server.url, hand, LONG)
+    assert heir.divide(names[1:2], "left", "b") == {names[1]}
+    assert len(dead.divide(names, "left", "a")) == 2
+    hand.now = NEXT_WORD
+    assert len(heir.divide(names, "left", "b")) == 2
+    end_time_of(server, "left", "a", names)
+    hand.now += 100  # long before its own next word
+    assert heir.divide(names, "left", "b") == {*names}
+
+
+def test_what_an_older_version_left_pending_is_delivered_again(server: ValkeyUnderTest) -> None:
+    streams = ValkeyStreams(server.url)
+    streams.append("upgraded", [Record("1", b"%d" % n) for n in range(8)])
+    with redis.Redis.from_url(server.url) as client:
+        client.xgroup_create("upgraded", "g", id="0")
+        ((_, given),) = client.xreadgroup("g", "me", {"upgraded": ">"}, count=6)
+        client.xack("upgraded", "g", *[number for number, _ in given[:2]])
+    ((_, got),) = streams.read(["upgraded"], "g", "me", 100, 50)
+    assert [int(d.data) for d in got] == [2, 3, 4, 5, 6, 7]
+    assert all(d.redelivered for d in got)
+    assert streams.lag("upgraded", "g").records == 6
+    streams.acknowledge("upgraded", "g", [d.id for d in got[:1]])
+    assert streams.lag("upgraded", "g").records == 5
+    ((_, again),) = ValkeyStreams(server.url).read(["upgraded"], "g", "me", 100, 50)
+    assert again == got[1:]
+
+
+def test_what_is_acknowledged_after_a_failure_is_not_given_again_and_counts_once() -> None:
+    with valkey_server(durable=True) as server:
+        streams = ValkeyStreams(server.url)
+        streams.append("s", [Record("1", b"%d" % n) for n in range(5)])
+        ((_, got),) = streams.read(["s"], "g", "me", 100, 50)
+        streams.acknowledge("s", "g", [got[0].id])
+        server.stop(signal.SIGKILL)
+        with pytest.raises(Retryable):
+            streams.read(["s"], "g", "me", 100, 50)
+        server.start()
+        streams.acknowledge("s", "g", [d.id for d in got[1:4]])
+        streams.acknowledge("s", "g", [d.id for d in got[1:4]])  # had the first answer been lost
+        ((_, rest),) = streams.read(["s"], "g", "me", 100, 50)
+        assert [d.data for d in rest] == [b"4"]
+        streams.acknowledge("s", "g", [rest[0].id])
+        streams.append("s", [Record("1", b"new")] * 5)
+        assert streams.lag("s", "g").records == 5
+
+
 def test_records_survive_a_kill_of_the_server() -> None:
     with valkey_server(durable=True) as server:
         streams = ValkeyStreams(server.url)
@@ -142,3 +274,19 @@ def test_what_a_server_gave_before_it_lost_its_files_moves_no_group_of_the_new_o
         streams.acknowledge("lost", "g", ["9" + got[0].id])  # by a clock that was ahead of this one
         ((_, got),) = streams.read(["lost"], "g", "me", 10, 50)
         assert [d.data for d in got] == [b"y"]
+
+
+def test_what_was_given_of_a_server_that_lost_its_files_comes_again_as_redelivered() -> None:
+    with valkey_server() as server:
+        killed = ValkeyStreams(server.url)
+        killed.append("lost", [Record("1", b"x")])
+        ((_, got),) = killed.read(["lost"], "g", "me", 10, 50)
+        killed.acknowledge("lost", "g", [got[0].id])
+        server.stop()
+        server.start()
+        ValkeyStreams(server.url).append("lost", [Record("1", b"y")])
+        ((_, got),) = killed.read(["lost"], "g", "me", 10, 50)  # it has noticed nothing
+        ((_, again),) = ValkeyStreams(server.url).read(["lost"], "g", "me", 10, 50)
+        assert (again[0].data, again[0].redelivered) == (b"y", True)
+        with pytest.raises(Retryable):  # nor does it know where that server's group is
+            killed.acknowledge("lost", "g", [got[0].id])

@@ -59,6 +59,7 @@ class KinesisStreams:
         self._ahead: dict[str, Ahead] = {}
         self._readers: dict[tuple[str, str], StreamReader] = {}
         self._shares: dict[str, Share] = {}
+        self._refused: set[tuple[str, str]] = set()
 
     def append(self, stream: str, records: Sequence[Record]) -> None:
         check_sizes(stream, records)
@@ -80,7 +81,10 @@ class KinesisStreams:
             before, mine = share.mine, share.divide(streams)
         for stream in before ^ mine:  # what is ours anew is taken up anew
             self._forget(stream, group)
-        return mine
+        # And so is what could not be acknowledged: it is given again, to one who has dropped it.
+        refused = {stream for stream in mine if (group, stream) in self._refused}
+        self._refused -= {(group, stream) for stream in refused}
+        return mine - refused
 
     def read(
         self, streams: Sequence[str], group: str, consumer: str, count: int, block_ms: int
@@ -105,12 +109,14 @@ class KinesisStreams:
             return
         reader = self._readers.get((group, stream))
         if reader is None:
+            self._refused.add((group, stream))
             raise Retryable(f"{stream} has to be read anew")
         try:
             with _translated(f"acknowledge on {stream}"):
                 reader.acknowledge(ids)
         except Retryable:
             self._forget(stream, group)
+            self._refused.add((group, stream))
             raise
 
     def lag(self, stream: str, group: str) -> Lag:

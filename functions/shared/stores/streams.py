@@ -48,7 +48,8 @@ class Streams(Protocol):
         of its own. One that does not call for `takeover_seconds` has gone, and its streams are
         another's; what it was given and did not acknowledge is given to that one, and its own
         acknowledgement is refused. A consumer that comes back by its name has its streams at once.
-        Raises Retryable.
+        A stream that is to be read anew (it was another's meanwhile, or its reader was given up) is
+        missing once before, so that the consumer drops what it kept of it. Raises Retryable.
         """
 
     def read(

@@ -3,7 +3,8 @@
 Invariant: a stream has one owner at a time, by Valkey's own clock, and only its owner is given
 entries or moves the group on: both are scripts that look first. So a process that was stopped past
 its time and goes on neither works an entry nor loses one. What ran out is its owner's still until
-another takes it: one that was only slow goes on.
+another takes it: one that was only slow goes on. A stream that was given up, or whose owner died,
+is taken within a step of those that it falls to.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +12,12 @@ from typing import Any, Final
 
 import redis
 
+from functions.shared.stores.valkey_groups import MOVE
+
 # The members, by the time they are given up. Of each stream (a field of its own) the owner, and
 # until when nobody else may take it. Streams go round the members in the order of their names.
-# Answers the numbers of what is the consumer's, and of each whether it was already (1) or is anew.
+# Answers how many fall to the consumer, in how many milliseconds the next member is given up, then
+# the numbers of what is the consumer's, and of each whether it was already (1) or is anew.
 # KEYS: members, owners. ARGV: consumer, milliseconds, streams.
 _DIVIDE: Final = """
 local t = redis.call('TIME')
@@ -25,11 +29,13 @@ local members = redis.call('ZRANGE', KEYS[1], 0, -1)
 table.sort(members)
 local rank = 0
 for i, name in ipairs(members) do if name == me then rank = i - 1 end end
-local mine = {}
+local soonest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
+local mine = {0, soonest - now}
 for i = 3, #ARGV do
   local owner = redis.call('HGET', KEYS[2], ARGV[i])
   local ends = tonumber(redis.call('HGET', KEYS[2], ARGV[i] .. ' until')) or 0
   if (i - 3) % #members == rank then
+    mine[1] = mine[1] + 1
     if owner == me or not owner or ends <= now then
       redis.call('HSET', KEYS[2], ARGV[i], me, ARGV[i] .. ' until', now + life)
       mine[#mine + 1] = i - 3
@@ -55,18 +61,23 @@ for i = 3, #ARGV do read[#read + 1] = ARGV[i] end
 return redis.call(unpack(read))
 """
 
-# KEYS: owners, stream. ARGV: consumer, milliseconds, group, the last id, entries read until it.
-_ACKNOWLEDGE: Final = """
+# KEYS: owners, stream. ARGV: consumer, milliseconds, group, where it is, where it is to be, entries
+# read until there.
+_ACKNOWLEDGE: Final = (
+    MOVE
+    + """
 if redis.call('HGET', KEYS[1], KEYS[2]) ~= ARGV[1] then return 0 end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('HSET', KEYS[1], KEYS[2] .. ' until', now + tonumber(ARGV[2]))
-redis.call('XGROUP', 'SETID', KEYS[2], ARGV[3], ARGV[4], 'ENTRIESREAD', ARGV[5])
-return 1
+return move(KEYS[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 """
+)
 
 #: How often, in its life, a consumer says that it lives: each time is a write to the disk.
 _TIMES_A_LIFE: Final = 4
+#: And while something that falls to it is not its own yet.
+_WAITING_SECONDS: Final = 0.1
 
 
 class ValkeyShare:
@@ -86,7 +97,7 @@ class ValkeyShare:
         self._life_ms = int(life_seconds * 1000)
         self._every_seconds = life_seconds / _TIMES_A_LIFE
         self._monotonic = monotonic
-        self._said_at = float("-inf")
+        self._due_at = float("-inf")
         self._divided: list[str] = []
         self._divide = client.register_script(_DIVIDE)
         self._read = client.register_script(_READ)
@@ -98,13 +109,17 @@ class ValkeyShare:
         """Says, when it is time again, that this consumer lives; gives those of its streams that
         are its own anew."""
         ordered, now = sorted(streams), self._monotonic()
-        if ordered == self._divided and now < self._said_at + self._every_seconds:
+        if ordered == self._divided and now < self._due_at:
             return frozenset()
         keys = [f"members:{self._group}", self._owners]
         answer: Any = self._divide(keys=keys, args=[self._consumer, self._life_ms, *ordered])
-        kept = {ordered[number]: bool(was) for number, was in zip(*[iter(answer)] * 2, strict=True)}
+        fair, soonest_ms, *pairs = answer
+        kept = {ordered[number]: bool(was) for number, was in zip(*[iter(pairs)] * 2, strict=True)}
         self.mine = frozenset(kept)
-        self._divided, self._said_at = ordered, now
+        pause = min(self._every_seconds, soonest_ms / 1000)
+        if len(kept) < fair:
+            pause = min(pause, _WAITING_SECONDS)
+        self._divided, self._due_at = ordered, now + pause
         return frozenset(name for name, was in kept.items() if not was)
 
     def read(self, after: Mapping[Any, Any], count: int, block_ms: int) -> list[Any]:
@@ -118,9 +133,10 @@ class ValkeyShare:
             return []
         return self._look(after, count)
 
-    def acknowledge(self, stream: str, last: str, read: int) -> bool:
-        """False when the stream is another's by now; then nothing was acknowledged."""
-        args: list[str | int] = [self._consumer, self._life_ms, self._group, last, read]
+    def acknowledge(self, stream: str, done: bytes, last: bytes, read: int) -> bool:
+        """Moves the group from `done` to `last`. False when the stream is another's by now, or the
+        group elsewhere; then nothing was acknowledged."""
+        args: list[Any] = [self._consumer, self._life_ms, self._group, done, last, read]
         if self._acknowledge(keys=[self._owners, stream], args=args):
             return True
         self._divided = []

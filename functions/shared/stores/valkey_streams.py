@@ -1,8 +1,9 @@
 """Valkey's streams as a bus (stores.streams says what every bus promises).
 
 Reading writes nothing, so it costs no disk write: the reader asks for what comes after the last
-entry it fetched, and a consumer group holds nothing but a position, which moves when work is
+entry it fetched, and a consumer group holds nothing but a position, which moves on when work is
 acknowledged. Invariant: everything beyond that position is delivered again to whoever reads next.
+A command has several streams for its keys, so the server is one that is not in cluster mode.
 """
 
 import contextlib
@@ -25,6 +26,15 @@ from functions.shared.stores.stream_records import (
     Record,
     check_sizes,
 )
+from functions.shared.stores.valkey_groups import (
+    MOVE,
+    EntryId,
+    count_between,
+    create,
+    entries_read,
+    entry_id,
+    position_of,
+)
 from functions.shared.stores.valkey_share import ValkeyShare
 
 _BLOCK_MOST_MS = 2_000
@@ -42,7 +52,8 @@ for i = 2, #ARGV, 3 do
 end
 """
 
-_Id = tuple[int, int]
+# KEYS: stream. ARGV: group, where it is, where it is to be, entries read until there.
+_MOVE: Final = MOVE + "return move(KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])"
 
 
 @dataclass(slots=True)
@@ -50,11 +61,12 @@ class _Place:
     """Where this process reads a stream for a group.
 
     `after`: the last entry fetched. Entries up to `known` may have been another reader's before.
-    `read`: how many entries of the stream the group has done with, as the group's lag counts them.
+    `done`: the group's position, and `read` how many entries it has done with until there.
     """
 
     after: bytes
-    known: _Id
+    known: EntryId
+    done: bytes
     read: int
 
 
@@ -78,6 +90,7 @@ class ValkeyStreams:
         self._clock = clock
         self.limits = limits
         self._append = self._client.register_script(_APPEND)
+        self._move_on = self._client.register_script(_MOVE)
         self._ahead = Ahead(limits.batch_bytes)
         self._places: dict[tuple[str, str], _Place] = {}
         self._shares: dict[str, ValkeyShare] = {}
@@ -108,7 +121,7 @@ class ValkeyStreams:
             before, new = share.mine, share.divide(streams)
         for stream in (before - share.mine) | new:
             self._forget(stream, group)
-        return share.mine
+        return share.mine - (before & new)
 
     def read(
         self, streams: Sequence[str], group: str, consumer: str, count: int, block_ms: int
@@ -154,7 +167,7 @@ class ValkeyStreams:
         if mine is None or mine["last-delivered-id"] == about["last-generated-id"]:
             return Lag(records=0)
         # What was dropped before the group came to it is in the difference, and gone.
-        behind = about["entries-added"] - _entries_read(mine, about)
+        behind = about["entries-added"] - entries_read(mine, about)
         return Lag(records=max(0, min(behind, about["length"])))
 
     def look(self, stream: str) -> Iterator[Delivered]:
@@ -187,25 +200,41 @@ class ValkeyStreams:
             self._ahead.add(
                 stream,
                 [
-                    _delivered(number, fields, _id(number) <= place.known)
+                    _delivered(number, fields, entry_id(number) <= place.known)
                     for number, fields in entries
                 ],
             )
             place.after = entries[-1][0]
 
     def _move(self, stream: str, group: str, ids: Sequence[str]) -> None:
-        """Moves the group on to the last of these."""
-        given = (stream, group) in self._places
-        place = self._place(stream, group)
-        if not given and _id(ids[-1].encode()) > place.known:
+        """Moves the group on to the last of these. Where it is beyond them it stays, and that is
+        no failure: an answer that was lost, or another reader, has said the same before."""
+        last = ids[-1].encode()
+        if (stream, group) not in self._places and create(self._client, stream, group):
             return  # the server has lost what it gave, and these mean nothing to it now
-        read = place.read + len(ids)
+        place = self._place(stream, group)
+        # Given before the place was forgotten: not to be fetched again.
+        passed = entry_id(last) > entry_id(place.after)
+        if passed and entry_id(last) > place.known:
+            return  # lost, too
+        read = place.read
+        if passed:
+            read += count_between(self._client, stream, place.done, last)
+        else:
+            read += sum(entry_id(one.encode()) > entry_id(place.done) for one in ids)
+        done = max(last, place.done, key=entry_id)
         share = self._shares.get(group)
-        if share is None:
-            self._client.xgroup_setid(stream, group, ids[-1], entries_read=read)
-        elif not share.acknowledge(stream, ids[-1], read):
+        moved = (
+            self._move_on(keys=[stream], args=[group, place.done, done, read])
+            if share is None
+            else share.acknowledge(stream, place.done, done, read)
+        )
+        if not moved:
             raise Retryable(f"{stream} is another consumer's by now")
-        place.read = read
+        place.done, place.read = done, read
+        if passed:
+            place.after = done
+            self._ahead.drop(stream)
 
     def _forget(self, stream: str, group: str) -> None:
         """The next read here, or its next owner, begins at the group's position."""
@@ -215,52 +244,21 @@ class ValkeyStreams:
     def _place(self, stream: str, group: str) -> _Place:
         place = self._places.get((stream, group))
         if place is None:
-            place = self._places[stream, group] = self._position(stream, group)
+            at, newest, read = position_of(self._client, stream, group)
+            place = self._places[stream, group] = _Place(at, newest, at, read)
         return place
-
-    def _position(self, stream: str, group: str) -> _Place:
-        """Where the group is: at the beginning when there was none, and then nobody was given
-        anything before."""
-        fresh = self._create(stream, group)
-        about: Any = self._client.xinfo_stream(stream)
-        groups: Any = self._client.xinfo_groups(stream)
-        (mine,) = [one for one in groups if one["name"].decode() == group]
-        known = (0, 0) if fresh else _id(about["last-generated-id"])
-        return _Place(mine["last-delivered-id"], known, _entries_read(mine, about))
-
-    def _create(self, stream: str, group: str) -> bool:
-        """Whether the group was missing."""
-        try:
-            self._client.xgroup_create(stream, group, id="0", mkstream=True)
-        except redis.ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
-            return False
-        return True
 
     def _trim(self, stream: str) -> None:
         """Drops what every group has acknowledged."""
         positions = [group["last-delivered-id"] for group in self._client.xinfo_groups(stream)]
         if positions:
-            oldest = min(positions, key=_id).decode()
+            oldest = min(positions, key=entry_id).decode()
             self._client.xtrim(stream, minid=oldest, approximate=True)
 
 
-def _entries_read(group: Mapping[str, Any], stream: Mapping[str, Any]) -> int:
-    """How many of a stream's entries its group has done with; of a new one, those that had been
-    dropped before it was made."""
-    read = group["entries-read"]
-    return int(stream["entries-added"] - stream["length"] if read is None else read)
-
-
-def _id(text: bytes) -> _Id:
-    milliseconds, _, sequence = text.partition(b"-")
-    return int(milliseconds), int(sequence or 0)
-
-
-def _delivered(entry_id: bytes, fields: Mapping[bytes, bytes], redelivered: bool) -> Delivered:
-    at_ms, _ = _id(entry_id)
-    return Delivered(entry_id.decode(), fields[b"k"].decode(), fields[b"d"], redelivered, at_ms)
+def _delivered(number: bytes, fields: Mapping[bytes, bytes], redelivered: bool) -> Delivered:
+    at_ms, _ = entry_id(number)
+    return Delivered(number.decode(), fields[b"k"].decode(), fields[b"d"], redelivered, at_ms)
 
 
 @contextlib.contextmanager
