@@ -1,18 +1,19 @@
 """The doors in earnest: token checks and ledger reads on threads, channels on the loop.
 
 Invariant: the loop never waits for a store. Token checks have one thread and one set of
-connections, ledger reads `event_reads` threads with one connection a shard each, portfolios one
-thread.
+connections, and those that wait are asked for together; ledger reads have `event_reads` threads
+with one connection a shard each, portfolios one thread.
 Each client has at most one token check and one current read under way, so the queues are bounded by
 the connections; `Portfolios` bounds its own questions.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from edge.fanout.client import Client
 from edge.fanout.limits import DEFAULTS, Limits
@@ -29,11 +30,15 @@ from functions.shared.wire.portfolio import PortfolioFacts
 
 T = TypeVar("T")
 
+#: Tokens that are checked together: their clients are let in one after the other, in a few
+#: milliseconds of the loop.
+TOKENS_AT_ONCE: Final = 16
+
 
 class TokenVerifier(Protocol):
     """`functions.shared.access.verifier.Verifier`, or a test's own."""
 
-    def verify(self, token: str) -> Principal: ...
+    def verify_all(self, tokens: Sequence[str]) -> list[Principal | Refused]: ...
 
 
 class Lookups:
@@ -51,6 +56,8 @@ class Lookups:
         self._verifier, self._subscriber, self._fail = verifier, subscriber, fail
         self._loop = asyncio.get_running_loop()
         self._verifying = ThreadPoolExecutor(1, "verify")
+        self._tokens: deque[tuple[Client, str]] = deque()
+        self._checking = False
         self._local = threading.local()
         self._opened: list[UserEvents | UserPortfolio] = []
         self._events_most = limits.resume_events
@@ -66,19 +73,41 @@ class Lookups:
         self._reception, self._private = reception, private
 
     def verify(self, client: Client, token: str) -> None:
-        def answer(outcome: Principal | Exception) -> None:
-            reception = self._reception
-            if reception is None:
-                return
-            if isinstance(outcome, Principal):
-                reception.verified(client, outcome)
-            elif isinstance(outcome, Refused):
-                reception.refused(client, outcome)
-            else:
-                logger(__name__).warning("a token can't be verified", detail=str(outcome))
-                reception.not_verified(client)
+        self._tokens.append((client, token))
+        if not self._checking:
+            self._check_tokens()
 
-        self._submit(self._verifying, lambda: self._verifier.verify(token), answer)
+    def _check_tokens(self) -> None:
+        """Those that came while the ones before were looked at, TOKENS_AT_ONCE at most: in a storm
+        a store is asked once for many."""
+        asked = [self._tokens.popleft() for _ in range(min(TOKENS_AT_ONCE, len(self._tokens)))]
+        self._checking = bool(asked)
+        if not asked:
+            return
+
+        def answer(outcomes: list[Principal | Refused] | Exception) -> None:
+            self._check_tokens()
+            verdicts: Sequence[Principal | Refused | None] = [None] * len(asked)
+            if isinstance(outcomes, Exception):
+                logger(__name__).warning("tokens can't be verified", detail=str(outcomes))
+            else:
+                verdicts = outcomes
+            for (client, _), verdict in zip(asked, verdicts, strict=True):
+                self._tell(client, verdict)
+
+        tokens = [token for _, token in asked]
+        self._submit(self._verifying, lambda: self._verifier.verify_all(tokens), answer)
+
+    def _tell(self, client: Client, verdict: Principal | Refused | None) -> None:
+        reception = self._reception
+        if reception is None:
+            return
+        if isinstance(verdict, Principal):
+            reception.verified(client, verdict)
+        elif isinstance(verdict, Refused):
+            reception.refused(client, verdict)
+        else:
+            reception.not_verified(client)
 
     def events(self, client: Client, ticket: int, after: int | None) -> None:
         user_id = client.user_id

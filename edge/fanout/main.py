@@ -69,6 +69,9 @@ from functions.shared.wire.quotes import (
 
 #: Descriptors for the stores, the health server and the loop.
 _OTHER_FILES = 200
+#: How long one thread keeps the others waiting. By default 5 ms, for which each answer of a store
+#: to a sign-in would wait while the loop is busy with prices.
+_SWITCH_INTERVAL_S = 0.001
 _QUOTES = frozenset(map(quotes_channel, range(PARTITIONS)))
 T = TypeVar("T")
 
@@ -171,6 +174,7 @@ class Fanout:
             self._server, self._private, self._subscriber, self._bus, upkeep
         )
         REGISTRY.register(self._metrics)
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         gc.freeze()  # what start-up made lives on: no collection needs to look at it
         try:
             await self._stop.wait()

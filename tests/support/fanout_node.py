@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -40,10 +40,13 @@ from tests.support.fanout import LISTED, event, payload, principal
 class Tokens:
     """`user:N` signs user N in for a long time; anything else is refused with its own text."""
 
-    def verify(self, token: str) -> Principal:
-        if token.startswith("user:"):
-            return principal(int(token[5:]), f"session-{token[5:]}", seconds=10**9)
-        raise Refused(401, token, "refused by the test")
+    def verify_all(self, tokens: Sequence[str]) -> list[Principal | Refused]:
+        return [
+            principal(int(token[5:]), f"session-{token[5:]}", seconds=10**9)
+            if token.startswith("user:")
+            else Refused(401, token, "refused by the test")
+            for token in tokens
+        ]
 
 
 class Ledger:

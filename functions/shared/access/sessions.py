@@ -9,6 +9,7 @@ the caller hears Retryable and ends the session again.
 import hashlib
 import secrets as entropy
 import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -125,33 +126,43 @@ class Sessions:
 
     def is_alive(self, session_id: str, now: datetime) -> bool:
         """Whether a session still counts. Raises Retryable when no store can tell."""
-        key = _key(session_id)
+        return session_id in self.alive([session_id], now)
+
+    def alive(self, session_ids: Sequence[str], now: datetime) -> set[str]:
+        """Those of the sessions that still count, by one question to each store however many they
+        are. Raises Retryable when no store can tell."""
         try:
-            with answering():
-                cached = self._valkey.get(key)
+            with answering(), self._valkey.pipeline(transaction=False) as pipeline:
+                for session_id in session_ids:
+                    pipeline.get(_key(session_id))
+                states = dict(zip(session_ids, pipeline.execute(), strict=True))
         except Retryable:
-            return self._is_alive_in_the_ledger(session_id, now)
-        if cached is not None:
-            return cached == _ALIVE
-        alive = self._is_alive_in_the_ledger(session_id, now)
-        if alive:
-            self._remember(key)
+            return self._alive_in_the_ledger(session_ids, now)
+        alive = {session_id for session_id, state in states.items() if state == _ALIVE}
+        if unknown := [session_id for session_id, state in states.items() if state is None]:
+            found = self._alive_in_the_ledger(unknown, now)
+            self._remember(found)
+            alive |= found
         return alive
 
-    def _is_alive_in_the_ledger(self, session_id: str, now: datetime) -> bool:
+    def _alive_in_the_ledger(self, session_ids: Sequence[str], now: datetime) -> set[str]:
         rows = self._database.run(
-            "SELECT 1 FROM identity.session WHERE session_id = :sid::uuid"
+            "SELECT session_id::text FROM identity.session WHERE session_id = ANY(:sids::uuid[])"
             " AND ended_at IS NULL AND expires_at > :now::timestamptz",
-            sid=session_id,
+            sids=list(session_ids),
             now=now,
         )
-        return bool(rows)
+        return {session_id for (session_id,) in rows}
 
-    def _remember(self, key: str) -> None:
+    def _remember(self, session_ids: Collection[str]) -> None:
+        if not session_ids:
+            return
         try:
-            with answering():
-                # NX: an end written since the ledger was read must stay.
-                self._valkey.set(key, _ALIVE, ex=CACHED_SECONDS, nx=True)
+            with answering(), self._valkey.pipeline(transaction=False) as pipeline:
+                for session_id in session_ids:
+                    # NX: an end written since the ledger was read must stay.
+                    pipeline.set(_key(session_id), _ALIVE, ex=CACHED_SECONDS, nx=True)
+                pipeline.execute()
         except Retryable:
             return  # only a copy; the next request asks the ledger again
 

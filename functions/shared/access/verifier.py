@@ -5,7 +5,7 @@ its user is at home in this region.
 When no store can tell whether the session has ended, nobody is let in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Self
 
@@ -51,15 +51,38 @@ class Verifier:
         Raises Refused 401 (TOKEN_EXPIRED, TOKEN_INVALID, SESSION_ENDED) or 421 (WRONG_REGION),
         Retryable when the session can't be looked up.
         """
+        outcome = self.verify_all([token])[0]
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    def verify_all(self, tokens: Sequence[str]) -> list[Principal | Refused]:
+        """Who each token speaks for, or why it is refused; the sessions are looked up together.
+        Raises Retryable when they can't be."""
         now = self._wall()
+        read = [self._read(token, now) for token in tokens]
+        sessions = {each.session_id for each in read if isinstance(each, Principal)}
+        alive = self._sessions.alive(list(sessions), now) if sessions else set()
+        return [
+            each if isinstance(each, Refused) or each.session_id in alive else _ended()
+            for each in read
+        ]
+
+    def _read(self, token: str, now: datetime) -> Principal | Refused:
+        """What the token says, of a user who is at home here."""
         try:
-            principal = read_token(token, self._key, now)
-        except Refused:
-            claimed = unproven_region(token)
-            if claimed is not None and self._regions.is_elsewhere(claimed):
-                self._regions.require_home(claimed)
-            raise
-        self._regions.require_home(principal.region)
-        if not self._sessions.is_alive(principal.session_id, now):
-            raise Refused(401, "SESSION_ENDED", "the session has ended; log in again")
+            try:
+                principal = read_token(token, self._key, now)
+            except Refused:
+                claimed = unproven_region(token)
+                if claimed is not None and self._regions.is_elsewhere(claimed):
+                    self._regions.require_home(claimed)
+                raise
+            self._regions.require_home(principal.region)
+        except Refused as refusal:
+            return refusal
         return principal
+
+
+def _ended() -> Refused:
+    return Refused(401, "SESSION_ENDED", "the session has ended; log in again")
