@@ -358,26 +358,6 @@ def test_the_edge_role_can_check_a_session_and_read_no_login(
     edge.close()
 
 
-def test_tokens_checked_together_are_each_judged_by_their_own_session(
-    stores: Stores, user: User
-) -> None:
-    logins = [log_in(made).body for made in (user, make_user(stores), make_user(stores))]
-    tokens = [login["access_token"] for login in logins]
-    assert send("GET", "/v1/profile", token=tokens[0]).status == 200  # a copy in Valkey
-    assert send("POST", "/v1/auth/logout", token=tokens[1]).status == 204
-    verifier = Verifier.from_stores(stores.secrets, stores.valkey, stores.shards, stores.regions)
-
-    def verdicts() -> list[str]:
-        found = verifier.verify_all([tokens[0], "forged", tokens[1], tokens[2], tokens[0]])
-        return [each.code if isinstance(each, Refused) else each.session_id for each in found]
-
-    mine, theirs = logins[0]["session_id"], logins[2]["session_id"]
-    expected = [mine, "TOKEN_INVALID", "SESSION_ENDED", theirs, mine]
-    assert verdicts() == expected
-    stores.valkey.flushall()
-    assert [verdicts(), verdicts()] == [expected, expected]
-
-
 def test_a_token_ends_ten_minutes_after_it_was_made(stores: Stores, user: User) -> None:
     token = log_in(user).body["access_token"]
     sessions = Sessions(stores.shards.control, stores.valkey)
