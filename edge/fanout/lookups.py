@@ -151,6 +151,7 @@ class Lookups:
 
     def close(self) -> None:
         """Drops what is queued and closes the readers' connections."""
+        self._tokens.clear()
         for pool in (self._verifying, self._reading, self._valuing):
             pool.shutdown(wait=True, cancel_futures=True)
         for store in self._opened:
