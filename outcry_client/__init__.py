@@ -7,10 +7,12 @@ and nothing else of this tree; README.md shows a whole program.
 from outcry_client.api import Api
 from outcry_client.errors import BrokerError, RefusedError, SignedOutError, UnreachableError
 from outcry_client.limits import Limits
+from outcry_client.market import Market
 from outcry_client.protocol import Notice
 from outcry_client.reconnecting import Link, Listener
 from outcry_client.session import Session, Tokens
 from outcry_client.stream import AccountEvent, Price, StreamClient
+from outcry_client.watchlists import Watchlists
 
 __all__ = [
     "AccountEvent",
@@ -19,6 +21,7 @@ __all__ = [
     "Limits",
     "Link",
     "Listener",
+    "Market",
     "Notice",
     "Price",
     "RefusedError",
@@ -27,4 +30,5 @@ __all__ = [
     "StreamClient",
     "Tokens",
     "UnreachableError",
+    "Watchlists",
 ]

@@ -23,14 +23,20 @@ class _Tokens:
 
 
 class Api:
-    """One user's signed-in session. `async with Api(url) as api` closes its connections."""
+    """One user's signed-in session. `async with Api(url) as api` closes its connections.
+
+    `device_token`: what an earlier sign-in left here, kept where only the user can read it: by it
+    the broker knows this device again.
+    """
 
     def __init__(
         self,
         url: str,
         transport: httpx.AsyncBaseTransport | None = None,
         limits: Limits = DEFAULTS,
+        device_token: str | None = None,
     ) -> None:
+        self.device_token = device_token
         self._url, self._limits = url.rstrip("/"), limits
         self._http = httpx.AsyncClient(
             base_url=self._url, timeout=limits.answer_seconds, transport=transport, trust_env=False
@@ -44,9 +50,18 @@ class Api:
         await self._http.aclose()
 
     async def sign_in(self, username: str, password: str, totp: str) -> None:
-        """Start a session. Raises RefusedError when a credential is wrong."""
+        """Start a session. Raises RefusedError when a credential is wrong, and with the code
+        LOGIN_HELD when a code was mailed: `answer_challenge` takes both."""
         body = {"username": username, "password": password, "totp": totp}
-        self.session.begin(_tokens(await self._send("POST", "/v1/auth/login", body)))
+        if self.device_token is not None:
+            body["device_token"] = self.device_token
+        self._begin(await self._send("POST", "/v1/auth/login", body))
+
+    async def answer_challenge(self, challenge_id: str, code: str) -> None:
+        """Start the session that was held. `challenge_id`: of the refusal's `problem`. Raises
+        RefusedError when the mailed code is wrong."""
+        body = {"challenge_id": challenge_id, "code": code}
+        self._begin(await self._send("POST", "/v1/auth/challenge", body))
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer's JSON, None where it has none; the token is renewed once if it is refused.
@@ -66,6 +81,10 @@ class Api:
         """Where the stream is: as `/health` says, or beside the API."""
         health = await self._send("GET", "/health")
         return str(health.get("stream") or self._url.replace("http", "ws", 1) + "/v1/stream")
+
+    def _begin(self, answer: Any) -> None:
+        self.session.begin(_tokens(answer))
+        self.device_token = answer.get("device_token", self.device_token)
 
     async def _refresh(self, refresh_token: str) -> _Tokens:
         try:

@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="outcry-terminal", description=__doc__)
     parser.add_argument("--url", required=True, help="the broker's base URL")
     parser.add_argument("--stream", help="the stream's URL; the broker is asked when absent")
-    parser.add_argument("--username")
+    parser.add_argument("--username", help="fill in the sign-in with this user name")
     parser.add_argument(
         "--password-file", type=Path, help="a file, because arguments are seen by every process"
     )

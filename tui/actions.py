@@ -34,6 +34,7 @@ TRADING = (
     Action("holdings", "h", "Holdings", "Go to the holdings"),
     Action("positions", "p", "Positions", "Go to the day's positions"),
     Action("reconnect", "r", "Reconnect", "Connect again after another terminal took over", False),
+    Action("log_out", "ctrl+l", "Log out", "End the session and go back to the sign-in", False),
     Action("leave", "escape", "Back", "Leave the ticket for the watchlist", True, True),
     Action("help", "question_mark", "Help", "Show this help"),
 )
@@ -59,7 +60,7 @@ IN_TABLES = (
 )
 """Keys that belong to widgets, named for the help screen."""
 
-KEY_NAMES = {"slash": "/", "question_mark": "?", "ctrl+q": "^q", "escape": "Esc"}
+KEY_NAMES = {"slash": "/", "question_mark": "?", "ctrl+q": "^q", "ctrl+l": "^l", "escape": "Esc"}
 
 
 def bindings(actions: tuple[Action, ...]) -> list[BindingType]:

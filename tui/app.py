@@ -14,6 +14,7 @@ from textual.screen import Screen
 
 from tui.actions import EVERYWHERE, TRADING, bindings
 from tui.client.broker import Broker, Feed
+from tui.client.devices import DeviceTokens
 from tui.client.http import HttpBroker
 from tui.client.journal import Journal
 from tui.client.stream import StreamFeed
@@ -88,7 +89,11 @@ class Terminal(App[None]):
 
 def build(settings: TerminalSettings) -> Terminal:
     """A terminal over the real HTTP and WebSocket clients."""
-    broker = HttpBroker(settings.api_url, settings.stream_url)
+    broker = HttpBroker(
+        settings.api_url,
+        settings.stream_url,
+        devices=DeviceTokens(settings.home, settings.api_url),
+    )
     return Terminal(settings, broker, StreamFeed(broker.stream_url, broker.session))
 
 

@@ -97,6 +97,17 @@ class Desk:
                 await asyncio.sleep(backoff(attempt, self._rng))
                 attempt += 1
 
+    async def log_out(self) -> None:
+        """End the session. One whose end the broker did not confirm is left here all the same."""
+        words = "Logged out."
+        try:
+            await self._broker.sign_out()
+        except SignedOutError:
+            pass  # it had ended already
+        except (UnreachableError, RefusedError) as error:
+            words = f"Logged out here; the broker may not know, and ends it by itself ({error})."
+        self._post(SessionEnded(words))
+
     async def watch_market(self, mode: str) -> None:
         """Keep the market's time, and its phase as it changes. Load the account afresh when the
         trade date changes: what was traded is a position of its own day alone, and what is held

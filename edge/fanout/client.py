@@ -36,6 +36,9 @@ class Link(Protocol):
     def write(self, data: bytes) -> None:
         """Hands whole frames to the transport."""
 
+    def peer(self) -> str:
+        """The address at the other end; empty when it has gone."""
+
     def close(self, code: int, reason: str) -> None:
         """Starts the closing handshake and tells the reception that the client is gone."""
 

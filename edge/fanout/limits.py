@@ -31,7 +31,7 @@ class Limits(Variables, frozen=True, kw_only=True):
     connections_per_user: Count = 100
     connections_per_address: Count = 1_000
     openings_per_second: Count = 1_000
-    opening_share: Annotated[float, Meta(ge=0)] = 1.0
+    opening_share: Annotated[float, Meta(ge=0)] = 2.0
     accept_backlog: Count = 4_096
     retry_after_seconds: Count = 10
     handshake_seconds: Seconds = 5.0

@@ -1,22 +1,22 @@
 """The doors in earnest: token checks and ledger reads on threads, channels on the loop.
 
-Invariant: the loop never waits for a store. Token checks have one thread and one set of
-connections, and those that wait are asked for together; ledger reads have `event_reads` threads
-with one connection a shard each, portfolios one thread.
+Invariant: the loop never waits for a store. Tokens, accounts' newest numbers and portfolios are
+each asked for together, on a thread and connections of their own; events have `event_reads` threads
+with one connection a shard each, and are read only where the newest number says that there are any.
 Each client has at most one token check and one current read under way, so the queues are bounded by
 the connections; `Portfolios` bounds its own questions.
 """
 
-import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol
 
 from edge.fanout.client import Client
+from edge.fanout.gathering import Gathering, Threads
 from edge.fanout.limits import DEFAULTS, Limits
+from edge.fanout.missed_ends import MissedEnds
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Reception
 from edge.runtime.log import logger
@@ -28,17 +28,40 @@ from functions.shared.stores.user_portfolio import UserPortfolio
 from functions.shared.wire.events import UserEvent
 from functions.shared.wire.portfolio import PortfolioFacts
 
-T = TypeVar("T")
-
-#: Tokens that are checked together: their clients are let in one after the other, in a few
-#: milliseconds of the loop.
+#: What is asked for together, so that a store answers each within a few milliseconds, and the loop
+#: hands its answers out in as many.
 TOKENS_AT_ONCE: Final = 16
+NUMBERS_AT_ONCE: Final = 64
+PORTFOLIOS_AT_ONCE: Final = 16
 
 
 class TokenVerifier(Protocol):
     """`functions.shared.access.verifier.Verifier`, or a test's own."""
 
     def verify_all(self, tokens: Sequence[str]) -> list[Principal | Refused]: ...
+
+
+class _Token(NamedTuple):
+    """`outage`: of the channels, the latest when it was asked."""
+
+    client: Client
+    text: str
+    outage: int
+
+
+class _Since(NamedTuple):
+    """What a client asks: `PrivateEvents` gave the ticket, and `after` if it has a number."""
+
+    client: Client
+    user_id: int
+    ticket: int
+    after: int | None
+
+
+class _Books(NamedTuple):
+    user_id: int
+    ticket: int
+    trade_date: date
 
 
 class Lookups:
@@ -53,95 +76,53 @@ class Lookups:
         fail: Callable[[BaseException], None],
         limits: Limits = DEFAULTS,
     ) -> None:
-        self._verifier, self._subscriber, self._fail = verifier, subscriber, fail
-        self._loop = asyncio.get_running_loop()
-        self._verifying = ThreadPoolExecutor(1, "verify")
-        self._tokens: deque[tuple[Client, str]] = deque()
-        self._checking = False
+        self._verifier, self._subscriber = verifier, subscriber
+        self._threads = Threads(fail)
         self._local = threading.local()
-        self._opened: list[UserEvents | UserPortfolio] = []
+        self._numbers, self._portfolios = open_events(), open_portfolio()
+        self._opened: list[UserEvents | UserPortfolio] = [self._numbers, self._portfolios]
         self._events_most = limits.resume_events
         self._reading = ThreadPoolExecutor(
             limits.event_reads, "events", self._open_reader, (open_events,)
         )
-        self._valuing = ThreadPoolExecutor(1, "portfolio", self._open_reader, (open_portfolio,))
+        self._asked_tokens = Gathering(
+            self._threads, "verify", TOKENS_AT_ONCE, self._check, self._checked
+        )
+        self._asked_numbers = Gathering(
+            self._threads, "numbers", NUMBERS_AT_ONCE, self._read_numbers, self._numbered
+        )
+        self._asked_books = Gathering(
+            self._threads, "portfolio", PORTFOLIOS_AT_ONCE, self._read_books, self._valued
+        )
+        #: Outages of the channels that were over before now.
+        self._outages = 0
+        self._missed: MissedEnds | None = None
         self._reception: Reception | None = None
         self._private: PrivateEvents | None = None
 
-    def attach(self, reception: Reception, private: PrivateEvents) -> None:
-        """Names those who are answered."""
-        self._reception, self._private = reception, private
+    def attach(
+        self, reception: Reception, private: PrivateEvents, missed: MissedEnds | None = None
+    ) -> None:
+        """Names those who are answered, and who looks for ends that were missed."""
+        self._reception, self._private, self._missed = reception, private, missed
 
     def verify(self, client: Client, token: str) -> None:
-        self._tokens.append((client, token))
-        if not self._checking:
-            self._check_tokens()
+        self._asked_tokens.put(_Token(client, token, self._outages))
 
-    def _check_tokens(self) -> None:
-        """Those that came while the ones before were looked at, TOKENS_AT_ONCE at most: in a storm
-        a store is asked once for many."""
-        asked = [self._tokens.popleft() for _ in range(min(TOKENS_AT_ONCE, len(self._tokens)))]
-        self._checking = bool(asked)
-        if not asked:
-            return
-
-        def answer(outcomes: list[Principal | Refused] | Exception) -> None:
-            self._check_tokens()
-            verdicts: Sequence[Principal | Refused | None] = [None] * len(asked)
-            if isinstance(outcomes, Exception):
-                logger(__name__).warning("tokens can't be verified", detail=str(outcomes))
-            else:
-                verdicts = outcomes
-            for (client, _), verdict in zip(asked, verdicts, strict=True):
-                self._tell(client, verdict)
-
-        tokens = [token for _, token in asked]
-        self._submit(self._verifying, lambda: self._verifier.verify_all(tokens), answer)
-
-    def _tell(self, client: Client, verdict: Principal | Refused | None) -> None:
-        reception = self._reception
-        if reception is None:
-            return
-        if isinstance(verdict, Principal):
-            reception.verified(client, verdict)
-        elif isinstance(verdict, Refused):
-            reception.refused(client, verdict)
-        else:
-            reception.not_verified(client)
+    def ends_missed(self) -> None:
+        """Ends of sessions may have been published that nobody heard: of those that are signed in,
+        and of those whose token is being checked."""
+        self._outages += 1
+        if self._reception is not None and self._missed is not None:
+            self._missed.look(self._reception.session_ids())
 
     def events(self, client: Client, ticket: int, after: int | None) -> None:
-        user_id = client.user_id
-        if user_id is None:
+        if client.user_id is None:
             raise ValueError("only a signed-in client has events")
-
-        def answer(outcome: tuple[list[UserEvent] | None, int] | Exception) -> None:
-            private = self._private
-            if private is None:
-                return
-            if isinstance(outcome, tuple):
-                private.fetched(client, ticket, *outcome)
-            else:
-                logger(__name__).warning("events can't be read", detail=str(outcome))
-                private.not_fetched(client, ticket)
-
-        self._submit(self._reading, lambda: self._read(user_id, after), answer)
+        self._asked_numbers.put(_Since(client, client.user_id, ticket, after))
 
     def portfolio(self, user_id: int, ticket: int, trade_date: date) -> None:
-        def read() -> tuple[PortfolioFacts | None]:
-            store: UserPortfolio = self._local.store
-            return (store.read(user_id, trade_date),)
-
-        def answer(outcome: tuple[PortfolioFacts | None] | Exception) -> None:
-            if self._private is None:
-                return
-            portfolios = self._private.portfolios
-            if isinstance(outcome, tuple):
-                portfolios.answered(user_id, ticket, *outcome)
-            else:
-                logger(__name__).warning("a portfolio can't be read", detail=str(outcome))
-                portfolios.not_answered(user_id, ticket)
-
-        self._submit(self._valuing, read, answer)
+        self._asked_books.put(_Books(user_id, ticket, trade_date))
 
     def listen(self, channels: Iterable[str]) -> None:
         self._subscriber.subscribe(channels)
@@ -151,39 +132,95 @@ class Lookups:
 
     def close(self) -> None:
         """Drops what is queued and closes the readers' connections."""
-        self._tokens.clear()
-        for pool in (self._verifying, self._reading, self._valuing):
-            pool.shutdown(wait=True, cancel_futures=True)
+        if self._missed is not None:
+            self._missed.close()
+        for questions in (self._asked_tokens, self._asked_numbers, self._asked_books):
+            questions.close()
+        self._reading.shutdown(wait=True, cancel_futures=True)
         for store in self._opened:
             store.close()
 
-    def _open_reader(self, open_store: Callable[[], UserEvents | UserPortfolio]) -> None:
-        self._local.store = open_store()
-        self._opened.append(self._local.store)
+    # -- Tokens
 
-    def _read(self, user_id: int, after: int | None) -> tuple[list[UserEvent] | None, int]:
+    def _check(self, asked: list[_Token]) -> list[Principal | Refused]:
+        return self._verifier.verify_all([each.text for each in asked])
+
+    def _checked(self, asked: _Token, verdict: Principal | Refused | Retryable) -> None:
+        reception = self._reception
+        if reception is None:
+            return
+        if isinstance(verdict, Principal):
+            reception.verified(asked.client, verdict)
+            if asked.outage != self._outages and self._missed is not None:
+                self._missed.look([verdict.session_id])
+        elif isinstance(verdict, Refused):
+            reception.refused(asked.client, verdict)
+        else:
+            reception.not_verified(asked.client)
+
+    # -- Events
+
+    def _read_numbers(self, asked: list[_Since]) -> list[int | Retryable]:
+        return self._numbers.latest_all([each.user_id for each in asked])
+
+    def _numbered(self, asked: _Since, latest: int | Refused | Retryable) -> None:
+        """Without anything new there is nothing to read: so it is for nearly all who come back."""
+        if not isinstance(latest, int):
+            self._fetched(asked, latest)
+        elif asked.after is None or latest <= asked.after:
+            self._fetched(asked, (None if asked.after is None else [], latest))
+        else:
+            after = asked.after
+            self._threads.ask(
+                self._reading,
+                lambda: self._read_events(asked.user_id, after, latest),
+                lambda found: self._read(asked, found),
+            )
+
+    def _read_events(self, user_id: int, after: int, latest: int) -> tuple[list[UserEvent], int]:
         """The events after a number, one more than a resume serves, and the latest number."""
         store: UserEvents = self._local.store
-        if after is None:
-            return None, store.latest(user_id)
         events = store.after(user_id, after, self._events_most + 1)
-        return events, events[-1].user_seq if events else store.latest(user_id)
+        return events, max(latest, events[-1].user_seq if events else 0)
 
-    def _submit(
-        self,
-        pool: ThreadPoolExecutor,
-        ask: Callable[[], T],
-        answer: Callable[[T | Exception], None],
+    def _read(
+        self, asked: _Since, found: tuple[list[UserEvent], int] | Refused | Retryable
     ) -> None:
-        def done(future: "Future[T]") -> None:
-            if future.cancelled():
-                return
-            error = future.exception()
-            if error is None:
-                self._loop.call_soon_threadsafe(answer, future.result())
-            elif isinstance(error, Refused | Retryable):
-                self._loop.call_soon_threadsafe(answer, error)
-            else:
-                self._loop.call_soon_threadsafe(self._fail, error)
+        if not isinstance(found, tuple):
+            logger(__name__).warning("events can't be read", detail=str(found))
+        self._fetched(asked, found)
 
-        pool.submit(ask).add_done_callback(done)
+    def _fetched(
+        self, asked: _Since, found: tuple[list[UserEvent] | None, int] | Refused | Retryable
+    ) -> None:
+        private = self._private
+        if private is None:
+            return
+        if isinstance(found, tuple):
+            private.fetched(asked.client, asked.ticket, *found)
+        else:
+            private.not_fetched(asked.client, asked.ticket)
+
+    def _open_reader(self, open_events: Callable[[], UserEvents]) -> None:
+        self._local.store = open_events()
+        self._opened.append(self._local.store)
+
+    # -- Portfolios
+
+    def _read_books(self, asked: list[_Books]) -> list[PortfolioFacts | Retryable | None]:
+        """Those of one trade date together: of another one they are but for a moment in a day."""
+        found: dict[tuple[int, date], PortfolioFacts | Retryable | None] = {}
+        for day in {each.trade_date for each in asked}:
+            users = [each.user_id for each in asked if each.trade_date == day]
+            for user_id, facts in zip(users, self._portfolios.read_all(users, day), strict=True):
+                found[user_id, day] = facts
+        return [found[each.user_id, each.trade_date] for each in asked]
+
+    def _valued(self, asked: _Books, facts: PortfolioFacts | Refused | Retryable | None) -> None:
+        if self._private is None:
+            return
+        portfolios = self._private.portfolios
+        if isinstance(facts, Refused | Retryable):
+            portfolios.not_answered(asked.user_id, asked.ticket)
+        else:
+            portfolios.answered(asked.user_id, asked.ticket, facts)

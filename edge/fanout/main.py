@@ -30,6 +30,7 @@ from edge.fanout.hub import Hub, Listed
 from edge.fanout.limits import Limits
 from edge.fanout.lookups import Lookups
 from edge.fanout.metrics import BusFigures, FanoutMetrics
+from edge.fanout.missed_ends import MissedEnds
 from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Reception
@@ -41,7 +42,7 @@ from edge.runtime.backoff import Backoff
 from edge.runtime.health import serve_health
 from edge.runtime.log import configure_logging, logger
 from functions.shared.access.regions import Regions
-from functions.shared.access.sessions import ENDED_CHANNEL
+from functions.shared.access.sessions import ENDED_CHANNEL, Sessions
 from functions.shared.access.verifier import Verifier
 from functions.shared.clock import micros, open_clock, wall_now
 from functions.shared.domain.calendar import market_status
@@ -107,7 +108,11 @@ class Fanout:
         #: Channels on which quotes may have been missed that were not read from the cache yet.
         self._unread: frozenset[str] = frozenset()
         self._subscriber = ValkeySubscriber(
-            settings.valkey_url, self._deliver, self._restored, paces=_paces(limits)
+            settings.valkey_url,
+            self._deliver,
+            self._restored,
+            self._listening,
+            paces=_paces(limits),
         )
         self._bus = BusFigures()
         self._metrics: FanoutMetrics | None = None
@@ -155,7 +160,10 @@ class Fanout:
         portfolios = Portfolios(self._hub, self._lookups, self._trade_date, self._limits)
         self._private = PrivateEvents(self._lookups, portfolios, self._limits, tally)
         self._reception = Reception(self._hub, self._private, self._lookups, self._limits, wall_now)
-        self._lookups.attach(self._reception, self._private)
+        missed = MissedEnds(
+            self._open_sessions(), self._reception.session_ended, self._fail, wall_now
+        )
+        self._lookups.attach(self._reception, self._private, missed)
         self._server = StreamServer(self._hub, self._reception, tally)
         upkeep = Upkeep(self._server)
         self._subscriber.subscribe([*_QUOTES, ENDED_CHANNEL, NEWS_CHANNEL, FEED_CHANNEL])
@@ -208,10 +216,16 @@ class Fanout:
         self._hub.take(batch.quotes)
         self._server.wake_soon()
 
+    def _listening(self, channel: str) -> None:
+        if (user_id := user_of_channel(channel.encode())) is not None:
+            self._private.listening(user_id)
+
     def _restored(self, missed: frozenset[str]) -> None:
         """All channels are subscribed: what was published before is read from where it is kept."""
         users = (user_of_channel(channel.encode()) for channel in missed)
         self._private.restored([user_id for user_id in users if user_id is not None])
+        if ENDED_CHANNEL in missed:
+            self._lookups.ends_missed()
         self._unread |= missed & _QUOTES
         if self._warming is None or self._warming.done():
             self._warming = asyncio.create_task(self._warm())
@@ -244,6 +258,10 @@ class Fanout:
             return Verifier.from_stores(secrets, valkey, shards, self._regions)
         except NotFound as error:
             raise Retryable(f"the signing key is not there yet: {error}") from error
+
+    def _open_sessions(self) -> Sessions:
+        shards = Shards(self._settings.postgres_urls, "fanout-ends")
+        return Sessions(shards.control, open_valkey(self._settings.valkey_url))
 
     def _open_tally(self) -> Tally:
         if self._post is None:

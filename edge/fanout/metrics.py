@@ -79,6 +79,7 @@ class FanoutMetrics(Collector):
         lag = self._bus.lag_us / 1_000_000
         gauges: dict[str, tuple[str, float]] = {
             "outcry_fanout_connections": ("clients now", len(hub)),
+            "outcry_fanout_portfolios_waiting": ("users not valued as of now", portfolios.waiting),
             "outcry_fanout_bus_lag_seconds": ("age of the last batch when it came", lag),
             "outcry_fanout_memory_bytes": ("memory in use", self._upkeep.memory_used),
             "outcry_fanout_memory_limit_bytes": (

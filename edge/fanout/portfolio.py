@@ -114,6 +114,11 @@ class Portfolios:
     def __len__(self) -> int:
         return len(self._users)
 
+    @property
+    def waiting(self) -> int:
+        """Users whose books are yet to be read. Asked by another thread."""
+        return sum(not each.current for each in list(self._users.values()))
+
     def enter(self, user_id: int, client: Client, clients: Set[Client]) -> None:
         """A user's client has signed in; `clients` are all of the user's, now and later."""
         portfolio = self._users.get(user_id)

@@ -18,6 +18,15 @@ from edge.fanout.limits import DEFAULTS, Limits
 from edge.fanout.portfolio import Portfolios
 from edge.fanout.tally import Tally
 from functions.shared.wire.events import UserEvent, decode_event, render_event, user_channel
+from functions.shared.wire.notices import (
+    WatchlistMoved,
+    decode_notice,
+    is_notice,
+    render_notice,
+)
+
+#: Of notices none is kept: who may have missed one reads all that they tell of.
+_READ_LISTS_AGAIN = text_frame(encode_object(render_notice(WatchlistMoved())))
 
 
 class PrivateEvents:
@@ -43,7 +52,8 @@ class PrivateEvents:
         return len(self._users.get(user_id, ())) + self._tally.of_others(_name(user_id))
 
     def enter(self, client: Client) -> None:
-        """A client has signed in: listens first, then asks where the account stands."""
+        """A client has signed in: listens, and asks where the account stands; once more when the
+        channel is known to be `listening`."""
         user_id = _user(client)
         clients = self._users.setdefault(user_id, set())
         clients.add(client)
@@ -88,6 +98,9 @@ class PrivateEvents:
         clients = self._users.get(user_id)
         if not clients:
             return
+        if is_notice(payload):
+            self._tell(clients, payload)
+            return
         try:
             event = decode_event(payload)
         except msgspec.MsgspecError:
@@ -120,6 +133,8 @@ class PrivateEvents:
         if client.closed:
             return
         if ticket != client.ticket:  # asked anew meanwhile: this answer is of the past
+            if client.user_seq is None and not client.reload:
+                client.user_seq = latest  # as good a number to begin from, and an earlier one
             self._ask(client)
             return
         for event in events or ():
@@ -143,26 +158,49 @@ class PrivateEvents:
             for event in events:
                 self._send(client, event.user_seq, _frame(event))
         if client.user_seq < client.wanted_seq and not client.closed:
-            if client.user_seq == before:
-                client.refetch = True  # nothing came of asking: not again before the next sweep
-            else:
-                self._ask(client)
+            self._go_on(client, before)
 
     def not_fetched(self, client: Client, ticket: int) -> None:
         """The ledger did not answer; asked again at the next sweep."""
         client.reading = False
         client.refetch = True
 
+    def listening(self, user_id: int) -> None:
+        """A user's channel is delivered from now on: what the ledger was asked for before may lack
+        what was published until then."""
+        for client in self._users.get(user_id, ()):
+            self._ask(client)
+
     def restored(self, user_ids: Iterable[int]) -> None:
         """These users' channels are back after they were lost: what came meanwhile is fetched."""
         for user_id in user_ids:
             self.portfolios.unsure(user_id)
-            for client in self._users.get(user_id, ()):
+            clients = self._users.get(user_id, ())
+            for client in clients:
                 self._ask(client)
+            for client in list(clients):
+                client.send(_READ_LISTS_AGAIN)
 
     def sweep(self, client: Client) -> None:
         """Once a second: asks again what was not answered."""
         if client.refetch:
+            self._ask(client)
+
+    def _tell(self, clients: Iterable[Client], payload: bytes) -> None:
+        """A notice, in no order with the events; one that can't be read says to read all again."""
+        try:
+            frame = text_frame(encode_object(render_notice(decode_notice(payload))))
+        except msgspec.MsgspecError:
+            self.unreadable += 1
+            frame = _READ_LISTS_AGAIN
+        for client in list(clients):
+            client.send(frame)
+
+    def _go_on(self, client: Client, before: int | None) -> None:
+        """Asks for what it still lacks; if nothing came of asking, not before the next sweep."""
+        if client.user_seq == before:
+            client.refetch = True
+        else:
             self._ask(client)
 
     def _ask(self, client: Client) -> None:

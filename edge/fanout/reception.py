@@ -38,7 +38,7 @@ from edge.fanout.hub import Hub
 from edge.fanout.limits import Limits
 from edge.fanout.private import PrivateEvents
 from edge.fanout.rendering import render_news
-from functions.shared.access.principal import Principal
+from functions.shared.access.principal import Principal, require_address
 from functions.shared.clock import micros
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.money import format_price
@@ -147,6 +147,8 @@ class Reception:
             return
         if principal.session_id in self._ended:
             client.close(SESSION_ENDED, "SESSION_ENDED")
+        elif (refusal := _turned_away(client, principal)) is not None:
+            client.close(SIGN_IN_FAILED, refusal)
         elif client.user_id is None:
             self._sign_in(client, principal)
         elif principal.user_id != client.user_id:
@@ -164,6 +166,10 @@ class Reception:
         """Nobody could say whether a token holds: the client tries again elsewhere."""
         client.verifying = False
         client.close(DRAINING, "sign-in is not possible now")
+
+    def session_ids(self) -> list[str]:
+        """Of everybody who is signed in."""
+        return list(self._sessions)
 
     def session_ended(self, session_id: str) -> None:
         """A session was revoked: its connections end now."""
@@ -291,6 +297,18 @@ class Reception:
         client.expires_at = micros(principal.expires_at)
         client.expiry_told = False
         _tell_expiry(client, "SIGNED_IN")
+
+
+def _turned_away(client: Client, principal: Principal) -> str | None:
+    """Why a token that holds opens no stream: the session may not read, or its key is not used
+    from here."""
+    if "read" not in principal.scopes:
+        return "SCOPE_MISSING"
+    try:
+        require_address(principal, client.link.peer())
+    except Refused as refusal:
+        return refusal.code
+    return None
 
 
 def _tell_expiry(client: Client, code: str) -> None:

@@ -77,12 +77,10 @@ class Upkeep:
         """What each set of the process had of connections that are gone, dropped from it."""
         server = self._server
         yield from server.reception.strays(_Live(server))
-        opening = [each for each in server.opening if each not in server.connections]
-        server.opening.difference_update(opening)
         closing = [each for each in server.closing if each not in server.connections]
         for connection in closing:
             del server.closing[connection]
-        yield len(opening) + len(closing)
+        yield len(closing)
         yield server.admission.recount(each.address for each in server.connections if each.admitted)
 
 

@@ -43,7 +43,7 @@ from functions.shared.settings import Settings, SettingsError, split_address
 from functions.shared.stores.candles import CandleStore
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.leases import INGEST, LedgerLeases
-from functions.shared.stores.listings import ANNOUNCED_TOKENS, list_share
+from functions.shared.stores.listings import ANNOUNCED_TOKENS, IMPORTED_TOKENS, list_share
 from functions.shared.stores.postgres import Database
 from functions.shared.stores.quote_writer import QuoteWriter
 from functions.shared.wire.quotes import partition_of_symbol
@@ -109,10 +109,11 @@ class Ingest:
 
     async def _work(self, instruments: Mapping[str, Instrument], writer: QuoteWriter) -> None:
         settings, limits = self._settings, self._limits
-        instruments = {  # of those it listed itself the venue tells after the logon
+        instruments = {  # of the others the venue tells after the logon, if it has them
             symbol: row
-            for symbol, row in instruments.items() if row.token not in ANNOUNCED_TOKENS
-        }  # fmt: skip
+            for symbol, row in instruments.items()
+            if row.token not in ANNOUNCED_TOKENS and row.token not in IMPORTED_TOKENS
+        }
         minutes = Minutes(self._clock.business_at, settings.candles_waiting)
         tokens = {symbol: row.token for symbol, row in instruments.items()}
         kept = minutes if self._store is not None else None

@@ -1,6 +1,6 @@
 """`python -m edge.relay.main`: one thread drains each shard as the holder of its lease, one keeps
-the lease, one listens for wake-up hints, and one looks whether a shard was added, whose drain then
-starts.
+the lease, one listens for wake-up hints, one hands on what changed in the instrument master, and
+one looks whether a shard was added, whose drain then starts.
 
 Invariant: a shard is drained by one process; where another drains it, this one stands by.
 """
@@ -14,6 +14,7 @@ from functools import partial
 from prometheus_client import REGISTRY
 
 from edge.relay.drain import Drain
+from edge.relay.listings import ListingsDrain
 from edge.relay.metrics import RelayMetrics
 from edge.runtime.backoff import Backoff
 from edge.runtime.health import serve_health
@@ -24,6 +25,7 @@ from functions.shared.domain.errors import Retryable
 from functions.shared.settings import StreamSettings
 from functions.shared.stores.channels import OUTBOX_HINT, Channels
 from functions.shared.stores.leases import RELAY, LedgerLeases
+from functions.shared.stores.listing_changes import ListingChanges
 from functions.shared.stores.outbox import Outbox
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.streams import streams_of
@@ -68,7 +70,7 @@ class Drains:
         self._open_drain = open_drain
         self._urls = urls
         self._holder = holder
-        self._leases: list[Lease] = []
+        self.leases: list[Lease] = []
         self._opened: list[Shards] = []
 
     def extend(self, count: int, threads: Threads) -> None:
@@ -80,7 +82,7 @@ class Drains:
             lease = Lease(leases, [RELAY], self._holder)
             drain = self._open_drain(number, shards, lease)
             threads.start(f"drain-{number}", partial(_drain, number, drain, lease, threads))
-            self._leases.append(lease)
+            self.leases.append(lease)
             self.running.append(drain)
 
     def follow_shards(self, threads: Threads) -> None:
@@ -102,12 +104,12 @@ class Drains:
         not, why."""
         states = [
             drain.state() if lease.taken else lease.state()
-            for drain, lease in zip(list(self.running), list(self._leases), strict=False)
+            for drain, lease in zip(list(self.running), list(self.leases), strict=False)
         ]
         return all(ready for ready, _ in states), "; ".join(d for ready, d in states if not ready)
 
     def close(self) -> None:
-        for lease in self._leases:
+        for lease in self.leases:
             if lease.taken:
                 lease.give_up()
         for shards in self._opened:
@@ -138,10 +140,16 @@ def main() -> int:
     drains.extend(len(settings.postgres_urls), threads)
     threads.start("hints", partial(listen_for_hints, channels, drains.running, threads.stop))
     threads.start("shards", partial(drains.follow_shards, threads))
+    directory = Shards(settings.postgres_urls, "relay-listings")
+    listings = ListingsDrain(
+        ListingChanges(directory.control), streams, lambda: drains.leases[0].taken
+    )
+    threads.start("listings", partial(listings.run, threads.stop))
     gc.freeze()  # what start-up made lives on: no collection needs to look at it
     code = threads.wait()
     health.close()
     drains.close()
+    directory.close()
     return code
 
 

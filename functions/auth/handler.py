@@ -1,11 +1,21 @@
-"""The routes of signing in and out. Each verifies, calls one use case, and renders."""
+"""The routes of signing in and out. Each verifies, calls one use case, and renders. The others of
+the function register beside them."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
+from functions.auth import (
+    account_routes,
+    factor_routes,
+    key_routes,
+)
+from functions.auth.answer_challenge import answer_challenge
 from functions.auth.answers import (
+    ChallengeRequest,
+    LoginAnswer,
     LoginRequest,
     ProfileAnswer,
     RefreshRequest,
@@ -13,17 +23,32 @@ from functions.auth.answers import (
     SessionList,
     Tokens,
 )
+from functions.auth.api import app
 from functions.auth.issue import tokens_for
-from functions.auth.log_in import log_in
+from functions.auth.log_in import Credentials, log_in
+from functions.auth.login_mail import mail_reuse
 from functions.shared.access.accounts import read_profile
-from functions.shared.access.sessions import Sessions, region_of_refresh
+from functions.shared.access.api_keys import key_of_refresh
+from functions.shared.access.devices import device_cookie, token_of_cookies
+from functions.shared.access.principal import Principal, require_network
+from functions.shared.access.sessions import ReusedToken, Sessions, region_of_refresh
+from functions.shared.access.throttle import network_of
 from functions.shared.clock import micros, wall_now
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
-from functions.shared.runtime.http import PUBLIC, client_address, new_app, no_content, principal
+from functions.shared.runtime.http import (
+    BEARER,
+    PUBLIC,
+    client_address,
+    needs,
+    no_content,
+    principal,
+    respond,
+)
 from functions.shared.wire.events import format_time
 
-app = new_app("auth")
+#: Their routes are registered by their being imported.
+OTHER_ROUTES = (account_routes, factor_routes, key_routes)
 
 
 @app.post(
@@ -32,19 +57,42 @@ app = new_app("auth")
     tags=["Sign-in"],
     security=PUBLIC,
     responses=described(
-        {200: Tokens},
-        {401: ["INVALID_CREDENTIALS"], 421: ["WRONG_REGION"], 429: ["TOO_MANY_REQUESTS"]},
+        {200: LoginAnswer},
+        {
+            401: ["INVALID_CREDENTIALS"],
+            403: ["LOGIN_HELD"],
+            421: ["WRONG_REGION"],
+            429: ["TOO_MANY_REQUESTS"],
+        },
     ),
 )
-def post_login(body: LoginRequest) -> Tokens:
-    """User name, password and one-time code to a session. A code counts once."""
-    return log_in(
-        composition.stores(),
-        body.username,
-        body.password,
-        body.totp,
-        client_address(app),
-        wall_now(),
+def post_login(body: LoginRequest) -> Response[str]:
+    """User name, password and one-time code to a session. A code counts once. A login from a new
+    device, network and country at once is held: `challenge_id` and the mailed code complete it."""
+    device_token = body.device_token or token_of_cookies(
+        app.current_event.multi_value_headers.get("cookie") or []
+    )
+    given = Credentials(body.username, body.password, body.totp, device_token, body.recovery_code)
+    return _logged_in(log_in(composition.stores(), given, client_address(app), wall_now()))
+
+
+@app.post(
+    "/v1/auth/challenge",
+    summary="Complete a held login",
+    tags=["Sign-in"],
+    security=PUBLIC,
+    responses=described(
+        {200: LoginAnswer},
+        {401: ["CHALLENGE_WRONG", "CHALLENGE_ENDED"], 429: ["TOO_MANY_REQUESTS"]},
+    ),
+)
+def post_challenge(body: ChallengeRequest) -> Response[str]:
+    """The mailed code of a held login to its session: five tries, ten minutes, once, and from the
+    network that logged in."""
+    return _logged_in(
+        answer_challenge(
+            composition.stores(), body.challenge_id, body.code, client_address(app), wall_now()
+        )
     )
 
 
@@ -54,7 +102,12 @@ def post_login(body: LoginRequest) -> Tokens:
     tags=["Sign-in"],
     security=PUBLIC,
     responses=described(
-        {200: Tokens}, {401: ["REFRESH_INVALID", "REFRESH_REUSED"], 421: ["WRONG_REGION"]}
+        {200: Tokens},
+        {
+            401: ["REFRESH_INVALID", "REFRESH_REUSED"],
+            403: ["ADDRESS_NOT_ALLOWED"],
+            421: ["WRONG_REGION"],
+        },
     ),
 )
 def post_refresh(body: RefreshRequest) -> Tokens:
@@ -63,20 +116,31 @@ def post_refresh(body: RefreshRequest) -> Tokens:
     region = region_of_refresh(body.refresh_token)
     if stores.regions.is_elsewhere(region):
         stores.regions.require_home(region)
-    session, following = _sessions().refresh(body.refresh_token, now)
+    address = client_address(app)
+    key = key_of_refresh(stores.shards.control, body.refresh_token)
+    if key is not None:
+        require_network(key.networks, address)
+    network, business = network_of(address), stores.clock.business_at(now)
+    try:
+        session, following = _sessions().refresh(body.refresh_token, now, business, network)
+    except ReusedToken as reuse:
+        if reuse.first:
+            mail_reuse(stores, reuse.user_id, now)
+        raise
     return tokens_for(stores, session, following, now)
 
 
-@app.post("/v1/auth/logout", summary="Log out", tags=["Sign-in"], status_code=204)
+@app.post("/v1/auth/logout", security=BEARER, summary="Log out", tags=["Sign-in"], status_code=204)
 def post_logout() -> Response[str]:
     """Ends the session of the token that asks."""
     me = principal(app)
-    _sessions().end(me.session_id, me.user_id, wall_now())
+    _end(me.session_id, me)
     return no_content()
 
 
-@app.get("/v1/auth/sessions", summary="List my sessions", tags=["Sign-in"])
+@app.get("/v1/auth/sessions", security=needs("read"), summary="List my sessions", tags=["Sign-in"])
 def get_sessions() -> SessionList:
+    """Those that live, the newest first: where from, since when, and which of them asks."""
     me = principal(app)
     rows = _sessions().live(me.user_id, wall_now())
     items = [
@@ -85,6 +149,9 @@ def get_sessions() -> SessionList:
             created_at=format_time(micros(row.created_at)),
             refreshed_at=format_time(micros(row.refreshed_at)),
             expires_at=format_time(micros(row.expires_at)),
+            network=row.network,
+            country=row.country,
+            device_first_seen=_time(row.device_first_seen),
             current=row.session_id == me.session_id,
         )
         for row in rows
@@ -94,23 +161,26 @@ def get_sessions() -> SessionList:
 
 @app.delete(
     "/v1/auth/sessions/<session_id>",
+    security=needs("account"),
     summary="End a session",
     tags=["Sign-in"],
     responses=described({204: None}, {404: ["NOT_FOUND"]}),
 )
 def delete_session(session_id: Annotated[str, Path(max_length=64)]) -> Response[str]:
     """Ends one of my sessions; another user's is not found."""
-    _sessions().end(session_id, principal(app).user_id, wall_now())
+    _end(session_id, principal(app))
     return no_content()
 
 
 @app.get(
     "/v1/profile",
+    security=BEARER,
     summary="Who am I",
     tags=["Sign-in"],
     responses=described({200: ProfileAnswer}, {404: ["NOT_FOUND"]}),
 )
 def get_profile() -> ProfileAnswer:
+    """Name, roles, and whether orders are for real money (`LIVE`) or not (`PAPER`)."""
     profile = read_profile(composition.stores().shards, principal(app).user_id)
     return ProfileAnswer(
         user_id=str(profile.user_id),
@@ -119,6 +189,23 @@ def get_profile() -> ProfileAnswer:
         mode=profile.mode,
         region=profile.region,
     )
+
+
+def _logged_in(answer: LoginAnswer) -> Response[str]:
+    """A browser is given the device's token as a cookie, too, which no script of its can read; it
+    takes it over TLS alone, which is what the gateway's own X-Forwarded-Proto says."""
+    over_tls = "https" in (app.current_event.multi_value_headers.get("x-forwarded-proto") or [])
+    cookie = {"Set-Cookie": device_cookie(answer.device_token)} if over_tls else {}
+    return respond(answer.model_dump(), headers=cookie)
+
+
+def _end(session_id: str, me: Principal) -> None:
+    network = network_of(client_address(app))
+    _sessions().end(session_id, me.user_id, wall_now(), by=me.session_id, network=network)
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(micros(moment))
 
 
 def _sessions() -> Sessions:

@@ -2,9 +2,10 @@
 
 Flow: attempt (ledger) -> collect or pay (bank) -> end (ledger). Invariant: an answer that doesn't
 come, or makes no sense, changes nothing; the payment waits and is asked about again by the same
-reference.
+reference. Money out waits also while the bank is told of another account: it goes to one on file.
 """
 
+from functions.shared.access.bank_changes import bank_changes
 from functions.shared.bookkeeping.payments import attempt_payment, end_payment
 from functions.shared.domain.calendar import market_status
 from functions.shared.domain.errors import PeerProtocolError, Retryable
@@ -19,10 +20,13 @@ from functions.shared.wire.payments import PaymentFacts
 def ask_bank(stores: Stores, user_id: int, payment: PaymentFacts) -> PaymentFacts:
     """Asks the bank if that is due, for at most two seconds, and gives the payment as it is then.
 
-    A bank that rests is not asked, and the payment is as due as before. Raises Retryable when the
-    ledger can't be asked; what the bank did then is learned by asking again.
+    A bank that rests is not asked, and the payment is as due as before; so is money out while the
+    user's bank account changes. Raises Retryable when the ledger can't be asked; what the bank did
+    then is learned by asking again.
     """
     if stores.bank.rests:
+        return payment
+    if payment.direction is Direction.OUT and bank_changes(stores.shards, user_id):
         return payment
     now = stores.clock.now()
     today = market_status(now, stores.clock.hours).trade_date

@@ -9,10 +9,11 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from functions.ledger.ask_bank import ask_bank
+from functions.shared.access.bank_changes import bank_changes
 from functions.shared.bookkeeping import reading
 from functions.shared.bookkeeping.payments import list_payments, request_payment
 from functions.shared.domain.calendar import market_status
-from functions.shared.domain.errors import Refused
+from functions.shared.domain.errors import Conflict, Refused
 from functions.shared.domain.payments import UNDER_WAY, Direction, PaymentState
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.http import respond
@@ -27,7 +28,10 @@ def move_money(
     stores: Stores, user_id: int, direction: Direction, client_id: str, amount: int
 ) -> Response[str]:
     """`amount` paise in or out. 202, also for an id sent before; raises Refused 422 when a rule of
-    ours or the bank says no."""
+    ours or the bank says no, Conflict (BANK_CHANGING) for money out while the bank is told of
+    another account."""
+    if direction is Direction.OUT and bank_changes(stores.shards, user_id):
+        raise Conflict("BANK_CHANGING", "your bank account is being changed; try in a minute")
     now = stores.clock.now()
     today = market_status(now, stores.clock.hours).trade_date
     requested = request_payment(stores.shards, user_id, direction, client_id, amount, today, now)

@@ -10,7 +10,7 @@ from functions.ledger.note_answers import NoteAnswer, NoteList
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
 from functions.shared.runtime.fields import Day
-from functions.shared.runtime.http import new_app, principal
+from functions.shared.runtime.http import needs, new_app, principal
 
 app = new_app("contract-notes")
 
@@ -19,7 +19,7 @@ LIMIT_MAX = 500
 VERSION_MAX = 1_000
 
 
-@app.get("/v1/contract-notes", responses=described({200: NoteList}))
+@app.get("/v1/contract-notes", security=needs("read"), responses=described({200: NoteList}))
 def contract_notes(
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
     cursor: Annotated[Day | None, Query()] = None,
@@ -33,7 +33,7 @@ _NOTE[200]["description"] = "The note; ask for a PDF with `Accept: application/p
 _NOTE[200]["content"]["application/pdf"] = {"schema": {"type": "string", "format": "binary"}}
 
 
-@app.get("/v1/contract-notes/<trade_date>", responses=_NOTE)
+@app.get("/v1/contract-notes/<trade_date>", security=needs("read"), responses=_NOTE)
 def contract_note(
     trade_date: Annotated[Day, Path()],
     version: Annotated[int | None, Query(ge=1, le=VERSION_MAX)] = None,

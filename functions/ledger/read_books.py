@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.shared.bookkeeping import reading
 from functions.shared.domain.calendar import market_status
-from functions.shared.domain.errors import Refused, Retryable
+from functions.shared.domain.errors import Retryable
 from functions.shared.domain.money import format_amount, format_price, value_of
 from functions.shared.domain.orders import Product
 from functions.shared.domain.valuation import day_base, unrealised
@@ -32,6 +32,8 @@ from functions.shared.wire.quotes import Quote
 
 #: The most holdings and the most positions a portfolio shows; a page of them has its own limit.
 PORTFOLIO_MAX = 5_000
+#: A place among positions as a cursor: product, symbol, and the day by its number since the year 1.
+PLACE = "^(CNC|MIS):[ -~]{1,36}:[1-9][0-9]{5}$"
 
 Quotes = Mapping[str, Quote]
 
@@ -64,17 +66,15 @@ def show_positions(
 
 
 def read_place(cursor: str) -> reading.PositionPlace:
-    """The place that `next` named. Raises Refused for what it can't have been."""
+    """The place that `next` named, which fits PLACE."""
     product, _, rest = cursor.partition(":")
     symbol, _, day = rest.rpartition(":")
-    try:
-        return product, symbol, date.fromisoformat(day)
-    except ValueError as error:
-        raise Refused(400, "INVALID_REQUEST", "cursor: is none of ours") from error
+    return product, symbol, date.fromordinal(int(day))
 
 
 def _place(position: PositionFacts) -> str:
-    return f"{position.product}:{position.symbol}:{position.trade_date}"
+    day = date.fromisoformat(position.trade_date).toordinal()
+    return f"{position.product}:{position.symbol}:{day}"
 
 
 def show_portfolio(stores: Stores, user_id: int) -> Response[str]:

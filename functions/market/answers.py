@@ -11,7 +11,6 @@ from functions.shared.domain.orders import OrderType
 from functions.shared.domain.pretrade import Band
 from functions.shared.domain.sessions import Phase, SecurityClass
 from functions.shared.runtime.described import (
-    AverageText,
     DayText,
     PriceText,
     SymbolText,
@@ -38,7 +37,7 @@ class QuoteItem(BaseModel):
     high: PriceText | None = None
     low: PriceText | None = None
     close: PriceText | None = None
-    average: AverageText | None = None
+    average: PriceText | None = None
     timestamp: Annotated[int | None, Field(examples=[1_790_000_000_123])] = None
     seq: Annotated[int | None, Field(examples=[7])] = None
     stale: Annotated[bool, Field(examples=[False])] = True

@@ -4,9 +4,11 @@ Invariant: every text of the document is escaped; anchors are the error codes an
 a problem's `type` (`/docs#CODE`) leads to its explanation.
 """
 
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from html import escape
-from typing import Any
+from typing import Any, Final
 
 from functions.shared.runtime.codes import CODES
 from functions.shared.runtime.rule_codes import REASON_CODES, RULE_CODES, RuleText
@@ -16,6 +18,8 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem
        color: #1c2733; background: #fbfbf9; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5d9dd; }
 article { margin: 1.2rem 0; padding: .8rem 1rem; background: #fff; border: 1px solid #e1e4e8; }
+nav { line-height: 2; } a { color: #0b6e4f; }
+article:target, tr:target { outline: 2px solid #0b6e4f; }
 article h3 { margin: 0; font: 600 1rem/1.5 ui-monospace, monospace; }
 b.method { display: inline-block; min-width: 4.5rem; color: #0b6e4f; }
 .open { float: right; font: .8rem system-ui, sans-serif; color: #6b7785; }
@@ -24,8 +28,13 @@ td, th { text-align: left; padding: .15rem .8rem .15rem 0; vertical-align: top; 
 th { color: #6b7785; font-weight: 500; }
 @media (prefers-color-scheme: dark) {
   body { color: #dfe5eb; background: #14181d; }
-  article { background: #1b2128; border-color: #2c343d; } b.method { color: #5fd3a6; } }
+  article { background: #1b2128; border-color: #2c343d; } b.method, a { color: #5fd3a6; } }
 """
+#: What the page may do: be styled by that text, and nothing else (CSP 3, section 2.3.1).
+POLICY: Final = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src"
+    f" 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'"
+)
 
 
 def render_page(document: Mapping[str, Any]) -> str:
@@ -40,13 +49,18 @@ def render_page(document: Mapping[str, Any]) -> str:
             f"<p>Version <code>{escape(info['version'])}</code>, also as ",
             '<a href="/v1/openapi.json">OpenAPI</a>.</p>',
             *_sections(document),
-            "<h2>Error codes</h2><table>",
+            _heading("Error codes"),
+            "<table>",
             *(_row(code, title) for code, title in CODES.items()),
-            "</table><h2>Rules</h2><p>What <code>rules[].code</code> of a refusal names.</p>",
+            "</table>",
+            _heading("Rules"),
+            "<p>What <code>rules[].code</code> of a refusal names.</p>",
             "<table>",
             "<tr><th>code<th>what is broken<th>what would be valid",
             *(_rule(code, rule) for code, rule in RULE_CODES.items()),
-            "</table><h2>Reasons</h2><p>What <code>reason.code</code> of an order names, beside",
+            "</table>",
+            _heading("Reasons"),
+            "<p>What <code>reason.code</code> of an order names, beside",
             " the rules: why it ended, or is other than was asked.</p><table>",
             *(_row(code, text) for code, text in REASON_CODES.items() if code not in RULE_CODES),
             "</table></html>",
@@ -68,15 +82,27 @@ def _sections(document: Mapping[str, Any]) -> Iterator[str]:
         for method, operation in operations.items():
             tag = (operation.get("tags") or ["Other"])[0]
             by_tag.setdefault(tag, []).append(_article(document, path, method, operation))
+    headings = (*by_tag, "Error codes", "Rules", "Reasons")
+    links = " · ".join(f'<a href="#{_anchor(text)}">{escape(text)}</a>' for text in headings)
+    yield f"<nav>{links}</nav>"
     for tag, articles in by_tag.items():
-        yield f"<h2>{escape(tag)}</h2>"
+        yield _heading(tag)
         yield from articles
+
+
+def _heading(text: str) -> str:
+    return f'<h2 id="{_anchor(text)}">{escape(text)}</h2>'
+
+
+def _anchor(heading: str) -> str:
+    """Begins with what no error code and no operation begins with."""
+    return escape(f"-{heading.lower().replace(' ', '-')}")
 
 
 def _article(
     document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]
 ) -> str:
-    access = "open to all" if operation.get("security") == [] else "bearer"
+    access = _access(operation.get("security"))
     text = operation.get("description") or operation.get("summary") or ""
     parameters = "".join(_parameter(p) for p in operation.get("parameters", []))
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -91,6 +117,13 @@ def _article(
         f"<p>{escape(text)}</p><table>{parameters}"
         f"{_fields(document, body.get('schema'))}{answers}</table></article>"
     )
+
+
+def _access(security: Sequence[Mapping[str, Sequence[str]]] | None) -> str:
+    """Who may call it: the bearer, with the scopes that their session needs."""
+    if not security:
+        return "bearer" if security is None else "open to all"
+    return " ".join(["bearer", *security[0].get("bearer", ())])
 
 
 def _parameter(parameter: Mapping[str, Any]) -> str:

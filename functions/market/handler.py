@@ -1,4 +1,4 @@
-"""The routes of the market: quotes, instruments, the phase; and the API's own description."""
+"""The routes of the market: quotes, candles, instruments, phases; and the API's description."""
 
 import functools
 import json
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from functions.market import movers, show_candles
 from functions.market.answers import (
     Health,
     InstrumentAnswer,
@@ -17,23 +18,27 @@ from functions.market.answers import (
     instrument_answer,
     quote_item,
 )
-from functions.market.docs_page import render_page
+from functions.market.candle_answers import CandleList, YearRangeList
+from functions.market.docs_page import POLICY, render_page
 from functions.shared.clock import micros, wall_now
 from functions.shared.domain.calendar import market_status, ruled, standing_band
+from functions.shared.domain.candle_spans import Interval
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument, listed_name
 from functions.shared.domain.sessions import ALL_DAY, TAKES, SecurityClass, rule_set
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
-from functions.shared.runtime.http import PUBLIC, new_app
+from functions.shared.runtime.fields import Day
+from functions.shared.runtime.http import PUBLIC, needs, new_app
 from functions.shared.settings import Settings
 from functions.shared.wire.events import format_time
 
 app = new_app("market")
 
 SYMBOLS_MAX: Final = 500
+#: All of them in a query, which API Gateway takes up to 10,240 bytes of, with every header.
+SYMBOLS_CHARACTERS_MAX: Final = 5000
 _DOCUMENT: Final = Path(__file__).with_name("openapi.json")
-_PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 class MarketSettings(Settings, frozen=True, kw_only=True):
@@ -47,25 +52,26 @@ def _settings() -> MarketSettings:
     return MarketSettings.from_environment()
 
 
+_movers = movers.Movers()
+_NO_CANDLES = {404: ["UNKNOWN_SYMBOL", "NO_CANDLES"]}
 _UNKNOWN = {404: ["UNKNOWN_SYMBOL"]}
 
 
 @app.get(
     "/v1/quotes",
+    security=needs("read"),
     summary="Last quotes",
     tags=["Market"],
     responses=described({200: QuoteList}, _UNKNOWN),
 )
 def get_quotes(
     symbols: Annotated[
-        str, Query(min_length=1, max_length=16_384, description="Separated by commas")
+        str,
+        Query(min_length=1, max_length=SYMBOLS_CHARACTERS_MAX, description="Separated by commas"),
     ],
 ) -> QuoteList:
     """In the order asked for; null for what is not known yet."""
-    stores = composition.stores()
-    asked = [_listed(symbol) for symbol in dict.fromkeys(map(listed_name, symbols.split(",")))]
-    if len(asked) > SYMBOLS_MAX:
-        raise Refused(400, "INVALID_REQUEST", f"symbols: at most {SYMBOLS_MAX}")
+    stores, asked = composition.stores(), _asked(symbols)
     quotes = stores.quotes.get(instrument.symbol for instrument in asked)
     feed = stores.quotes.feed()
     return QuoteList(
@@ -79,7 +85,70 @@ def get_quotes(
 
 
 @app.get(
+    "/v1/market/movers",
+    security=needs("read"),
+    summary="The day's movers",
+    tags=["Market"],
+)
+def get_movers(
+    by: Annotated[movers.By, Query(description="What shares are ranked by")] = movers.By.GAINERS,
+    limit: Annotated[int, Query(ge=1, le=movers.MOVERS_MAX)] = 10,
+) -> QuoteList:
+    """Shares that traded today: those that rose or fell most by percent, or traded most."""
+    stores = composition.stores()
+    feed = stores.quotes.feed()
+    return QuoteList(
+        items=[
+            quote_item(each, quote, stale=feed is None or feed.is_stale(each.symbol))
+            for each, quote in _movers.first(stores, by, limit)
+        ]
+    )
+
+
+@app.get(
+    "/v1/market/year-ranges",
+    security=needs("read"),
+    summary="52-week ranges",
+    tags=["Market"],
+    responses=described({200: YearRangeList}, _NO_CANDLES),
+)
+def get_year_ranges(
+    symbols: Annotated[
+        str,
+        Query(min_length=1, max_length=SYMBOLS_CHARACTERS_MAX, description="Separated by commas"),
+    ],
+) -> YearRangeList:
+    """Each symbol's highest and lowest price of 52 weeks, today's included."""
+    return show_candles.year_ranges(composition.stores(), _asked(symbols))
+
+
+@app.get(
+    "/v1/candles/<symbol>",
+    security=needs("read"),
+    summary="Candles of a symbol",
+    tags=["Market"],
+    responses=described({200: CandleList, 304: None}, _NO_CANDLES),
+)
+def get_candles(
+    symbol: str,
+    interval: Annotated[Interval, Query()] = Interval.DAY,
+    first: Annotated[Day | None, Query(alias="from", description="First day in India")] = None,
+    last: Annotated[
+        Day | None, Query(alias="to", description="Last day, today if left out")
+    ] = None,
+) -> Response[str]:
+    """Minutes for 7 days at once, 5 for 30, 15 for 60, 30 for 90, 60 for 180; days for 10 years,
+    weeks for 20. The minute that runs is not there yet. Closed days may be kept for an hour, the
+    running day for 5 seconds; `If-None-Match` with the ETag is answered 304."""
+    known = app.current_event.headers.get("if-none-match")
+    return show_candles.show_candles(
+        composition.stores(), _listed(symbol), interval, first, last, known
+    )
+
+
+@app.get(
     "/v1/instruments/<symbol>",
+    security=needs("read"),
     summary="One instrument",
     tags=["Market"],
     responses=described({200: InstrumentAnswer}, _UNKNOWN),
@@ -93,7 +162,7 @@ def get_instrument(symbol: str) -> InstrumentAnswer:
     return instrument_answer(instrument, quote, status, standing_band(told, status.trade_date))
 
 
-@app.get("/v1/market/status", summary="The market's phase", tags=["Market"])
+@app.get("/v1/market/status", security=needs("read"), summary="The market's phase", tags=["Market"])
 def get_market_status() -> MarketStatusAnswer:
     """The phase of each class of securities by the calendar, on the business clock, with the wall
     clock's time beside it."""
@@ -140,8 +209,16 @@ def get_docs() -> Response[str]:
         status_code=200,
         content_type="text/html; charset=utf-8",
         body=render_page(json.loads(_document())),
-        headers={"Content-Security-Policy": _PAGE_POLICY},
+        headers={"Content-Security-Policy": POLICY},
     )
+
+
+def _asked(symbols: str) -> list[Instrument]:
+    """Raises Refused for one that is not listed, or too many."""
+    asked = [_listed(symbol) for symbol in dict.fromkeys(map(listed_name, symbols.split(",")))]
+    if len(asked) > SYMBOLS_MAX:
+        raise Refused(400, "INVALID_REQUEST", f"symbols: at most {SYMBOLS_MAX}")
+    return asked
 
 
 @functools.lru_cache(maxsize=1)

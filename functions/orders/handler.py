@@ -25,7 +25,7 @@ from functions.shared.domain.plans import PlanState
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
 from functions.shared.runtime.fields import Instant, Integer, Request, example
-from functions.shared.runtime.http import new_app, principal, request_id
+from functions.shared.runtime.http import needs, new_app, principal, request_id
 from functions.shared.runtime.order_request import (
     BASKET_MAX,
     ORDER_EXAMPLE,
@@ -106,6 +106,7 @@ class BasketBody(Request):
 
 @app.post(
     "/v1/orders",
+    security=needs("trade"),
     responses=described(
         {202: OrderAnswer, 200: OrderAnswer},
         {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
@@ -115,11 +116,11 @@ class BasketBody(Request):
 def place(body: Annotated[NewOrderBody, Body()]) -> Response[str]:
     """Place an order. 202 once, 200 for the same id and body again."""
     return place_order.place_order(
-        composition.stores(), principal(app).user_id, body.client_order_id, body.order_request()
+        composition.stores(), principal(app), body.client_order_id, body.order_request()
     )
 
 
-@app.get("/v1/orders", responses=described({200: OrderList}))
+@app.get("/v1/orders", security=needs("read"), responses=described({200: OrderList}))
 def list_orders(
     status: Annotated[Status | None, Query()] = None,
     symbol: Annotated[str | None, Query(max_length=40)] = None,
@@ -140,7 +141,11 @@ def list_orders(
     return read_orders.list_orders(composition.stores(), principal(app).user_id, query)
 
 
-@app.get("/v1/orders/<order_id>", responses=described({200: OrderDetail}, {404: ["NOT_FOUND"]}))
+@app.get(
+    "/v1/orders/<order_id>",
+    security=needs("read"),
+    responses=described({200: OrderDetail}, {404: ["NOT_FOUND"]}),
+)
 def show(order_id: str) -> Response[str]:
     """One order with its history and fills."""
     return read_orders.show_order(
@@ -150,6 +155,7 @@ def show(order_id: str) -> Response[str]:
 
 @app.patch(
     "/v1/orders/<order_id>",
+    security=needs("trade"),
     responses=described(
         {202: OrderAnswer},
         {**_RESERVED, 404: ["NOT_FOUND"], 409: [*_NOT_CHANGED, "BELOW_FILLED", "NOT_CHANGEABLE"],
@@ -166,6 +172,7 @@ def modify(order_id: str, body: Annotated[ModifyBody, Body()]) -> Response[str]:
 
 @app.delete(
     "/v1/orders/<order_id>",
+    security=needs("cancel"),
     responses=described({202: OrderAnswer}, {**_RESERVED, 404: ["NOT_FOUND"], 409: _NOT_CHANGED}),
 )
 def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> Response[str]:
@@ -179,6 +186,7 @@ def cancel(order_id: str, body: Annotated[CancelBody | None, Body()] = None) -> 
 
 @app.delete(
     "/v1/orders",
+    security=needs("cancel"),
     responses=described(
         {202: CancelledOrders},
         {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"]},
@@ -194,6 +202,7 @@ def cancel_all(body: Annotated[CancelAllBody | None, Body()] = None) -> Response
 
 @app.post(
     "/v1/orders/baskets",
+    security=needs("trade"),
     responses=described(
         {200: PlacedBasket}, {**_RESERVED, 404: ["NOT_FOUND"], 422: ["PRODUCT_NOT_OFFERED"]}
     ),
@@ -201,13 +210,12 @@ def cancel_all(body: Annotated[CancelAllBody | None, Body()] = None) -> Response
 def place_basket(body: Annotated[BasketBody, Body()]) -> Response[str]:
     """Place up to 20 orders at once, each answered by itself."""
     orders = [(order.client_order_id, order.order_request()) for order in body.orders]
-    return place_order.place_basket(
-        composition.stores(), principal(app).user_id, orders, request_id(app)
-    )
+    return place_order.place_basket(composition.stores(), principal(app), orders, request_id(app))
 
 
 @app.post(
     "/v1/plans",
+    security=needs("trade"),
     responses=described(
         {202: PlanAnswer, 200: PlanAnswer},
         {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
@@ -217,10 +225,13 @@ def place_basket(body: Annotated[BasketBody, Body()]) -> Response[str]:
 def open_plan(body: Annotated[NewPlanBody, Body()]) -> Response[str]:
     """Trade a quantity in slices: an iceberg's legs or a TWAP's. 202 once, 200 for the same id and
     body again."""
-    return plan_orders.open_plan(composition.stores(), principal(app).user_id, body.plan_request())
+    caller = principal(app)
+    return plan_orders.open_plan(
+        composition.stores(), caller.user_id, body.plan_request(), live=caller.live
+    )
 
 
-@app.get("/v1/plans", responses=described({200: PlanList}))
+@app.get("/v1/plans", security=needs("read"), responses=described({200: PlanList}))
 def list_plans(
     state: Annotated[PlanState | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
@@ -233,7 +244,11 @@ def list_plans(
     )
 
 
-@app.get("/v1/plans/<plan_id>", responses=described({200: PlanAnswer}, {404: ["NOT_FOUND"]}))
+@app.get(
+    "/v1/plans/<plan_id>",
+    security=needs("read"),
+    responses=described({200: PlanAnswer}, {404: ["NOT_FOUND"]}),
+)
 def show_plan(plan_id: str) -> Response[str]:
     """One plan with its slices, what they traded and what is left."""
     return plan_orders.show_plan(
@@ -243,6 +258,7 @@ def show_plan(plan_id: str) -> Response[str]:
 
 @app.delete(
     "/v1/plans/<plan_id>",
+    security=needs("cancel"),
     responses=described({202: PlanAnswer}, {404: ["NOT_FOUND"], 409: ["ORDER_ENDED"]}),
 )
 def cancel_plan(plan_id: str) -> Response[str]:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
+from functions.shared.access.principal import Principal
 from functions.shared.bookkeeping.checking import OrderRequest, PublicFacts, load_facts, placement
 from functions.shared.bookkeeping.placing import (
     Placed,
@@ -18,22 +19,25 @@ from functions.shared.bookkeeping.placing import (
 )
 from functions.shared.domain.errors import Conflict, InvariantViolated, Refused, Retryable
 from functions.shared.runtime.composition import Stores
-from functions.shared.runtime.http import problem_of, respond
+from functions.shared.runtime.http import respond
+from functions.shared.runtime.problems import problem_of
 from functions.shared.stores.wake import wake_relay
 from functions.shared.wire.events import OrderFacts, render_order
 
 
 def place_order(
-    stores: Stores, user_id: int, client_order_id: str, request: OrderRequest
+    stores: Stores, caller: Principal, client_order_id: str, request: OrderRequest
 ) -> Response[str]:
     """202 for a new order, 200 for one placed before with the same id and body.
 
     Raises Refused 422 with every failed rule, 429 RATE_LIMITED above the account's rate, and
     Conflict ID_REUSED for the same id with another body.
     """
+    user_id = caller.user_id
     try:
         facts = load_facts(stores.instruments, stores.quotes, stores.clock, request.symbol)
-        wanted = placement(user_id, client_order_id, request, facts)
+        facts.require_calendar(live=caller.live)
+        wanted = placement(user_id, client_order_id, request, facts, caller.algo_id)
     except (Refused, Retryable):
         known = _recalled(stores, user_id, client_order_id, request)
         if known is None:
@@ -45,12 +49,13 @@ def place_order(
 
 
 def place_basket(
-    stores: Stores, user_id: int, orders: Sequence[tuple[str, OrderRequest]], request: str
+    stores: Stores, caller: Principal, orders: Sequence[tuple[str, OrderRequest]], request: str
 ) -> Response[str]:
     """200 with an answer for each order, in their order: the `status` it would have had by itself,
     and the `order` or the `problem`. What can be judged is placed in one round trip; what can't be
     keeps nothing else from it. Raises Retryable when the ledger doesn't answer in time: sent again
     with the same ids, each order has its first answer."""
+    user_id = caller.user_id
     facts: dict[str, PublicFacts | Refused | Retryable] = {}
     answers: list[Placed | Placement | Refused | Retryable] = []
     wanted: list[Placement] = []
@@ -61,7 +66,8 @@ def place_basket(
             known = facts[order.symbol]
             if not isinstance(known, PublicFacts):
                 raise known
-            wanted.append(placement(user_id, client_order_id, order, known))
+            known.require_calendar(live=caller.live)
+            wanted.append(placement(user_id, client_order_id, order, known, caller.algo_id))
         except (Refused, Retryable) as error:
             answers.append(_recalled(stores, user_id, client_order_id, order) or error)
         else:

@@ -53,7 +53,7 @@ class PlanRequest:
     asked: bytes
 
 
-def open_plan(stores: Stores, user_id: int, request: PlanRequest) -> Response[str]:
+def open_plan(stores: Stores, user_id: int, request: PlanRequest, *, live: bool) -> Response[str]:
     """202 with a new plan, 200 with the plan that the same id and body opened before, as it stands.
 
     Raises Refused 422 with every failed rule: nothing is kept of such a plan, and its id is free.
@@ -62,6 +62,7 @@ def open_plan(stores: Stores, user_id: int, request: PlanRequest) -> Response[st
     if known is not None:
         return _answer(stores, PlanOf(user_id, known), HTTPStatus.OK)
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, request.symbol)
+    facts.require_calendar(live=live)
     curves: Sequence[VolumeCurve] = ()
     if request.kind is PlanKind.VWAP:
         curves = planning.volume_curves(

@@ -10,6 +10,7 @@ from pydantic import Field
 from functions.risk.answers import BasketPreviewAnswer, LimitItem, LimitList, PreviewAnswer
 from functions.risk.preview_order import preview_basket, preview_order
 from functions.shared.bookkeeping.accounts import OrderRates, order_rates
+from functions.shared.bookkeeping.intervening import NO_LIMITS, account_setting, lower
 from functions.shared.clock import trade_date
 from functions.shared.domain.errors import NotFound, Refused
 from functions.shared.domain.money import format_amount
@@ -18,7 +19,7 @@ from functions.shared.domain.square_off import SquareOffFee, square_off_fee
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
 from functions.shared.runtime.fields import Request, example
-from functions.shared.runtime.http import new_app, principal, request_id
+from functions.shared.runtime.http import needs, new_app, principal, request_id
 from functions.shared.runtime.order_request import BASKET_MAX, ORDER_EXAMPLE, OrderBody
 
 app = new_app("risk")
@@ -28,6 +29,7 @@ _UNJUDGED = ("NO_PRICE", "NO_RULES", "VENUE_UNAVAILABLE")
 
 @app.post(
     "/v1/orders/preview",
+    security=needs("read"),
     summary="Ask what an order would meet",
     tags=["Orders"],
     responses=described(
@@ -37,7 +39,10 @@ _UNJUDGED = ("NO_PRICE", "NO_RULES", "VENUE_UNAVAILABLE")
 )
 def preview(body: Annotated[OrderBody, Body()]) -> Response[str]:
     """The same verdict, charges and margin as placing, without placing."""
-    return preview_order(composition.stores(), principal(app).user_id, body.order_request())
+    caller = principal(app)
+    return preview_order(
+        composition.stores(), caller.user_id, body.order_request(), live=caller.live
+    )
 
 
 class BasketPreview(Request):
@@ -50,6 +55,7 @@ class BasketPreview(Request):
 
 @app.post(
     "/v1/orders/baskets/preview",
+    security=needs("read"),
     summary="Ask what a basket would meet",
     tags=["Orders"],
     responses=described(
@@ -59,11 +65,15 @@ class BasketPreview(Request):
 def preview_of_basket(body: Annotated[BasketPreview, Body()]) -> Response[str]:
     """The verdict on each order, and the charges and the margin of all of them, without placing."""
     orders = [order.order_request() for order in body.orders]
-    return preview_basket(composition.stores(), principal(app).user_id, orders, request_id(app))
+    caller = principal(app)
+    return preview_basket(
+        composition.stores(), caller.user_id, orders, request_id(app), live=caller.live
+    )
 
 
 @app.get(
     "/v1/risk/limits",
+    security=needs("read"),
     summary="Limits in force",
     tags=["Risk"],
     responses=described({200: LimitList}, {503: ["NO_RULES"]}),
@@ -78,10 +88,17 @@ def get_limits() -> LimitList:
         row, fee = order_limits(today), square_off_fee(today)
     except LookupError as error:
         raise Refused(503, "NO_RULES", str(error)) from error
+    own = NO_LIMITS
+    with contextlib.suppress(NotFound):
+        own = account_setting(stores.shards, principal(app).user_id, today).limits
+    value, opened = (
+        lower(row.value_max, own.order_value),
+        lower(row.open_orders_max, own.open_orders),
+    )
     limits: list[tuple[str, str, str, OrderLimits | SquareOffFee | OrderRates]] = [
         ("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares", row),
-        ("ORDER_VALUE_MAX", format_amount(row.value_max), "INR", row),
-        ("OPEN_ORDERS_MAX", str(row.open_orders_max), "orders", row),
+        ("ORDER_VALUE_MAX", format_amount(value), "INR", row),
+        ("OPEN_ORDERS_MAX", str(opened), "orders", row),
         ("ORDER_CHANGES_MAX", str(row.changes_max), "changes", row),
         ("SQUARE_OFF_FEE", format_amount(fee.fee + fee.tax), "INR", fee),
     ]

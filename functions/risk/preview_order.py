@@ -17,16 +17,19 @@ from functions.shared.domain.errors import Refused, Retryable
 from functions.shared.domain.money import format_amount, format_price
 from functions.shared.domain.pretrade import Rule
 from functions.shared.runtime.composition import Stores
-from functions.shared.runtime.http import problem_of, respond
+from functions.shared.runtime.http import respond
+from functions.shared.runtime.problems import problem_of
 
 
-def preview_order(stores: Stores, user_id: int, request: OrderRequest) -> Response[str]:
+def preview_order(
+    stores: Stores, user_id: int, request: OrderRequest, *, live: bool
+) -> Response[str]:
     """200 whether it would be accepted or not; `rules` lists everything that stands against it."""
-    return respond(_rendered(*_asked(stores, user_id, request)))
+    return respond(_rendered(*_asked(stores, user_id, request, live=live)))
 
 
 def preview_basket(
-    stores: Stores, user_id: int, requests: Sequence[OrderRequest], request: str
+    stores: Stores, user_id: int, requests: Sequence[OrderRequest], request: str, *, live: bool
 ) -> Response[str]:
     """200 with what each order would meet by itself, and what all of them come to. `accepted` when
     each would be and the money is there for all at once; shares that several of them sell are
@@ -38,7 +41,7 @@ def preview_basket(
     asked: list[tuple[Placement, Placed]] = []
     for order in requests:
         try:
-            found = _asked(stores, user_id, order)
+            found = _asked(stores, user_id, order, live=live)
             if room is not None and len(asked) >= room[0]:
                 raise room[1].refused()
             asked.append(found)
@@ -71,8 +74,11 @@ def preview_basket(
     )
 
 
-def _asked(stores: Stores, user_id: int, request: OrderRequest) -> tuple[Placement, Placed]:
+def _asked(
+    stores: Stores, user_id: int, request: OrderRequest, *, live: bool
+) -> tuple[Placement, Placed]:
     facts = load_facts(stores.instruments, stores.quotes, stores.clock, request.symbol)
+    facts.require_calendar(live=live)
     wanted = placement(user_id, "preview", request, facts)
     settles_on = settlement_date(wanted.trade_date, stores.clock.hours)
     return wanted, preview(stores.shards, wanted, settles_on)

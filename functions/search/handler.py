@@ -3,21 +3,19 @@
 Invariant: a hit needs no price. When the quote cache is away the prices are null, the hits remain.
 """
 
-from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, Field
 
-from functions.search.prefix_index import PrefixIndex
+from functions.search.find import find
 from functions.shared.access.throttle import SEARCH, Throttle, network_of
-from functions.shared.domain.errors import Retryable
-from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.errors import Refused
 from functions.shared.domain.money import format_price
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import PriceText, SymbolText, described
 from functions.shared.runtime.http import PUBLIC, client_address, new_app
-from functions.shared.stores.quotes import QuoteCache
+from functions.shared.stores.search_documents import Found, Place
 from functions.shared.wire.quotes import Quote
 
 app = new_app("search")
@@ -36,25 +34,12 @@ class Hit(BaseModel):
 
 
 class Hits(BaseModel):
+    """`next` is the cursor of the following page, null on the last. `degraded`: the engine is away,
+    and these are the symbols alone that begin so, on one page."""
+
     items: list[Hit]
-    next: None = None
-
-
-class _Index:
-    """The index of the master as last read; built again when the master was read again."""
-
-    def __init__(self) -> None:
-        self._source: Mapping[str, Instrument] | None = None
-        self._index = PrefixIndex(())
-
-    def of(self, source: Mapping[str, Instrument]) -> PrefixIndex:
-        if source is not self._source:
-            self._index = PrefixIndex(source.values())
-            self._source = source
-        return self._index
-
-
-_index = _Index()
+    next: Annotated[str | None, Field(examples=["1-4398046513154"])]
+    degraded: Annotated[bool, Field(examples=[False])]
 
 
 @app.get(
@@ -67,30 +52,36 @@ _index = _Index()
 def search(
     q: Annotated[str, Query(min_length=1, max_length=64, description="Beginning of words")],
     limit: Annotated[int, Query(ge=1, le=HITS_MAX)] = 10,
+    cursor: Annotated[str | None, Query(max_length=24, description="`next` of a page")] = None,
 ) -> Hits:
-    """By the beginning of the symbol or of any word of the name."""
+    """By symbol, ISIN, former symbol, or the beginnings of the name's words. A typo in a word of
+    four letters and two in one of eight are forgiven, behind what matches as it is written. Equal
+    matches are in the order of market cap and turnover."""
     stores = composition.stores()
     Throttle(stores.valkey).take(SEARCH, network_of(client_address(app)))
-    found = _index.of(stores.instruments.by_symbol()).find(q, limit)
-    prices = _last_prices(stores.quotes, found)
-    return Hits(items=[_hit(instrument, prices.get(instrument.symbol)) for instrument in found])
+    found = find(stores, q, limit, None if cursor is None else _place(cursor))
+    return Hits(
+        items=[_hit(instrument, quote) for instrument, quote in found.hits],
+        next=None if found.after is None else found.after.cursor(),
+        degraded=found.degraded,
+    )
 
 
-def _last_prices(cache: QuoteCache, instruments: Iterable[Instrument]) -> dict[str, Quote]:
+def _place(cursor: str) -> Place:
     try:
-        return cache.get(instrument.symbol for instrument in instruments)
-    except Retryable:
-        return {}
+        return Place.parse(cursor)
+    except ValueError as error:
+        raise Refused(400, "INVALID_REQUEST", str(error)) from error
 
 
-def _hit(instrument: Instrument, quote: Quote | None) -> Hit:
+def _hit(found: Found, quote: Quote | None) -> Hit:
     return Hit(
-        symbol=instrument.symbol,
-        name=instrument.name,
-        exchange=instrument.exchange,
-        token=instrument.token,
-        sector=instrument.sector,
-        kind=instrument.kind,
+        symbol=found.symbol,
+        name=found.name,
+        exchange=found.exchange,
+        token=found.token,
+        sector=found.sector,
+        kind=found.kind,
         ltp=format_price(quote.ltp) if quote and quote.ltp else None,
     )
 

@@ -32,6 +32,7 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_SECRETS_URL": "secrets: file:///FOLDER or aws:REGION",
     "OUTCRY_OBJECTS_URL": "write-once objects: file:///FOLDER or s3://BUCKET",
     "OUTCRY_MAIL_URL": "SES: the endpoint's http address or aws:REGION",
+    "OUTCRY_KYC_URL": "who says that a person is who they say: http://HOST:PORT or https://HOST",
     "OUTCRY_BANK_URL": "the bank that payments go through: http://HOST:PORT or https://HOST",
     "OUTCRY_CLICKHOUSE_URL": "candles: http://USER:PASSWORD@HOST:PORT/DATABASE (or https); none are"
     " kept without",
@@ -41,6 +42,8 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_CANDLES_DAYS": "days that candles by the minute are kept for (default 730)",
     "OUTCRY_VOLUME_CURVE_DAYS": "days that a symbol's volume curve is the average of (default 20)",
     "OUTCRY_VOLUME_CURVE_DAYS_LEAST": "days that it takes for a curve of its own (default 5)",
+    "OUTCRY_SEARCH_URL": "search index: file:///FOLDER, http(s)://[USER:PASSWORD@]HOST:PORT[/NAME]"
+    " of an OpenSearch, or opensearch://REGION/HOST[/NAME] with requests signed",
     "OUTCRY_CLOCK": "business clock: real, or file:///PATH",
     "OUTCRY_EXECUTION_PARTITIONS": "partitions of the streams executions and commands (default 4)",
     "OUTCRY_ORDER_SESSIONS": "number of FIX order sessions (default 2)",
@@ -79,6 +82,19 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_FIX_LOG": "folder in which every FIX message of the order sessions is kept",
     "OUTCRY_REGION": "the region whose users are at home here (default IN)",
     "OUTCRY_REGIONS": "NAME=ADDRESS of the API in each region, separated by commas",
+    "OUTCRY_RATE_USER": "calls a second of one user, orders and cancels apart (default 20; 0: no"
+    " limit); at once, twice as many of each kind",
+    "OUTCRY_RATE_ADDRESS": "signed-in calls a second from one address (default 200; 0: no limit)",
+    "OUTCRY_RATE_STRANGER": "calls a second from one address that nobody signed in makes (default"
+    " 10; 0: no limit)",
+    "OUTCRY_LOGOUT_MINUTES": "how long before the trading day every session ends (default 120)",
+    "OUTCRY_LOGIN_TRIES": "wrong logins to an account that are borne before each next one has to"
+    " wait, twice as long each time (default 10)",
+    "OUTCRY_LOGIN_TRIES_NETWORK": "the same of a network, whatever the account (default 100)",
+    "OUTCRY_TRUSTED_PROXIES": "networks whose X-Forwarded-For is believed, separated by commas;"
+    " without the proxies that stand before the API, all callers are one (default: none)",
+    "OUTCRY_MAIL_SENDER": "the address that mail to users comes from (default"
+    " no-reply@outcry.example)",
     "OUTCRY_LISTEN": "HOST:PORT this process serves its clients on",
     "OUTCRY_INSTANCE": "place of this process among those that may hold its leases; one at a time"
     " runs there (default: a name of its own)",
@@ -97,7 +113,7 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_FANOUT_CONNECTIONS_PER_USER": "connections of one user it takes",
     "OUTCRY_FANOUT_CONNECTIONS_PER_ADDRESS": "connections from one address it takes",
     "OUTCRY_FANOUT_OPENINGS_PER_SECOND": "new connections it takes a second",
-    "OUTCRY_FANOUT_OPENING_SHARE": "of a late tick's time, what is left to those who come in",
+    "OUTCRY_FANOUT_OPENING_SHARE": "of a tick's time, what is left to those who come in",
     "OUTCRY_FANOUT_ACCEPT_BACKLOG": "connections that the kernel keeps until they are taken",
     "OUTCRY_FANOUT_RETRY_AFTER_SECONDS": "the longest Retry-After of one it does not take",
     "OUTCRY_FANOUT_HANDSHAKE_SECONDS": "time for an opening handshake",
@@ -139,6 +155,8 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_FANOUT_BUS_DEAD_SECONDS": "silence after which it is given up",
     "OUTCRY_FANOUT_BUS_REREAD_SECONDS": "time between two looks at a cluster's layout",
     "OUTCRY_FANOUT_BUS_PAUSE_MOST_SECONDS": "longest pause before it is made again",
+    "OUTCRY_WATCHLISTS": "watchlists a user may have (default 20)",
+    "OUTCRY_WATCHLIST_SYMBOLS": "symbols one of them may have (default 250)",
     "OUTCRY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
 }
 
@@ -194,8 +212,19 @@ class StoreSettings(Settings, frozen=True, kw_only=True):
     objects_url: str | None = None
     clock: str = "real"
     bank_url: str | None = None
+    kyc_url: str | None = None
+    mail_url: str | None = None
+    mail_sender: str = "no-reply@outcry.example"
+    search_url: str | None = None
     region: str = "IN"
     regions: tuple[str, ...] = ()
+    rate_user: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 20
+    rate_address: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 200
+    rate_stranger: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 10
+    trusted_proxies: tuple[str, ...] = ()
+    logout_minutes: Annotated[int, msgspec.Meta(ge=0, le=600)] = 120
+    login_tries: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10
+    login_tries_network: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
 
 
 class StreamSettings(Settings, frozen=True, kw_only=True):

@@ -162,6 +162,7 @@ def _put_stores(manager: Any, running: RunningStack) -> str:
         "postgres_urls": ",".join(running.stores.postgres_app),
         "valkey_url": running.stores.valkey,
         "bank_url": running.bank,
+        "kyc_url": running.bank,
     }
     return _put_secret(manager, _STORES_SECRET, json.dumps(value))
 

@@ -15,15 +15,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
+
 from functions.shared.runtime.codes import CODES
 from functions.shared.runtime.described import PROBLEM, refused
-from functions.shared.runtime.http import PUBLIC, Api
+from functions.shared.runtime.http import BEARER, PUBLIC, STORELESS, Api
 
 #: Every module whose `app` has routes.
 HANDLERS: Final = (
     "functions.auth.handler", "functions.orders.handler", "functions.risk.handler",
     "functions.ledger.handler", "functions.ledger.notes_handler", "functions.search.handler",
-    "functions.market.handler",
+    "functions.market.handler", "functions.audit.handler", "functions.watch.handler",
 )  # fmt: skip
 TARGET: Final = Path(__file__).parents[2] / "functions" / "market" / "openapi.json"
 _VERSION: Final = "1.0.0"
@@ -47,18 +49,21 @@ _PROBLEM: Final[dict[str, Any]] = {
 _OF_ALL: Final[Mapping[int, Sequence[str]]] = {400: ["INVALID_REQUEST"]}
 _OF_BEARER: Final[Mapping[int, Sequence[str]]] = {
     401: ["TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "SESSION_ENDED"],
+    403: ["ADDRESS_NOT_ALLOWED"],
     421: ["WRONG_REGION"],
 }
+_OF_SCOPE: Final[Mapping[int, Sequence[str]]] = {403: ["SCOPE_MISSING"]}
 _OF_BODY: Final[Mapping[int, Sequence[str]]] = {
     400: ["NOT_JSON", "INVALID_NUMBER"], 413: ["TOO_LARGE"], 415: ["UNSUPPORTED_MEDIA_TYPE"],
 }  # fmt: skip
-_OF_STORES: Final[Mapping[int, Sequence[str]]] = {503: ["UNAVAILABLE"]}
+_OF_STORES: Final[Mapping[int, Sequence[str]]] = {
+    429: ["TOO_MANY_REQUESTS"], 503: ["UNAVAILABLE"],
+}  # fmt: skip
 #: Refusals that are the same wherever nothing is added to them, by status.
 _SHARED: Final[Mapping[int, Sequence[str]]] = {
     413: _OF_BODY[413], 415: _OF_BODY[415], **_OF_BEARER, **_OF_STORES,
+    403: [*_OF_BEARER[403], *_OF_SCOPE[403]],
 }  # fmt: skip
-#: Routes that ask no store.
-_ALONE: Final = {"/health", "/docs", "/v1/openapi.json"}
 _ANY_ERROR: Final[dict[str, Any]] = {
     "description": "Any other refusal or fault: see `code`",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -71,7 +76,11 @@ def document() -> dict[str, Any]:
     schemas: dict[str, Any] = {"Problem": _PROBLEM}
     for name in HANDLERS:
         app: Api = import_module(name).app
-        part = json.loads(app.get_openapi_json_schema(title=app.name, version=_VERSION))
+        part = json.loads(
+            app.get_openapi_json_schema(
+                title=app.name, version=_VERSION, security_schemes={"bearer": HTTPBearer()}
+            )
+        )
         for path, operations in _operations(app, part).items():
             for method, operation in operations.items():
                 _claim(paths.setdefault(path, {}), method, operation)
@@ -114,10 +123,12 @@ def _operations(app: Api, part: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     for path, operations in part["paths"].items():
         for method, operation in operations.items():
             route = routes[path, method]
-            if route.security == PUBLIC:
-                operation["security"] = []
+            operation["security"] = route.security
+            said = " ".join((route.func.__doc__ or "").split())
             if route.summary is None:  # powertools would only say the route again
-                operation["summary"] = " ".join((route.func.__doc__ or "").split())
+                operation["summary"] = said
+            elif said:
+                operation["description"] = said
             operation.setdefault("tags", [app.name.replace("-", " ").capitalize()])
             answers = {s: _answer(s, a) for s, a in operation["responses"].items()}
             own = {int(s): _codes(a) for s, a in answers.items() if s.isdecimal() and _codes(a)}
@@ -149,9 +160,11 @@ def _codes(answer: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _common(path: str, operation: Mapping[str, Any]) -> list[Mapping[int, Sequence[str]]]:
-    found = [] if path in _ALONE else [_OF_STORES]
-    if operation.get("security") != []:
+    found = [] if path in STORELESS else [_OF_STORES]
+    if operation["security"] != PUBLIC:
         found.append(_OF_BEARER)
+    if operation["security"] not in (PUBLIC, BEARER):
+        found.append(_OF_SCOPE)
     if "requestBody" in operation:
         found.append(_OF_BODY)
     if "parameters" in operation or "requestBody" in operation:
@@ -163,7 +176,8 @@ def _merged(*refusals: Mapping[int, Sequence[str]]) -> dict[int, list[str]]:
     merged: dict[int, list[str]] = {}
     for each in refusals:
         for status, codes in each.items():
-            merged.setdefault(status, []).extend(codes)
+            known = merged.setdefault(status, [])
+            known.extend(code for code in codes if code not in known)
     return merged
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from infra.bank.behaviour import Behaviour, Orders
-from infra.bank.payments import DONE, REFUSED, Journal, Payment
+from infra.bank.customers import Customers
+from infra.bank.payments import DONE, OUT, REFUSED, Journal, Payment
 
 PAGE = 1_000
 _LOST_MOST = 10_000
@@ -44,9 +45,14 @@ class Bank:
     """Every payment by reference. Safe for many threads."""
 
     def __init__(
-        self, journal: Journal, orders: Orders, clock: Callable[[], int] = time.time_ns
+        self,
+        journal: Journal,
+        customers: Customers,
+        orders: Orders,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._journal = journal
+        self._customers = customers
         self._payments = journal.recovered
         self._orders = orders
         self._clock = clock
@@ -89,6 +95,10 @@ class Bank:
             self._payments[payment.reference] = payment
             return payment, behaviour, self._orders.seconds
 
+    def register(self, customer: str, number: str, ifsc: str) -> None:
+        """Money out to the customer goes to that account from now on. Raises JournalError."""
+        self._customers.register(customer, number, ifsc)
+
     def find(self, reference: str) -> Payment | None:
         """The payment of that reference, if it was ever taken."""
         with self._lock:
@@ -129,4 +139,5 @@ class Bank:
             reason="ACCOUNT_REFUSED" if refused else "",
             at=now,
             decided_at=now + wait,
+            to=self._customers.account_of(asked.account) if asked.direction == OUT else "",
         )

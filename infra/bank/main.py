@@ -12,6 +12,7 @@ from pathlib import Path
 
 from infra.bank.bank import Bank
 from infra.bank.behaviour import Behaviour, Orders
+from infra.bank.customers import Customers
 from infra.bank.payments import Journal, JournalError
 from infra.bank.server import BankServer
 
@@ -45,7 +46,7 @@ def main() -> int:
         if len(token) < _TOKEN_LEAST:
             raise OSError(f"{options.token_file}: a token has at least {_TOKEN_LEAST} characters")
         journal = Journal(options.state)
-        bank = Bank(journal, Orders(options.behaviour))
+        bank = Bank(journal, Customers(options.state), Orders(options.behaviour))
         server = BankServer(host, int(port), bank=bank, token=token, failed=failed)
     except (JournalError, OSError, ValueError, OverflowError) as error:
         sys.stderr.write(f"bank: {error}\n")

@@ -34,6 +34,8 @@ class Payment:
     reason: str
     at: int
     decided_at: int
+    to: str = ""
+    """Of money out: IFSC/NUMBER of the account it went to; empty for one paid at the counter."""
 
     def status(self, now: int) -> str:
         """PENDING until it is decided."""

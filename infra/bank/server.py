@@ -2,7 +2,9 @@
 
 `PUT /payments/{reference}` `{"direction": "IN" | "OUT", "account", "amount"}` asks for a payment
 (again, if need be); `GET /payments/{reference}` looks one up; `GET /payments?after=N` lists all, at
-most 1,000 a page, `next` null on the last; `PUT /behaviour` tells the bank how to behave. Amounts
+most 1,000 a page, `next` null on the last; `PUT /customers/{account}` `{"number", "ifsc"}` says
+where money out to a customer goes; `PUT /checks/{reference}` `{"name", "pan", "date_of_birth"}`
+asks the registry of PANs about a person; `PUT /behaviour` tells the bank how to behave. Amounts
 are integers in paise. All but `/health` need `Authorization: Bearer TOKEN`.
 
 Invariant: at most REQUESTS_MOST requests are worked at once, the next gets a 503; a body is at most
@@ -20,7 +22,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from infra.bank.bank import Asked, Away, Bank, ReferenceReused, Unheard
 from infra.bank.behaviour import Behaviour, read_orders
+from infra.bank.customers import read_account
 from infra.bank.payments import IN, OUT, JournalError, Payment
+from infra.bank.registry import Registry, read_person
 
 REQUESTS_MOST: Final = 64
 BODY_MOST: Final = 4_096
@@ -46,6 +50,7 @@ def payment_row(payment: Payment, now: int) -> Answer:
         "direction": payment.direction,
         "account": payment.account,
         "amount": payment.amount,
+        "to": payment.to,
         "status": status,
         "reason": payment.reason if status == payment.outcome else "",
         "at": payment.at,
@@ -73,6 +78,7 @@ class BankServer:
         self, host: str, port: int, *, bank: Bank, token: str, failed: Callable[[str], None]
     ) -> None:
         stopping = threading.Event()
+        registry = Registry()
         slots = threading.BoundedSemaphore(REQUESTS_MOST)
         expected = f"Bearer {token}".encode()
 
@@ -86,7 +92,7 @@ class BankServer:
                     self.answer(503, {"code": "BUSY"})
                     return
                 try:
-                    self.route(bank, stopping)
+                    self.route(bank, registry, stopping)
                 except JournalError as error:
                     failed(str(error))
                     self.close_connection = True
@@ -138,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer one request."""
         self.work()
 
-    def route(self, bank: Bank, stopping: threading.Event) -> None:
+    def route(self, bank: Bank, registry: Registry, stopping: threading.Event) -> None:
         """Raises JournalError."""
         address = urlsplit(self.path)
         if address.path == "/health":
@@ -148,13 +154,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(401, {"code": "UNAUTHORIZED"})
         else:
             try:
-                self._serve(bank, stopping, address.path, parse_qs(address.query))
+                self._serve(bank, registry, stopping, address.path, parse_qs(address.query))
             except BadRequest as error:
                 self.close_connection = True
                 self.answer(400, {"code": "BAD_REQUEST", "detail": str(error)})
 
     def _serve(
-        self, bank: Bank, stopping: threading.Event, path: str, query: dict[str, list[str]]
+        self,
+        bank: Bank,
+        registry: Registry,
+        stopping: threading.Event,
+        path: str,
+        query: dict[str, list[str]],
     ) -> None:
         folder, _, reference = path.lstrip("/").partition("/")
         match self.command, folder, reference:
@@ -168,6 +179,10 @@ class _Handler(BaseHTTPRequestHandler):
                     self.answer(200, payment_row(found, bank.now()))
             case "PUT", "payments", _ if _REFERENCE.fullmatch(reference):
                 self._pay(bank, stopping, read_payment(reference, self._body()))
+            case "PUT", "customers", _ if _ACCOUNT.fullmatch(reference):
+                self._register(bank, reference)
+            case "PUT", "checks", _ if _REFERENCE.fullmatch(reference):
+                self.answer(200, self._check(registry, reference))
             case "PUT", "behaviour", "":
                 try:
                     bank.tell(read_orders(self._body()))
@@ -209,6 +224,22 @@ class _Handler(BaseHTTPRequestHandler):
         if behaviour is Behaviour.TWICE:
             self.answer(200, payment_row(payment, bank.now()))
             self.close_connection = True
+
+    def _check(self, registry: Registry, reference: str) -> Answer:
+        try:
+            person = read_person(self._body())
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
+        return dict(registry.check(reference, person))
+
+    def _register(self, bank: Bank, customer: str) -> None:
+        try:
+            number, ifsc = read_account(self._body())
+        except ValueError:
+            self.answer(422, {"code": "UNKNOWN_ACCOUNT"})
+            return
+        bank.register(customer, number, ifsc)
+        self.answer(200, {"customer": customer})
 
     def _say_nothing(self, stopping: threading.Event) -> None:
         stopping.wait(SILENCE_SECONDS)

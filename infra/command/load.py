@@ -127,8 +127,8 @@ def find_place(
             raise Failure("--tokens and --listing go with --to", WRONG_USAGE)
         place = home()
         stack = running_stack(place)
-        symbols = _priced(stack)
-        return _target(stack.stream), [_token(place, stack)], symbols, _node(stack)
+        words = [_token(place, stack)]  # there is none before the stores have all they need
+        return _target(stack.stream), words, _priced(stack), _node(stack)
     target = _target(to)
     if tokens is None or listing is None:
         raise Failure("--to needs --tokens and --listing", WRONG_USAGE)

@@ -1,6 +1,5 @@
 """`outcry`: every command, its arguments and its exit code."""
 
-import getpass
 import json
 import os
 import shutil
@@ -37,6 +36,10 @@ for _name, _where, _help in (
     ("bank", "payments:bank", "Tell the simulated bank how to behave towards payments."),
     ("shards", "shards:shards_app", "The ledger's shards and the slots on them."),
     ("regions", "regions:regions_app", "Where users of other regions are at home."),
+    ("instruments", "instruments:instruments_app", "The instruments that can be traded."),
+    ("secrets", "secrets_app:secrets_app", "The keys of the stack on this machine."),
+    ("users", "users:users_app", "Users, as the machine's operator."),
+    ("qr", "authenticator:qr", "Draw what an authenticator scans, from a uri on standard input."),
     ("load", "load:load_app", "Put load on a stack of this machine."),
 ):
     app.command(f"infra.command.{_where}", name=_name, help=_help)
@@ -204,6 +207,7 @@ def demo_user(
     class_: Annotated[AccountClass, Parameter(name="--class")] = AccountClass.RETAIL,
     orders_per_second: int | None = None,
     code: bool = False,
+    qr: bool = False,
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Show the demo user's credentials, or make new paper users and show theirs.
@@ -214,6 +218,7 @@ def demo_user(
             likes (for load)
         orders_per_second: the rate that a REGISTERED_ALGO's strategy is registered with
         code: print the demo user's one-time code of this moment alone; each works once
+        qr: draw what an authenticator program scans to show the demo user's codes
         json_: as JSON
     """
     from infra.local.demo import COUNT_MOST, Terms, create_demo_users
@@ -222,15 +227,14 @@ def demo_user(
     if orders_per_second is not None and not (registers and orders_per_second > 0):
         raise Failure("--orders-per-second is 1 or more, of --class registered-algo", WRONG_USAGE)
     place = home()
-    if code:
-        if count is not None or json_:
-            raise Failure("--code stands alone", WRONG_USAGE)
-        return _print_code(place.read_demo_user())
+    if code or qr:
+        if count is not None or json_ or (code and qr):
+            raise Failure("--code and --qr stand alone", WRONG_USAGE)
+        from infra.command.authenticator import draw, print_code
+
+        return (print_code if code else draw)(_made_demo_user(place))
     if count is None:
-        user = place.read_demo_user()
-        if user is None:
-            raise Failure("there is no demo user yet; `outcry up` makes one", NOT_REACHABLE)
-        users = [user]
+        users = [_made_demo_user(place)]
     elif 1 <= count <= COUNT_MOST:
         stack = running_stack(place)
         terms = Terms(class_, orders_per_second)
@@ -246,14 +250,11 @@ def demo_user(
     return DONE
 
 
-def _print_code(user: DemoUser | None) -> int:
-    """The code to type into a sign-in screen. Raises Failure when there is no demo user yet."""
-    import pyotp
-
+def _made_demo_user(place: Home) -> DemoUser:
+    user = place.read_demo_user()
     if user is None:
         raise Failure("there is no demo user yet; `outcry up` makes one", NOT_REACHABLE)
-    print(pyotp.TOTP(user.totp_secret).now())
-    return DONE
+    return user
 
 
 @app.command
@@ -263,7 +264,7 @@ def tui(*, url: str | None = None, stream: str | None = None, username: str | No
     Args:
         url: the API's address elsewhere
         stream: the stream's address; the broker is asked when it is not given
-        username: sign in as this user; the password and TOTP secret are asked for
+        username: fill in the sign-in with this user name; it asks for the password and a code
     """
     from tui.app import run
     from tui.settings import TerminalSettings
@@ -272,16 +273,12 @@ def tui(*, url: str | None = None, stream: str | None = None, username: str | No
         if stream or username:
             raise Failure("--stream and --username go with --url", WRONG_USAGE)
         return run(_of_demo_user(home()))
-    password = getpass.getpass("Password: ") if username else None
-    secret = getpass.getpass("TOTP secret: ") if username else None
     return run(
         TerminalSettings(
             api_url=url,
             home=home().path / "terminal",
             stream_url=stream,
             username=username,
-            password=password,
-            totp_secret=secret,
         )
     )
 

@@ -41,13 +41,12 @@ def _micros(column: str) -> str:
 
 _OPEN_PLAN = "state IN ('ACTIVE', 'CANCELLING')"
 
-# An account's `state` is set by people and is no event.
 _TABLES = {
     "account": _Table(
         (),
         _same(
             "seq", "head", "cash", "held", "borrowed", "unsettled", "blocked", "open_orders",
-            "class",
+            "class", "state", "limits",
         )
         | {"at": _micros("at"), "settles_next": "settles_next::text"},
     ),

@@ -89,6 +89,7 @@ class _Body(msgspec.Struct, rename={"account_class": "class"}):
     shortage: _Shares | None = None
     short: _Shares | None = None
     delivery: _Delivery | None = None
+    set: msgspec.Raw = msgspec.Raw(b"null")
     lots: list[Lot] = []
     settled: list[_Due] = []
     plan: PlanFacts | None = None
@@ -105,6 +106,8 @@ class ReplayedAccount:
     def __init__(self) -> None:
         self._end: End | None = None
         self._class: str | None = None
+        self._state = "ACTIVE"
+        self._limits: list[int | None] | None = None
         self._dues = ReplayedDues()
         self._orders: dict[int, ReplayedOrder] = {}
         self._plans = ReplayedPlans()
@@ -121,6 +124,10 @@ class ReplayedAccount:
         cash_change = end.cash - (self._end.cash if self._end else 0)
         self._end = end
         self._class = body.account_class or self._class
+        if kind == "ACCOUNT_STATE_SET":
+            self._state = msgspec.json.decode(body.set)["state"]
+        elif kind == "ACCOUNT_LIMITS_SET":
+            self._limits = msgspec.json.decode(body.set)
         if body.order is not None and kind != "ORDER_DENIED":
             self._take_order(kind, body, body.order, end.seq)
         self._take_plan(kind, body, end.seq)
@@ -348,7 +355,8 @@ class ReplayedAccount:
             "borrowed": end.borrowed, "unsettled": self._dues.unsettled(),
             "blocked": self._dues.blocked(),
             "settles_next": next((due.settles_on for due in self._dues.days), NEVER),
-            "open_orders": len(self._orders), "class": self._class,
+            "open_orders": len(self._orders), "class": self._class, "state": self._state,
+            "limits": self._limits,
         }  # fmt: skip
 
     def _holding(self, symbol: str, holding: Holding) -> Row:

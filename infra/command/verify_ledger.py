@@ -27,6 +27,7 @@ from infra.command.checks import Check
 from infra.command.day_checks import DAY_CHECKS
 from infra.command.event_log import Anchored, End, Walk, walk_log
 from infra.command.exit_checks import EXIT_CHECKS
+from infra.command.intervention_checks import INTERVENTION_CHECKS
 from infra.command.ledger_checks import LEDGER_CHECKS
 from infra.command.order_checks import ORDER_CHECKS
 from infra.command.payment_checks import PAYMENT_CHECKS
@@ -37,7 +38,7 @@ from infra.command.report import Report
 SLOTS = 64
 CHECKS: Final[tuple[Check, ...]] = (
     *POSTING_CHECKS, *LEDGER_CHECKS, *ORDER_CHECKS, *EXIT_CHECKS, *BUST_CHECKS, *BOOK_CHECKS,
-    *PAYMENT_CHECKS, *DAY_CHECKS, *PLAN_CHECKS,
+    *PAYMENT_CHECKS, *DAY_CHECKS, *PLAN_CHECKS, *INTERVENTION_CHECKS,
 )  # fmt: skip
 _HERE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 #: SQLSTATE class of values that a question can't work with.

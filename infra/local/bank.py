@@ -15,6 +15,8 @@ from functions.shared.stores.secrets import FileSecrets, Secrets
 from infra.local.home import Home
 
 _TOKEN = "bank-token"  # noqa: S105  the secret's name
+#: What the registry of PANs asks for, which the simulated bank fronts.
+_KYC_TOKEN = "kyc-token"  # noqa: S105
 _ANSWER_SECONDS = 5.0
 
 
@@ -26,6 +28,8 @@ def make_bank_token(kept: Secrets) -> None:
     """Makes what callers of the bank must show, unless there is one. Raises Retryable."""
     with contextlib.suppress(Conflict):  # made at an earlier start
         kept.put_new(_TOKEN, secrets.token_urlsafe(24))
+    with contextlib.suppress(Conflict):
+        kept.put_new(_KYC_TOKEN, kept.get(_TOKEN))
 
 
 def read_bank_token(home: Home) -> str:

@@ -36,7 +36,7 @@ class PartState(msgspec.Struct, frozen=True, kw_only=True):
 
 class StoreAddresses(msgspec.Struct, frozen=True, kw_only=True):
     """Where the stack's stores are. `postgres`: TCP addresses of the databases' owner;
-    `clickhouse` is None where nobody keeps candles."""
+    `clickhouse` is None where nobody keeps candles, `search` where no engine keeps an index."""
 
     postgres: list[str]
     postgres_app: list[str]
@@ -47,6 +47,7 @@ class StoreAddresses(msgspec.Struct, frozen=True, kw_only=True):
     objects: str
     mail: str
     clickhouse: str | None = None
+    search: str | None = None
 
 
 class StackFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +112,11 @@ class Home:
     @property
     def objects(self) -> Path:
         return self.path / "objects"
+
+    @property
+    def search(self) -> Path:
+        """The embedded search index."""
+        return self.path / "search"
 
     @property
     def clock(self) -> Path:

@@ -13,12 +13,14 @@ import httpx
 import msgspec
 
 from functions.shared.settings import Settings, split_address
+from functions.shared.stores.mail import STAND_IN_REGION
 
 
 class MailSettings(Settings, frozen=True, kw_only=True):
     """`listen` answers SES calls; its /moto-api/ tells what was sent."""
 
     listen: str
+    mail_sender: str = "no-reply@outcry.example"
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +52,18 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    from moto.backends import get_backend
+    from moto.core.models import DEFAULT_ACCOUNT_ID
     from moto.server import ThreadedMotoServer  # it takes a second; our own message comes first
 
     # The supervisor asks every second; only trouble is worth a line.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address=host, port=port, verbose=False)
     server.start()
+    # SES sends from verified addresses alone; on AWS that is done once, by hand.
+    get_backend("ses")[DEFAULT_ACCOUNT_ID][STAND_IN_REGION].verify_email_identity(
+        settings.mail_sender
+    )
     stop.wait()
     server.stop()
     return 0

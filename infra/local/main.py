@@ -78,9 +78,11 @@ class Stack:
     def _prepare(self, stores: StoreAddresses) -> None:
         # Imported on this thread, while the processes that need no database start.
         from infra.local.databases import prepare_databases
+        from infra.local.search_index import build_search_index
 
         embedded = self._own.postgres_urls is None
         prepare_databases(self._home, stores, embedded, self._own.region, self._options.symbols)
+        build_search_index(stores, f"file://{self._home.clock}")
 
     def _describe(self) -> StackFile:
         """Writes and gives what runs now."""

@@ -48,6 +48,7 @@ class OwnServers(Settings, frozen=True, kw_only=True):
     valkey_url: str | None = None
     streams_url: str | None = None
     clickhouse_url: str | None = None
+    search_url: str | None = None
     region: str = "IN"
     regions: tuple[str, ...] = ()
 
@@ -142,6 +143,7 @@ def _stores(home: Home, own: OwnServers, ports: _Ports) -> tuple[list[Part], Sto
         objects=f"file://{home.objects}",
         mail=f"http://{LOOPBACK}:{mail}",
         clickhouse=candles,
+        search=own.search_url or f"file://{home.search}",
     )
     return parts, addresses
 
@@ -283,6 +285,7 @@ class _Processes:
         edge = {"POSTGRES_URLS": ",".join(stores.postgres_edge), **cache}
         app = {"POSTGRES_URLS": ",".join(stores.postgres_app), **cache}
         secrets = {"SECRETS_URL": stores.secrets}
+        index = {} if stores.search is None else {"SEARCH_URL": stores.search}
         clock = {"CLOCK": f"file://{self.home.clock}"}
         sessions = {"ORDER_SESSIONS": str(ORDER_SESSIONS)}
         partitions = {"EXECUTION_PARTITIONS": str(EXECUTION_PARTITIONS)}
@@ -316,6 +319,15 @@ class _Processes:
             "OBJECTS_URL": stores.objects,
             "MAIL_URL": stores.mail,
             "BANK_URL": self.bank_url,
+            # All users of this machine's stack call from one address, the loopback.
+            "RATE_ADDRESS": "0",
+            "RATE_STRANGER": "0",
+            **_told("RATE_"),
+            **_told("WATCHLIST"),
+            "KYC_URL": self.bank_url,
+            **_told("LOGIN_TRIES"),
+            **_told("LOGOUT_MINUTES"),
+            **_told("TRUSTED_PROXIES"),
         }
         return [
             *self._leased("ingest", edge | ingest | candles | _told("INGEST_")),
@@ -326,9 +338,11 @@ class _Processes:
             self._part(
                 "ledger",
                 "infra.local.consumer",
-                app | streams | secrets | clock | partitions | {"INSTANCE": "ledger"},
+                app | streams | secrets | clock | partitions | index | {"INSTANCE": "ledger"},
             ),
-            self._part("api", "infra.local.gateway.main", app | secrets | clock | candles | api),
+            self._part(
+                "api", "infra.local.gateway.main", app | secrets | clock | candles | index | api
+            ),
         ]
 
     def _leased(self, name: str, variables: Mapping[str, str]) -> list[Part]:

@@ -1,7 +1,8 @@
 """What a new stack is filled with: the instrument master, the secrets and the demo user.
 
-Invariant: seeding again changes nothing but instruments whose facts changed, and load shares, which
-are listed for as long as the stack is started with them.
+Invariant: seeding again changes nothing but instruments whose facts changed here, and load shares,
+which are listed for as long as the stack is started with them. What a list was imported of is left
+as the list has it.
 """
 
 import csv
@@ -28,7 +29,12 @@ ON CONFLICT (token) DO UPDATE SET
   lot = excluded.lot, band_percent = excluded.band_percent,
   previous_close = excluded.previous_close, series = excluded.series,
   freeze_quantity = excluded.freeze_quantity, closing_auction = excluded.closing_auction
-WHERE known IS DISTINCT FROM excluded
+WHERE (known.exchange, known.symbol, known.name, known.isin, known.sector, known.kind, known.tick,
+  known.lot, known.band_percent, known.previous_close, known.series, known.freeze_quantity,
+  known.closing_auction) IS DISTINCT FROM (excluded.exchange, excluded.symbol, excluded.name,
+  excluded.isin, excluded.sector, excluded.kind, excluded.tick, excluded.lot, excluded.band_percent,
+  excluded.previous_close, excluded.series, excluded.freeze_quantity, excluded.closing_auction)
+  AND NOT EXISTS (SELECT FROM market.dated_fact d WHERE d.token = known.token)
 """
 _UNLIST = "DELETE FROM market.instrument WHERE token > CAST(:last AS integer)"
 

@@ -31,6 +31,8 @@ CREATE TABLE ledger.account (
   open_orders  integer NOT NULL,
   state        text NOT NULL,
   class        text NOT NULL,                 -- of client: how many orders it may place (ledger.order_rate)
+  limits       bigint[],                      -- a risk officer's, below everybody's: value of an order in
+                                              -- paise, open orders, orders a second, a minute, a day
   CONSTRAINT account_sane CHECK (least(seq, cash, held, borrowed, unsettled, blocked, open_orders) >= 0
     AND state IN ('ACTIVE', 'REDUCING', 'HALTED')
     AND class IN ('RETAIL', 'REGISTERED_ALGO', 'TEST'))

@@ -296,17 +296,23 @@ $$;
 -- What an event tells of a holding, a position, an order. Times in microseconds since 1970. Nothing
 -- settles on the day it is traded, so what has not settled holds all that was bought today; the rest
 -- of the holding has, and its lots, of which there are most, are not looked at.
-CREATE FUNCTION ledger.holding_facts(p_user bigint, p_symbol text, p_today date)
-RETURNS json LANGUAGE sql STABLE AS $$
-  SELECT json_build_object('symbol', p_symbol, 'quantity', h.quantity, 'open_sell', h.open_sell,
-    'pledged', h.pledged, 'cost', h.cost, 'settled', h.quantity - l.t1 - l.today,
-    't1', l.t1, 'bought_today', l.today)
+-- (A function of rows is planned as part of what asks for them; one of a value is called for each.)
+CREATE FUNCTION ledger.holdings_on(p_user bigint, p_today date)
+RETURNS TABLE (symbol text, quantity bigint, facts json) LANGUAGE sql STABLE AS $$
+  SELECT h.symbol, h.quantity, json_build_object('symbol', h.symbol, 'quantity', h.quantity,
+    'open_sell', h.open_sell, 'pledged', h.pledged, 'cost', h.cost,
+    'settled', h.quantity - l.t1 - l.today, 't1', l.t1, 'bought_today', l.today)
   FROM ledger.holding h, LATERAL (
     SELECT coalesce(sum(x.quantity) FILTER (WHERE x.trade_date < p_today), 0) AS t1,
       coalesce(sum(x.quantity) FILTER (WHERE x.trade_date >= p_today), 0) AS today
     FROM ledger.holding_lot x
-    WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.settles_on > p_today) l
-  WHERE h.user_id = p_user AND h.symbol = p_symbol
+    WHERE x.user_id = h.user_id AND x.symbol = h.symbol AND x.settles_on > p_today) l
+  WHERE h.user_id = p_user
+$$;
+
+CREATE FUNCTION ledger.holding_facts(p_user bigint, p_symbol text, p_today date)
+RETURNS json LANGUAGE sql STABLE AS $$
+  SELECT h.facts FROM ledger.holdings_on(p_user, p_today) h WHERE h.symbol = p_symbol
 $$;
 
 CREATE FUNCTION ledger.position_facts(p ledger.position) RETURNS json LANGUAGE sql STABLE AS $$

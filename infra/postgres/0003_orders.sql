@@ -100,17 +100,17 @@ BEGIN
     rules := rules || ledger.rule('ACCOUNT_' || a.state, 'the account takes no such orders', a.state,
       'ACTIVE', CASE a.state WHEN 'REDUCING' THEN v_closing ELSE 0 END);
   END IF;
-  IF EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id) THEN
-    -- What the venue said of this account is not booked yet: its cash and shares can't be trusted.
-    rules := rules || ledger.rule('ACCOUNT_UNDER_REVIEW', 'a report of the venue awaits review',
-      'UNDER_REVIEW', 'ACTIVE', 0);
+  -- What is rarely there, asked for at once: every order pays for the question.
+  IF a.limits IS NOT NULL OR EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id)
+    OR EXISTS (SELECT FROM ledger.halt x WHERE x.state <> 'ACTIVE') THEN
+    rules := rules || ledger.standing_rules(a, n, v_opens, v_closing);
   END IF;
   IF ledger.is_working(b.status) THEN
     v_had := ledger.reserve_of(b);
     v_need := ledger.reserve_of(n) - v_had;
-  ELSIF a.open_orders >= p_open_orders_max THEN
-    rules := rules || ledger.rule('TOO_MANY_OPEN_ORDERS', 'cancel one first',
-      (a.open_orders + 1)::text, p_open_orders_max::text, 0);
+  ELSIF a.open_orders >= least(p_open_orders_max, a.limits[2]) THEN
+    rules := rules || ledger.rule('TOO_MANY_OPEN_ORDERS', 'cancel one first', (a.open_orders + 1)::text,
+      least(p_open_orders_max, a.limits[2])::text, 0);
   END IF;
   IF n.product = 'CNC' AND n.side = 'SELL' THEN
     SELECT h.quantity - h.open_sell - h.pledged INTO largest FROM ledger.holding h
@@ -147,7 +147,8 @@ END $$;
 -- order with terms, which may leave more than one event.
 -- p_terms: what it waits for and when it ends (ledger.with_terms), null for an order that goes at once.
 -- outcome: ACCEPTED, DENIED, REPLAY (then order_facts is the first answer), KEY_REUSED, RATE_LIMITED
--- (then rules is the limit), or PUT_OFF, of a GTC order placed again; of the last two nothing is kept.
+-- (then rules is the limit), or PUT_OFF, of what the broker places for a client while he halts it, and of
+-- a GTC order placed again; of the last two nothing is kept.
 CREATE FUNCTION ledger.place_one(a ledger.account, o ledger.orders, p_terms text, p_verdict text,
     p_open_orders_max integer, p_trade_date date, p_now timestamptz, p_write boolean,
     p_later boolean, OUT account ledger.account, OUT outcome text, OUT order_facts text,
@@ -175,8 +176,7 @@ BEGIN
   IF p_terms IS NOT NULL THEN v_rules := v_rules || ledger.terms_rules(o, p_terms::json); END IF;
   outcome := 'ACCEPTED'; largest := j.largest;
   IF v_rules <> '[]' THEN
-    outcome := CASE WHEN o.client_order_id LIKE 'GTC-%' AND NOT ledger.ends_for_good(v_rules)
-      THEN 'PUT_OFF' ELSE 'DENIED' END;
+    outcome := CASE WHEN ledger.is_put_off(o, v_rules) THEN 'PUT_OFF' ELSE 'DENIED' END;
     o.status := 'DENIED'; o.rules := v_rules;
     o.reason_code := v_rules -> 0 ->> 'code'; o.reason := v_rules -> 0 ->> 'message';
   END IF;

@@ -54,8 +54,9 @@ CREATE FUNCTION ledger.payment_facts(p ledger.payment) RETURNS text LANGUAGE sql
     'created_at', ledger.micros(p.created_at), 'updated_at', ledger.micros(p.updated_at))::text
 $$;
 
--- The rules a payment breaks. Only what is settled, free and not owed may leave; while a report of
--- the venue awaits review, what is free can't be trusted.
+-- The rules a payment breaks. A halted account moves no money either way: one that closes is halted
+-- before it is looked at, and nothing may come in behind that look. Only what is settled, free and not
+-- owed may leave; while a report of the venue awaits review, what is free can't be trusted.
 CREATE FUNCTION ledger.judge_payment(a ledger.account, p_direction text, p_amount bigint,
     p_under_way_most integer)
 RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
@@ -68,10 +69,10 @@ BEGIN
     v_rules := v_rules || ledger.rule('TOO_MANY_PAYMENTS', 'wait until one has ended',
       (v_under_way + 1)::text, p_under_way_most::text, NULL);
   END IF;
-  IF p_direction = 'IN' THEN RETURN v_rules; END IF;
   IF a.state = 'HALTED' THEN
     v_rules := v_rules || ledger.rule('ACCOUNT_HALTED', 'the account is halted', a.state, 'ACTIVE', NULL);
   END IF;
+  IF p_direction = 'IN' THEN RETURN v_rules; END IF;
   IF EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id) THEN
     v_rules := v_rules || ledger.rule('ACCOUNT_UNDER_REVIEW', 'a report of the venue awaits review',
       'UNDER_REVIEW', 'ACTIVE', NULL);

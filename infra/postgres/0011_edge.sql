@@ -65,7 +65,7 @@ GRANT USAGE ON SCHEMA ledger TO outcry_app, outcry_edge;
 GRANT EXECUTE ON FUNCTION ledger.open_account, ledger.deposit, ledger.set_pledge,
   ledger.place_order, ledger.request_change, ledger.apply_execution,
   ledger.park_execution, ledger.park_unreadable,
-  ledger.holding_facts, ledger.position_facts, ledger.position_hold, ledger.part_of,
+  ledger.holdings_on, ledger.holding_facts, ledger.position_facts, ledger.position_hold, ledger.part_of,
   ledger.order_facts, ledger.cancel_waits,
   ledger.account_on, ledger.micros TO outcry_app;
 GRANT SELECT ON ledger.outbox, ledger.ledger_event, ledger.fix_applied, ledger.fix_checkpoint,

@@ -81,6 +81,11 @@ DECLARE r record; v_now bigint := (extract(epoch FROM clock_timestamp()) * 1000)
 BEGIN
   SELECT * INTO r FROM ledger.rates_of(a.user_id, a.class, p_today);
   IF NOT FOUND THEN RETURN NULL; END IF;
+  IF a.limits IS NOT NULL THEN
+    r.per_second := least(r.per_second, a.limits[3]);
+    r.per_minute := least(r.per_minute, a.limits[4]);
+    r.per_day := least(r.per_day, a.limits[5]);
+  END IF;
   SELECT count(*) FILTER (WHERE x.order_id >= (v_now - 999) << 22), count(*) INTO v_second, v_minute
     FROM ledger.orders x WHERE x.user_id = a.user_id AND x.order_id >= (v_now - 59999) << 22
       AND NOT ledger.is_brokers_own(x.client_order_id);

@@ -109,10 +109,26 @@ BEGIN
   RETURN o;
 END $$;
 
+-- Whether a halt of the broker's is among the rules: of the account, the symbol or the market. What waits,
+-- and what the broker places for a client (a square-off, a slice of a plan, a GTC order again), waits it out.
+CREATE FUNCTION ledger.is_halted(p_rules jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT EXISTS (SELECT FROM jsonb_array_elements(p_rules) r WHERE r ->> 'code' IN
+    ('TRADING_HALTED', 'TRADING_REDUCING', 'ACCOUNT_HALTED', 'ACCOUNT_REDUCING'))
+$$;
+
+-- Whether an order that the broker places for a client is put off by these rules, not denied: all that he
+-- halts, and a GTC order placed again by whatever doesn't end it.
+CREATE FUNCTION ledger.is_put_off(o ledger.orders, p_rules jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT o.client_order_id LIKE 'GTC-%' AND NOT ledger.ends_for_good(p_rules)
+    OR (o.client_order_id LIKE 'SQ-%' OR o.client_order_id LIKE 'PL-%') AND ledger.is_halted(p_rules)
+$$;
+
 -- Whether an order that waits is put off by these rules, not ended: while a report awaits review, for its
--- account can't be judged then; and a GTC order by all but those that end it.
+-- account can't be judged then; while the broker halts it; and a GTC order by all but those that
+-- end it.
 CREATE FUNCTION ledger.waits_out(o ledger.orders, p_rules jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
   SELECT p_rules <> '[]' AND (p_rules @> '[{"code": "ACCOUNT_UNDER_REVIEW"}]'
+    OR ledger.is_halted(p_rules)
     OR o.validity = 'GTC' AND NOT ledger.ends_for_good(p_rules))
 $$;
 

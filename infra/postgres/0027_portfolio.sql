@@ -1,4 +1,4 @@
--- What the day's trades come to, and a user's books in one answer for those who value them live.
+-- What the day's trades come to, and users' books in one answer for those who value them live.
 
 -- Positions by product, symbol and trade date. Delivery: what was both bought and sold that day is
 -- closed against each other at its averages, as a broker shows a day's trades; what a sale earned by
@@ -31,23 +31,24 @@ RETURNS TABLE (product text, symbol text, day date, facts json) LANGUAGE sql STA
       AND p.buy_quantity + p.sell_quantity > 0
 $$;
 
--- All of it as of one event, whose seq is told: the fanout lays the user's later events over it. Refused
--- as account_on is where the user is not at home or has no account.
-CREATE FUNCTION ledger.portfolio_of(p_user bigint, p_today date, p_most integer)
-RETURNS TABLE (seq bigint, cash bigint, borrowed bigint, short_delivery bigint, holdings text,
-  positions text)
+-- All of it of many users, each as of one event, whose seq is told: the fanout lays the user's later
+-- events over it. A row for each that is at home here and has an account.
+CREATE FUNCTION ledger.portfolios_of(p_users bigint[], p_today date, p_most integer)
+RETURNS TABLE (user_id bigint, seq bigint, cash bigint, borrowed bigint, short_delivery bigint,
+  holdings text, positions text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT a.seq, a.cash, a.borrowed,
+  SELECT a.user_id, a.seq, a.cash, a.borrowed,
     (SELECT coalesce(sum(s.value), 0)::bigint FROM ledger.shortage s
       WHERE s.user_id = a.user_id AND s.closed_seq IS NULL),
-    (SELECT coalesce(json_agg(ledger.holding_facts(p_user, h.symbol, p_today)), '[]')::text
-      FROM (SELECT x.symbol FROM ledger.holding x WHERE x.user_id = p_user AND x.quantity > 0
+    (SELECT coalesce(json_agg(h.facts), '[]')::text
+      FROM (SELECT x.facts FROM ledger.holdings_on(a.user_id, p_today) x WHERE x.quantity > 0
         ORDER BY x.symbol LIMIT p_most) h),
     (SELECT coalesce(json_agg(d.facts), '[]')::text
-      FROM (SELECT x.facts FROM ledger.day_positions(p_user, p_today) x
+      FROM (SELECT x.facts FROM ledger.day_positions(a.user_id, p_today) x
         ORDER BY x.product, x.symbol, x.day LIMIT p_most) d)
-  FROM ledger.account_on(p_user, p_today) a
+  FROM ledger.account a JOIN ledger.slot t ON t.slot = (a.user_id & 63) AND t.state = 'HERE'
+  WHERE a.user_id = ANY (p_users)
 $$;
 
 GRANT EXECUTE ON FUNCTION ledger.day_positions TO outcry_app;
-GRANT EXECUTE ON FUNCTION ledger.portfolio_of TO outcry_edge;
+GRANT EXECUTE ON FUNCTION ledger.portfolios_of TO outcry_edge;

@@ -4,21 +4,27 @@
 --   * What identifies a person is encrypted under that person's own key; destroying the key erases
 --     the person, whatever copies of the rows exist.
 --   * A one-time code's step is used once: last_step only grows.
---   * A refresh token is used once; using it again ends its session. A session that ended stays so.
+-- 0203 has what opens, renews and ends a session.
 CREATE SCHEMA identity;
 
 CREATE TABLE identity.person (
   user_id     bigint PRIMARY KEY CHECK (user_id BETWEEN 1 AND 9007199254740991),
   wrapped_key bytea,                          -- the person's key under identity-key; null: erased
   region      text NOT NULL,
-  created_at  timestamptz NOT NULL DEFAULT now()
+  created_at  timestamptz NOT NULL DEFAULT now(),
+  state       text NOT NULL                   -- moved by identity.move_person alone
+    CHECK (state IN ('APPLIED', 'VERIFIED', 'ACTIVE', 'FROZEN', 'CLOSED')),
+  mail_digest bytea CHECK (length(mail_digest) = 32),   -- keyed, of the mail that was confirmed
+  pan_digest  bytea CHECK (length(pan_digest) = 32)     -- keyed, of the PAN that was verified
 );
+CREATE UNIQUE INDEX person_mail ON identity.person (mail_digest);
+CREATE UNIQUE INDEX person_pan ON identity.person (pan_digest);
 
 CREATE TABLE identity.login (
   user_id       bigint PRIMARY KEY REFERENCES identity.person,
   username      text NOT NULL CHECK (username ~ '^[a-z0-9][a-z0-9._-]{2,31}$'),
   password_hash text NOT NULL CHECK (password_hash LIKE '$argon2id$%'),
-  totp_secret   bytea NOT NULL,               -- under the person's key
+  totp_secret   bytea,                        -- under the person's key; null: not enrolled yet
   last_step     bigint NOT NULL DEFAULT 0,    -- the latest 30-second step whose code was used
   mode          text NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
   roles         text[] NOT NULL CHECK (cardinality(roles) > 0)
@@ -30,7 +36,11 @@ CREATE TABLE identity.session (
   user_id      bigint NOT NULL REFERENCES identity.login,
   created_at   timestamptz NOT NULL,
   refreshed_at timestamptz NOT NULL,
-  expires_at   timestamptz NOT NULL,
+  expires_at   timestamptz NOT NULL,          -- wall clock: nothing of it counts from then on
+  logout_at    timestamptz NOT NULL,          -- business clock: the daily logout, for its renewals
+  network      text NOT NULL,                 -- where it was opened from: an IPv4 address or a /64
+  country      text,                          -- of that network, where it is known
+  device       bytea,                         -- the digest of its device's token
   ended_at     timestamptz
 );
 CREATE INDEX session_by_user ON identity.session (user_id, created_at DESC);
@@ -57,16 +67,17 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
     ON CONFLICT (digest) DO UPDATE SET region = excluded.region
 $$;
 
--- A person, a login and nothing else; false when the user name or the number is taken.
+-- A person, a login and nothing else, active at once and an ordinary user; false when the user name or
+-- the number is taken.
 CREATE FUNCTION identity.create_login(
   p_user_id bigint, p_username text, p_password_hash text, p_wrapped_key bytea,
-  p_totp_secret bytea, p_mode text, p_roles text[], p_region text
+  p_totp_secret bytea, p_mode text, p_region text
 ) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
-  INSERT INTO identity.person (user_id, wrapped_key, region)
-    VALUES (p_user_id, p_wrapped_key, p_region);
+  INSERT INTO identity.person (user_id, wrapped_key, region, state)
+    VALUES (p_user_id, p_wrapped_key, p_region, 'ACTIVE');
   INSERT INTO identity.login (user_id, username, password_hash, totp_secret, mode, roles)
-    VALUES (p_user_id, p_username, p_password_hash, p_totp_secret, p_mode, p_roles);
+    VALUES (p_user_id, p_username, p_password_hash, p_totp_secret, p_mode, '{user}');
   RETURN true;
 EXCEPTION WHEN unique_violation THEN
   RETURN false;                               -- and the person's row is undone with it
@@ -81,72 +92,26 @@ RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
   SELECT EXISTS (SELECT FROM used)
 $$;
 
+-- The same password at another cost; nothing when it was changed meanwhile. That it is the same one
+-- nobody can see, so it is told, and a hash of the old one's cost is refused: that is another password.
 CREATE FUNCTION identity.replace_password_hash(p_user_id bigint, p_old text, p_new text)
-RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-  UPDATE identity.login SET password_hash = p_new
-    WHERE user_id = p_user_id AND password_hash = p_old
-$$;
-
-CREATE FUNCTION identity.open_session(
-  p_session_id uuid, p_user_id bigint, p_digest bytea, p_at timestamptz, p_expires_at timestamptz
-) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-BEGIN
-  INSERT INTO identity.session (session_id, user_id, created_at, refreshed_at, expires_at)
-    VALUES (p_session_id, p_user_id, p_at, p_at, p_expires_at);
-  INSERT INTO identity.refresh_token (digest, session_id, issued_at)
-    VALUES (p_digest, p_session_id, p_at);
-END $$;
-
--- outcome ROTATED, REUSED (its session is ended) or INVALID. The same pair of digests again is the
--- same rotation asked twice (its answer was cut off by the network), not a second use: p_next is
--- made from fresh entropy by every caller, so nobody else can know it.
-CREATE FUNCTION identity.rotate_refresh(p_digest bytea, p_next bytea, p_at timestamptz)
-RETURNS TABLE (outcome text, session_id uuid, user_id bigint, roles text[], mode text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-#variable_conflict use_column
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-  v_session identity.session;
-  v_token   identity.refresh_token;
+  v_was jsonb := jsonb_build_array(split_part(p_old, '$', 3), split_part(p_old, '$', 4),
+    length(split_part(p_old, '$', 5)), length(split_part(p_old, '$', 6)));
+  v_is jsonb := jsonb_build_array(split_part(p_new, '$', 3), split_part(p_new, '$', 4),
+    length(split_part(p_new, '$', 5)), length(split_part(p_new, '$', 6)));
 BEGIN
-  -- The session's row is the family's mutex: of two uses of one token, one rotates.
-  SELECT s.* INTO v_session FROM identity.session s
-    WHERE s.session_id = (SELECT t.session_id FROM identity.refresh_token t
-                            WHERE t.digest = p_digest)
-    FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RETURN QUERY SELECT 'INVALID', NULL::uuid, NULL::bigint, NULL::text[], NULL::text;
-    RETURN;
+  IF v_was = v_is THEN
+    RAISE EXCEPTION 'the cost is the same: this is no rehash';
   END IF;
-  SELECT t.* INTO v_token FROM identity.refresh_token t WHERE t.digest = p_digest;
-  IF v_token.used_for <> p_next THEN
-    UPDATE identity.session s SET ended_at = coalesce(s.ended_at, p_at)
-      WHERE s.session_id = v_session.session_id;
-    RETURN QUERY SELECT 'REUSED', v_session.session_id, v_session.user_id,
-                        NULL::text[], NULL::text;
-    RETURN;
+  UPDATE identity.login SET password_hash = p_new
+    WHERE user_id = p_user_id AND password_hash = p_old;
+  IF FOUND THEN
+    PERFORM identity.write_audit(NULL, 'system', p_user_id, 'PASSWORD_REHASHED',
+      p_detail => jsonb_build_object('from', v_was, 'to', v_is));
   END IF;
-  IF v_session.ended_at IS NOT NULL OR v_session.expires_at <= p_at THEN
-    RETURN QUERY SELECT 'INVALID', NULL::uuid, NULL::bigint, NULL::text[], NULL::text;
-    RETURN;
-  END IF;
-  IF v_token.used_for IS NULL THEN
-    UPDATE identity.refresh_token t SET used_at = p_at, used_for = p_next WHERE t.digest = p_digest;
-    INSERT INTO identity.refresh_token (digest, session_id, issued_at)
-      VALUES (p_next, v_session.session_id, p_at);
-    UPDATE identity.session s SET refreshed_at = p_at WHERE s.session_id = v_session.session_id;
-  END IF;
-  RETURN QUERY SELECT 'ROTATED', v_session.session_id, l.user_id, l.roles, l.mode
-    FROM identity.login l WHERE l.user_id = v_session.user_id;
 END $$;
-
--- Whether the user has that session; it has ended when this returns.
-CREATE FUNCTION identity.end_session(p_session_id uuid, p_user_id bigint, p_at timestamptz)
-RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-  WITH ended AS (
-    UPDATE identity.session SET ended_at = coalesce(ended_at, p_at)
-      WHERE session_id = p_session_id AND user_id = p_user_id RETURNING 1)
-  SELECT EXISTS (SELECT FROM ended)
-$$;
 
 GRANT USAGE ON SCHEMA identity TO outcry_app, outcry_edge;
 GRANT SELECT ON ALL TABLES IN SCHEMA identity TO outcry_app;

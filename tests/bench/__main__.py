@@ -26,6 +26,7 @@ STAGES = {
     "hot_account": "tests.bench.hot_account",
     "balance_check": "tests.bench.balance_check",
     "portfolio": "tests.bench.portfolio",
+    "search": "tests.bench.search",
     "open_loop": "tests.bench.open_loop",
     "replay": "tests.bench.replay",
     "cold_import": "tests.bench.cold_import",

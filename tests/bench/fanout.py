@@ -9,7 +9,8 @@ process; ages are from a price's own stamp until it or a newer one arrived, on o
 The clients are one process, on another core than the server.
 
 `opening_seconds` is how long it took until the last of them was let in and subscribed, the others
-being served meanwhile; `opening_ms` counts from when each was due, 800 a second.
+being served meanwhile; `opening_ms` counts from when each was due, 800 a second. The window begins
+when all are in and each portfolio has been read (`portfolios_waiting`: those that still are not).
 
 Baselines in the same run: `websockets.broadcast()` with the same payloads, on as many clients as it
 keeps up with; and a Centrifuge node under the same load where CENTRIFUGE_HOST names its `up`.
@@ -35,7 +36,7 @@ from infra.load.dialects import OUTCRY, Dialect, outcry_hello
 from infra.load.frames import masked_text
 from infra.load.generator import Load
 from infra.load.report import Report
-from infra.load.run import raise_open_files, run_load
+from infra.load.run import SETTLE_SECONDS, raise_open_files, run_load
 from infra.load.target import Target
 from infra.local.ports import free_ports
 from tests.bench.account_events import bring_events
@@ -71,6 +72,9 @@ BASELINE_OPEN_SECONDS = 15.0
 LOOK_AT_EACH = 40
 #: Open files that a server needs beside its connections.
 OTHER_FILES = 1_300
+
+#: Users whose portfolio the node has yet to read.
+_WAITING = "outcry_fanout_portfolios_waiting"
 
 #: The library's own server, which says nothing when it has taken a subscription.
 BROADCAST = OUTCRY._replace(subprotocol=None, ready=None)
@@ -119,7 +123,7 @@ def _broadcaster(port: int, ready: Event) -> None:
 
 def _measure(
     pid: int, target: Target, dialect: Dialect, hello: Callable[[int], bytes], count: int,
-    seconds: float,
+    seconds: float, settled: Callable[[], bool] = lambda: True,
 ) -> Report:  # fmt: skip
     """What so many clients found, from a process of their own."""
     few = count <= BASELINE_CONNECTIONS
@@ -129,8 +133,8 @@ def _measure(
         open_seconds=BASELINE_OPEN_SECONDS if few else OPEN_SECONDS,
         look_at_each=max(1, min(LOOK_AT_EACH, count // 100)),
     )  # fmt: skip
-    allowed = OPEN_SECONDS + seconds + 30.0
-    report: Report = answer_of(allowed, run_load, load, seconds, load_core(), pid)
+    allowed = OPEN_SECONDS + SETTLE_SECONDS + seconds + 30.0
+    report: Report = answer_of(allowed, run_load, load, seconds, load_core(), pid, settled)
     return report
 
 
@@ -145,11 +149,15 @@ def measure_outcry(
 
         with process(market, valkey.url), process(bring_events, valkey.url, node.owner_urls):
             target = Target("127.0.0.1", node.port, "/v1/stream")
-            report = _measure(node.pid, target, OUTCRY, hello, connections, seconds)
-            return report, {
+            report = _measure(
+                node.pid, target, OUTCRY, hello, connections, seconds,
+                settled=lambda: node.figure(_WAITING) == 0,
+            )  # fmt: skip
+            told = {
                 name: node.figure(f"outcry_fanout_{name}_total")
                 for name in ("portfolios", "private_events", "private_gaps", "late_ticks")
             }
+            return report, {**told, "portfolios_waiting": node.figure(_WAITING)}
 
 
 def measure_broadcast(seconds: float) -> Report:

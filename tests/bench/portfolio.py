@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from functions.ledger import handler
-from functions.shared.access.principal import Principal
+from functions.shared.access.call_rates import CallRates
+from functions.shared.access.principal import SCOPES, Principal
 from functions.shared.bookkeeping.accounts import deposit, open_account
 from functions.shared.bookkeeping.applying import apply_execution
 from functions.shared.bookkeeping.placing import place
@@ -44,12 +45,15 @@ class _Stores:
         self.quotes = quotes
         self.clock = self
         self.verifier = self
+        self.call_rates = CallRates(None, None, None)
 
     def now(self) -> datetime:
         return NOON
 
-    def verify(self, token: str) -> Principal:
-        return Principal(USER, "s", ("user",), "PAPER", "IN", wall_now() + timedelta(minutes=5))
+    def admit(self, token: str, *_: object) -> Principal:
+        return Principal(
+            USER, "s", ("user",), "PAPER", "IN", wall_now() + timedelta(minutes=5), SCOPES
+        )
 
 
 def _buy(shards: Shards, symbol: str, product: Product, day: date, number: int) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from functions.shared.access.keys import make_keys, signing_key
+from functions.shared.access.principal import SCOPES
 from functions.shared.access.tokens import issue_token
 from functions.shared.clock import wall_now
 from functions.shared.stores.secrets import open_secrets
@@ -43,15 +44,18 @@ INSERT INTO ledger.holding (user_id, symbol, quantity, open_sell, pledged, cost)
   FROM ledger.account a, unnest(string_to_array(:symbols, ',')) AS h(symbol)
 """
 _PEOPLE = """
-INSERT INTO identity.person (user_id, region) SELECT n, 'IN' FROM generate_series(1, :users) n
+INSERT INTO identity.person (user_id, region, state)
+  SELECT n, 'IN', 'ACTIVE' FROM generate_series(1, :users) n
 """
 _LOGINS = """
 INSERT INTO identity.login (user_id, username, password_hash, totp_secret, mode, roles)
   SELECT n, 'bench' || n, '$argon2id$none', '', 'PAPER', '{user}' FROM generate_series(1, :users) n
 """
 _SESSIONS = """
-INSERT INTO identity.session (session_id, user_id, created_at, refreshed_at, expires_at)
-  SELECT md5('bench' || n)::uuid, n, now(), now(), now() + interval '1 hour'
+INSERT INTO identity.session (session_id, user_id, created_at, refreshed_at, expires_at, logout_at,
+                              network)
+  SELECT md5('bench' || n)::uuid, n, now(), now(), now() + interval '1 hour', 'infinity',
+         '127.0.0.1'
   FROM generate_series(1, :users) n
 """
 _LISTING_HEAD = (
@@ -93,7 +97,7 @@ def shipped_node(valkey_url: str, users: int) -> Iterator[ShippedNode]:
         tokens = [
             issue_token(
                 key, user_id=user, session_id=_session(user), roles=("user",), mode="PAPER",
-                region="IN", now=now,
+                region="IN", scopes=SCOPES, kind="PERSON", now=now,
             )
             for user in range(1, users + 1)
         ]  # fmt: skip

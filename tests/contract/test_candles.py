@@ -172,3 +172,51 @@ def test_a_server_that_is_away_is_retryable() -> None:
 def test_an_address_of_another_kind_is_refused_by_name(url: str) -> None:
     with pytest.raises(SettingsError, match="OUTCRY_CLICKHOUSE_URL"):
         CandleStore.open(url)
+
+
+def test_minutes_together_begin_with_the_session_and_end_with_the_day(candles: CandleStore) -> None:
+    midnight = datetime(2026, 7, 10, tzinfo=INDIA)
+    first = int(midnight.timestamp()) // 60
+    minutes = (
+        0,
+        14,
+        15,
+        9 * 60 + 14,
+        9 * 60 + 15,
+        10 * 60 + 14,
+        10 * 60 + 15,
+        24 * 60 - 1,
+        24 * 60,
+    )
+    candles.write(
+        [
+            Candle("TCS", first + m, 10 + n, 20 + n, 5 - n, 12 + n, 100, 1, 1)
+            for n, m in enumerate(minutes)
+        ]
+    )
+    day = timedelta(days=1)
+    bars = candles.together("TCS", 60, 9 * 60 + 15, midnight, midnight + 2 * day, 100)
+    begins = [(bar.begins // 60 - first, bar.open, bar.high, bar.low, bar.close, bar.volume)
+              for bar in bars]  # fmt: skip
+    assert begins == [
+        (0, 10, 21, 4, 13, 200),
+        (15, 12, 22, 3, 14, 100),
+        (8 * 60 + 15, 13, 23, 2, 15, 100),
+        (9 * 60 + 15, 14, 25, 0, 17, 200),
+        (10 * 60 + 15, 16, 26, -1, 18, 100),
+        (23 * 60 + 15, 17, 27, -2, 19, 100),
+        (24 * 60, 18, 28, -3, 20, 100),
+    ]
+    assert [b.begins // 60 - first for b in candles.together(
+        "TCS", 1, 9 * 60 + 15, midnight, midnight + day, 100)] == list(minutes[:-1])  # fmt: skip
+    assert len(candles.together("TCS", 5, 9 * 60 + 15, midnight, midnight + day, 3)) == 3
+    made = candles.days_of_minutes("TCS", midnight, midnight + 2 * day)
+    assert [(each.day, each.open, each.high, each.low, each.close) for each in made] == [
+        (date(2026, 7, 10), 10, 27, -2, 19),
+        (date(2026, 7, 11), 18, 28, -3, 20),
+    ]
+    candles.keep_days(midnight, midnight + 2 * day)
+    year = (date(2026, 7, 1), date(2026, 7, 11))
+    assert candles.ranges(["TCS", "M&M"], *year) == {"TCS": (28, -3)}
+    assert candles.ranges(["TCS"], date(2026, 7, 11), date(2026, 7, 11)) == {"TCS": (28, -3)}
+    assert candles.ranges(["TCS"], date(2026, 7, 12), date(2026, 7, 13)) == {}

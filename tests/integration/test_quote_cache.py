@@ -10,7 +10,8 @@ from datetime import date
 import pytest
 import uvloop
 
-from functions.shared.access.throttle import LOGIN, Throttle
+from functions.shared.access.guesses import Guesses, LoginPatience
+from functions.shared.access.throttle import Limit, Throttle
 from functions.shared.domain.errors import Fenced, Refused, Retryable
 from functions.shared.domain.sessions import Phase
 from functions.shared.stores.channels import OUTBOX_HINT, Channels
@@ -159,15 +160,22 @@ async def test_what_is_wanted_later_is_heard_and_what_is_not_wanted_is_not(url: 
 
 
 def test_limits_notes_and_hints_are_kept_beside_the_quotes(url: str) -> None:
-    valkey, throttle = open_valkey(url), Throttle(open_valkey(url))
+    valkey, throttle, guesses = (
+        open_valkey(url),
+        Throttle(open_valkey(url)),
+        Guesses(open_valkey(url)),
+    )
+    limit, patience = Limit("few", 2, 600_000), LoginPatience(2, 100)
     for number in range(30):
-        throttle.take(LOGIN, "10.0.0.1", str(number))
-    for _ in range(LOGIN.size - 1):
-        throttle.take(LOGIN, "10.0.0.1", "0")
+        throttle.take(limit, "10.0.0.1", str(number))
+        guesses.take(patience.of_stranger(str(number), "10.0.0.1"))
+    throttle.take(limit, "10.0.0.1", "0")
     with pytest.raises(Refused):
-        throttle.take(LOGIN, "10.0.0.1", "0")
-    throttle.give_back(LOGIN, "10.0.0.1", "0")
-    throttle.take(LOGIN, "10.0.0.1", "0")
+        throttle.take(limit, "10.0.0.1", "0")
+    first = patience.of_stranger("0", "10.0.0.1")
+    guesses.right(first)
+    guesses.take(first)
+    guesses.take(first)
     note_put_off(valkey, 7, 1)
     assert (was_put_off(valkey, 7, 1), was_put_off(valkey, 7, 2)) == (True, False)
     stop, channels = threading.Event(), Channels(url)

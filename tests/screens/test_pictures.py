@@ -73,8 +73,8 @@ def test_the_alerts(snap_compare: SnapCompare, desk: Desk, size: tuple[int, int]
         desk.feed.send(alert)
         unread = pilot.app.screen.query_one("#unread")
         await settle(pilot, lambda: unread.display)
+        pilot.app.clear_notifications()  # of this screen; the next one is shown above it
         await pilot.press("a")
-        pilot.app.clear_notifications()
         await settle(pilot, lambda: "Exit unfilled" in text_of(pilot))
         await settle(pilot, lambda: "▌" not in text_of(pilot))
 

@@ -5,7 +5,6 @@ import uuid
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 
 import pytest
 from textual.widgets import Input
@@ -16,10 +15,7 @@ from tui.actions import EVERYWHERE, TRADING
 from tui.client.broker import Link, RefusedError, UnreachableError
 from tui.client.models import Fill, Holding, MarketStatus, Position, Problem
 from tui.desk import MARKET_EVERY_S
-from tui.messages import SessionEnded
-from tui.screens import login
 from tui.screens.dialogs import ConfirmDialog, ModifyDialog
-from tui.screens.login import LoginScreen
 from tui.widgets.blotter import Blotter
 from tui.widgets.watchlist import Watchlist
 
@@ -189,39 +185,6 @@ async def test_a_moved_price_is_shown_and_settles(desk: Desk) -> None:
         assert desk.feed.listener is not None
         desk.feed.listener.quotes([quote("RELIANCE", "2951.00")])
         await settle(pilot, lambda: "2,951.00" in text_of(pilot))
-
-
-async def test_a_session_that_ends_leads_back_to_the_sign_in(desk: Desk) -> None:
-    async with desk.terminal.run_test(size=SIZE) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
-        await pilot.press("question_mark")
-        pilot.app.screen_stack[1].post_message(SessionEnded("Signed in elsewhere"))
-        await settle(pilot, lambda: isinstance(pilot.app.screen, LoginScreen))
-        await settle(pilot, lambda: "Signed in elsewhere" in text_of(pilot))
-
-
-async def test_a_wrong_code_says_what_to_do_and_asks_again(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "terminal", signs_itself_in=False)
-    desk.broker.sign_in_refusal = Problem(status=401, code="INVALID_CREDENTIALS")
-    async with desk.terminal.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        await pilot.press(*"demo", "tab", *"paper", "tab", *"123456", "enter")
-        await settle(pilot, lambda: "is wrong" in text_of(pilot))
-        assert pilot.app.screen.query_one("#totp", Input).value == ""
-
-        desk.broker.sign_in_refusal = None
-        await pilot.press(*"654321", "enter")
-        await settle(pilot, lambda: is_live(pilot))
-
-
-async def test_codes_that_other_terminals_used_give_way_to_the_next(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(login, "CODE_LIFE_S", 0.1)
-    desk.broker.sign_in_refusal = Problem(status=401, code="INVALID_CREDENTIALS")
-    desk.broker.refusals_left = 3
-    async with desk.terminal.run_test(size=(80, 24)) as pilot:
-        await settle(pilot, lambda: is_live(pilot))
 
 
 async def test_a_click_selects_a_row_and_a_second_one_opens_its_ticket(desk: Desk) -> None:

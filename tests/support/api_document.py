@@ -45,7 +45,7 @@ def check_answer(method: str, path: str, status: int, kind: str, body: Any) -> N
 
 
 @functools.cache
-def _document() -> Mapping[str, Any]:
+def document() -> Mapping[str, Any]:
     document: Mapping[str, Any] = json.loads(openapi.TARGET.read_text("utf-8"))
     return document
 
@@ -53,7 +53,7 @@ def _document() -> Mapping[str, Any]:
 @functools.cache
 def _routes() -> list[tuple[re.Pattern[str], Mapping[str, Any]]]:
     """Those without a parameter first: `/v1/orders/preview` is no order's number."""
-    paths = sorted(_document()["paths"].items(), key=lambda item: item[0].count("{"))
+    paths = sorted(document()["paths"].items(), key=lambda item: item[0].count("{"))
     return [
         (re.compile(_PARAMETER.sub("[^/]+", re.escape(path))), operations)
         for path, operations in paths
@@ -72,14 +72,14 @@ def _resolved(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     if "$ref" not in answer:
         return answer
     name = answer["$ref"].rsplit("/", 1)[-1]
-    found: Mapping[str, Any] = _document()["components"]["responses"][name]
+    found: Mapping[str, Any] = document()["components"]["responses"][name]
     return found
 
 
 @functools.cache
 def _validator(schema: str) -> Draft202012Validator:
     return Draft202012Validator(
-        {**json.loads(schema), "components": {"schemas": _document()["components"]["schemas"]}}
+        {**json.loads(schema), "components": {"schemas": document()["components"]["schemas"]}}
     )
 
 

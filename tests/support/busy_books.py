@@ -9,6 +9,7 @@ from pathlib import Path
 from functions.ledger.anchor import anchor_shard
 from functions.shared.access.keys import ANCHOR_VERIFYING_KEY, anchor_key, make_keys
 from functions.shared.bookkeeping import payments, settling
+from functions.shared.bookkeeping.intervening import Kind, intervene
 from functions.shared.bookkeeping.pledging import set_pledge
 from functions.shared.bookkeeping.settling import OpenPosition
 from functions.shared.domain.calendar import settlement_date
@@ -32,7 +33,7 @@ from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_dat
 from tests.support.waiting import gtt, modify_stop, release, stopped
 
 INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER, OVERSELLER = 7, 9, 11, 13, 15, 17, 19
-LOSER, WAITER, PLANNER, BUSTED = 21, 23, 25, 27
+LOSER, WAITER, PLANNER, BUSTED, RESTRICTED = 21, 23, 25, 27, 29
 """They live on shard 0."""
 HOMES_OF_SHARD_0 = dict.fromkeys(range(32), 0)
 _QUIET = """
@@ -68,6 +69,7 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
             _oversell(Trader(shards, OVERSELLER, LAKH))
             _lose(Trader(shards, LOSER, 3_000 * RUPEE))
             _take_back(Trader(shards, BUSTED, LAKH))
+            _restrict(Trader(shards, RESTRICTED, LAKH))
             anchor_everything(shards, folder)
         finally:
             shards.close()
@@ -145,6 +147,16 @@ def _trade_days(trader: Trader) -> None:
     trader.fill(trader.buy(3, product=Product.MIS), 3)
     trader.buy(2, product=Product.MIS)
     trader.sell(4, product=Product.MIS)
+
+
+def _restrict(trader: Trader) -> None:
+    """An officer's word, another on it, and limits."""
+    said: tuple[tuple[int, Kind, str], ...] = (
+        (1, "STATE", '{"state":"REDUCING"}'), (2, "LIMITS", "[100000,3,null,2,5]"),
+        (4, "STATE", '{"state":"HALTED"}'), (3, "STATE", '{"state":"ACTIVE"}'),
+    )  # fmt: skip
+    for entry, kind, value in said:
+        intervene(trader.shards, trader.user_id, entry, kind, value, trader.now)
 
 
 def _change_minds(trader: Trader) -> None:

@@ -16,7 +16,7 @@ from edge.fanout.limits import Limits
 from edge.fanout.portfolio import Portfolios
 from edge.fanout.private import PrivateEvents
 from edge.fanout.reception import Reception
-from functions.shared.access.principal import Principal
+from functions.shared.access.principal import SCOPES, Principal
 from functions.shared.wire.events import EventBody, FundsFacts, OrderFacts, UserEvent, encode_event
 from functions.shared.wire.quotes import Quote
 
@@ -49,7 +49,7 @@ def payload(user_seq: int, user_id: int = 7) -> bytes:
 
 def principal(user_id: int = 7, session_id: str = "s1", seconds: float = 900) -> Principal:
     ends = WALL + timedelta(seconds=seconds)
-    return Principal(user_id, session_id, ("TRADER",), "PAPER", "IN", ends)
+    return Principal(user_id, session_id, ("TRADER",), "PAPER", "IN", ends, SCOPES)
 
 
 def read_messages(data: bytes) -> list[tuple[Opcode, bytes]]:
@@ -90,6 +90,9 @@ class FakeLink:
 
     def write(self, data: bytes) -> None:
         self.data += data
+
+    def peer(self) -> str:
+        return "203.0.113.7"
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)

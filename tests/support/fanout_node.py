@@ -56,17 +56,18 @@ class Ledger:
         self.events: list[UserEvent] = []
         self.holdings: list[HoldingFacts] = []
 
-    def latest(self, user_id: int) -> int:
-        return len(self.events)
+    def latest_all(self, user_ids: Sequence[int]) -> list[int]:
+        return [len(self.events)] * len(user_ids)
 
     def after(self, user_id: int, seq: int, count: int) -> list[UserEvent]:
         return self.events[seq : seq + count]
 
-    def read(self, user_id: int, trade_date: date) -> PortfolioFacts | None:
-        return PortfolioFacts(
-            seq=self.latest(user_id), cash=100, borrowed=0, short_delivery=0,
+    def read_all(self, user_ids: Sequence[int], trade_date: date) -> list[PortfolioFacts]:
+        facts = PortfolioFacts(
+            seq=len(self.events), cash=100, borrowed=0, short_delivery=0,
             holdings=self.holdings, positions=[],
         )  # fmt: skip
+        return [facts] * len(user_ids)
 
     def close(self) -> None:
         pass
@@ -76,18 +77,24 @@ class Node:
     """A fanout's parts, joined as its main module joins them."""
 
     def __init__(
-        self, valkey_url: str, limits: Limits | None = None, tally: Tally | None = None
+        self,
+        valkey_url: str,
+        limits: Limits | None = None,
+        tally: Tally | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
-        self.ledger = Ledger()
+        self.ledger = ledger or Ledger()
         self.failures: list[BaseException] = []
         self.writer = QuoteWriter(valkey_url)
         self._valkey = redis.asyncio.Redis.from_url(valkey_url)
         limits = limits or Limits()
         self.hub = Hub(LISTED, limits.symbols, limits.min_moves)
-        self.subscriber = ValkeySubscriber(valkey_url, self._deliver, self._restored)
+        self.subscriber = ValkeySubscriber(
+            valkey_url, self._deliver, self._restored, self._listening
+        )
         self.subscriber.subscribe([*map(quotes_channel, range(PARTITIONS)), "sessions.ended"])
-        ledger: Any = lambda: self.ledger  # noqa: E731
-        lookups = Lookups(Tokens(), ledger, ledger, self.subscriber, self.failures.append)
+        books: Any = lambda: self.ledger  # noqa: E731
+        lookups = Lookups(Tokens(), books, books, self.subscriber, self.failures.append)
         portfolios = Portfolios(self.hub, lookups, lambda: date(2026, 11, 23), limits)
         self.lookups, self.private = lookups, PrivateEvents(lookups, portfolios, limits, tally)
         self.reception = Reception(self.hub, self.private, lookups, limits, wall_now)
@@ -102,6 +109,10 @@ class Node:
         else:
             self.hub.take(decode_batch(data).quotes)
             self.server.wake_soon()
+
+    def _listening(self, channel: str) -> None:
+        if (user_id := user_of_channel(channel.encode())) is not None:
+            self.private.listening(user_id)
 
     def _restored(self, missed: frozenset[str]) -> None:
         users = (user_of_channel(channel.encode()) for channel in missed)

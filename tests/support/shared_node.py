@@ -6,6 +6,7 @@ counts.
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 import redis
 import uvloop
@@ -26,18 +27,21 @@ class SharedLedger(Ledger):
         super().__init__()
         self._valkey = redis.Redis.from_url(valkey_url)
 
-    def latest(self, user_id: int) -> int:
-        return int(self._valkey.get(COMMITTED) or 0)
+    def latest_all(self, user_ids: Sequence[int]) -> list[int]:
+        return [self._latest()] * len(user_ids)
 
     def after(self, user_id: int, seq: int, count: int) -> list[UserEvent]:
-        most = min(self.latest(user_id), seq + count)
+        most = min(self._latest(), seq + count)
         return [event(number, user_id) for number in range(seq + 1, most + 1)]
+
+    def _latest(self) -> int:
+        return int(self._valkey.get(COMMITTED) or 0)
 
 
 async def serve(valkey_url: str, port: int) -> None:
     # All clients of a test come from one address.
-    node = Node(valkey_url, Limits(connections_per_address=12_000))
-    node.ledger = SharedLedger(valkey_url)
+    limits = Limits(connections_per_address=12_000)
+    node = Node(valkey_url, limits, ledger=SharedLedger(valkey_url))
     subscribing = asyncio.create_task(node.subscriber.run())
     await until(lambda: node.subscriber.connected)
     await node.server.listen("127.0.0.1", port)

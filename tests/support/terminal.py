@@ -251,6 +251,10 @@ class RecordingBroker:
         self.placed_order = order()
         self.sign_in_refusal: Problem | None = None
         self.refusals_left = 10
+        self.challenges: list[tuple[str, str, str]] = []
+        self.sign_outs = 0
+        self.codes: list[str] = []
+        """Of the sign-ins, in order."""
         self.is_closed = False
         self.unlisted: set[str] = set()
         self.loading_fails: Exception | None = None
@@ -263,13 +267,19 @@ class RecordingBroker:
             phase="OPEN", trade_date=NOON.date(), time=NOON, wall_time=NOON
         )
 
-    async def sign_in(self, username: str, password: str, totp: str) -> Profile:
+    async def sign_in(self, username: str, password: str, code: str) -> Profile:
+        self.codes.append(code)
         if self.sign_in_refusal is not None and self.refusals_left:
             self.refusals_left -= 1
             raise RefusedError(self.sign_in_refusal)
         return Profile(user_id="1", username=username, mode=self.mode)
 
-    async def sign_out(self) -> None: ...
+    async def answer_challenge(self, username: str, challenge_id: str, code: str) -> Profile:
+        self.challenges.append((username, challenge_id, code))
+        return await self.sign_in(username, "", "")
+
+    async def sign_out(self) -> None:
+        self.sign_outs += 1
 
     async def funds(self) -> Funds:
         if self.loading_fails is not None:

@@ -18,8 +18,6 @@ from websockets.sync.client import ClientConnection, connect
 
 TOTP_SECONDS = 30
 BUSY_SECONDS = 120
-#: A token lives for fifteen minutes; a slow machine's tests go on for longer.
-RENEW_SECONDS = 600
 FINAL = {"FILLED", "CANCELLED", "REJECTED", "DENIED", "EXPIRED"}
 
 
@@ -35,41 +33,53 @@ class Trader:
         # No authorities are loaded, which would take longer than signing in: it is plain HTTP.
         self.http = httpx.Client(base_url=api, timeout=60, event_hooks=hooks, verify=False)
         self.token = ""
-        self._refresh_token = ""
+        self.refresh_token = ""
+        self._device_token = ""
         self._renew_at = float("inf")
         self._renewing = threading.Lock()
 
     def sign_in(self) -> Self:
+        """A code that was used gives way to the next one; the device's token goes along, as a
+        client keeps it, so that others who sign in as the same user never make this one wait."""
         deadline = time.monotonic() + 2 * TOTP_SECONDS + BUSY_SECONDS
         while True:
             code = pyotp.TOTP(self.user["totp_secret"]).now()
             body = {**{k: self.user[k] for k in ("username", "password")}, "totp": code}
-            answer = self.http.post("/v1/auth/login", json=body)
+            if self._device_token:
+                body["device_token"] = self._device_token
+            answer = httpx.post(f"{self._api}/v1/auth/login", json=body, timeout=60, verify=False)
             if answer.status_code == httpx.codes.OK:
+                self._device_token = answer.json()["device_token"]
                 self._begin(answer.json())
                 return self
             if time.monotonic() > deadline:
                 raise AssertionError(f"can't sign in: {answer.status_code} {answer.text}")
-            time.sleep(1)
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
+                time.sleep(TOTP_SECONDS - time.time() % TOTP_SECONDS)
+            else:
+                time.sleep(float(answer.headers.get("Retry-After", 1)))
 
     def _begin(self, tokens: Any) -> None:
-        self.token, self._refresh_token = tokens["access_token"], tokens["refresh_token"]
+        self.token, self.refresh_token = tokens["access_token"], tokens["refresh_token"]
         self.http.headers["Authorization"] = f"Bearer {self.token}"
-        self._renew_at = time.monotonic() + RENEW_SECONDS
+        self._renew_at = time.monotonic() + 0.8 * float(tokens["expires_in"])
 
     def _renew_in_time(self, request: httpx.Request) -> None:
         """Before a request with a token of its own that is old: gets the next one, and sends that.
-        An API that is away is asked for it before the next request."""
+        A session that is over (the day's logout) gives way to another. An API that is away is asked
+        for it before the next request."""
         with self._renewing:
             old = f"Bearer {self.token}"
             if request.headers.get("Authorization") != old or time.monotonic() < self._renew_at:
                 return
-            body = {"refresh_token": self._refresh_token}
+            body = {"refresh_token": self.refresh_token}
             with contextlib.suppress(httpx.TransportError):
                 answer = httpx.post(f"{self._api}/v1/auth/refresh", json=body, verify=False)
                 if answer.status_code == httpx.codes.OK:
                     self._begin(answer.json())
-                    request.headers["Authorization"] = f"Bearer {self.token}"
+                elif answer.status_code == httpx.codes.UNAUTHORIZED:
+                    self.sign_in()
+                request.headers["Authorization"] = f"Bearer {self.token}"
 
     def get(self, path: str, **query: Any) -> Any:
         """The answer's JSON. A 503 is asked again when it says, as any client should."""

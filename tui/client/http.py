@@ -4,6 +4,7 @@ Invariant: a request that may have reached the broker without an answer raises U
 never a refusal; only a call that is safe to repeat is repeated here.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import TypeVar
 from urllib.parse import quote
@@ -14,6 +15,7 @@ import msgspec
 from outcry_client.errors import SignedOutError
 from outcry_client.session import Session
 from tui.client.broker import RefusedError, UnreachableError
+from tui.client.devices import DeviceTokens
 from tui.client.models import (
     Funds,
     Holding,
@@ -40,6 +42,7 @@ PAGE_LIMIT = 500
 PAGES_MAX = 4
 """The blotter starts from the newest 2,000 orders; older ones are history, not a blotter."""
 PLANS_SHOWN = 50
+TOTP_DIGITS = 6
 
 
 class _Nothing(msgspec.Struct, frozen=True):
@@ -58,20 +61,31 @@ class HttpBroker:
         api_url: str,
         stream_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        devices: DeviceTokens | None = None,
     ) -> None:
         self._url = api_url.rstrip("/")
         self._stream_url = stream_url
+        self._devices = devices
         self._http = httpx.AsyncClient(
             base_url=self._url, timeout=TIMEOUT_S, transport=transport, trust_env=False
         )
         self.session = Session(self._refresh)
 
-    async def sign_in(self, username: str, password: str, totp: str) -> Profile:
-        """Start a session. Raises RefusedError when a credential is wrong."""
-        body = {"username": username, "password": password, "totp": totp}
-        tokens = await self._send("POST", "/v1/auth/login", Tokens, body)
-        self.session.begin(tokens)
-        return await self._signed("GET", "/v1/profile", Profile)
+    async def sign_in(self, username: str, password: str, code: str) -> Profile:
+        """Start a session by an authenticator's six digits, or else a recovery code. Raises
+        RefusedError when a credential is wrong, and with LOGIN_HELD when a code was mailed, which
+        `answer_challenge` takes with the problem's `challenge_id`."""
+        factor = "totp" if len(code) == TOTP_DIGITS else "recovery_code"
+        body = {"username": username, "password": password, factor: code}
+        device_token = self._devices.of(username) if self._devices else None
+        if device_token is not None:
+            body["device_token"] = device_token
+        return await self._begin(username, "/v1/auth/login", body)
+
+    async def answer_challenge(self, username: str, challenge_id: str, code: str) -> Profile:
+        """Start the session that was held. Raises RefusedError when the code is wrong."""
+        body = {"challenge_id": challenge_id, "code": code}
+        return await self._begin(username, "/v1/auth/challenge", body)
 
     async def sign_out(self) -> None:
         """End the session at the broker, and here whatever the broker says."""
@@ -152,6 +166,14 @@ class HttpBroker:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+    async def _begin(self, username: str, path: str, body: Mapping[str, object]) -> Profile:
+        tokens = await self._send("POST", path, Tokens, body)
+        self.session.begin(tokens)
+        if self._devices is not None and tokens.device_token is not None:
+            with contextlib.suppress(OSError):  # signed in all the same, as from a new device
+                self._devices.keep(username, tokens.device_token)
+        return await self._signed("GET", "/v1/profile", Profile)
 
     async def _refresh(self, refresh_token: str) -> Tokens:
         body = {"refresh_token": refresh_token}

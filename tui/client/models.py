@@ -23,6 +23,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: int
     refresh_token: str
     session_id: str = ""
+    device_token: str | None = None
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -373,6 +374,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     code: str = "unknown"
     detail: str = ""
     order_id: str | None = None
+    challenge_id: str | None = None
     request_id: str | None = None
     rules: list[RuleFailure] = []
     errors: list[FieldError] = []

@@ -1,8 +1,9 @@
-"""Sign-in: user, password and the six digits of the authenticator."""
+"""Sign-in: user, password and the six digits of the authenticator, or a recovery code for them."""
 
 import asyncio
+import re
 import time
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import pyotp
 from textual import on, work
@@ -23,9 +24,23 @@ ACTIONS = (Action("submit", "enter", "Sign in", "Sign in with what is typed"),)
 
 REFUSALS = {
     "INVALID_CREDENTIALS": "User name, password or code is wrong, or the code was used before.",
-    "TOO_MANY_REQUESTS": "Too many tries. Wait a minute, then try again.",
+    "CHALLENGE_ENDED": "That took too long, or too many tries. Sign in again.",
+    "INVALID_REQUEST": "That can't be a user name and password. Check what you typed.",
 }
 """What the user can do about each code; the broker's own words stand in for the rest."""
+
+HELD = "We don't know this device, nor where it is. Enter the code that we mailed you."
+LABELS = {False: "Authenticator code", True: "Mailed code"}
+PLACEHOLDERS = {False: "six digits, or a recovery code", True: "six digits"}
+"""What is typed as the code, by whether a mailed code is waited for."""
+CODE_WORDS = {
+    False: "A code is six digits; a recovery code is six groups of four letters and digits.",
+    True: "The mailed code is six digits.",
+}
+"""What is said of a code that can't be one; it is not sent, so it is no wrong try."""
+CODE_CHARACTERS_MAX = 40
+_SIX_DIGITS: Final = re.compile("[0-9]{6}")
+_RECOVERY_CODE: Final = re.compile("[A-Z2-7]{24}")
 
 CODE_LIFE_S = 30
 """A one-time code holds for one step of 30 seconds and is taken once (RFC 6238 section 5.2)."""
@@ -51,6 +66,8 @@ class LoginScreen(Screen[None]):
         self._settings = settings
         self._broker = broker
         self._reason = reason
+        self._challenge_id: str | None = None
+        self._held_credentials = ("", "")
 
     def compose(self) -> ComposeResult:
         with Vertical(id="sign-in", classes=f"-{self._settings.mode.lower()}"):
@@ -60,8 +77,13 @@ class LoginScreen(Screen[None]):
             yield Input(self._settings.username or "", id="username", max_length=64)
             yield Label("Password")
             yield Input(self._settings.password or "", id="password", password=True)
-            yield Label("Authenticator code")
-            yield Input(id="totp", placeholder="six digits", max_length=6, restrict="[0-9]*")
+            yield Label(LABELS[False], id="code-label")
+            yield Input(
+                id="totp",
+                placeholder=PLACEHOLDERS[False],
+                max_length=CODE_CHARACTERS_MAX,
+                restrict="[0-9A-Za-z -]*",
+            )
             yield Static(self._reason, id="sign-in-remark", markup=False)
             yield Button("Sign in", id="submit", compact=True)
         yield Footer(compact=True, show_command_palette=False)
@@ -71,7 +93,15 @@ class LoginScreen(Screen[None]):
         if self._settings.signs_itself_in and not self._reason:
             self.action_submit()
         else:
-            self.query_one("#username" if not self._settings.username else "#totp").focus()
+            given = {"username": self._settings.username, "password": self._settings.password}
+            first = next((name for name, value in given.items() if not value), "totp")
+            self.query_one(f"#{first}").focus()
+
+    @on(Input.Changed, "#username, #password")
+    def _other_credentials(self) -> None:
+        """A mailed code belongs to the login that was held, and to no other."""
+        if (self._value("username"), self._value("password")) != self._held_credentials:
+            self._await_mail(None)
 
     @on(Input.Submitted)
     @on(Button.Pressed)
@@ -85,19 +115,22 @@ class LoginScreen(Screen[None]):
             for name, value, words in (
                 ("username", username, "Enter your user name."),
                 ("password", password, "Enter your password."),
-                ("totp", totp or self._settings.totp_secret, "Enter your authenticator's code."),
+                ("totp", totp or self._own_secret, self._code_words),
             )
             if not value
         ]
         if missing:
             self._refuse(missing[0][1], missing[0][0])
             return
+        code = totp.replace(" ", "").replace("-", "").upper()
+        if totp and not self._may_be_code(code):
+            self._refuse(CODE_WORDS[self._challenge_id is not None], "totp")
+            return
         self._remark(f"Signing in as {username}…", is_refusal=False)
         try:
-            profile = await self._profile(username, password, totp)
+            profile = await self._profile(username, password, code)
         except RefusedError as refusal:
-            words = REFUSALS.get(refusal.problem.code, str(refusal))
-            self._refuse(words, "totp")
+            self._refused(refusal, (username, password))
         except UnreachableError as error:
             self._refuse(f"{self._settings.api_url} does not answer ({error}).", "totp")
         except ValueError as error:
@@ -107,12 +140,14 @@ class LoginScreen(Screen[None]):
         else:
             self.post_message(self.SignedIn(profile))
 
-    async def _profile(self, username: str, password: str, totp: str) -> Profile:
+    async def _profile(self, username: str, password: str, code: str) -> Profile:
         """Sign in. A code of our own may have been used by another terminal: then the next step's
         code is tried, up to OWN_CODES_MAX in all, as of several that wait one gets in at a step.
         """
-        if totp:
-            return await self._broker.sign_in(username, password, totp)
+        if self._challenge_id is not None:
+            return await self._broker.answer_challenge(username, self._challenge_id, code)
+        if code:
+            return await self._broker.sign_in(username, password, code)
         for tried in range(1, OWN_CODES_MAX):
             try:
                 return await self._broker.sign_in(username, password, self._own_code())
@@ -126,10 +161,42 @@ class LoginScreen(Screen[None]):
             await asyncio.sleep(wait)
         return await self._broker.sign_in(username, password, self._own_code())
 
+    @property
+    def _code_words(self) -> str:
+        held = self._challenge_id is not None
+        return "Enter the mailed code." if held else "Enter your authenticator's code."
+
+    def _may_be_code(self, code: str) -> bool:
+        """Whether it has the shape of what is asked for: nobody has a recovery code mailed."""
+        is_recovery = _RECOVERY_CODE.fullmatch(code) is not None and self._challenge_id is None
+        return is_recovery or _SIX_DIGITS.fullmatch(code) is not None
+
+    @property
+    def _own_secret(self) -> str | None:
+        """The authenticator's, when it was given at start; it makes no mailed code."""
+        return None if self._challenge_id is not None else self._settings.totp_secret
+
     def _own_code(self) -> str:
         """The code of the moment, when the secret was given at start."""
-        secret = self._settings.totp_secret
-        return "" if secret is None else pyotp.TOTP(secret).now()
+        return "" if self._own_secret is None else pyotp.TOTP(self._own_secret).now()
+
+    def _refused(self, refusal: RefusedError, credentials: tuple[str, str]) -> None:
+        code = refusal.problem.code
+        if code == "LOGIN_HELD":
+            self._held_credentials = credentials
+            self._await_mail(refusal.problem.challenge_id)
+            self._refuse(HELD, "totp")
+            return
+        if code == "CHALLENGE_ENDED":
+            self._await_mail(None)
+        self._refuse(REFUSALS.get(code, str(refusal)), "totp")
+
+    def _await_mail(self, challenge_id: str | None) -> None:
+        """The six digits asked for are the mailed ones, or again the authenticator's."""
+        self._challenge_id = challenge_id
+        is_mailed = challenge_id is not None
+        self.query_one("#code-label", Label).update(LABELS[is_mailed])
+        self.query_one("#totp", Input).placeholder = PLACEHOLDERS[is_mailed]
 
     def _refuse(self, words: str, field: str) -> None:
         self._remark(words, is_refusal=True)

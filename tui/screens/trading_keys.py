@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from tui.actions import TRADING, bindings
 from tui.alert_bell import AlertBell
+from tui.desk import Desk
 from tui.screens.alerts import AlertsDialog
 from tui.screens.dialogs import HelpDialog
 from tui.screens.order_desk import OrderDesk
@@ -32,6 +33,7 @@ class TradingKeys(Screen[None]):
     _account: Account
     _orders: OrderDesk
     _bell: AlertBell
+    _desk: Desk
 
     @property
     def _today(self) -> date | None:
@@ -88,6 +90,11 @@ class TradingKeys(Screen[None]):
                 self._orders.go_to(order_id)
 
         self.app.push_screen(AlertsDialog(self._bell.look(), self._today), go)
+
+    def action_log_out(self) -> None:
+        """What follows the session stops first: it would take the end of it for a fault."""
+        self.workers.cancel_node(self)
+        self.app.run_worker(self._desk.log_out(), group="log-out", exclusive=True)
 
     def action_help(self) -> None:
         self.app.push_screen(HelpDialog())

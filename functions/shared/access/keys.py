@@ -27,6 +27,7 @@ ANCHOR_VERIFYING_KEY: Final = "anchor-verifying-key"
 IDENTITY_KEY: Final = "identity-key"
 DIRECTORY_KEY: Final = "directory-key"
 IDENTITY_KEY_BYTES: Final = 32
+_PEM_END: Final = "-----END PUBLIC KEY-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ def make_keys(secrets: Secrets) -> None:
     """Makes whichever key is missing; of two callers at once, one key wins for both."""
     _make(secrets, IDENTITY_KEY, _new_secret_key)
     _make(secrets, DIRECTORY_KEY, _new_secret_key)
-    _make(secrets, SIGNING_KEY, _new_signing_key)
+    _make(secrets, SIGNING_KEY, new_signing_key)
     _make(secrets, VERIFYING_KEY, lambda: _public_half(secrets, SIGNING_KEY))
-    _make(secrets, ANCHOR_SIGNING_KEY, _new_signing_key)
+    _make(secrets, ANCHOR_SIGNING_KEY, new_signing_key)
     _make(secrets, ANCHOR_VERIFYING_KEY, lambda: _public_half(secrets, ANCHOR_SIGNING_KEY))
 
 
@@ -52,12 +53,23 @@ def signing_key(secrets: Secrets) -> OKPKey:
     return _with_kid(secrets, SIGNING_KEY)
 
 
-def verifying_key(secrets: Secrets) -> OKPKey:
-    """The public key that checks access tokens. Raises NotFound before `make_keys`."""
-    key = _with_kid(secrets, VERIFYING_KEY)
-    if key.is_private:
-        raise InvariantViolated("the secret token-verifying-key is a private key")
-    return key
+def verifying_keys(secrets: Secrets) -> list[OKPKey]:
+    """The public keys that check access tokens as they are now, the newest first: of the key that
+    signs, of one before it whose tokens may still be out, of one that is about to sign. Raises
+    NotFound before `make_keys`."""
+    return read_verifying_keys(secrets.current(VERIFYING_KEY))
+
+
+def read_verifying_keys(text: str) -> list[OKPKey]:
+    """PEM blocks, one behind the other. Raises InvariantViolated for anything else."""
+    keys = [
+        named_key(block + _PEM_END, VERIFYING_KEY)
+        for block in text.split(_PEM_END)
+        if block.strip()
+    ]
+    if not keys or any(key.is_private for key in keys):
+        raise InvariantViolated("the secret token-verifying-key is no list of public keys")
+    return keys
 
 
 def anchor_key(secrets: Secrets) -> AnchorKey:
@@ -93,7 +105,12 @@ def _make(secrets: Secrets, name: str, new: Callable[[], str]) -> None:
 
 
 def _with_kid(secrets: Secrets, name: str) -> OKPKey:
-    pem = secrets.get(name)
+    return named_key(secrets.get(name), name)
+
+
+def named_key(pem: str, name: str) -> OKPKey:
+    """A key of the secret of that name, with its `kid`. Raises InvariantViolated for another text,
+    without showing it."""
     try:
         return OKPKey.import_key(pem, {"kid": OKPKey.import_key(pem).thumbprint()})
     except (JoseError, ValueError):
@@ -104,7 +121,8 @@ def _public_half(secrets: Secrets, name: str) -> str:
     return _with_kid(secrets, name).as_pem(private=False).decode()
 
 
-def _new_signing_key() -> str:
+def new_signing_key() -> str:
+    """A fresh Ed25519 private key as PEM."""
     return OKPKey.generate_key("Ed25519").as_pem(private=True).decode()
 
 

@@ -1,17 +1,19 @@
 """Rate limits: token buckets in Valkey, one script call each.
 
 Invariant: a bucket's name holds a digest, never a user name or an address. When Valkey is away a
-guarded door stays shut (Retryable): login guards money, and guesses must not become free because a
-cache fell over. A public read that guards nothing may pass instead (`fails_open`).
+guarded door stays shut (Retryable), and a public read that guards nothing may pass instead
+(`fails_open`). What guesses at a password costs is another matter: guesses.py.
 """
 
 import hashlib
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, cast
 
+from functions.shared.access.addresses import parse_address
 from functions.shared.domain.errors import Refused, Retryable
-from functions.shared.stores.valkey import Valkey, answering
+from functions.shared.stores.valkey import Pipeline, Valkey, answering
 
 # The server's own clock is used, so that buckets agree whoever asks. Returns milliseconds to wait.
 _TAKE: Final = """
@@ -37,8 +39,19 @@ class Limit:
     fails_open: bool = False
 
 
-#: Attempts by one address at one user name. A success gives them back.
-LOGIN: Final = Limit("login", 10, 10_000)
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One to be taken from the bucket of a limit and a subject."""
+
+    limit: Limit
+    subject: str
+
+    def ask(self, pipeline: Pipeline) -> None:
+        """Adds the question to what a pipeline asks; its answer is a wait (refuse_waiting)."""
+        bucket = _bucket(self.limit, (self.subject,))
+        pipeline.eval(_TAKE, 1, bucket, self.limit.size, self.limit.every_ms)
+
+
 #: Searches by one address.
 SEARCH: Final = Limit("search", 60, 100, fails_open=True)
 
@@ -64,32 +77,29 @@ class Throttle:
             if limit.fails_open:
                 return
             raise
-        if wait > 0:
-            seconds = -(-wait // 1000)
-            raise Refused(
-                429,
-                "TOO_MANY_REQUESTS",
-                f"too many requests; wait {seconds} s",
-                retry_after_seconds=seconds,
-            )
+        refuse_waiting([wait])
 
-    def give_back(self, limit: Limit, *subject: str) -> None:
-        """Fills the bucket again. When Valkey is away the bucket fills by itself in time."""
-        try:
-            with answering():
-                self._valkey.delete(_bucket(limit, subject))
-        except Retryable:
-            return
+
+def refuse_waiting(waits: Iterable[int]) -> None:
+    """Raises Refused 429 when one of the buckets was empty. Waits are milliseconds, 0: taken."""
+    wait = max(waits, default=0)
+    if wait > 0:
+        seconds = -(-wait // 1000)
+        raise Refused(
+            429,
+            "TOO_MANY_REQUESTS",
+            f"too many requests; wait {seconds} s",
+            retry_after_seconds=seconds,
+        )
 
 
 def network_of(address: str) -> str:
     """What one subscriber is: an IPv4 address, or the /64 that IPv6 hands out to each."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
+    parsed = parse_address(address)
+    if parsed is None:
+        return "unknown"
     if parsed.version == 4:
-        return address
+        return str(parsed)
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 

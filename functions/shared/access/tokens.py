@@ -1,11 +1,13 @@
 """Access tokens: ten-minute JWTs (RFC 9068) signed with Ed25519 under one pinned algorithm.
 
 Invariant: the header of a token chooses nothing. Algorithm, type and key are ours to know
-(RFC 8725, sections 3.1 and 3.11), and a header that says more than they do is refused, so `jku`,
-`jwk`, `x5u` and `crit` never take part. Times are the wall clock's.
+(RFC 8725, sections 3.1 and 3.11), and a header that isn't ours to the byte is refused unread, so
+`jku`, `jwk`, `x5u` and `crit` never take part. The claims, too, are as we write them or refused.
+Times are the wall clock's.
 """
 
 import uuid
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -15,8 +17,9 @@ from joserfc.errors import JoseError
 from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import OKPKey
 from joserfc.jws import JWSRegistry
+from joserfc.util import json_b64encode
 
-from functions.shared.access.principal import Mode, Principal
+from functions.shared.access.principal import Kind, Mode, Principal
 from functions.shared.domain.errors import Refused
 
 LIFETIME: Final = timedelta(minutes=10)
@@ -42,6 +45,10 @@ class _Claims(msgspec.Struct, frozen=True):
     roles: tuple[str, ...]
     mode: Mode
     region: str
+    scopes: tuple[str, ...]
+    kind: Kind
+    addresses: tuple[str, ...]
+    algo_id: str | None
 
 
 class _Unproven(msgspec.Struct, frozen=True):
@@ -71,9 +78,16 @@ def issue_token(
     roles: tuple[str, ...],
     mode: Mode,
     region: str,
+    scopes: Collection[str],
+    kind: Kind,
     now: datetime,
+    until: datetime | None = None,
+    addresses: tuple[str, ...] = (),
+    algo_id: str | None = None,
 ) -> str:
-    """A signed token that ends LIFETIME after `now`; `region`: where the user is at home."""
+    """A signed token that ends LIFETIME after `now`, or with its session at `until`; `region`:
+    where the user is at home. The rest is what Principal says."""
+    ends = now + LIFETIME if until is None else min(now + LIFETIME, until)
     claims = _Claims(
         iss=ISSUER,
         aud=AUDIENCE,
@@ -81,10 +95,14 @@ def issue_token(
         sid=session_id,
         jti=uuid.uuid4().hex,
         iat=int(now.timestamp()),
-        exp=int((now + LIFETIME).timestamp()),
+        exp=int(ends.timestamp()),
         roles=roles,
         mode=mode,
         region=region,
+        scopes=tuple(sorted(scopes)),
+        kind=kind,
+        addresses=addresses,
+        algo_id=algo_id,
     )
     header = _header(key)
     return jws.serialize_compact(header, msgspec.json.encode(claims), key, registry=_REGISTRY)
@@ -96,11 +114,12 @@ def read_token(token: str, key: OKPKey, now: datetime) -> Principal:
     if len(token) > _TOKEN_CHARACTERS_MAX:
         raise _invalid()
     try:
-        unverified = jws.extract_compact(token.encode())
-        if unverified.headers() != _header(key):
+        if not is_headed_for(token, key):
             raise _invalid()
         verified = jws.deserialize_compact(token, key, registry=_REGISTRY)
         claims = msgspec.json.decode(verified.payload, type=_Claims)
+        if msgspec.json.encode(claims) != verified.payload:  # a claim more, or one named twice
+            raise _invalid()
     except (JoseError, msgspec.MsgspecError, ValueError, TypeError, KeyError):
         raise _invalid() from None
     latest_issue = (now + _CLOCK_SKEW).timestamp()
@@ -115,7 +134,16 @@ def read_token(token: str, key: OKPKey, now: datetime) -> Principal:
         mode=claims.mode,
         region=claims.region,
         expires_at=datetime.fromtimestamp(claims.exp, UTC),
+        scopes=frozenset(claims.scopes),
+        kind=claims.kind,
+        addresses=claims.addresses,
+        algo_id=claims.algo_id,
     )
+
+
+def is_headed_for(token: str, key: OKPKey) -> bool:
+    """Whether the token's header is, letter for letter, that of a token which the key signs."""
+    return token.partition(".")[0].encode() == json_b64encode(_header(key))
 
 
 def unproven_region(token: str) -> str | None:

@@ -11,8 +11,10 @@ from typing import Self
 
 from joserfc.jwk import OKPKey
 
-from functions.shared.access.keys import verifying_key
-from functions.shared.access.principal import Principal
+from functions.shared.access.call_rates import CallRates
+from functions.shared.access.keyring import Keyring
+from functions.shared.access.keys import verifying_keys
+from functions.shared.access.principal import Principal, require_address
 from functions.shared.access.regions import Regions
 from functions.shared.access.sessions import Sessions
 from functions.shared.access.tokens import read_token, unproven_region
@@ -28,12 +30,12 @@ class Verifier:
 
     def __init__(
         self,
-        key: OKPKey,
+        keys: Keyring,
         sessions: Sessions,
         regions: Regions,
         wall: Callable[[], datetime] = wall_now,
     ) -> None:
-        self._key = key
+        self._keys = keys
         self._regions = regions
         self._sessions = sessions
         self._wall = wall
@@ -43,7 +45,8 @@ class Verifier:
         cls, secrets: Secrets, valkey: Valkey, shards: Shards, regions: Regions
     ) -> Self:
         """Raises NotFound when the signing key has not been made yet."""
-        return cls(verifying_key(secrets), Sessions(shards.control, valkey), regions)
+        keys = Keyring(lambda: verifying_keys(secrets))
+        return cls(keys, Sessions(shards.control, valkey), regions)
 
     def verify(self, token: str) -> Principal:
         """Who the token speaks for.
@@ -55,6 +58,22 @@ class Verifier:
         if isinstance(outcome, Refused):
             raise outcome
         return outcome
+
+    def admit(self, token: str, address: str, scopes: Sequence[str], rates: CallRates) -> Principal:
+        """Who calls over HTTP, from an address they may call from, within the limits of `rates`
+        for a route that needs `scopes`. One round trip to Valkey.
+
+        Raises as `verify` does, and Refused 403 (ADDRESS_NOT_ALLOWED) or 429 (TOO_MANY_REQUESTS).
+        """
+        now = self._wall()
+        read = self._read(token, now)
+        if isinstance(read, Refused):
+            raise read
+        require_address(read, address)
+        takes = rates.of_caller(read, address, scopes)
+        if read.session_id not in self._sessions.alive([read.session_id], now, takes):
+            raise _ended()
+        return read
 
     def verify_all(self, tokens: Sequence[str]) -> list[Principal | Refused]:
         """Who each token speaks for, or why it is refused; the sessions are looked up together.
@@ -72,7 +91,7 @@ class Verifier:
         """What the token says, of a user who is at home here."""
         try:
             try:
-                principal = read_token(token, self._key, now)
+                principal = read_token(token, self._key_of(token), now)
             except Refused:
                 claimed = unproven_region(token)
                 if claimed is not None and self._regions.is_elsewhere(claimed):
@@ -82,6 +101,16 @@ class Verifier:
         except Refused as refusal:
             return refusal
         return principal
+
+    def _key_of(self, token: str) -> OKPKey:
+        key = self._keys.key_of(token)
+        if key is None:
+            raise _never_ours()
+        return key
+
+
+def _never_ours() -> Refused:
+    return Refused(401, "TOKEN_INVALID", "the token is not one of ours")
 
 
 def _ended() -> Refused:

@@ -19,7 +19,8 @@ _REGISTER = (
     " :per_minute, :per_day)"
 )
 _RATES = (
-    "SELECT a.class, r.per_second, r.per_minute, r.per_day, r.valid_from, r.source"
+    "SELECT a.class, least(r.per_second, a.limits[3]), least(r.per_minute, a.limits[4]),"
+    " least(r.per_day, a.limits[5]), r.valid_from, r.source"
     " FROM ledger.account_on(:user_id, :today) a,"
     " LATERAL ledger.rates_of(a.user_id, a.class, :today) r"
 )

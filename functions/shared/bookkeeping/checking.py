@@ -106,6 +106,16 @@ class PublicFacts:
         status = MarketStatus(Phase.OPEN, day, self.status.provisional)
         return replace(self, status=status, band=None, ahead=True)
 
+    def require_calendar(self, *, live: bool) -> None:
+        """Raises Refused 503 NO_RULES for a LIVE order on a day of a year whose holidays are not
+        loaded: whether the exchange trades, and when it settles, would be a guess. Paper goes on,
+        and says that it is provisional."""
+        if live and self.status.provisional:
+            raise Refused(
+                503, "NO_RULES", f"the exchange's holidays of {self.status.trade_date.year} are not"
+                " loaded"
+            )  # fmt: skip
+
     def require_route(self) -> None:
         """Raises Refused 503 VENUE_UNAVAILABLE while the symbol's order session is down or not
         answered, or nobody says that it is up: an order that can't leave now is not taken for some
@@ -138,8 +148,9 @@ class PublicFacts:
         """For exits of what is entered at that price, or of what is there at the last one."""
         return Market(self.instrument, price, self._close(), self.status, self.band)
 
-    def context(self, product: Product, side: Side) -> str:
-        """JSON of the quote an order is judged on and the versions of the rules."""
+    def context(self, product: Product, side: Side, algo_id: str | None = None) -> str:
+        """JSON of the quote an order is judged on, the versions of the rules and, of a program's
+        order, what it is marked with."""
         quote = self.quote
         seen = None
         if quote is not None:
@@ -150,7 +161,8 @@ class PublicFacts:
             "limits": order_limits(day).valid_from.isoformat(),
             "charges": charge_rates(product, exchange, side, day).valid_from.isoformat(),
         }
-        return msgspec.json.encode({"quote": seen, "rules": versions}).decode()
+        told = {"quote": seen, "rules": versions}
+        return msgspec.json.encode(told if algo_id is None else {**told, "algo": algo_id}).decode()
 
     def live(self, intent: OrderIntent) -> int:
         """What an order is judged by. Raises Refused 503 NO_PRICE."""
@@ -226,10 +238,14 @@ def _require_rules(exchange: str, day: date) -> None:
 
 
 def placement(
-    user_id: int, client_order_id: str, request: OrderRequest, facts: PublicFacts
+    user_id: int,
+    client_order_id: str,
+    request: OrderRequest,
+    facts: PublicFacts,
+    algo_id: str | None = None,
 ) -> Placement:
-    """Everything the ledger needs to decide this order. Raises Refused 503 VENUE_UNAVAILABLE for
-    one that should leave now and can't."""
+    """Everything the ledger needs to decide this order; `algo_id`: of a program's. Raises Refused
+    503 VENUE_UNAVAILABLE for one that should leave now and can't."""
     more: list[Rule] = []
     asked = request
     if request.trail is not None:
@@ -263,7 +279,7 @@ def placement(
         product=request.product,
         validity=request.validity,
         judgement=replace(judgement, rules=(*more, *judgement.rules)),
-        context=facts.context(request.product, request.intent.side),
+        context=facts.context(request.product, request.intent.side, algo_id),
         open_orders_max=order_limits(facts.status.trade_date).open_orders_max,
         trade_date=today,
         now=facts.now,

@@ -112,7 +112,8 @@ def _step(stores: PlanStores, visit: _Visit) -> bool:
     if not isinstance(step, Place):
         return False
     placed = place(shards, _placement(visit, step, facts))
-    return placed.outcome != "RATE_LIMITED"  # then nothing is kept, and the next visit asks again
+    # Of these nothing is kept, and the next visit asks again.
+    return placed.outcome not in {"RATE_LIMITED", "PUT_OFF"}
 
 
 def _market_volume(stores: PlanStores, plan: Plan) -> int | None:

@@ -64,9 +64,8 @@ _FUNDS = (
     " FROM ledger.account_on(:user_id, :trade_date) a"
 )
 _HOLDINGS = (
-    "SELECT ledger.holding_facts(h.user_id, h.symbol, :trade_date::date)::text"
-    " FROM ledger.holding h WHERE h.user_id = :user_id AND h.quantity > 0"
-    " AND h.symbol > :after ORDER BY h.symbol LIMIT :rows"
+    "SELECT h.facts::text FROM ledger.holdings_on(:user_id, :trade_date::date) h"
+    " WHERE h.quantity > 0 AND h.symbol > :after ORDER BY h.symbol LIMIT :rows"
 )
 _POSITIONS = (
     "SELECT p.facts::text FROM ledger.day_positions(:user_id, :trade_date::date) p"

@@ -108,6 +108,21 @@ def previous_trading_day(day: date, hours: Hours) -> date:
     return day
 
 
+def next_session_start(after: datetime, hours: Hours, lead: timedelta) -> datetime:
+    """The next moment that is `lead` before the first session of a day. `always-open`, whose days
+    touch, has no room for a lead: there it is the next midnight of India."""
+    day = after.astimezone(INDIA).date()
+    if hours == "always-open":
+        return datetime.combine(day + _DAY, time.min, INDIA).astimezone(UTC)
+    while True:
+        if is_trading_day(day):
+            begins = min(rows[0].at for rows in rule_set(day).rows.values())
+            moment = (datetime.combine(day, begins, INDIA) - lead).astimezone(UTC)
+            if moment > after:
+                return moment
+        day += _DAY
+
+
 def square_off_time(trade_date: date, hours: Hours) -> datetime:
     """When intraday positions of a trade date begin to be closed, and no new one is taken.
 

@@ -8,6 +8,8 @@ import functools
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from functions.shared.access.addresses import Network, parse_networks
+from functions.shared.access.call_rates import CallRates
 from functions.shared.access.regions import Regions
 from functions.shared.access.verifier import Verifier
 from functions.shared.clock import Clock, open_clock
@@ -20,6 +22,8 @@ from functions.shared.stores.valkey import Valkey, open_valkey
 
 if TYPE_CHECKING:
     from functions.shared.stores.bank import Bank
+    from functions.shared.stores.kyc import KycProvider
+    from functions.shared.stores.mail import Mail
     from functions.shared.stores.objects import Objects
 
 
@@ -60,6 +64,27 @@ class Stores:
         return open_bank(self.settings.bank_url, self.secrets.get("bank-token"))
 
     @cached_property
+    def kyc(self) -> "KycProvider":
+        """Raises SettingsError in a function that was told of none."""
+        from functions.shared.stores.kyc import open_kyc  # an HTTP client, as for the bank
+
+        return open_kyc(self.settings.kyc_url, self.secrets.get("kyc-token"))
+
+    @cached_property
+    def mail(self) -> "Mail":
+        """Raises SettingsError in a function that was told of none."""
+        if self.settings.mail_url is None:
+            raise SettingsError("OUTCRY_MAIL_URL is missing")
+        from functions.shared.stores.mail import open_mail  # SES's driver, as for objects
+
+        return open_mail(self.settings.mail_url, self.settings.mail_sender)
+
+    @cached_property
+    def proxies(self) -> tuple[Network, ...]:
+        """Raises SettingsError when OUTCRY_TRUSTED_PROXIES is malformed."""
+        return parse_networks("OUTCRY_TRUSTED_PROXIES", self.settings.trusted_proxies)
+
+    @cached_property
     def clock(self) -> Clock:
         return open_clock(self.settings.clock)
 
@@ -76,9 +101,19 @@ class Stores:
         return Verifier.from_stores(self.secrets, self.valkey, self.shards, self.regions)
 
     @cached_property
+    def call_rates(self) -> CallRates:
+        return CallRates.of(self.settings)
+
+    @cached_property
     def regions(self) -> Regions:
         """Raises SettingsError when OUTCRY_REGION or OUTCRY_REGIONS is malformed."""
         return Regions.parse(self.settings.region, self.settings.regions)
+
+    def close(self) -> None:
+        """Ends the connections that were opened: a process that goes on without them."""
+        for name in ("shards", "valkey"):
+            if (store := self.__dict__.get(name)) is not None:
+                store.close()
 
 
 @functools.lru_cache(maxsize=1)

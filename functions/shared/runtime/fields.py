@@ -5,7 +5,7 @@ a quantity is a JSON integer. An unknown field is refused by name.
 """
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -17,16 +17,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     WithJsonSchema,
 )
 from pydantic.config import JsonDict
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
-from functions.shared.domain.money import (
-    format_amount,
-    format_price,
-    parse_decimal,
-    parse_price,
-)
+from functions.shared.domain.money import parse_decimal, parse_price
 
 _ISO_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _RFC3339 = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
@@ -54,23 +53,74 @@ def _amount(value: object) -> int:
     return parse_decimal(_text_of(value), 2)
 
 
-def price_to(most: int) -> AfterValidator:
-    """Above 0 and at most `most` ten-thousandths of a rupee; a refusal says so in rupees."""
-    return _above_zero_to(most, format_price)
+@dataclass(frozen=True, slots=True)
+class AboveZero:
+    """Above 0 and at most `most` units, of which `10 ** decimals` are a rupee: the check, and what
+    the API's document says of it. `most` is a power of ten."""
 
+    most: int
+    decimals: int
 
-def amount_to(most: int) -> AfterValidator:
-    """Above 0 and at most `most` paise; a refusal says so in rupees."""
-    return _above_zero_to(most, format_amount)
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
 
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        zeros = len(str(self.most)) - 1 - self.decimals
+        below = rf"(0|[1-9][0-9]{{0,{zeros - 1}}})(\.[0-9]{{1,{self.decimals}}}0{{0,2}})?"
+        return {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "pattern": rf"^((?!0(\.0+)?$){below}|10{{{zeros}}}(\.0{{1,4}})?)$",
+                },
+                # Of a number's decimals JSON Schema could only say multipleOf, which is a float's.
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 10**zeros},
+            ]
+        }
 
-def _above_zero_to(most: int, in_rupees: Callable[[int], str]) -> AfterValidator:
-    def checked(value: int) -> int:
-        if not 0 < value <= most:
-            raise ValueError(f"must be above 0 and at most {in_rupees(most)}")
+    def _checked(self, value: int) -> int:
+        if not 0 < value <= self.most:
+            rupees = self.most // 10**self.decimals
+            raise ValueError(f"must be above 0 and at most {rupees}.00")
         return value
 
-    return AfterValidator(checked)
+
+def price_to(most: int) -> AboveZero:
+    """Above 0 and at most `most` ten-thousandths of a rupee; a refusal says so in rupees."""
+    return AboveZero(most, 4)
+
+
+def amount_to(most: int) -> AboveZero:
+    """Above 0 and at most `most` paise; a refusal says so in rupees."""
+    return AboveZero(most, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A text of one form: the pattern for programs, in the API's document, and in words for whoever
+    is refused."""
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+
+    def _checked(self, value: str) -> str:
+        if re.fullmatch(self.pattern, value) is None:
+            raise ValueError(f"must be {self.words}")
+        return value
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -81,13 +131,16 @@ def _in_utc(value: datetime) -> datetime:
 
 
 def _timestamp(value: object) -> object:
-    """pydantic would read bare digits as seconds since 1970: `20261123` is nobody's instant."""
-    if isinstance(value, str) and not _RFC3339.match(value):
+    """pydantic would read bare digits as seconds since 1970: `20261123` is nobody's instant, and
+    neither is a number."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _RFC3339.match(value)):
         raise ValueError("must be a time with its zone, as 2026-11-23T09:15:00Z")
     return value
 
 
 def _day(value: object) -> object:
+    if not isinstance(value, str | date):
+        raise ValueError("must be a day as YYYY-MM-DD: 2026-11-23")
     if isinstance(value, str) and not _ISO_DAY.fullmatch(value):
         digits = re.fullmatch("([0-9]{4})([0-9]{2})([0-9]{2})", value)
         example = "-".join(digits.groups()) if digits else "2026-11-23"

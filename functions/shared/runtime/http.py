@@ -1,13 +1,13 @@
 """From an API Gateway event to an answer: admission, routing, and the one error -> HTTP table.
 
-Invariant: a route needs a verified bearer unless it is declared with `security=PUBLIC`; the same
-declaration writes the OpenAPI document, so what is said and what is enforced can't differ. The
-gateway's own authorizer is never the proof. Every error leaves as `application/problem+json`
-(RFC 9457) with a stable code.
+Invariant: every route declares who may call it: `security=PUBLIC`, `BEARER` or `needs(scope)`; a
+function with a route that doesn't won't start. The same declaration writes the OpenAPI document, so
+what is said and what is enforced can't differ. The gateway's own authorizer is never the proof.
+Every error leaves as `application/problem+json` (RFC 9457) with a stable code.
 """
 
 import base64
-import json
+import inspect
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -21,27 +21,33 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
     OpenAPIRequestValidationMiddleware,
     OpenAPIResponseValidationMiddleware,
 )
-from aws_lambda_powertools.event_handler.openapi.exceptions import (
-    RequestValidationError,
-    ResponseValidationError,
-)
 
-from functions.shared.access.principal import Principal
-from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Refused, Retryable
+from functions.shared.access.addresses import caller_address
+from functions.shared.access.principal import SCOPES, Principal, Scope, require_scopes
+from functions.shared.access.throttle import Throttle
+from functions.shared.domain.errors import InvariantViolated, Refused, Retryable
 from functions.shared.runtime import composition
-from functions.shared.runtime.codes import CODES
 from functions.shared.runtime.logs import logger
-from functions.shared.runtime.strict_json import BODY_BYTES_MAX, is_storable, read_json
+from functions.shared.runtime.problems import ERROR_TABLE, Problem, dumps
+from functions.shared.runtime.strict_json import BODY_BYTES_MAX, Json, is_storable, read_json
 
+Security = list[dict[str, list[str]]]
 #: `security=PUBLIC` on a route: no bearer is asked for.
-PUBLIC: Final[list[dict[str, list[str]]]] = []
+PUBLIC: Final[Security] = []
+#: Public routes that ask no store, and so count nobody either.
+STORELESS: Final = frozenset({"/health", "/docs", "/v1/openapi.json"})
+#: `security=BEARER`: whoever is signed in, whatever their scopes.
+BEARER: Final[Security] = [{"bearer": []}]
 
+#: On every answer. An answer is data: were it opened as a page, it would load and frame nothing.
 _SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Strict-Transport-Security": "max-age=31536000",
 }
-_VALIDATION_ERRORS_MAX: Final = 20
+#: Over TLS alone (RFC 6797, section 7.2).
+_STRICT_TRANSPORT: Final = "max-age=31536000"
 
 
 class Api(APIGatewayRestResolver):
@@ -49,7 +55,7 @@ class Api(APIGatewayRestResolver):
     class attributes."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(json_body_deserializer=cast(Any, read_json))  # a body may be any value
+        super().__init__(json_body_deserializer=cast(Any, _read_body))  # a body may be any value
         self.name = name
         # Admission comes before validation: a stranger learns nothing from a field's error.
         self.use(
@@ -59,7 +65,7 @@ class Api(APIGatewayRestResolver):
                 OpenAPIResponseValidationMiddleware(has_response_validation_error=True),
             ]
         )
-        for kind, answer in _ERROR_TABLE.items():
+        for kind, answer in ERROR_TABLE.items():
             self.exception_handler(kind)(self._answering(answer))
 
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:
@@ -74,6 +80,8 @@ class Api(APIGatewayRestResolver):
         headers = answer.setdefault("multiValueHeaders", {})
         for header, value in _SECURITY_HEADERS.items():
             headers.setdefault(header, [value])
+        if self.current_event.headers.get("x-forwarded-proto") == "https":
+            headers["Strict-Transport-Security"] = [_STRICT_TRANSPORT]
         headers["X-Request-Id"] = [request_id(self)]
         logger().info(
             "request",
@@ -85,6 +93,14 @@ class Api(APIGatewayRestResolver):
             request_id=request_id(self),
         )
         return answer
+
+    def route(self, *args: Any, **options: Any) -> Any:
+        """Declares a route. Raises InvariantViolated, at import, for one that doesn't say who may
+        call it."""
+        given = inspect.signature(super().route).bind(*args, **options).arguments
+        if given.get("security") not in _SECURITIES:
+            raise InvariantViolated(f"{given['method']} {given['rule']} says not who may call it")
+        return super().route(*args, **options)
 
     def routes(self) -> list[Route]:
         """Every route of the function. (Powertools has no public list of them.)"""
@@ -115,52 +131,18 @@ class Api(APIGatewayRestResolver):
             )  # fmt: skip
 
 
-class Problem:
-    """An error as the client gets it. `extra` members stand beside the standard ones."""
+def needs(scope: Scope) -> Security:
+    """`security=needs("trade")` on a route: its caller's session must have the scope (else 403
+    SCOPE_MISSING). OpenAPI 3.1 names the roles of any scheme where OAuth names its scopes."""
+    return [{"bearer": [scope]}]
 
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        detail: str,
-        headers: dict[str, str] | None = None,
-        **extra: object,
-    ) -> None:
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.headers = headers or {}
-        self.extra = extra
 
-    def body(self, request: str) -> dict[str, object]:
-        """The problem as JSON."""
-        return {
-            "type": f"/docs#{self.code}",
-            "title": CODES.get(self.code, HTTPStatus(self.status).phrase),
-            "status": self.status,
-            "code": self.code,
-            "detail": self.detail,
-            "request_id": request,
-            **self.extra,
-        }
-
-    def response(self, request: str) -> Response[str]:
-        return Response(
-            status_code=self.status,
-            content_type="application/problem+json",
-            body=_dumps(self.body(request)),
-            headers=cast(Any, self.headers),
-        )
+_SECURITIES: Final = [PUBLIC, BEARER, *(needs(scope) for scope in SCOPES)]
 
 
 def new_app(name: str) -> Api:
     """The routes of one function, to be filled with `@app.get(...)` and its siblings."""
     return Api(name)
-
-
-def problem_of(error: Conflict | Refused | Retryable, request: str) -> dict[str, object]:
-    """The problem that would be the answer to a request of its own, for an answer about many."""
-    return _ERROR_TABLE[type(error)](error).body(request)
 
 
 def respond(
@@ -172,7 +154,7 @@ def respond(
     return Response(
         status_code=status,
         content_type="application/json",
-        body=_dumps(body),
+        body=dumps(body),
         headers=cast(Any, headers or {}),
     )
 
@@ -203,8 +185,13 @@ def principal(app: Api) -> Principal:
 
 
 def client_address(app: Api) -> str:
-    """The address the request came from, as the gateway saw it."""
-    return str(app.current_event.request_context.identity.get("sourceIp") or "unknown")
+    """The address the request came from: as the gateway saw it, or as a proxy of ours tells it."""
+    event = app.current_event
+    source = str(event.request_context.identity.get("sourceIp") or "unknown")
+    forwarded = event.multi_value_headers.get("x-forwarded-for")
+    if not forwarded:
+        return source
+    return caller_address(source, ",".join(forwarded), composition.stores().proxies)
 
 
 def request_id(app: Api) -> str:
@@ -217,15 +204,36 @@ def _admit(app: Api, next_middleware: NextMiddleware) -> Response[Any]:
     event = app.current_event
     if not any(route is known for known in app.routes()):
         raise _unrouted(app)  # Powertools makes up a route for what it can't find
-    if route.security != PUBLIC:
-        token = bearer_of(event.headers.get("authorization"))
-        app.context["principal"] = composition.stores().verifier.verify(token)
+    if route.security:
+        app.context["principal"] = _caller(app, route.security[0]["bearer"])
+    elif route.path not in STORELESS:
+        _count_stranger(app)
     _check_body(app)
     _check_query(route, event.multi_value_query_string_parameters)
     app.context["_route_args"] = {
         name: _decoded(name, text) for name, text in app.context["_route_args"].items()
     }
     return next_middleware(app)
+
+
+def _caller(app: Api, scopes: list[str]) -> Principal:
+    """Who asks, of whom the route needs those scopes."""
+    stores, address = composition.stores(), client_address(app)
+    try:
+        token = bearer_of(app.current_event.headers.get("authorization"))
+        caller = stores.verifier.admit(token, address, scopes, stores.call_rates)
+    except Refused as refusal:
+        if refusal.status == HTTPStatus.UNAUTHORIZED:
+            _count_stranger(app)  # who tries tokens is told to wait in the end
+        raise
+    require_scopes(caller, scopes)
+    return caller
+
+
+def _count_stranger(app: Api) -> None:
+    stores = composition.stores()
+    for take in stores.call_rates.of_stranger(client_address(app)):
+        Throttle(stores.valkey).take(take.limit, take.subject)
 
 
 def bearer_of(header: str | None) -> str:
@@ -251,6 +259,14 @@ def _check_body(app: Api) -> None:
         raise Refused(400, "NOT_JSON", "the body is not UTF-8") from None
     if len(text.encode(errors="replace")) > BODY_BYTES_MAX:
         raise Refused(413, "TOO_LARGE", f"the body is larger than {BODY_BYTES_MAX} bytes")
+
+
+def _read_body(text: str) -> Json:
+    """No route takes a list, and Powertools would take the first of one for the whole of it."""
+    value = read_json(text)
+    if isinstance(value, list):
+        raise _invalid("body", "is one object, not a list")
+    return value
 
 
 def _check_query(route: Route, query: dict[str, list[str]]) -> None:
@@ -290,67 +306,3 @@ def _unrouted(app: Api) -> Refused:
     if allowed:
         return Refused(405, "METHOD_NOT_ALLOWED", f"use {', '.join(allowed)}", allow=allowed)
     return Refused(404, "NOT_FOUND", f"there is no {path[:200]}")
-
-
-def _refused(error: Refused) -> Problem:
-    headers: dict[str, str] = {}
-    if error.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    if "retry_after_seconds" in error.extra:
-        headers["Retry-After"] = str(error.extra["retry_after_seconds"])
-    if error.code == "METHOD_NOT_ALLOWED":
-        headers["Allow"] = ", ".join(cast("list[str]", error.extra["allow"]))
-    return Problem(error.status, error.code, str(error), headers, **error.extra)
-
-
-def _unavailable(error: Retryable) -> Problem:
-    wait = error.retry_after_seconds
-    return Problem(
-        503,
-        "UNAVAILABLE",
-        "nothing was lost; ask again with the same ids",
-        {"Retry-After": str(wait)},
-        retry_after_seconds=wait,
-    )
-
-
-def _malformed(error: RequestValidationError) -> Problem:
-    of_field: dict[str, dict[str, None]] = {}  # a field that may be one of two types breaks both
-    for e in error.errors()[:_VALIDATION_ERRORS_MAX]:
-        of_field.setdefault(_field_of(e["loc"]), {})[_message_of(e)] = None
-    errors = [{"field": field, "message": " or ".join(texts)} for field, texts in of_field.items()]
-    detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors)
-    return Problem(400, "INVALID_REQUEST", detail[:1000], errors=errors)
-
-
-def _field_of(location: tuple[Any, ...]) -> str:
-    """`("body", "price")` is `price`, `("query", "from", "date")` is `from`, which was read as a
-    date; the body itself is `body`."""
-    parts = [str(part) for part in (location[:2] if location[0] == "query" else location)]
-    return ".".join(parts[1:] if len(parts) > 1 else parts)[:120]
-
-
-def _message_of(error: dict[str, Any]) -> str:
-    if error["type"] == "extra_forbidden":
-        return "is not a field of this request"
-    return str(error["msg"]).removeprefix("Value error, ")[:200]
-
-
-def _internal(_: Exception) -> Problem:
-    return Problem(500, "INTERNAL", "tell us the request_id")
-
-
-#: The one table from errors to answers; the nearest class in an error's ancestry is taken.
-_ERROR_TABLE: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
-    NotFound: lambda e: Problem(404, "NOT_FOUND", str(e)),
-    Conflict: lambda e: Problem(409, e.code, str(e)),
-    Refused: _refused,
-    Retryable: _unavailable,
-    RequestValidationError: _malformed,
-    ResponseValidationError: _internal,
-    Exception: _internal,
-}
-
-
-def _dumps(body: object) -> str:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -34,6 +34,7 @@ RULE_CODES: Final[Mapping[str, RuleText]] = {
     # The session.
     "MARKET_CLOSED": RuleText("The market is not open", "Its session; variety AMO"),
     "TRADING_HALTED": RuleText("Trading is halted", "Cancels; orders when it is lifted"),
+    "TRADING_REDUCING": RuleText("Only what closes is taken", "Orders that close; cancels"),
     "PHASE_TAKES_NO_ORDERS": RuleText("The exchange is matching", "The next phase"),
     "TYPE_NOT_IN_PHASE": RuleText(
         "The phase takes no orders of the type", "`takes` of GET /v1/market/status"

@@ -10,16 +10,15 @@ import http.client
 import json
 import time
 from typing import Final, Literal, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
-from functions.shared.domain.errors import PeerProtocolError, Retryable
+from functions.shared.domain.errors import PeerProtocolError, Refused, Retryable
 from functions.shared.settings import SettingsError
+from functions.shared.stores.peer_link import PeerLink
 
 #: From the first byte sent to the last one read.
 ANSWER_SECONDS: Final = 2.0
-_ANSWER_MOST: Final = 4_096
 #: After so many questions in a row without an answer the bank rests for so long.
 SILENCES_MOST: Final = 3
 REST_SECONDS: Final = 10.0
@@ -54,6 +53,10 @@ class Bank(Protocol):
     def pay(self, reference: str, account: str, amount: int) -> BankAnswer:
         """Pays money out to the customer."""
 
+    def register(self, account: str, number: str, ifsc: str) -> None:
+        """Money out to the customer goes to this account from now on, and to no other. Raises
+        Refused 422 BANK_REFUSED when the bank doesn't know it."""
+
 
 _decoder = msgspec.json.Decoder(BankAnswer)
 
@@ -70,18 +73,7 @@ class HttpBank:
         rest_seconds: float = REST_SECONDS,
     ) -> None:
         """Raises SettingsError when `url` is no address of a bank."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise SettingsError("OUTCRY_BANK_URL: not http://HOST:PORT or https://HOST")
-        secure = parts.scheme == "https"
-        self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
-        self._headers = {
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-            "Connection": "close",
-        }
-        self._answer_seconds = answer_seconds
+        self._link = PeerLink("OUTCRY_BANK_URL", "the bank", url, token, answer_seconds)
         self._rest_seconds = rest_seconds
         self._silences = 0
         self._rests_until = float("-inf")
@@ -96,12 +88,20 @@ class HttpBank:
     def pay(self, reference: str, account: str, amount: int) -> BankAnswer:
         return self._ask(reference, "OUT", account, amount)
 
+    def register(self, account: str, number: str, ifsc: str) -> None:
+        body = json.dumps({"number": number, "ifsc": ifsc})
+        status, _ = self._link.put(f"/customers/{account}", body)
+        if status == http.client.UNPROCESSABLE_ENTITY:
+            raise Refused(422, "BANK_REFUSED", "the bank does not know the account")
+        if status != http.client.OK:
+            raise PeerProtocolError(f"the bank answered {status} to a customer's account")
+
     def _ask(
         self, reference: str, direction: Literal["IN", "OUT"], account: str, amount: int
     ) -> BankAnswer:
         body = json.dumps({"direction": direction, "account": account, "amount": amount})
         try:
-            status, data = self._exchange(f"{self._path}/payments/{reference}", body)
+            status, data = self._link.put(f"/payments/{reference}", body)
         except Retryable:
             self._count_silence()
             raise
@@ -117,34 +117,10 @@ class HttpBank:
             raise PeerProtocolError(f"the bank speaks of another payment than {reference}")
         return answer
 
-    def _exchange(self, path: str, body: str) -> tuple[int, bytes]:
-        """Status and body of one PUT. Raises Retryable when none came in time."""
-        deadline = time.monotonic() + self._answer_seconds
-        connection = self._kind(self._host, self._port, timeout=self._answer_seconds)
-        try:
-            connection.connect()
-            connection.sock.settimeout(_left(deadline))
-            connection.request("PUT", path, body, self._headers)
-            connection.sock.settimeout(_left(deadline))
-            answer = connection.getresponse()
-            data = answer.read(_ANSWER_MOST)
-        except (OSError, http.client.HTTPException) as error:
-            raise Retryable(f"the bank did not answer: {type(error).__name__}") from error
-        finally:
-            connection.close()
-        if answer.status >= http.client.INTERNAL_SERVER_ERROR:
-            raise Retryable(f"the bank answered {answer.status}")
-        return answer.status, data
-
     def _count_silence(self) -> None:
         self._silences += 1
         if self._silences >= SILENCES_MOST:
             self._rests_until = time.monotonic() + self._rest_seconds
-
-
-def _left(deadline: float) -> float:
-    """Seconds until then; never 0, which would mean not to wait for a socket at all."""
-    return max(0.001, deadline - time.monotonic())
 
 
 def open_bank(url: str | None, token: str) -> Bank:

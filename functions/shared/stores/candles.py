@@ -74,6 +74,31 @@ FROM candle FINAL WHERE symbol = {symbol:String}
 AND minute >= toDateTime({since:Int64}, 'UTC') AND minute < toDateTime({until:Int64}, 'UTC')
 ORDER BY minute DESC LIMIT {most:UInt32}
 """
+#: Some minutes of a symbol together: they begin `offset` minutes after whole ones of India's day.
+_TOGETHER: Final = """
+SELECT toUnixTimestamp(greatest(day_begins, day_begins + (slot * {minutes:Int64} - {minutes:Int64}
+    + {offset:Int64}) * 60)),
+  argMin(open, minute), max(high), min(low), argMax(close, minute), sum(volume)
+FROM (SELECT minute, open, high, low, close, volume,
+    toStartOfDay(minute, 'Asia/Kolkata') AS day_begins,
+    intDiv(intDiv(toUnixTimestamp(minute) - toUnixTimestamp(day_begins), 60) + {minutes:Int64}
+      - {offset:Int64}, {minutes:Int64}) AS slot
+  FROM candle FINAL WHERE symbol = {symbol:String}
+  AND minute >= toDateTime({since:Int64}, 'UTC') AND minute < toDateTime({until:Int64}, 'UTC'))
+GROUP BY day_begins, slot ORDER BY day_begins, slot LIMIT {most:UInt32}
+"""
+_DAYS_OF_MINUTES: Final = """
+SELECT toUInt16(toDate(minute, 'Asia/Kolkata')), argMin(open, minute), max(high), min(low),
+  argMax(close, minute), sum(volume), sum(turnover), sum(trades)
+FROM candle FINAL WHERE symbol = {symbol:String}
+AND minute >= toDateTime({since:Int64}, 'UTC') AND minute < toDateTime({until:Int64}, 'UTC')
+GROUP BY toDate(minute, 'Asia/Kolkata') ORDER BY 1
+"""
+_RANGES: Final = """
+SELECT symbol, max(high), min(low) FROM day_candle FINAL
+WHERE symbol IN (SELECT arrayJoin(JSONExtract({symbols:String}, 'Array(String)')))
+AND day >= toDate({first:UInt16}) AND day <= toDate({last:UInt16}) GROUP BY symbol
+"""
 _VOLUMES: Final = """
 SELECT symbol, groupArray(toUnixTimestamp(minute)), groupArray(volume)
 FROM candle FINAL
@@ -115,6 +140,17 @@ class DayCandle(NamedTuple):
     trades: int
 
 
+class Bar(NamedTuple):
+    """Some minutes together, from `begins` on, in seconds since 1970."""
+
+    begins: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+
+
 class CandleStore:
     """Safe for threads; every method raises Retryable when ClickHouse does not answer. Who gives
     `minutes_days` has minutes kept for so long; others leave that as it is."""
@@ -141,6 +177,30 @@ class CandleStore:
         of them. A minute without a trade has none."""
         rows = self._ask(_OF_SYMBOL, since, until, symbol=symbol, most=most)
         return [Candle(row[0], row[1] // _MINUTE, *row[2:]) for row in reversed(rows)]
+
+    def together(
+        self, symbol: str, minutes: int, offset: int, since: datetime, until: datetime, most: int
+    ) -> list[Bar]:
+        """The symbol's candles of so many minutes, that begin `offset` minutes after whole ones of
+        India's day, oldest first; the first `most` of them. None reaches over midnight there."""
+        rows = self._ask(
+            _TOGETHER, since, until, symbol=symbol, minutes=minutes, offset=offset % minutes,
+            most=most,
+        )  # fmt: skip
+        return [Bar(*row) for row in rows]
+
+    def days_of_minutes(self, symbol: str, since: datetime, until: datetime) -> list[DayCandle]:
+        """What the symbol's minutes between two midnights in India come to, by days."""
+        rows = self._ask(_DAYS_OF_MINUTES, since, until, symbol=symbol)
+        return [DayCandle(_EPOCH + timedelta(days=row[0]), *row[1:]) for row in rows]
+
+    def ranges(self, symbols: Sequence[str], first: date, last: date) -> dict[str, tuple[int, int]]:
+        """Each symbol's highest and lowest price in the days that were kept; one without is not
+        there."""
+        between = {"first": (first - _EPOCH).days, "last": (last - _EPOCH).days}
+        listed = msgspec.json.encode(symbols).decode()
+        rows = self._ready().ask(_RANGES, {"symbols": listed, **between})
+        return {symbol: (high, low) for symbol, high, low in rows}
 
     def volumes(
         self, symbols: Sequence[str], since: datetime, until: datetime

@@ -16,6 +16,8 @@ _LIST = (
 )
 #: Tokens of shares that the venue announced (0034_listings.shard0.sql).
 ANNOUNCED_TOKENS: Final = range(800_001, 900_000)
+#: Tokens of shares that were imported (0211_dated_facts.shard0.sql), whether or not it has them.
+IMPORTED_TOKENS: Final = range(100_001, 800_000)
 
 
 class NewShare(NamedTuple):

@@ -16,7 +16,7 @@ from functions.shared.settings import SettingsError
 _CONFIG: Final = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
 #: Codes by which SES says that this mail will never go, whoever asks again.
 _FINAL: Final = frozenset({"MessageRejected", "InvalidParameterValue"})
-_STAND_IN_REGION: Final = "us-east-1"
+STAND_IN_REGION: Final = "us-east-1"
 
 
 class Mail:
@@ -54,7 +54,7 @@ class Mail:
 def open_mail(url: str, sender: str) -> Mail:
     """`http://HOST:PORT` of a stand-in, or `aws:REGION`. Raises SettingsError otherwise."""
     if url.startswith(("http://", "https://")):
-        return Mail(sender, region=_STAND_IN_REGION, endpoint=url)
+        return Mail(sender, region=STAND_IN_REGION, endpoint=url)
     if url.startswith("aws:"):
         return Mail(sender, region=url.removeprefix("aws:"))
     raise SettingsError("OUTCRY_MAIL_URL: neither http://HOST:PORT nor aws:REGION")

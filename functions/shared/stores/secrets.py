@@ -21,6 +21,9 @@ class Secrets(Protocol):
     def get(self, name: str) -> str:
         """Raises NotFound for a secret that was never written, Retryable when out of reach."""
 
+    def current(self, name: str) -> str:
+        """As `get`, past whatever was kept of an earlier read."""
+
     def put_new(self, name: str, value: str) -> None:
         """Raises Conflict (SECRET_EXISTS) when the name is taken, Retryable when out of reach."""
 
@@ -39,6 +42,9 @@ class FileSecrets:
             raise NotFound(f"there is no secret {name}") from None
         except OSError as error:
             raise Retryable(f"secret {name} can't be read: {error.strerror}") from error
+
+    def current(self, name: str) -> str:
+        return self.get(name)
 
     def put_new(self, name: str, value: str) -> None:
         path = self._folder / check_name(name)

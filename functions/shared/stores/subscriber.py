@@ -26,7 +26,8 @@ class ValkeySubscriber:
     """Subscribed connections, one to each node that has wanted channels, held open by `run`.
 
     `deliver(channel, payload)` is called on the event loop for each message, in its channel's
-    order; twice for one that is published while its slot moves, it may be.
+    order; twice for one that is published while its slot moves, it may be. `listening(channel)` is
+    called whenever the server has said that a channel is subscribed.
     """
 
     def __init__(
@@ -34,13 +35,14 @@ class ValkeySubscriber:
         url: str,
         deliver: Callable[[bytes, bytes], None],
         restored: Callable[[frozenset[str]], None],
+        listening: Callable[[str], None] = lambda channel: None,
         rng: random.Random | None = None,
         paces: Paces = PACES,
     ) -> None:
         self.paces = paces
         self.address = ValkeyAddress.parse(url)
         self.tls = ssl.create_default_context() if self.address.tls else None
-        self.deliver, self._restored = deliver, restored
+        self.deliver, self._restored, self._listening = deliver, restored, listening
         self._rng = rng or random.Random()
         seed = self.address.nodes[0]
         self._layout = None if self.address.cluster else Layout.of_one(seed)
@@ -116,6 +118,7 @@ class ValkeySubscriber:
     def heard(self, channel: str) -> None:
         """A channel is delivered from now on."""
         self._unheard.discard(channel)
+        self._listening(channel)
         self._settle()
 
     def opened(self) -> None:

@@ -1,20 +1,24 @@
-"""A user's cash, holdings and positions as the fanout needs them, in one question.
+"""Users' cash, holdings and positions as the fanout needs them, in one question for many.
 
-Invariant: one statement, so all of an answer is the account as of the same event; the edge's role
-only reads here.
+Invariant: one statement, so all of a user's answer is the account as of the same event; the edge's
+role only reads here.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from functions.shared.domain.errors import NotFound
-from functions.shared.stores.postgres import Shards
+from functions.shared.domain.errors import Retryable
+from functions.shared.stores.many_users import ask_of_users
+from functions.shared.stores.postgres import Row, Shards
 from functions.shared.wire.portfolio import PortfolioFacts, decode_holdings, decode_positions
 
 #: The most holdings, and the most positions, that are read: as many as `GET /v1/portfolio` shows.
 ROWS_MAX: Final = 5_000
 
-_PORTFOLIO = "SELECT * FROM ledger.portfolio_of(:user_id, :trade_date::date, :most)"
+_PORTFOLIOS = (
+    "SELECT * FROM ledger.portfolios_of(:users::bigint[], :trade_date::date, :most::integer)"
+)
 
 
 class UserPortfolio:
@@ -25,22 +29,35 @@ class UserPortfolio:
 
     def read(self, user_id: int, trade_date: date) -> PortfolioFacts | None:
         """The books on a trade date; None when the user has no account. Raises Retryable."""
-        try:
-            rows = self._shards.of_user(user_id).call(
-                _PORTFOLIO, user_id=user_id, trade_date=trade_date, most=ROWS_MAX
-            )
-        except NotFound:
-            return None
-        seq, cash, borrowed, short_delivery, holdings, positions = rows[0]
-        return PortfolioFacts(
-            seq=seq,
-            cash=cash,
-            borrowed=borrowed,
-            short_delivery=short_delivery,
-            holdings=decode_holdings(holdings),
-            positions=decode_positions(positions),
+        facts = self.read_all([user_id], trade_date)[0]
+        if isinstance(facts, Retryable):
+            raise facts
+        return facts
+
+    def read_all(
+        self, user_ids: Sequence[int], trade_date: date
+    ) -> list[PortfolioFacts | Retryable | None]:
+        """As `read`, of each of these users in turn."""
+        rows = ask_of_users(
+            self._shards, _PORTFOLIOS, user_ids, trade_date=trade_date, most=ROWS_MAX
         )
+        facts = {
+            user_id: _facts(row) if isinstance(row, list) else row for user_id, row in rows.items()
+        }
+        return [facts[user_id] for user_id in user_ids]
 
     def close(self) -> None:
         """Closes the connections."""
         self._shards.close()
+
+
+def _facts(row: Row) -> PortfolioFacts:
+    _, seq, cash, borrowed, short_delivery, holdings, positions = row
+    return PortfolioFacts(
+        seq=seq,
+        cash=cash,
+        borrowed=borrowed,
+        short_delivery=short_delivery,
+        holdings=decode_holdings(holdings),
+        positions=decode_positions(positions),
+    )

@@ -20,6 +20,7 @@ from functions.shared.stores.valkey_cluster import ClusterValkey
 #: The client that `open_valkey` returns; values and channel payloads are bytes. What it is asked
 #: must also be right for a cluster: each command by its first key, channels by SPUBLISH.
 Valkey = redis.Redis
+Pipeline = redis.client.Pipeline
 
 CONNECT_TIMEOUT_SECONDS = 0.25
 ANSWER_TIMEOUT_SECONDS = 0.5

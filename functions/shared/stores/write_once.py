@@ -1,7 +1,8 @@
-"""Files that are written once and whole: what secrets and objects are on one machine.
+"""Files that are written whole, and but for secrets that rotate, once: what secrets and objects are
+on one machine.
 
-Invariant: a reader never meets half a file, a writer never replaces one, and a file is on the disk
-when `write_once` returns.
+Invariant: a reader never meets half a file, `write_once` never replaces one, and a file is on the
+disk when either returns.
 """
 
 import os
@@ -30,6 +31,22 @@ def write_once(path: Path, data: bytes, mode: int) -> bool:
         Path(draft).unlink()
     _sync_folder(path.parent)
     return True
+
+
+def replace_file(path: Path, data: bytes, mode: int) -> None:
+    """Puts a whole file in another's place, on the disk when it returns. Raises OSError."""
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

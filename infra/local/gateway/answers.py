@@ -8,11 +8,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from functions.shared.runtime.codes import CODES
 from infra.local.gateway.template import GatewayResponse
 
 #: API Gateway developer guide, "Gateway response types": the status each has by default.
@@ -24,12 +25,18 @@ _DEFAULT_STATUS = {
     "AUTHORIZER_FAILURE": 500,
     "INTEGRATION_FAILURE": 502,
     "INTEGRATION_TIMEOUT": 504,
-    "OVERLOADED": 503,
 }
-#: Ours, of no gateway's: more invocations wait than the bound allows.
-OVERLOADED = "OVERLOADED"
+#: On what API Gateway would say by the template's own headers, and on what it never says.
+_OWN_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "sandbox",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
 _AUTHORIZER = re.compile(r"\$context\.authorizer\.([A-Za-z0-9_]+)")
-_OWN_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+#: It speaks plain HTTP on the loopback, where this header must not be sent (RFC 6797, 7.2).
+_TLS_ONLY = "strict-transport-security"
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,28 @@ def function_answer(result: object) -> Answer:
     return Answer(status, tuple(headers), body.encode() if data is None else data)
 
 
+def overloaded(request_id: str) -> Answer:
+    """More invocations wait than the bound allows. API Gateway has no such answer."""
+    detail = "nothing was done; ask again with the same ids"
+    return _problem(503, "UNAVAILABLE", detail, request_id, {"retry-after": "1"})
+
+
+def method_not_allowed(request_id: str, allowed: Sequence[str]) -> Answer:
+    """The path has routes, but none of that method (RFC 9110, 15.5.6). API Gateway can only say
+    what it says of a path without any."""
+    names = ", ".join(allowed)
+    return _problem(405, "METHOD_NOT_ALLOWED", f"use {names}", request_id, {"allow": names})
+
+
+def _problem(
+    status: int, code: str, detail: str, request_id: str, headers: Mapping[str, str]
+) -> Answer:
+    body = {"type": f"/docs#{code}", "title": CODES[code], "status": status, "code": code,
+            "detail": detail, "request_id": request_id}  # fmt: skip
+    kind = {"content-type": "application/problem+json", **_OWN_HEADERS}
+    return Answer(status, tuple({**kind, **headers}.items()), json.dumps(body).encode())
+
+
 class OwnAnswers:
     """The gateway's own answers, by the template's GatewayResponses."""
 
@@ -78,11 +107,10 @@ class OwnAnswers:
         if response is not None and response.status is not None:
             status = response.status
         headers = {"content-type": "application/json", **_OWN_HEADERS}
-        if kind == OVERLOADED:
-            headers["retry-after"] = "1"
         body: dict[str, Any] = {"message": HTTPStatus(status).phrase}
         if response is not None:
             headers |= {name.lower(): text for name, text in response.headers.items()}
+            headers.pop(_TLS_ONLY, None)
             if response.body is not None:
                 told = authorizer or {}
                 text = response.body.replace("$context.requestId", request_id)

@@ -7,6 +7,7 @@ another's; a route with an authorizer reaches its function only with an explicit
 import fnmatch
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -14,11 +15,12 @@ import msgspec
 from edge.runtime.log import logger
 from functions.shared.clock import wall_now
 from infra.local.gateway.answers import (
-    OVERLOADED,
     Answer,
     MalformedAnswer,
     OwnAnswers,
     function_answer,
+    method_not_allowed,
+    overloaded,
 )
 from infra.local.gateway.events import Request, authorizer_event, method_arn, proxy_event
 from infra.local.gateway.pool import (
@@ -30,6 +32,7 @@ from infra.local.gateway.pool import (
 )
 from infra.local.gateway.routing import Router
 from infra.local.gateway.template import Route, Template
+from infra.local.gateway.turns import Turns
 from infra.local.gateway.worker import UNAUTHORIZED
 
 #: Lambda's limit on an event; the functions allow far less.
@@ -57,10 +60,11 @@ class Refusal(Exception):
 class Gateway:
     """The ASGI application."""
 
-    def __init__(self, template: Template, pool: Pool) -> None:
+    def __init__(self, template: Template, pool: Pool, passwords: Turns) -> None:
         self._router = Router(template.routes)
         self._own = OwnAnswers(template.responses)
         self._pool = pool
+        self._passwords = passwords
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,16 +81,18 @@ class Gateway:
     async def _answer(self, request: Request) -> Answer:
         found = self._router.find(request.method, request.path)
         if found is None:
+            if allowed := self._router.methods(request.path):
+                return method_not_allowed(request.id, allowed)
             raise Refusal("MISSING_AUTHENTICATION_TOKEN")
         route, parameters = found
         try:
-            async with self._pool.lease() as worker:
+            async with self._turn(route), self._pool.lease() as worker:
                 authorizer = await self._authorize(worker, route, request)
                 event = proxy_event(request, route, parameters, authorizer)
                 result = await worker.invoke(route.function, request.id, msgspec.json.encode(event))
             return function_answer(msgspec.json.decode(result))
         except Overloaded:
-            raise Refusal(OVERLOADED) from None
+            return overloaded(request.id)
         except (FunctionFailed, FunctionTimedOut, MalformedAnswer) as error:
             logger(__name__).error(
                 "an invocation failed",
@@ -96,6 +102,10 @@ class Gateway:
                 detail=str(error),
             )
             raise Refusal("INTEGRATION_FAILURE") from None
+
+    def _turn(self, route: Route) -> AbstractAsyncContextManager[None]:
+        """What the route waits for before it is given a worker."""
+        return self._passwords.take() if route.hashes_password else nullcontext()
 
     async def _authorize(
         self, worker: Worker, route: Route, request: Request

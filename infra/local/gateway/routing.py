@@ -14,6 +14,7 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()
+        self._methods: set[str] = set()
         for route in routes:
             self._add(route)
 
@@ -26,7 +27,14 @@ class Router:
         names = [s.strip("{}").rstrip("+") for s in route.path.split("/") if s.startswith("{")]
         return route, dict(zip(names, reversed(values), strict=True))
 
+    def methods(self, raw_path: str) -> list[str]:
+        """Those of the nearest resource that the path names; none when there is no such path."""
+        paths = {m: found[0].path for m in self._methods if (found := self.find(m, raw_path))}
+        nearest = min(paths.values(), key=lambda path: path.count("{"), default="")
+        return sorted(method for method, path in paths.items() if path == nearest)
+
     def _add(self, route: Route) -> None:
+        self._methods.add(route.method)
         node = self._root
         for segment in route.path.strip("/").split("/"):
             if segment.startswith("{") and segment.endswith("+}"):

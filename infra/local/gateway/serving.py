@@ -21,10 +21,15 @@ from infra.local.gateway.app import Gateway
 from infra.local.gateway.pool import Pool
 from infra.local.gateway.schedules import Scheduler
 from infra.local.gateway.template import Function, Template, read_template
+from infra.local.gateway.turns import Turns
 
 WORKERS = 4
 SCHEDULE_WORKERS = 1  # of their own, so that no request waits for a job
 STOP_SECONDS = 3.0
+#: Passwords hashed at once: half the workers, 19 MiB each. A hash takes some 30 ms, so that the
+#: last of those who wait is answered within a second.
+PASSWORDS_AT_ONCE = WORKERS // 2
+PASSWORDS_WAITING_MOST = 50
 
 
 def serve(listen: str, health: str, clock: str, log_level: str) -> int:
@@ -41,6 +46,7 @@ async def _serve(listen: str, health: str, clock: Clock, template: Template) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     pool, jobs = Pool(WORKERS), Pool(SCHEDULE_WORKERS)
+    passwords = Turns(PASSWORDS_AT_ONCE, PASSWORDS_WAITING_MOST)
     ready = False
 
     def state() -> tuple[bool, str]:
@@ -48,10 +54,11 @@ async def _serve(listen: str, health: str, clock: Clock, template: Template) -> 
 
     Gauge("api_idle_workers", "Workers that wait for a request").set_function(lambda: pool.idle)
     Gauge("api_waiting_requests", "Requests that wait").set_function(lambda: pool.waiting)
+    Gauge("api_waiting_passwords", "Logins that wait").set_function(lambda: passwords.waiting)
     health_server = serve_health(health, "api", state)
     host, port = split_address(listen)
     server = Server(
-        Gateway(template, pool),
+        Gateway(template, pool, passwords),
         address=host,
         port=port,
         interface=Interfaces.ASGINL,

@@ -6,7 +6,7 @@ no second list. What the template says in a way this reader doesn't know stops t
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,14 @@ class Function:
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one path. `authorizer` is asked first; None lets everybody in."""
+    """One method of one path. `authorizer` is asked first; None lets everybody in.
+    `hashes_password`: the function's metadata lists it among its PasswordRoutes."""
 
     method: str
     path: str
     function: Function
     authorizer: Function | None
+    hashes_password: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,15 @@ def read_template(path: Path = TEMPLATE) -> Template:
     schedules: list[Schedule] = []
     for name, function in functions.items():
         events = resolver.plain(resources[name]["Properties"].get("Events", {}))
+        dear = set(resources[name].get("Metadata", {}).get("PasswordRoutes", []))
+        if unknown := dear - events.keys():
+            raise TemplateError(f"{name}: PasswordRoutes names {min(unknown)}, which is no event")
         for event_name, event in events.items():
             properties = event["Properties"]
             match event["Type"]:
                 case "Api":
-                    routes.append(_route(function, properties, api, functions))
+                    route = _route(function, properties, api, functions)
+                    routes.append(replace(route, hashes_password=event_name in dear))
                 case "Kinesis":
                     streams.append(_stream(function, properties, resources))
                 case "Schedule":

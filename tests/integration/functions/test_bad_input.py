@@ -12,13 +12,14 @@ import pytest
 from functions.shared.access.accounts import create_user
 from functions.shared.access.keys import signing_key
 from functions.shared.access.one_time_codes import new_secret
-from functions.shared.access.sessions import Sessions
+from functions.shared.access.principal import SCOPES
 from functions.shared.access.tokens import issue_token
 from functions.shared.clock import wall_now
 from functions.shared.runtime.codes import CODES
 from functions.shared.runtime.composition import Stores
 from infra.aws.openapi import HANDLERS, TARGET
 from tests.support.api_events import Answer, Handler, api_event, call
+from tests.support.sessions import open_session
 
 NONSENSE: list[object] = [
     None, True, -1, 0, 0.5, 10**18, 10**30, "", "x", "NaN", "1e9", "-0", "₹" * 60, "x" * 5_000,
@@ -63,7 +64,7 @@ def token(stores: Stores) -> str:
         password="long enough",
         totp_secret=new_secret(),
     )
-    session_id, _ = Sessions(stores.shards.control, stores.valkey).open(user_id, "IN", now)
+    session_id, _ = open_session(stores, user_id, now)
     return issue_token(
         signing_key(stores.secrets),
         user_id=user_id,
@@ -71,6 +72,8 @@ def token(stores: Stores) -> str:
         roles=("user",),
         mode="PAPER",
         region="IN",
+        scopes=SCOPES,
+        kind="PERSON",
         now=now,
     )
 

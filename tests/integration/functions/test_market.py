@@ -1,29 +1,28 @@
-"""Search, quotes, instruments, limits and the API's own pages on real stores."""
+"""Quotes, instruments, limits and the API's own pages on real stores."""
 
 import json
-import signal
+import re
 import uuid
-from dataclasses import replace
+from base64 import b64encode
 from datetime import datetime
+from hashlib import sha256
 
 import pytest
 
 from functions.market import handler as market
 from functions.risk import handler as risk
-from functions.search import handler as search
 from functions.shared.access.accounts import create_user
 from functions.shared.access.keys import signing_key
 from functions.shared.access.one_time_codes import new_secret
-from functions.shared.access.sessions import Sessions
-from functions.shared.access.throttle import SEARCH
+from functions.shared.access.principal import SCOPES
 from functions.shared.access.tokens import issue_token
 from functions.shared.clock import wall_now
 from functions.shared.domain.sessions import Phase
 from functions.shared.runtime.composition import Stores
 from functions.shared.wire.feed_state import FEED_KEY, FeedState, encode_feed_state
 from functions.shared.wire.quotes import Quote, encode_record, encode_value, quote_key
-from tests.support.api_events import Answer, api_event, call
-from tests.support.valkey import ValkeyUnderTest
+from tests.support.api_events import api_event, call
+from tests.support.sessions import open_session
 
 LEVELS = (14_122_000, 10, 1, *(0,) * 12, 14_124_000, 20, 2, *(0,) * 12)
 RELIANCE = Quote(
@@ -53,7 +52,7 @@ def token(stores: Stores) -> str:
         password="long enough",
         totp_secret=new_secret(),
     )
-    session_id, _ = Sessions(stores.shards.control, stores.valkey).open(user_id, "IN", now)
+    session_id, _ = open_session(stores, user_id, now)
     return issue_token(
         signing_key(stores.secrets),
         user_id=user_id,
@@ -61,6 +60,8 @@ def token(stores: Stores) -> str:
         roles=("user",),
         mode="PAPER",
         region="IN",
+        scopes=SCOPES,
+        kind="PERSON",
         now=now,
     )
 
@@ -69,49 +70,6 @@ def token(stores: Stores) -> str:
 def quoted(stores: Stores) -> None:
     value = encode_value(encode_record(RELIANCE))
     stores.valkey.set(quote_key("RELIANCE"), value)
-
-
-def find(q: str, **options: str) -> Answer:
-    return call(search.lambda_handler, api_event("GET", f"/v1/search?{q}", **options))
-
-
-@pytest.mark.usefixtures("quoted")
-def test_search_finds_by_symbol_and_word_with_the_last_price(stores: Stores) -> None:
-    answer = find("q=rel")
-    assert answer.status == 200
-    assert answer.body["items"][0] == {
-        "symbol": "RELIANCE",
-        "name": "Reliance Industries Limited",
-        "exchange": "NSE",
-        "token": 1001,
-        "sector": "Energy",
-        "kind": "EQUITY",
-        "ltp": "1412.35",
-    }
-    by_word = find("q=bank&limit=3").body["items"]
-    assert len(by_word) == 3
-    assert all("bank" in hit["name"].lower() for hit in by_word)
-    assert find("q=M%26M").body["items"][0]["symbol"] == "M&M"
-
-
-@pytest.mark.parametrize("query", ["", "q=", "q=" + "x" * 65, "q=a&limit=51", "q=a&limit=-1"])
-def test_a_malformed_search_is_a_400(stores: Stores, query: str) -> None:
-    assert find(query).status == 400
-
-
-def test_search_without_valkey_still_finds(stores: Stores, valkey: ValkeyUnderTest) -> None:
-    valkey.stop(signal.SIGKILL)
-    answer = find("q=rel")
-    assert (answer.status, answer.body["items"][0]["ltp"]) == (200, None)
-
-
-def test_a_flood_of_searches_from_one_address_is_slowed(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow = replace(SEARCH, size=5, every_ms=60_000)  # or a slow machine never floods it
-    monkeypatch.setattr(search, "SEARCH", slow)
-    assert [find("q=rel").status for _ in range(6)] == [200] * 5 + [429]
-    assert find("q=rel", address="198.51.100.8").status == 200
 
 
 @pytest.mark.usefixtures("quoted")
@@ -217,6 +175,14 @@ def test_health_the_document_and_the_page_need_no_store(monkeypatch: pytest.Monk
     assert json.dumps(document.body).count("/v1/orders/preview")
     page = call(market.lambda_handler, api_event("GET", "/docs"))
     assert page.status == 200
-    assert "default-src 'none'" in page.headers["content-security-policy"]
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    # The page is nothing but what the policy lets it be: one style, no script, no style of a tag.
+    [style] = re.findall("<style>(.*?)</style>", page.body, re.DOTALL)
+    assert f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" in policy
+    assert not re.search(r"<script|<img|<link|\sstyle=|\son[a-z]+=", page.body)
+    anchors = set(re.findall(r'id="([^"]+)"', page.body))
+    assert set(re.findall(r'href="#([^"]+)"', page.body)) <= anchors
     assert 'id="INVALID_REQUEST"' in page.body
     assert "/v1/orders/preview" in page.body

@@ -47,6 +47,9 @@ def region(name: str, postgres: PostgresUnderTest, folder: Path) -> Iterator[Sto
                 postgres_urls=tuple(databases.urls(APPLICATION)),
                 valkey_url=valkey.url,
                 secrets_url=f"file://{folder / name}",
+                rate_user=0,
+                rate_address=0,
+                rate_stranger=0,
                 region=name,
                 regions=tuple(f"{key}={address}" for key, address in ADDRESSES.items()),
             )

@@ -6,12 +6,14 @@ import pyotp
 
 from functions.shared.access.accounts import create_user
 from functions.shared.access.keys import signing_key
+from functions.shared.access.principal import SCOPES
 from functions.shared.access.sessions import Sessions
 from functions.shared.access.tokens import issue_token
 from functions.shared.access.verifier import Verifier
 from functions.shared.clock import wall_now
 from functions.shared.domain.errors import Refused
 from functions.shared.runtime.composition import Stores
+from tests.support.sessions import open_session
 
 
 def sign_in(stores: Stores) -> tuple[int, str, str]:
@@ -20,11 +22,11 @@ def sign_in(stores: Stores) -> tuple[int, str, str]:
     user_id = create_user(
         stores.shards, stores.secrets, username=name, password="correct horse", totp_secret=secret
     )
-    sessions, now = Sessions(stores.shards.control, stores.valkey), wall_now()
-    session_id, _ = sessions.open(user_id, "IN", now)
+    now = wall_now()
+    session_id, _ = open_session(stores, user_id, now)
     token = issue_token(
         signing_key(stores.secrets), user_id=user_id, session_id=session_id, roles=("user",),
-        mode="PAPER", region="IN", now=now,
+        mode="PAPER", region="IN", scopes=SCOPES, kind="PERSON", now=now,
     )  # fmt: skip
     return user_id, session_id, token
 
@@ -35,7 +37,9 @@ def test_tokens_checked_together_are_each_judged_by_their_own_session(stores: St
     verifier = Verifier.from_stores(stores.secrets, stores.valkey, stores.shards, stores.regions)
     verifier.verify(tokens[0])  # leaves a copy in Valkey
     user_id, ended, _ = signed_in[1]
-    Sessions(stores.shards.control, stores.valkey).end(ended, user_id, wall_now())
+    Sessions(stores.shards.control, stores.valkey).end(
+        ended, user_id, wall_now(), by=ended, network="203.0.113.7"
+    )
 
     def verdicts() -> list[str]:
         found = verifier.verify_all([tokens[0], "forged", tokens[1], tokens[2], tokens[0]])

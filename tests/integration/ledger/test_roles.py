@@ -19,16 +19,32 @@ MONEY_TABLES = (
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
     "algo_registration", "plan", "plan_slice", "volume_curve",
-    "volume_curve_draw", "early_ending",
+    "volume_curve_draw", "early_ending", "halt", "intervention", "watchlist",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
     APPLICATION: {
-        "identity.create_login", "identity.end_session", "identity.learn_logins",
-        "identity.open_session", "identity.replace_password_hash", "identity.rotate_refresh",
-        "identity.use_step",
+        "identity.activate_person", "identity.answer_challenge", "identity.apply_for_account",
+        "identity.ask_request", "identity.ask_reset", "identity.attempt_kyc",
+        "identity.begin_bank_change", "identity.begin_closing", "identity.change_password",
+        "identity.change_personal", "identity.claim_bank_change",
+        "identity.confirm_mail", "identity.confirm_totp", "identity.due_resets",
+        "identity.end_bank_change", "identity.end_closing", "identity.end_reset_ask",
+        "identity.forget_sessions",
+        "identity.correct_application", "identity.create_login", "identity.decide_request",
+        "identity.end_key", "identity.end_kyc", "identity.end_session", "identity.end_sessions",
+        "identity.finish_intervention", "identity.forget_application",
+        "identity.forget_unconfirmed", "identity.freeze_person", "identity.knows_device",
+        "identity.learn_logins", "identity.log_in", "identity.make_key",
+        "identity.note_reading", "identity.offer_reset", "identity.offer_totp",
+        "identity.officer_refused", "identity.open_key_session", "identity.put_recovery_codes",
+        "identity.refuse_login", "identity.replace_password_hash", "identity.reset_password",
+        "identity.rotate_refresh", "identity.set_halt", "identity.set_limits",
+        "identity.tell_refusals", "identity.try_reset",
+        "identity.use_recovery_code", "identity.use_step", "ledger.intervene", "ledger.set_halt",
         "ledger.account_on", "ledger.alert_exit", "ledger.announce_dividend",
         "ledger.apply_execution", "ledger.cancel_all", "ledger.cancel_waits",
+        "ledger.change_watchlist", "ledger.drop_watchlist", "ledger.new_watchlist",
         "ledger.cancel_plan", "ledger.end_plan", "ledger.note_slice", "ledger.open_plan",
         "ledger.end_volume_curve_draw", "ledger.keep_volume_curves",
         "ledger.plan_facts", "ledger.plan_slices", "ledger.slice_of",
@@ -38,7 +54,7 @@ CALLS = {
         "ledger.book_contract_note", "ledger.changed_heads", "ledger.charge_depository",
         "ledger.charge_interest", "ledger.charge_square_off", "ledger.close_out",
         "ledger.deliver_position", "ledger.deposit", "ledger.end_payment", "ledger.first_answer",
-        "ledger.held_before", "ledger.holding_facts", "ledger.micros",
+        "ledger.held_before", "ledger.holding_facts", "ledger.holdings_on", "ledger.micros",
         "ledger.kept_by", "ledger.open_account",
         "ledger.order_facts", "ledger.order_room", "ledger.park_execution",
         "ledger.park_unreadable", "ledger.part_of", "ledger.pay_dividend", "ledger.payment_facts",
@@ -47,14 +63,15 @@ CALLS = {
         "ledger.day_positions",
         "ledger.record_anchor", "ledger.request_change", "ledger.request_payment",
         "ledger.set_pledge", "ledger.settle", "ledger.value_shortage",
-        "market.record_day_prices",
+        "market.apply_dated_facts", "market.record_day_prices",
     },
     EDGE: {
         "edge.begin_numbering", "edge.hold_lease", "edge.move_checkpoint", "edge.release_leases",
         "edge.renew_leases", "edge.take_leases", "edge.take_out",
         "ledger.at_home", "ledger.forget_applied",
-        "ledger.orders_named", "ledger.portfolio_of", "ledger.stale_orders",
+        "ledger.orders_named", "ledger.portfolios_of", "ledger.stale_orders",
         "ledger.working_orders", "market.list_share",
+        "market.take_listing_changes_out",
     },
 }  # fmt: skip
 _CALLABLE = """
@@ -68,6 +85,7 @@ SELECT relname FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND rel
 """
 FACTS = (
     "ledger_event", "posting", "execution", "trade_bust", "lot_sale", "job_entry", "contract_note",
+    "intervention",
 )  # fmt: skip
 REFUSED, APPEND_ONLY, FENCED = "42501", "OC409", "OC423"
 
@@ -145,6 +163,8 @@ def test_not_even_the_owner_edits_a_fact_or_an_anchor(a_traders_books: ShardsUnd
                      "TRUNCATE ledger.{0}")
     ]  # fmt: skip
     edits += ["UPDATE ledger.anchor SET root = ''", "DELETE FROM ledger.anchor"]
+    edits += ["UPDATE identity.audit SET why = ''", "DELETE FROM identity.audit",
+              "TRUNCATE identity.audit"]  # fmt: skip
     assert codes_of(a_traders_books, OWNER, edits) == dict.fromkeys(edits, APPEND_ONLY)
 
 
@@ -156,6 +176,26 @@ def test_the_application_calls_only_what_it_is_granted(a_traders_books: ShardsUn
         "SELECT edge.move_checkpoint('x', 1, 1)",
         "SELECT ledger.retry_payment(1, now())",
         "SELECT ledger.forget_applied('x', 1)",
+    ]
+    assert codes_of(a_traders_books, APPLICATION, calls) == dict.fromkeys(calls, REFUSED)
+
+
+def test_what_takes_two_officers_the_application_cannot_do_by_itself(
+    a_traders_books: ShardsUnderTest,
+) -> None:
+    calls = [
+        "SELECT identity.change_role(1, 'risk_officer', true, NULL, 'system', 'x', NULL)",
+        "SELECT identity.put_freeze(1, 'ACTIVE', NULL, 'support', 'x', NULL)",
+        "SELECT identity.put_halt('', NULL, 'ACTIVE', NULL, 'risk_officer', 'x', NULL, true)",
+        "SELECT identity.put_limits(1, NULL, NULL, 'risk_officer', 'x', NULL, true)",
+        "SELECT identity.move_person(1, '{ACTIVE}', 'CLOSED', NULL, 'system', 'x', NULL)",
+        "SELECT identity.erase_person(1, NULL, 'system', 'x', NULL)",
+        "SELECT identity.do_request(NULL::identity.request, 1, NULL)",
+        "SELECT identity.write_audit(1, 'support', 1, 'REQUEST_APPROVED')",
+        "UPDATE identity.request SET state = 'APPROVED'",
+        "UPDATE identity.login SET roles = '{support}'",
+        "UPDATE identity.person SET state = 'ACTIVE'",
+        "UPDATE identity.halt SET state = 'ACTIVE'",
     ]
     assert codes_of(a_traders_books, APPLICATION, calls) == dict.fromkeys(calls, REFUSED)
 

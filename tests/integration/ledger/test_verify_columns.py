@@ -25,6 +25,7 @@ KINDS: Final = {
     "day_total": "asset, debits > 0, credits > 0",
     "deposit": "client_id LIKE 'payment:%'",
     "execution": "exec_type",
+    "intervention": "kind",
     "holding": "pledged > 0, open_sell > 0",
     "holding_lot": "user_id",
     "job_entry": "job",
@@ -52,6 +53,7 @@ RULES: Final = {
     "volume_curve": "averages of the market's, by day",
 }
 NO_MONEY: Final = {
+    "halt": "what officers say of a symbol",
     "early_ending": "endings that nothing is booked of yet",
     "migration": "which files have made the tables",
     "outbox": "events on their way out; each is in the log",
@@ -59,10 +61,10 @@ NO_MONEY: Final = {
     "slot": "where users live: checked by `find_homes`",
     "slot_home": "the directory of where users live",
     "volume_curve_draw": "for which days the curves were drawn",
+    "watchlist": "names and symbols that a person looks at",
 }
 #: (table, column): why a change of it can't be found in the books.
 UNSEEN: Final = {
-    ("account", "state"): "people set it; it is no event",
     ("fix_applied", "position"): "what was heard, not what came of it: asked again it is a twin",
     ("fix_applied", "session"): "as its position",
     ("fix_checkpoint", "applied_through"): "as the positions; the session's own store has them too",

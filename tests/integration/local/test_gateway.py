@@ -13,11 +13,13 @@ import pytest_asyncio
 from infra.local.gateway.app import BODY_MOST, Gateway
 from infra.local.gateway.pool import WAITING_MOST, Pool
 from infra.local.gateway.template import read_template
+from infra.local.gateway.turns import Turns
 from tests.support.eventually import until
 
 # One event loop and one pool for the module: a pool takes a second to start.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PASSWORDS = Turns(at_once=1, waiting_most=0)
 TEMPLATE = """
 Resources:
   Api:
@@ -40,6 +42,13 @@ Resources:
       Events:
         Echo: {Type: Api, Properties: {Method: POST, Path: "/echo/{name}"}}
         Open: {Type: Api, Properties: {Method: POST, Path: /open, Auth: {Authorizer: NONE}}}
+  Dear:
+    Type: AWS::Serverless::Function
+    Metadata: {PasswordRoutes: [Dear]}
+    Properties:
+      Handler: gateway_under_test.echo
+      Events:
+        Dear: {Type: Api, Properties: {Method: POST, Path: /dear, Auth: {Authorizer: NONE}}}
   Brief:
     Type: AWS::Serverless::Function
     Properties:
@@ -108,11 +117,21 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 async def client(template: Path) -> AsyncIterator[httpx.AsyncClient]:
     pool = Pool(2, preload=["infra.local.gateway.worker"])
     await pool.start()
-    gateway = Gateway(read_template(template), pool)
+    gateway = Gateway(read_template(template), pool, PASSWORDS)
     transport = httpx.ASGITransport(app=gateway)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as opened:
         yield opened
     pool.close()
+
+
+async def test_a_storm_of_passwords_is_turned_away_and_the_rest_is_served(
+    client: httpx.AsyncClient,
+) -> None:
+    async with PASSWORDS.take():
+        refused = await client.post("/dear", json={})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert (await client.post("/open", json={})).status_code == 200
+    assert (await client.post("/dear", json={})).status_code == 200
 
 
 def as_user(name: str) -> dict[str, str]:

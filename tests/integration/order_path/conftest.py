@@ -16,7 +16,8 @@ from functions.ledger import notes_handler as notes
 from functions.market import handler as market
 from functions.orders import handler as orders
 from functions.risk import handler as risk
-from functions.shared.access.principal import Principal
+from functions.shared.access.call_rates import CallRates
+from functions.shared.access.principal import SCOPES, Principal
 from functions.shared.bookkeeping.accounts import open_account
 from functions.shared.clock import micros, wall_now
 from functions.shared.domain.accounts import AccountClass
@@ -37,8 +38,9 @@ from tests.support.postgres import PostgresUnderTest, fresh_databases
 from tests.support.valkey import valkey_server
 
 HANDLERS = {"orders": orders, "contract-notes": notes, "funds": ledger, "holdings": ledger,
-            "instruments": market, "ledger": ledger, "plans": orders, "portfolio": ledger,
-            "positions": ledger, "risk": risk, "statements": ledger}  # fmt: skip
+            "instruments": market, "ledger": ledger, "market": market, "plans": orders,
+            "portfolio": ledger, "positions": ledger, "risk": risk,
+            "statements": ledger}  # fmt: skip
 
 
 class SetClock:
@@ -57,14 +59,24 @@ class SetClock:
 
 
 class NamedVerifier:
-    """The token `user-7` is user 7's, on a paper account; `live-7` on a live one."""
+    """The token `user-7` is user 7's, on a paper account; `live-7` on a live one; `program-7` is a
+    program's of theirs."""
 
-    def verify(self, token: str) -> Principal:
+    def admit(self, token: str, *_: object) -> Principal:
         name, _, number = token.partition("-")
-        if name not in {"user", "live"} or not number.isdecimal():
+        if name not in {"user", "live", "program"} or not number.isdecimal():
             raise Refused(401, "TOKEN_INVALID", "not a token")
-        mode: Any = "PAPER" if name == "user" else "LIVE"
-        return Principal(int(number), "s", ("user",), mode, "IN", wall_now() + timedelta(minutes=5))
+        mode: Any = "LIVE" if name == "live" else "PAPER"
+        return Principal(
+            int(number),
+            "s",
+            ("user",),
+            mode,
+            "IN",
+            wall_now() + timedelta(minutes=5),
+            SCOPES,
+            algo_id="NSE-7" if name == "program" else None,
+        )
 
 
 class OrderStores:
@@ -79,6 +91,7 @@ class OrderStores:
         self.clock = SetClock()
         self.edge_urls: list[str] = []
         self.verifier = NamedVerifier()
+        self.call_rates = CallRates(None, None, None)
 
     def quote(self, symbol: str, rupees: float, age: timedelta = timedelta()) -> None:
         """Puts a last price into the cache; the previous close is the same."""

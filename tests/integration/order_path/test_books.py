@@ -137,12 +137,12 @@ def test_positions_are_paged_by_product_and_symbol(day: Day) -> None:
     day.trade(Side.BUY, 1)
     day.trade(Side.BUY, 2, 100, Product.MIS)
     first = day.ask("positions?limit=1")
-    assert (first["items"][0]["product"], first["next"]) == ("CNC", "CNC:ACME:2026-07-10")
+    assert (first["items"][0]["product"], first["next"]) == ("CNC", "CNC:ACME:739807")
     second = day.ask(f"positions?limit=1&cursor={first['next']}")
-    assert (second["items"][0]["product"], second["next"]) == ("MIS", "MIS:ACME:2026-07-10")
+    assert (second["items"][0]["product"], second["next"]) == ("MIS", "MIS:ACME:739807")
     last = day.ask(f"positions?limit=1&cursor={second['next']}")
     assert (last["items"], last["next"]) == ([], None)
-    for cursor in ("ACME", "MIS:ACME", "MIS:ACME:2026-13-45"):
+    for cursor in ("ACME", "MIS:ACME", "MIS:ACME:000001", "MIS:ACME:2026-07-10"):
         assert day.client.ask("GET", f"/v1/positions?cursor={cursor}").status == 400
 
 

@@ -263,3 +263,49 @@ def test_a_cancel_during_a_change_is_taken(client: Client) -> None:
     assert (cancelled.status, cancelled.body["pending_change"]) == (202, "CANCEL")
     again = client.ask("PATCH", f"/v1/orders/{order}", {"request_id": "n", "quantity": 4})
     assert (again.status, again.body["code"]) == (409, "CHANGE_PENDING")
+
+
+def test_past_the_last_loaded_year_live_is_refused_and_paper_goes_on_provisionally(
+    client: Client, stores: OrderStores
+) -> None:
+    live = Client(client.user_id, f"live-{client.user_id}")
+    before = live.order("before")
+    assert before.status == 202
+    stores.clock.at = datetime(2027, 1, 4, 5, 0, tzinfo=UTC)  # a Monday, half past ten in India
+    assert client.order("paper").status == 202
+    assert client.ask("GET", "/v1/market/status").body["provisional"] is True
+    plan = {"client_id": "p", "kind": "ICEBERG", **order_body(quantity=10), "legs": 5}
+    del plan["type"]
+    for target, body in (
+        ("/v1/orders", order_body(client_order_id="live")),
+        ("/v1/orders/preview", order_body()),
+        ("/v1/plans", plan),
+    ):
+        refused = live.ask("POST", target, body)
+        assert (refused.status, refused.body["code"]) == (503, "NO_RULES"), target
+        assert "2027" in refused.body["detail"]
+    basket = {"orders": [order_body(client_order_id="one")]}
+    for target in ("/v1/orders/baskets", "/v1/orders/baskets/preview"):
+        if target.endswith("preview"):
+            basket = {"orders": [order_body()]}
+        [item] = live.ask("POST", target, basket).body["items"]
+        assert item["problem"]["code"] == "NO_RULES"
+    assert live.order("before").body["order_id"] == before.body["order_id"]  # it has its answer
+    assert live.ask("DELETE", f"/v1/orders/{before.body['order_id']}").status == 202
+
+
+def test_a_program_s_orders_are_marked_and_counted_with_its_owner_s(stores: OrderStores) -> None:
+    own = registered(stores, per_minute=3)
+    program = Client(own.user_id, f"program-{own.user_id}")
+    placed = [own.order("a"), program.order("b"), program.order("c"), program.order("d")]
+    assert [answer.status for answer in placed] == [202, 202, 202, 429]
+    assert program.ask("DELETE", f"/v1/orders/{placed[1].body['order_id']}").status == 202
+    database = stores.shards.of_user(own.user_id)
+    marks = database.run(
+        "SELECT o.context::json ->> 'algo', e.body::json -> 'context' ->> 'algo'"
+        " FROM ledger.orders o JOIN ledger.ledger_event e"
+        " ON e.user_id = o.user_id AND e.seq = o.placed_seq"
+        " WHERE o.user_id = :user::bigint ORDER BY o.order_id",
+        user=own.user_id,
+    )
+    assert [list(row) for row in marks] == [[None, None], ["NSE-7", "NSE-7"], ["NSE-7", "NSE-7"]]

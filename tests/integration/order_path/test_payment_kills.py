@@ -38,8 +38,9 @@ AMOUNT = "250.50"
 PAISE = 250_50
 ROUTES = {Direction.IN: "/v1/funds/deposits", Direction.OUT: "/v1/funds/withdrawals"}
 ENDS = {Direction.IN: ("BOOKED", LAKH + PAISE), Direction.OUT: ("PAID", LAKH - PAISE)}
-# Where users live; record; attempt; the bank; end; the funds; and once more, before the answer.
-STEPS = range(7)
+# Where users live; of money out, whether the bank account changes; record; of money out, that
+# again; attempt; the bank; end; the funds; and once more, before the answer.
+STEPS = {Direction.IN: range(7), Direction.OUT: range(9)}
 NOWHERE = "redis://127.0.0.1:9"
 
 _users = itertools.count(1, 37)
@@ -177,9 +178,10 @@ def drive_to_the_end(stores: OrderStores) -> None:
     raise AssertionError("payments stay under way")
 
 
-@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize(
+    ("direction", "step"), [(each, step) for each, steps in STEPS.items() for step in steps]
+)
 @pytest.mark.parametrize("target", ["worker", "bank", "postgres"])
-@pytest.mark.parametrize("step", STEPS)
 def test_a_payment_cut_off_anywhere_happens_once(
     parts: Parts, stores: OrderStores, direction: Direction, target: str, step: int
 ) -> None:
@@ -202,7 +204,8 @@ def test_a_payment_cut_off_anywhere_happens_once(
 
 
 def test_the_steps_are_all_there_are(parts: Parts, stores: OrderStores) -> None:
-    user_id = next(_users)
-    accounts.open_account(stores.shards, user_id, NOON)
-    accounts.deposit(stores.shards, user_id, "start", LAKH, NOON.date(), NOON)
-    assert not kill_between(parts, user_id, Direction.OUT, "worker", len(STEPS))
+    for direction, steps in STEPS.items():
+        user_id = next(_users)
+        accounts.open_account(stores.shards, user_id, NOON)
+        accounts.deposit(stores.shards, user_id, "start", LAKH, NOON.date(), NOON)
+        assert not kill_between(parts, user_id, direction, "worker", len(steps))

@@ -46,6 +46,24 @@ async def test_a_token_that_ran_out_is_renewed_and_the_call_made_again() -> None
     assert json.loads(broker.requests[2].content) == {"refresh_token": "r1"}
 
 
+async def test_a_held_login_is_completed_by_the_mailed_code_and_its_device_is_known() -> None:
+    broker = Broker(
+        httpx.Response(403, json={"code": "LOGIN_HELD", "challenge_id": "c1"}),
+        httpx.Response(200, json={**TOKENS, "device_token": "d1"}),
+        httpx.Response(200, json=TOKENS),
+        httpx.Response(200, json={"seq": 7}),
+    )
+    async with Api("http://broker/", httpx.MockTransport(broker)) as api:
+        with pytest.raises(RefusedError) as held:
+            await api.sign_in("asha", "p", "123456")
+        await api.answer_challenge(held.value.problem["challenge_id"], "654321")
+        await api.sign_in("asha", "p", "123457")
+        assert (await api.call("GET", "/v1/funds"), api.device_token) == ({"seq": 7}, "d1")
+    bodies = [json.loads(each.content) for each in broker.requests[:3]]
+    assert bodies[1] == {"challenge_id": "c1", "code": "654321"}
+    assert (bodies[0].get("device_token"), bodies[2]["device_token"]) == (None, "d1")
+
+
 async def test_a_problem_is_a_refusal_with_its_code() -> None:
     api, _ = signed_in(httpx.Response(422, json={"code": "ORDER_DENIED", "detail": "too many"}))
     async with api:

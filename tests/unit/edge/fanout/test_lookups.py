@@ -1,7 +1,9 @@
-"""Token checks of many clients at once, on the thread that asks the stores."""
+"""Questions of many clients at once, on the threads that ask the stores."""
 
 import threading
 from collections.abc import Sequence
+from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +12,9 @@ from edge.fanout.client import Client
 from edge.fanout.lookups import TOKENS_AT_ONCE, Lookups
 from functions.shared.access.principal import Principal
 from functions.shared.domain.errors import Refused, Retryable
+from functions.shared.wire.events import UserEvent
 from tests.support.eventually import until
-from tests.support.fanout import principal
+from tests.support.fanout import event, principal
 
 
 class Tokens:
@@ -49,12 +52,60 @@ class Told:
         self.verdicts[client] = "away"
 
 
-def lookups(tokens: Tokens, told: Told) -> Lookups:
+class Ledger:
+    """Every account's newest event is number 10, but user 3's can't be had now."""
+
+    def __init__(self) -> None:
+        self.numbers: list[Sequence[int]] = []
+        self.reads: list[tuple[int, int]] = []
+        self.books: list[tuple[Sequence[int], date]] = []
+
+    def latest_all(self, user_ids: Sequence[int]) -> list[int | Retryable]:
+        self.numbers.append(user_ids)
+        return [Retryable("its slot moves") if user == 3 else 10 for user in user_ids]
+
+    def after(self, user_id: int, seq: int, count: int) -> list[UserEvent]:
+        self.reads.append((user_id, seq))
+        return [event(number, user_id) for number in range(seq + 1, 12)][:count]
+
+    def read_all(self, user_ids: Sequence[int], day: date) -> list[Retryable | None]:
+        self.books.append((user_ids, day))
+        return [Retryable("its slot moves") if user == 3 else None for user in user_ids]
+
+    def close(self) -> None:
+        pass
+
+
+class Private:
+    """Private events and portfolios that note what they are told."""
+
+    def __init__(self) -> None:
+        self.told: dict[tuple[Any, int], tuple[list[int] | None, int] | None] = {}
+        self.books: dict[tuple[int, int], object] = {}
+        self.portfolios = self
+
+    def fetched(
+        self, client: Any, ticket: int, events: list[UserEvent] | None, latest: int
+    ) -> None:
+        numbers = None if events is None else [each.user_seq for each in events]
+        self.told[client.user_id, ticket] = numbers, latest
+
+    def not_fetched(self, client: Any, ticket: int) -> None:
+        self.told[client.user_id, ticket] = None
+
+    def answered(self, user_id: int, ticket: int, facts: object) -> None:
+        self.books[user_id, ticket] = facts
+
+    def not_answered(self, user_id: int, ticket: int) -> None:
+        self.books[user_id, ticket] = "not answered"
+
+
+def lookups(tokens: Tokens, told: Any, ledger: Any = None, private: Any = None) -> Lookups:
     nothing: Any = None
+    ledger = ledger or Ledger()
     failures: list[BaseException] = []
-    made = Lookups(tokens, nothing, nothing, nothing, failures.append)
-    reception: Any = told
-    made.attach(reception, nothing)
+    made = Lookups(tokens, lambda: ledger, lambda: ledger, nothing, failures.append)
+    made.attach(told, private)
     return made
 
 
@@ -68,7 +119,7 @@ async def test_tokens_that_wait_are_checked_together_and_each_client_hears_of_it
     tokens.free.set()
     await until(lambda: len(told.verdicts) == len(clients))
     doors.close()
-    assert tokens.asked == [1, TOKENS_AT_ONCE, TOKENS_AT_ONCE - 1]
+    assert tokens.asked == [TOKENS_AT_ONCE, TOKENS_AT_ONCE]
     assert [told.verdicts[client] for client in clients] == [
         f"refused: {number}" if number % 2 else f"in as {number}" for number in range(len(clients))
     ]
@@ -80,7 +131,8 @@ async def test_stores_that_are_away_send_those_who_waited_elsewhere_and_serve_th
     doors = lookups(tokens, told)
     tokens.free.set()
     tokens.away = True
-    first, second = clients = [object(), object()]  # type: list[Any]
+    clients: list[Any] = [object(), object()]
+    first, second = clients
     doors.verify(first, "0")
     await until(lambda: told.verdicts == {first: "away"})
     tokens.away = False
@@ -88,3 +140,36 @@ async def test_stores_that_are_away_send_those_who_waited_elsewhere_and_serve_th
     await until(lambda: len(told.verdicts) == len(clients))
     doors.close()
     assert told.verdicts[second] == "in as 2"
+
+
+@pytest.mark.asyncio
+async def test_the_ledger_is_asked_once_where_many_stand_and_read_only_for_who_is_behind() -> None:
+    ledger, private = Ledger(), Private()
+    doors = lookups(Tokens(), None, ledger, private)
+    clients: list[Any] = [SimpleNamespace(user_id=user) for user in range(1, 6)]
+    for client, after in zip(clients, (None, 10, 0, 12, 8), strict=True):
+        doors.events(client, 100 + client.user_id, after)
+    await until(lambda: len(private.told) == len(clients))
+    doors.close()
+    assert ledger.numbers == [[1, 2, 3, 4, 5]]
+    assert ledger.reads == [(5, 8)]
+    assert private.told == {
+        (1, 101): (None, 10),
+        (2, 102): ([], 10),
+        (3, 103): None,
+        (4, 104): ([], 10),
+        (5, 105): ([9, 10, 11], 11),
+    }
+
+
+@pytest.mark.asyncio
+async def test_portfolios_are_read_together_each_of_its_trade_date() -> None:
+    ledger, private = Ledger(), Private()
+    doors = lookups(Tokens(), None, ledger, private)
+    today, tomorrow = date(2026, 11, 23), date(2026, 11, 24)
+    for ticket, (user_id, day) in enumerate([(1, today), (2, today), (3, today), (1, tomorrow)]):
+        doors.portfolio(user_id, ticket, day)
+    await until(lambda: len(private.books) == 4)
+    doors.close()
+    assert sorted(ledger.books, key=lambda asked: asked[1]) == [([1, 2, 3], today), ([1], tomorrow)]
+    assert private.books == {(1, 0): None, (2, 1): None, (3, 2): "not answered", (1, 3): None}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from edge.fanout.client import TOO_SLOW
 from edge.fanout.limits import Limits
+from functions.shared.wire.notices import WatchlistMoved, encode_notice
 from tests.support.fanout import FakeLink, Floor, event, payload, principal
 
 EVENTS_MAX = Limits().resume_events
@@ -71,6 +72,20 @@ def test_a_resume_overtakes_the_question_asked_at_sign_in() -> None:
     floor.answer(None, 10)
     floor.answer([event(9), event(10)], 10)
     assert seqs(link) == [9, 10]
+
+
+def test_what_was_told_before_the_channel_was_heard_is_fetched() -> None:
+    floor = Floor()
+    client, link = floor.connect()
+    floor.reception.verified(client, principal())
+    floor.private.listening(7)  # the question of the sign-in is under way: it may be too early
+    floor.answer(None, 10)
+    assert [question[2] for question in floor.doors.questions] == [10]
+    floor.answer([event(11)], 11)
+    assert seqs(link) == [11]
+    floor.private.listening(7)  # and so it is after it was answered
+    floor.answer([event(12)], 12)
+    assert seqs(link) == [12]
 
 
 def test_a_client_that_asks_without_end_has_one_read_under_way() -> None:
@@ -182,3 +197,26 @@ def test_any_loss_on_the_channel_still_gives_every_event_once_in_order(data: st.
         after = floor.doors.questions[0][2] or 0
         floor.answer([event(n) for n in range(after + 1, ledger + 1)], ledger)
     assert got + seqs(link) == list(range(11, ledger + 1))
+
+
+def test_a_notice_goes_to_every_device_at_once_and_counts_for_no_event() -> None:
+    floor = Floor()
+    _, phone = floor.sign_in()
+    _, desk = floor.sign_in()
+    notice = encode_notice(WatchlistMoved(watchlist_id="w", version=2))
+    floor.private.live(7, notice)
+    told = [{"type": "watchlist", "watchlist_id": "w", "version": 2}]
+    assert (phone.said(), desk.said()) == (told, told)
+    floor.private.live(7, payload(11))
+    assert seqs(desk) == [11]
+
+
+def test_after_a_lost_channel_all_that_notices_tell_of_is_to_be_read_again() -> None:
+    floor = Floor()
+    _, link = floor.sign_in()
+    floor.private.restored([7])
+    anything = {"type": "watchlist", "watchlist_id": None, "version": None}
+    assert link.said() == [anything]
+    floor.private.live(7, b"!nonsense")
+    assert link.said() == [anything]
+    assert floor.private.unreadable == 1

@@ -1,6 +1,8 @@
 """The conversation: signing in, bad messages, deadlines and limits, without a socket."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from edge.fanout.actions import BadMessage, parse_action
 from edge.fanout.frames import array_frame, text_frame
 from edge.fanout.limits import Limits
+from functions.shared.access.principal import SCOPES
 from functions.shared.domain.errors import PeerProtocolError, Refused
 from functions.shared.domain.sessions import Phase, SecurityClass
 from functions.shared.wire.announcements import MarketNews, decode_news, encode_news
@@ -166,6 +169,26 @@ def test_a_token_that_does_not_hold_closes(code: str, closed: int) -> None:
     floor.reception.refused(client, Refused(401, code, ""))
     assert link.closed == (closed, code)
     assert floor.reception.leftovers == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "closed"),
+    [
+        ({"scopes": SCOPES - {"read"}}, "SCOPE_MISSING"),
+        ({"addresses": ("198.51.100.0/24",)}, "ADDRESS_NOT_ALLOWED"),
+        ({"addresses": ("203.0.113.7/32",)}, None),
+    ],
+)
+def test_a_program_is_heard_from_its_addresses_and_with_its_scopes(
+    changes: dict[str, Any], closed: str | None
+) -> None:
+    floor = Floor()
+    client, link = floor.connect()
+    floor.reception.verified(client, replace(principal(), **changes))
+    if closed is None:
+        assert client.user_id == 7
+    else:
+        assert link.closed == (4001, closed)
 
 
 def test_no_sign_in_within_five_seconds_closes_with_4001() -> None:

@@ -70,6 +70,7 @@ def test_the_secrets_copied_are_those_the_template_lets_functions_read() -> None
         "outcry/directory-key",
         "outcry/anchor-signing-key",
         "outcry/bank-token",
+        "outcry/kyc-token",
     }
 
 
@@ -89,4 +90,5 @@ def test_a_secret_gets_another_version_only_when_its_text_differs(manager: Any) 
         "postgres_urls": "postgresql://a",
         "valkey_url": "redis://c",
         "bank_url": "http://d",
+        "kyc_url": "http://d",
     }

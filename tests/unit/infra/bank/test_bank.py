@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from infra.bank.bank import PAGE, Asked, Away, Bank, ReferenceReused, Unheard
 from infra.bank.behaviour import AMOUNTS, Behaviour, Orders, read_orders
-from infra.bank.payments import JOURNAL, Journal, JournalError, Payment
+from infra.bank.customers import Customers, read_account
+from infra.bank.payments import JOURNAL, OUT, Journal, JournalError, Payment
 
 SECOND = 10**9
 
@@ -31,12 +32,17 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     opened.close()
 
 
+@pytest.fixture
+def customers(tmp_path: Path) -> Customers:
+    return Customers(tmp_path)
+
+
 def asked(reference: str = "R", direction: str = "IN", amount: int = 500) -> Asked:
     return Asked(reference, direction, "7", amount)
 
 
-def test_a_reference_is_decided_once(journal: Journal) -> None:
-    bank = Bank(journal, Orders())
+def test_a_reference_is_decided_once(journal: Journal, customers: Customers) -> None:
+    bank = Bank(journal, customers, Orders())
     first, _, _ = bank.pay(asked())
     bank.tell(Orders(Behaviour.REFUSE))
     assert bank.pay(asked())[0] is first
@@ -44,8 +50,8 @@ def test_a_reference_is_decided_once(journal: Journal) -> None:
         bank.pay(asked(amount=501))
 
 
-def test_orders_are_used_up_by_new_payments_alone(journal: Journal) -> None:
-    bank = Bank(journal, Orders())
+def test_orders_are_used_up_by_new_payments_alone(journal: Journal, customers: Customers) -> None:
+    bank = Bank(journal, customers, Orders())
     bank.pay(asked())
     bank.tell(Orders(Behaviour.REFUSE, times=1))
     bank.pay(asked())
@@ -53,25 +59,31 @@ def test_orders_are_used_up_by_new_payments_alone(journal: Journal) -> None:
     assert outcomes == ["REFUSED", "DONE"]
 
 
-def test_a_bank_that_is_away_takes_nothing_for_so_many_requests(journal: Journal) -> None:
-    bank = Bank(journal, Orders(Behaviour.AWAY, times=2))
+def test_a_bank_that_is_away_takes_nothing_for_so_many_requests(
+    journal: Journal, customers: Customers
+) -> None:
+    bank = Bank(journal, customers, Orders(Behaviour.AWAY, times=2))
     for _ in range(2):
         with pytest.raises(Away):
             bank.pay(asked())
     assert bank.pay(asked())[0].outcome == "DONE"
 
 
-def test_what_is_decided_later_is_pending_until_then(journal: Journal) -> None:
+def test_what_is_decided_later_is_pending_until_then(
+    journal: Journal, customers: Customers
+) -> None:
     clock = SetTime()
-    bank = Bank(journal, Orders(Behaviour.LATER_REFUSE, times=1, seconds=2), clock)
+    bank = Bank(journal, customers, Orders(Behaviour.LATER_REFUSE, times=1, seconds=2), clock)
     payment, _, _ = bank.pay(asked())
     assert payment.status(clock.now + 2 * SECOND - 1) == "PENDING"
     assert payment.status(clock.now + 2 * SECOND) == "REFUSED"
 
 
 @pytest.mark.parametrize("amount", sorted(AMOUNTS))
-def test_special_amounts_are_treated_alike_each_time(journal: Journal, amount: int) -> None:
-    bank = Bank(journal, Orders())
+def test_special_amounts_are_treated_alike_each_time(
+    journal: Journal, customers: Customers, amount: int
+) -> None:
+    bank = Bank(journal, customers, Orders())
     for reference in ("a", "b"):
         if AMOUNTS[amount] is Behaviour.LOST:
             with pytest.raises(Unheard):
@@ -81,8 +93,8 @@ def test_special_amounts_are_treated_alike_each_time(journal: Journal, amount: i
         assert bank.pay(asked(reference, amount=amount))[1] in {AMOUNTS[amount], Behaviour.NORMAL}
 
 
-def test_everything_is_listed_in_order_page_by_page(journal: Journal) -> None:
-    bank = Bank(journal, Orders())
+def test_everything_is_listed_in_order_page_by_page(journal: Journal, customers: Customers) -> None:
+    bank = Bank(journal, customers, Orders())
     names = [f"R{number}" for number in range(PAGE + 1)]
     journal.append = lambda _: None  # type: ignore[method-assign]  # a thousand fsyncs are slow
     for name in names:
@@ -148,3 +160,30 @@ def test_orders_that_make_no_sense_are_refused(told: object) -> None:
 def test_orders_are_read() -> None:
     told = {"behaviour": "slow", "times": 3, "seconds": 0.5}
     assert read_orders(told) == Orders(Behaviour.SLOW, 3, 0.5)
+
+
+def test_money_out_goes_to_the_account_registered_last_and_stays_where_it_went(
+    journal: Journal, customers: Customers, tmp_path: Path
+) -> None:
+    bank = Bank(journal, customers, Orders())
+    assert bank.pay(asked("counter", OUT))[0].to == ""
+    bank.register("7", "50100123456789", "HDFC0000123")
+    first = bank.pay(asked("first", OUT))[0]
+    bank.register("7", "60100123456789", "ICIC0000123")
+    assert bank.pay(asked("first", OUT))[0] is first
+    with (tmp_path / "customers.jsonl").open("ab") as file:
+        file.write(b'["7","9')  # cut off before anybody was told
+    reopened = Bank(journal, Customers(tmp_path), Orders())
+    assert [first.to, reopened.pay(asked("second", OUT))[0].to] == [
+        "HDFC0000123/50100123456789", "ICIC0000123/60100123456789",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, {}, {"number": "1", "ifsc": "HDFC0000123"}, {"number": "501001234", "ifsc": "HDFC"},
+     {"number": 501001234, "ifsc": "HDFC0000123"}],
+)  # fmt: skip
+def test_what_cannot_be_an_account_is_refused(body: object) -> None:
+    with pytest.raises(ValueError, match=r"number|ifsc"):
+        read_account(body)

@@ -35,4 +35,7 @@ def test_a_code_needs_a_demo_user_and_nothing_beside_it(place: Home) -> None:
         demo_user(code=True)
     with pytest.raises(Failure) as mixed:
         demo_user(code=True, count=2)
-    assert (missing.value.code, mixed.value.code) == (NOT_REACHABLE, WRONG_USAGE)
+    with pytest.raises(Failure) as both:
+        demo_user(code=True, qr=True)
+    codes = (missing.value.code, mixed.value.code, both.value.code)
+    assert codes == (NOT_REACHABLE, WRONG_USAGE, WRONG_USAGE)

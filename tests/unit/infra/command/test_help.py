@@ -32,5 +32,5 @@ def test_a_command_known_by_name_alone_is_listed_with_the_help_it_has(
 ) -> None:
     app.help_print([])
     listed = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for name in ("ledger", "orders", "payments", "bank", "shards", "regions"):
+    for name in ("ledger", "orders", "payments", "bank", "shards", "regions", "users"):
         assert f"{name} {app[name].help.split(chr(10))[0]}" in listed

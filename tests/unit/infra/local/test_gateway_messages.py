@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local.gateway.answers import MalformedAnswer, OwnAnswers, function_answer
+from infra.local.gateway.answers import (
+    MalformedAnswer,
+    OwnAnswers,
+    function_answer,
+    method_not_allowed,
+    overloaded,
+)
 from infra.local.gateway.app import allows
 from infra.local.gateway.events import Request, authorizer_event, proxy_event
-from infra.local.gateway.template import Function, GatewayResponse, Route
+from infra.local.gateway.template import Function, GatewayResponse, Route, read_template
 
 ROUTE = Route("GET", "/quotes/{symbol}", Function("F", "f.handler", 3, None), None)
 
@@ -110,8 +116,37 @@ def test_the_gateways_own_answer_comes_from_the_template() -> None:
     )
     told = {"code": "TOKEN_EXPIRED", "detail": "", "status": 401}
     assert (denied.status, json.loads(denied.body)) == (401, told)
-    assert own.answer("OVERLOADED", "r").status == 503
-    assert dict(own.answer("OVERLOADED", "r").headers)["retry-after"] == "1"
+
+
+def test_what_only_this_gateway_says_is_a_problem_as_well() -> None:
+    waits, method = overloaded("r-1"), method_not_allowed("r-2", ["GET", "POST"])
+    assert (waits.status, dict(waits.headers)["retry-after"]) == (503, "1")
+    assert (method.status, dict(method.headers)["allow"]) == (405, "GET, POST")
+    assert [json.loads(a.body)["code"] for a in (waits, method)] == [
+        "UNAVAILABLE", "METHOD_NOT_ALLOWED"
+    ]  # fmt: skip
+    assert {dict(a.headers)["content-type"] for a in (waits, method)} == {
+        "application/problem+json"
+    }
+
+
+def test_what_the_gateway_says_by_itself_is_a_problem_that_nothing_keeps_or_frames() -> None:
+    responses = read_template().responses
+    of_aws_alone = {"DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED"}
+    own = OwnAnswers(responses)
+    answers = {kind: own.answer(kind, "r-1") for kind in responses.keys() - of_aws_alone}
+    answers |= {"-": overloaded("r-1"), "OPTIONS": method_not_allowed("r-1", ["GET"])}
+    for kind, answer in answers.items():
+        headers, body = dict(answer.headers), json.loads(answer.body)
+        assert headers["content-type"] == "application/problem+json", kind
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert (headers["content-security-policy"], headers["x-frame-options"]) == (
+            "sandbox", "DENY"
+        )  # fmt: skip
+        assert not any(name.startswith(("access-control-", "strict-")) for name in headers)
+        assert body["request_id"] == "r-1"
 
 
 def policy(*statements: tuple[str, str]) -> dict[str, object]:

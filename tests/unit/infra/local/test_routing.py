@@ -46,7 +46,12 @@ def test_a_path_of_no_route_is_not_found(path: str) -> None:
 
 
 def test_a_method_of_no_route_is_not_found() -> None:
-    assert router("GET /orders").find("OPTIONS", "/orders") is None
+    routes = router("GET /orders", "POST /orders/preview", "DELETE /orders/{id}")
+    assert routes.find("OPTIONS", "/orders") is None
+    assert routes.methods("/orders") == ["GET"]
+    assert routes.methods("/orders/preview") == ["POST"]
+    assert routes.methods("/orders/7") == ["DELETE"]
+    assert routes.methods("/other") == []
 
 
 def test_the_same_route_twice_stops_the_start() -> None:

@@ -149,16 +149,40 @@ def test_a_schedule_that_is_disabled_is_not_fired(tmp_path: Path) -> None:
     assert read_template(path).schedules == ()
 
 
+def test_what_hashes_a_password_is_named_among_the_functions_own_events(tmp_path: Path) -> None:
+    auth = """
+  Auth:
+    Type: AWS::Serverless::Function
+    Metadata: {PasswordRoutes: [%s]}
+    Properties:
+      Handler: auth.handler
+      Events:
+        LogIn: {Type: Api, Properties: {Method: post, Path: /login}}
+        Profile: {Type: Api, Properties: {Method: get, Path: /profile}}
+"""
+    template = read_template(written(tmp_path, auth % "LogIn"))
+    assert [route.hashes_password for route in template.routes] == [True, False]
+    with pytest.raises(TemplateError, match="LogOn"):
+        read_template(written(tmp_path, auth % "LogOn"))
+
+
 def test_the_projects_own_template_is_understood() -> None:
     template = read_template()
+    assert "/v1/auth/login" in {each.path for each in template.routes if each.hashes_password}
     paths = {(route.method, route.path) for route in template.routes}
     assert ("POST", "/v1/orders") in paths
-    assert [source.stream for source in template.streams] == ["commands.0", "executions.0"]
+    streams = [source.stream for source in template.streams]
+    assert streams == ["commands.0", "executions.0", "listings.0"]
     assert "DrawVolumeCurves.EachFiveMinutes" in {each.name for each in template.schedules}
     open_to_all = {route.path for route in template.routes if route.authorizer is None}
     assert open_to_all == {
+        "/v1/accounts",
+        "/v1/accounts/confirmation",
+        "/v1/auth/challenge",
         "/v1/auth/login",
+        "/v1/auth/password-reset",
         "/v1/auth/refresh",
+        "/v1/auth/token",
         "/v1/search",
         "/v1/openapi.json",
         "/docs",

@@ -7,6 +7,7 @@ import pytest
 
 from outcry_client.errors import SignedOutError
 from tui.client.broker import RefusedError, UnreachableError
+from tui.client.devices import DeviceTokens
 from tui.client.http import HttpBroker
 
 LOGIN = {"access_token": "t1", "expires_in": 900, "refresh_token": "r1", "session_id": "s"}
@@ -59,6 +60,48 @@ async def test_a_refused_token_is_renewed_once_and_the_call_repeated() -> None:
     assert (await broker.funds()).seq == 3
     assert routes.requests[-1].headers["Authorization"] == "Bearer t2"
     assert json.loads(routes.requests[-2].content) == {"refresh_token": "r1"}
+
+
+async def test_a_device_is_known_again_by_the_token_of_its_last_login(tmp_path: Path) -> None:
+    answers = Routes(
+        {
+            "POST /v1/auth/login": [
+                (403, {"code": "LOGIN_HELD", "challenge_id": "c1"}),
+                (200, {**LOGIN, "device_token": "d2"}),
+                (200, LOGIN),
+            ],
+            "POST /v1/auth/challenge": [(200, {**LOGIN, "device_token": "d1"})],
+            "GET /v1/profile": [(200, PROFILE)] * 3,
+        }
+    )
+    transport = httpx.MockTransport(answers)
+
+    def broker() -> HttpBroker:
+        devices = DeviceTokens(tmp_path / "home", "http://broker.test/")
+        return HttpBroker("http://broker.test", transport=transport, devices=devices)
+
+    with pytest.raises(RefusedError) as held:
+        await broker().sign_in("demo", "secret", "123456")
+    assert held.value.problem.challenge_id == "c1"
+    await broker().answer_challenge("demo", "c1", "654321")
+    await broker().sign_in("Demo ", "secret", "123457")
+    recovery_code = "ABCDEFGHIJKLMNOPQRSTUVWX"
+    await broker().sign_in("another", "secret", recovery_code)
+
+    logins = [json.loads(r.content) for r in answers.requests if r.url.path == "/v1/auth/login"]
+    assert [each.get("device_token") for each in logins] == [None, "d1", None]
+    assert (logins[0]["totp"], logins[2]["recovery_code"]) == ("123456", recovery_code)
+    assert "recovery_code" not in logins[0]
+    assert "totp" not in logins[2]
+    file = tmp_path / "home" / "device.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert DeviceTokens(tmp_path / "home", "http://elsewhere.test").of("demo") is None
+    file.write_text("not JSON")
+    devices = DeviceTokens(tmp_path / "home", "http://broker.test")
+    assert devices.of("demo") is None
+    for number in range(30):
+        devices.keep(f"user-{number}", f"t{number}")
+    assert (devices.of("user-9"), devices.of("user-10")) == (None, "t10")
 
 
 async def test_a_refused_refresh_ends_the_session() -> None:

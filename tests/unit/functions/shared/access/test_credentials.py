@@ -1,5 +1,11 @@
 """Passwords, one-time codes, personal keys and the keys of access, without a store."""
 
+import base64
+import hashlib
+import hmac
+import shutil
+import struct
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.shared.access.keys import identity_key, make_keys, signing_key, verifying_key
-from functions.shared.access.one_time_codes import matching_step
+from functions.shared.access.keys import identity_key, make_keys, signing_key, verifying_keys
+from functions.shared.access.one_time_codes import matching_step, new_secret
 from functions.shared.access.passwords import (
     hash_password,
     needs_rehash,
@@ -43,6 +49,38 @@ def test_a_code_counts_one_step_longer_and_never_ahead(at: int, code: str) -> No
     assert matching_step(RFC_SECRET, code, now + timedelta(seconds=30)) == at // 30
     assert matching_step(RFC_SECRET, code, now + timedelta(seconds=60)) is None
     assert matching_step(RFC_SECRET, code, now - timedelta(seconds=30)) is None
+
+
+def code_by_hand(secret: str, step: int) -> str:
+    """RFC 4226, 5.3 and RFC 6238, 4.2, with nothing of ours and no library for it."""
+    mac = hmac.new(base64.b32decode(secret), struct.pack(">Q", step), hashlib.sha1).digest()
+    at = mac[-1] & 0xF
+    (number,) = struct.unpack(">I", mac[at : at + 4])
+    return f"{(number & 0x7FFFFFFF) % 10**6:06}"
+
+
+@settings(max_examples=50)
+@given(st.integers(120, 2**33), st.integers(-2, 3))
+def test_of_an_independent_implementations_codes_two_steps_count(at: int, ago: int) -> None:
+    secret = new_secret()
+    code = code_by_hand(secret, at // 30 - ago)
+    matched = matching_step(secret, code, datetime.fromtimestamp(at, UTC))
+    others = {code_by_hand(secret, at // 30 - each) for each in (0, 1)}
+    if ago in (0, 1):
+        assert matched in {at // 30, at // 30 - 1}
+    elif code not in others:
+        assert matched is None
+
+
+@pytest.mark.skipif(shutil.which("oathtool") is None, reason="oathtool is not installed")
+def test_the_codes_are_those_of_oathtool() -> None:
+    for step in (1, 59_000_000):
+        told = subprocess.run(
+            ["oathtool", "--totp", "-b", RFC_SECRET, "-N", f"@{step * 30}"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        at = datetime.fromtimestamp(step * 30, UTC)
+        assert matching_step(RFC_SECRET, told.stdout.strip(), at) == step
 
 
 @settings(max_examples=200)
@@ -97,14 +135,14 @@ def test_personal_data_opens_for_its_user_and_field_only() -> None:
 def test_keys_are_made_once_and_are_a_pair(tmp_path: Path) -> None:
     secrets = FileSecrets(tmp_path)
     with pytest.raises(NotFound):
-        verifying_key(secrets)
+        verifying_keys(secrets)
     make_keys(secrets)
     first, wrapping = signing_key(secrets), identity_key(secrets)
     make_keys(secrets)
     assert signing_key(secrets).as_dict() == first.as_dict()
     assert identity_key(secrets) == wrapping
     assert len(wrapping) == 32
-    public = verifying_key(secrets)
+    (public,) = verifying_keys(secrets)
     assert not public.is_private
     assert public.kid == first.kid == first.thumbprint()
 
@@ -117,7 +155,7 @@ def test_who_may_check_tokens_is_not_given_the_key_that_makes_them(tmp_path: Pat
     confused = FileSecrets(tmp_path / "other")
     confused.put_new("token-verifying-key", secrets.get("token-signing-key"))
     with pytest.raises(InvariantViolated):
-        verifying_key(confused)
+        verifying_keys(confused)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,10 @@ CLAIMS: dict[str, Any] = {
     "roles": ["user"],
     "mode": "PAPER",
     "region": "IN",
+    "scopes": ["read"],
+    "kind": "PERSON",
+    "addresses": [],
+    "algo_id": None,
 }
 
 
@@ -45,9 +49,14 @@ def b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def compact(value: object) -> bytes:
+    """JSON as a token of ours has it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def forge(header: object = HEADER, claims: object = CLAIMS, *, key: OKPKey = KEY) -> str:
     """A token made by hand, so that the library under test takes no part in the forgery."""
-    signing = f"{b64(json.dumps(header).encode())}.{b64(json.dumps(claims).encode())}"
+    signing = f"{b64(compact(header))}.{b64(compact(claims))}"
     private = load_pem_private_key(key.as_pem(private=True), None)
     return f"{signing}.{b64(private.sign(signing.encode()))}"  # type: ignore[union-attr,call-arg,arg-type]
 
@@ -67,7 +76,8 @@ def refusal(token: str, now: datetime = NOW) -> str:
 def test_a_token_says_what_it_was_issued_for() -> None:
     token = issue_token(
         KEY, user_id=2**53 - 1, session_id="s", roles=("user", "auditor"), mode="LIVE",
-        region="SG", now=NOW,
+        region="SG", scopes={"trade", "read"},
+        kind="PROGRAM", addresses=("2001:db8::/32",), algo_id="A7", now=NOW,
     )  # fmt: skip
     principal = read_token(token, PUBLIC, NOW)
     assert principal.user_id == 2**53 - 1
@@ -75,6 +85,8 @@ def test_a_token_says_what_it_was_issued_for() -> None:
     assert principal.roles == ("user", "auditor")
     assert (principal.mode, principal.region) == ("LIVE", "SG")
     assert principal.expires_at == NOW + LIFETIME
+    assert (principal.scopes, principal.kind) == ({"read", "trade"}, "PROGRAM")
+    assert (principal.addresses, principal.algo_id) == (("2001:db8::/32",), "A7")
     header = json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
     assert header == HEADER
 
@@ -182,6 +194,16 @@ def test_every_claim_is_required(missing: str) -> None:
 )
 def test_a_claim_out_of_place_is_refused(change: dict[str, Any]) -> None:
     assert refusal(forge(claims={**CLAIMS, **change})) == "TOKEN_INVALID"
+
+
+def test_a_claim_that_we_never_write_is_refused_as_is_one_named_twice() -> None:
+    assert refusal(forge(claims={**CLAIMS, "admin": True})) == "TOKEN_INVALID"
+    head = b64(compact(HEADER))
+    for claims in (b'{"sub":"8",' + compact(CLAIMS)[1:], compact(CLAIMS)[:-1] + b',"sub":"8"}'):
+        signing = f"{head}.{b64(claims)}"
+        private = load_pem_private_key(KEY.as_pem(private=True), None)
+        signature = private.sign(signing.encode())  # type: ignore[union-attr,call-arg,arg-type]
+        assert refusal(f"{signing}.{b64(signature)}") == "TOKEN_INVALID"
 
 
 def test_a_refresh_token_is_no_access_token() -> None:

@@ -33,7 +33,7 @@ def test_every_rule_and_every_reason_is_on_the_page_and_nothing_else_is() -> Non
     sources = [*(ROOT / "functions").rglob("*.py"), *(ROOT / "infra" / "postgres").glob("*.sql")]
     texts = [path.read_text("utf-8") for path in sources]
     named = {code for text in texts for code in (*_RULE.findall(text), *_NOT_NOW.findall(text))}
-    states = {"ACCOUNT_HALTED", "ACCOUNT_REDUCING", "INSUFFICIENT_FUNDS"}
+    states = {"ACCOUNT_HALTED", "ACCOUNT_REDUCING", "INSUFFICIENT_FUNDS", "TRADING_REDUCING"}
     assert set(RULE_CODES) == named | states
     told = {code for text in texts for code in _REASON.findall(text)}
     applying = ROOT / "functions" / "shared" / "bookkeeping" / "applying.py"

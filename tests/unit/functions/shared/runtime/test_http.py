@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from functions.shared.access.principal import Principal
+from functions.shared.access.call_rates import CallRates
+from functions.shared.access.principal import SCOPES, Principal, person_scopes
 from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Refused, Retryable
 from functions.shared.runtime import composition
 from functions.shared.runtime.codes import CODES
@@ -27,7 +28,15 @@ from functions.shared.runtime.fields import (
     amount_to,
     price_to,
 )
-from functions.shared.runtime.http import PUBLIC, client_address, new_app, principal, respond
+from functions.shared.runtime.http import (
+    BEARER,
+    PUBLIC,
+    client_address,
+    needs,
+    new_app,
+    principal,
+    respond,
+)
 from tests.support.api_events import Answer, api_event, call
 
 app = new_app("test")
@@ -39,7 +48,7 @@ class Body(Request):
     amount: Amount | None = None
 
 
-@app.post("/v1/things")
+@app.post("/v1/things", security=needs("trade"))
 def make(body: Body):
     return respond(
         {"quantity": body.quantity, "price": body.price, "amount": body.amount}, status=202
@@ -51,12 +60,12 @@ class Bounded(Request):
     amount: Annotated[Amount, amount_to(500 * 100)]
 
 
-@app.post("/v1/bounded")
+@app.post("/v1/bounded", security=needs("read"))
 def make_bounded(body: Bounded):
     return respond({"price": body.price, "amount": body.amount}, status=202)
 
 
-@app.get("/v1/things/<symbol>")
+@app.get("/v1/things/<symbol>", security=BEARER)
 def read(symbol: str):
     return respond({"symbol": symbol, "user_id": str(principal(app).user_id)})
 
@@ -92,15 +101,18 @@ def fault(name: str):
 
 
 class Verifier:
-    def verify(self, token: str) -> Principal:
+    scopes: frozenset[str] = SCOPES
+
+    def admit(self, token: str, *_: object) -> Principal:
         if token != "good":
             raise Refused(401, "TOKEN_INVALID", "no")
-        return Principal(7, "s", ("user",), "PAPER", "IN", datetime.now(UTC))
+        return Principal(7, "s", ("user",), "PAPER", "IN", datetime.now(UTC), self.scopes)
 
 
 @pytest.fixture(autouse=True)
 def _stores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(composition, "stores", lambda: SimpleNamespace(verifier=Verifier()))
+    fake = SimpleNamespace(verifier=Verifier(), call_rates=CallRates(None, None, None), valkey=None)
+    monkeypatch.setattr(composition, "stores", lambda: fake)
 
 
 def ask(method: str, target: str, body: object = None, **options: Any) -> Answer:
@@ -114,6 +126,49 @@ def assert_problem(answer: Answer, status: int, code: str) -> None:
     assert code in CODES
     assert answer.body["title"] == CODES[code]
     assert answer.body["request_id"] == "request-1" == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "method", "target", "status"),
+    [
+        (SCOPES, "POST", "/v1/things", 202),
+        (SCOPES - {"trade"}, "POST", "/v1/things", 403),
+        ({"trade"}, "POST", "/v1/bounded", 403),
+        (frozenset[str](), "GET", "/v1/things/TCS", 200),
+    ],
+)
+def test_a_route_is_for_sessions_with_its_scope(
+    monkeypatch: pytest.MonkeyPatch, scopes: frozenset[str], method: str, target: str, status: int
+) -> None:
+    monkeypatch.setattr(Verifier, "scopes", scopes)
+    body = {"quantity": 1} if target == "/v1/things" else {"nonsense": 1}
+    answer = ask(method, target, body if method == "POST" else None)
+    assert answer.status == status
+    if status == 403:
+        assert_problem(answer, 403, "SCOPE_MISSING")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "said"),
+    [
+        (person_scopes("FROZEN", ()), "frozen"),
+        (person_scopes("VERIFIED", ()), "renew the token or log in again"),
+        (person_scopes("ACTIVE", ()) - {"trade"}, "GET /v1/account"),
+    ],
+)
+def test_a_person_without_a_scope_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, scopes: frozenset[str], said: str
+) -> None:
+    monkeypatch.setattr(Verifier, "scopes", scopes)
+    answer = ask("POST", "/v1/things", {"quantity": 1})
+    assert_problem(answer, 403, "SCOPE_MISSING")
+    assert said in answer.body["detail"]
+
+
+@pytest.mark.parametrize("security", [None, [{"bearer": ["everything"]}], [{"other": []}]])
+def test_a_route_that_does_not_say_who_may_call_it_is_not_declared(security: Any) -> None:
+    with pytest.raises(InvariantViolated, match="GET /v1/loose"):
+        new_app("loose").get("/v1/loose", security=security)
 
 
 def test_a_body_becomes_exact_integers() -> None:
@@ -180,6 +235,13 @@ def test_a_bound_of_money_is_said_in_rupees_as_it_was_asked() -> None:
 def test_a_large_body_is_refused() -> None:
     assert_problem(ask("POST", "/v1/things", '"' + "x" * 65_536 + '"'), 413, "TOO_LARGE")
     assert_problem(ask("POST", "/v1/things", '"' + "é" * 40_000 + '"'), 413, "TOO_LARGE")
+
+
+def test_a_list_is_no_body_even_of_one_good_body() -> None:
+    for body in ([{"quantity": 1}], [{"quantity": 1}, {"quantity": 2}], [], [None]):
+        answer = ask("POST", "/v1/things", json.dumps(body))
+        assert (answer.status, answer.body["code"]) == (400, "INVALID_REQUEST")
+        assert answer.body["errors"] == [{"field": "body", "message": "is one object, not a list"}]
 
 
 def test_a_body_of_another_kind_is_refused() -> None:
@@ -306,6 +368,12 @@ def test_every_answer_forbids_storing_and_sniffing() -> None:
         answer = call(app.resolve, api_event("GET", target))
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+        assert "strict-transport-security" not in answer.headers  # RFC 6797, section 7.2
+    over_tls = api_event("GET", "/v1/open?q=a", headers={"X-Forwarded-Proto": "https"})
+    assert "strict-transport-security" in call(app.resolve, over_tls).headers
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,0 +1,1 @@
+"""Secrets that are changed on a schedule."""
