@@ -78,10 +78,15 @@ class Worker:
         self._owed: dict[str, list[Delivered]] = {}
 
     def turn(self, count: int = 100) -> frozenset[str]:
-        """Reads and acknowledges once; gives the streams that are its own."""
+        """Reads and acknowledges once; gives the streams that are its own. A bus that asks for
+        another try gives anew what was not acknowledged."""
         wanted = frozenset(self.done)
-        mine = self._streams.divide(sorted(wanted), self._group, self._name) & wanted
-        return self._work(mine, count)
+        try:
+            mine = self._streams.divide(sorted(wanted), self._group, self._name) & wanted
+            return self._work(mine, count)
+        except Retryable:
+            self._owed.clear()
+            return frozenset()
 
     def read(self, count: int = 100) -> frozenset[str]:
         """The same of streams that are all its own anyway."""

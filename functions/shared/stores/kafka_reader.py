@@ -24,7 +24,7 @@ from functions.shared.stores.stream_records import Ahead, Delivered, Limits
 if TYPE_CHECKING:
     from functions.shared.stores.kafka import Topics
 
-#: After so much silence the brokers are asked whether they are there at all.
+#: After so much silence the brokers are asked whether they are there at all, and what is newest.
 _SILENCE_SECONDS = 2.0
 _HEARTBEATS_A_SESSION = 4
 #: What the library lets a fetch be at least: the largest message it knows of.
@@ -70,6 +70,8 @@ class _Held:
     unseen: int
     fetched: int
     reading: bool = False
+    #: The newest record there was at the last look, of one whose records did not come.
+    missed: int = 0
 
 
 class Reader:
@@ -96,6 +98,7 @@ class Reader:
         self._streams: dict[Place, str] = {}
         self._ahead = Ahead(limits.batch_bytes)
         self._ask_at = 0.0
+        self._stalls_at = 0.0
         self._broken = ""
         self._committing: Future[list[TopicPartition]] | None = None
 
@@ -263,6 +266,7 @@ class Reader:
         """The library waits in silence for brokers that are away, and for topics that are gone."""
         if self._broken:
             raise ReaderGone(self._broken)
+        self._look_for_stalls()
         if self._monotonic() < self._ask_at:
             return
         told = self._consumer.list_topics(timeout=self._seconds)
@@ -270,6 +274,22 @@ class Reader:
             if topic not in told.topics:
                 raise ReaderGone(f"topic {topic} is gone")
         self._ask_at = self._monotonic() + _SILENCE_SECONDS
+
+    def _look_for_stalls(self) -> None:
+        """The library at times never fetches again of a partition that was assigned and resumed in
+        the middle of a rebalance (librdkafka 2.16), and tells nothing of it."""
+        now = self._monotonic()
+        if now < self._stalls_at:
+            return
+        self._stalls_at = now + _SILENCE_SECONDS
+        for place, held in self._held.items():
+            if not held.reading:
+                held.missed = 0
+            elif held.missed > held.fetched:
+                raise ReaderGone(f"{place.topic}.{place.partition} stands still at {held.fetched}")
+            else:
+                asked = TopicPartition(*place)
+                held.missed = self._consumer.get_watermark_offsets(asked, timeout=self._seconds)[1]
 
 
 def is_the_end(error: KafkaException) -> bool:
