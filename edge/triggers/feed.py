@@ -1,4 +1,5 @@
-"""What the ledger says of waiting orders and plans: all of them once, then each of its events.
+"""What the ledger says of waiting orders, plans and price alerts: all of them once, then each of
+its events.
 
 Invariant: an event is acknowledged after the books took it. The orders are read before the events
 that the group has not been given yet, so nothing falls between; whenever the stream was lost, or
@@ -7,6 +8,7 @@ the lease ran out, they are read again, for what was in it may be gone or anothe
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -14,10 +16,13 @@ import msgspec
 from edge.runtime.backoff import Backoff
 from edge.runtime.log import logger
 from edge.runtime.stream_lag import StreamLag
+from edge.triggers.alerts import AlertEnded
 from edge.triggers.plans import PlanEnded, SliceSeen
 from functions.shared.domain.errors import Retryable
 from functions.shared.domain.orders import WORKING
 from functions.shared.domain.plans import OPEN_PLANS, SLICE_PREFIX, PlanKind, PlanState
+from functions.shared.domain.price_alerts import AlertKind
+from functions.shared.stores.price_alerts import WatchedAlert
 from functions.shared.stores.streams import Delivered, Streams
 from functions.shared.stores.waiting_orders import STANDS_BY, WatchedOrder, ratchet_of
 from functions.shared.stores.watched_plans import WatchedPlan
@@ -36,7 +41,7 @@ class Ended(NamedTuple):
     version: int
 
 
-Change = WatchedOrder | Ended | WatchedPlan | PlanEnded | SliceSeen
+Change = WatchedOrder | Ended | WatchedPlan | PlanEnded | SliceSeen | WatchedAlert | AlertEnded
 
 
 class Orders(Protocol):
@@ -49,6 +54,20 @@ class Plans(Protocol):
     """Its plans that have not ended (stores.watched_plans.WatchedPlans)."""
 
     def all(self) -> Iterator[list[WatchedPlan]]: ...
+
+
+class Alerts(Protocol):
+    """Its price alerts that wait (stores.price_alerts.PriceAlerts)."""
+
+    def waiting(self) -> Iterator[list[WatchedAlert]]: ...
+
+
+class Watched(NamedTuple):
+    """All that the ledger has to watch."""
+
+    orders: list[WatchedOrder]
+    plans: list[WatchedPlan]
+    alerts: list[WatchedAlert]
 
 
 class _Order(msgspec.Struct):
@@ -80,8 +99,19 @@ class _Slice(msgspec.Struct):
     due_at: int | None
 
 
+class _PriceAlert(msgspec.Struct):
+    alert_id: int
+    symbol: str
+    kind: AlertKind
+    threshold: int
+    state: str
+    version: int
+    fired_on: date | None = None
+
+
 class _Body(msgspec.Struct):
     order: _Order | None = None
+    price_alert: _PriceAlert | None = None
     plan: _Plan | None = None
     slices: list[_Slice] | None = None
 
@@ -89,6 +119,7 @@ class _Body(msgspec.Struct):
 class _Event(msgspec.Struct):
     user_id: int
     body: _Body
+    kind: str = ""
 
 
 _decoder = msgspec.json.Decoder(_Event)
@@ -102,14 +133,16 @@ class Feed:
         self,
         orders: Orders,
         plans: Plans,
+        alerts: Alerts,
         streams: Streams,
         lag: StreamLag,
-        load: Callable[[list[WatchedOrder], list[WatchedPlan]], None],
+        load: Callable[[Watched], None],
         take: Callable[[list[Change]], None],
         held: Callable[[], bool],
     ) -> None:
         self._orders = orders
         self._plans = plans
+        self._alerts = alerts
         self._streams = streams
         self._lag = lag
         self._load = load
@@ -125,8 +158,7 @@ class Feed:
         backoff = Backoff()
         while not stop.is_set():
             try:
-                orders = [order for page in self._orders.all() for order in page]
-                self._load(orders, [plan for page in self._plans.all() for plan in page])
+                self._load(self._all())
                 while not stop.is_set():
                     self._step()
                     if self._trouble:
@@ -138,6 +170,14 @@ class Feed:
                 logger(__name__).warning("the ledger's events are away", detail=str(error))
                 if backoff.wait(stop):
                     return
+
+    def _all(self) -> Watched:
+        """Raises Retryable."""
+        return Watched(
+            [order for page in self._orders.all() for order in page],
+            [plan for page in self._plans.all() for plan in page],
+            [alert for page in self._alerts.waiting() for alert in page],
+        )
 
     def _step(self) -> None:
         """Raises Retryable, also when another process may be watching."""
@@ -166,6 +206,8 @@ def change_of(record: Delivered) -> Change | None:
         logger(__name__).error("an event can't be read", id=record.id, detail=str(error))
         return None
     body, order = event.body, event.body.order
+    if body.price_alert is not None:
+        return _alert_change(event.user_id, event.kind, body.price_alert)
     if body.plan is not None:
         return _plan_change(event.user_id, body.plan, body.slices)
     if order is None:
@@ -173,6 +215,15 @@ def change_of(record: Delivered) -> Change | None:
     if order.parent_order_id is not None and order.client_order_id.startswith(SLICE_PREFIX):
         return SliceSeen(order.parent_order_id, order.order_id, order.status in WORKING)
     return _order_change(event.user_id, order)
+
+
+def _alert_change(user_id: int, kind: str, alert: _PriceAlert) -> WatchedAlert | AlertEnded:
+    if kind == "ALERT_DROPPED" or alert.state != "WAITING":
+        return AlertEnded(alert.alert_id, alert.version)
+    return WatchedAlert(
+        alert.alert_id, user_id, alert.version, alert.symbol, alert.kind, alert.threshold,
+        alert.fired_on,
+    )  # fmt: skip
 
 
 def _plan_change(user_id: int, plan: _Plan, slices: list[_Slice] | None) -> WatchedPlan | PlanEnded:

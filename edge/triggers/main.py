@@ -26,9 +26,10 @@ from edge.runtime.lease import Lease, holder_of
 from edge.runtime.log import configure_logging, logger
 from edge.runtime.stream_lag import StreamLag
 from edge.runtime.threads import Threads
+from edge.triggers.alerts import AlertBook, AlertEnded
 from edge.triggers.asking import Asking
 from edge.triggers.book import TriggerBook
-from edge.triggers.feed import GROUP, Change, Ended, Feed
+from edge.triggers.feed import GROUP, Change, Ended, Feed, Watched
 from edge.triggers.metrics import TriggerMetrics
 from edge.triggers.plans import PlanBook, PlanEnded, SliceSeen
 from functions.shared.clock import micros, open_clock, wall_now
@@ -36,6 +37,7 @@ from functions.shared.domain.errors import PeerProtocolError, Retryable
 from functions.shared.settings import SettingsError, StreamSettings
 from functions.shared.stores.leases import TRIGGERS, LedgerLeases
 from functions.shared.stores.postgres import Shards
+from functions.shared.stores.price_alerts import PriceAlerts, WatchedAlert
 from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.seen_prices import keep_seen, read_seen
 from functions.shared.stores.streams import streams_of
@@ -71,6 +73,7 @@ class Triggers:
         self._clock = open_clock(settings.clock)
         self._book = TriggerBook()
         self._plans = PlanBook()
+        self._alerts = AlertBook()
         self._metrics = TriggerMetrics(REGISTRY)
         self._metrics.watched.set_function(lambda: len(self._book))
         self._metrics.unanswered.set_function(lambda: self._book.unanswered)
@@ -79,6 +82,7 @@ class Triggers:
         self._feed = Feed(
             WaitingOrders(shards),
             WatchedPlans(shards),
+            PriceAlerts(shards),
             streams,
             StreamLag(streams, GROUP, REGISTRY),
             self._on_loop_load,
@@ -150,10 +154,12 @@ class Triggers:
 
     def _trade(self, ticks: list[PriceTick]) -> None:
         now, at = time.monotonic(), micros(wall_now())
-        trade = self._book.trade
+        trade, alert = self._book.trade, self._alerts.trade
         for tick in ticks:
             if commands := trade(tick, now, at):
                 self._asking.put(commands)
+            if alerts := alert(tick, now, at):
+                self._asking.put(alerts)
         self._metrics.prices.inc(len(ticks))
 
     def _warm_up(self, _missed: frozenset[str] = frozenset()) -> None:
@@ -163,45 +169,53 @@ class Triggers:
             self._warming = asyncio.create_task(self._warm())
 
     async def _warm(self) -> None:
-        """The last price of every symbol that an order waits for."""
+        """The last price of every symbol that an order or an alert waits for."""
         backoff = Backoff()
         while self._unread:
             self._unread = False
             try:
-                quotes = await asyncio.to_thread(self._cache.get, self._book.symbols)
+                wanted = {*self._book.symbols, *self._alerts.symbols}
+                quotes = await asyncio.to_thread(self._cache.get, list(wanted))
             except Retryable:
                 self._unread = True
                 await asyncio.sleep(backoff.next_seconds())
                 continue
             self._trade(
                 [
-                    PriceTick(q.symbol, q.seq, q.timestamp_ms, q.ltp, q.high, q.low)
+                    PriceTick(
+                        q.symbol, q.seq, q.timestamp_ms, q.ltp, q.high, q.low, q.close, q.volume
+                    )
                     for q in quotes.values()
                 ]
             )
 
     # -- Orders
 
-    def _on_loop_load(self, orders: list[WatchedOrder], plans: list[WatchedPlan]) -> None:
-        self._on_loop(partial(self._load, orders, plans))
+    def _on_loop_load(self, found: Watched) -> None:
+        self._on_loop(partial(self._load, found))
 
     def _on_loop_take(self, changes: list[Change]) -> None:
         self._on_loop(partial(self._take, changes))
 
-    def _load(self, orders: list[WatchedOrder], plans: list[WatchedPlan]) -> None:
-        self._book.load(orders)
-        self._plans.load(plans)
+    def _load(self, found: Watched) -> None:
+        self._book.load(found.orders)
+        self._plans.load(found.plans)
+        self._alerts.load(found.alerts)
         self._ask(self._book.reached(self._book.symbols, time.monotonic(), micros(wall_now())))
         if self._loaded.is_set():
             self._warm_up()
         self._loaded.set()
-        logger(__name__).info("orders read", watched=len(self._book))
+        logger(__name__).info("orders read", watched=len(self._book), alerts=len(self._alerts))
 
     def _take(self, changes: list[Change]) -> None:
         symbols: set[str] = set()
-        now = time.monotonic()
+        now, at = time.monotonic(), micros(wall_now())
         for change in changes:
             match change:
+                case WatchedAlert():
+                    self._ask(self._alerts.watch(change, now, at))
+                case AlertEnded():
+                    self._alerts.forget(change)
                 case WatchedOrder():
                     self._book.watch(change)
                     symbols.add(change.symbol)
@@ -213,7 +227,7 @@ class Triggers:
                     self._plans.forget(change)
                 case SliceSeen():
                     self._plans.see(change, now)
-        self._ask(self._book.reached(symbols, now, micros(wall_now())))
+        self._ask(self._book.reached(symbols, now, at))
 
     def _on_loop(self, work: partial[None]) -> None:
         """Runs it on the loop and waits for its end, or the process's. Raises what it raises."""
@@ -247,7 +261,7 @@ class Triggers:
             self._ask(self._plans.due(business, now, at))
             ticks += 1
             if ticks % ASK_AGAIN_TICKS == 0:
-                again = self._book.ask_again(now)
+                again = [*self._book.ask_again(now), *self._alerts.ask_again(now)]
                 self._metrics.again.inc(len(again))
                 self._ask(again)
                 await self._keep_seen()

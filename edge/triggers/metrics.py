@@ -2,7 +2,13 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from functions.shared.wire.trigger_commands import EdgeCommand, ExpireOrder, TrailOrder, WorkPlan
+from functions.shared.wire.trigger_commands import (
+    EdgeCommand,
+    ExpireOrder,
+    FireAlert,
+    TrailOrder,
+    WorkPlan,
+)
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
@@ -47,6 +53,8 @@ class TriggerMetrics:
             why = "trail"
         elif isinstance(command, WorkPlan):
             why = "plan"
+        elif isinstance(command, FireAlert):
+            why = "alert"
         else:
             why = "time" if command.tick is None else "price"
         self._commands.labels(why).inc()

@@ -1,4 +1,5 @@
-"""The schedule that drives applications and bank accounts on, and mails resets: each minute.
+"""The schedule that drives applications and bank accounts on, and mails resets and price
+alerts: each minute.
 
 It finds what is due by itself: resets that were asked for, bank accounts that the bank may not have
 been told of, applications that the provider has not decided, verified people who have enrolled
@@ -13,6 +14,7 @@ from typing import Any, Final
 from functions.auth.accounts import finish_bank_change
 from functions.auth.activate import activate_if_ready
 from functions.auth.know_customer import know_customer
+from functions.auth.mail_alerts import mail_alerts
 from functions.auth.mail_resets import mail_resets
 from functions.auth.prove import my_login
 from functions.shared.access.applications import due_checks, forget_unconfirmed, stuck_checks
@@ -50,6 +52,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     _finish_bank_changes(stores, context)
     worked = 0
     mailed, broken = mail_resets(stores, context, _RESERVE_MILLISECONDS, now)
+    alerts = mail_alerts(stores, context, _RESERVE_MILLISECONDS)
     for user_id in _due(stores):
         if context.get_remaining_time_in_millis() < _RESERVE_MILLISECONDS:
             break
@@ -68,7 +71,13 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         logger().error("applications stuck", count=stuck)
     if broken:
         raise InvariantViolated(f"{broken} people could not be worked")
-    return {"mailed": mailed, "worked": worked, "forgotten": forgotten, "sessions": sessions}
+    return {
+        "mailed": mailed,
+        "alerts": alerts,
+        "worked": worked,
+        "forgotten": forgotten,
+        "sessions": sessions,
+    }
 
 
 def _finish_bank_changes(stores: Stores, context: Any) -> None:

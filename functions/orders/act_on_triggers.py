@@ -28,11 +28,13 @@ from functions.shared.domain.waiting import LIFE_OVER_PREFIX, released_intent
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
+from functions.shared.stores.price_alerts import PriceAlerts
 from functions.shared.stores.put_off import note_put_off, was_put_off
 from functions.shared.stores.wake import wake_relay
 from functions.shared.wire.events import OrderFacts, TriggerSeen
 from functions.shared.wire.quotes import Quote
 from functions.shared.wire.trigger_commands import (
+    FireAlert,
     ReleaseOrder,
     Tick,
     TrailOrder,
@@ -66,6 +68,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
                 continue
             if isinstance(command, WorkPlan):
                 work_plan(stores, command)
+            elif isinstance(command, FireAlert):
+                fire_alert(stores, command)
             else:
                 act(stores, command)
             touched.add(shard)
@@ -86,6 +90,21 @@ def work_plan(stores: Stores, command: WorkPlan) -> None:
         advance(stores, PlanOf(command.user_id, command.plan_id))
     except (NotFound, Refused, InvariantViolated) as error:
         logger().warning("plan left", plan=str(command.plan_id), why=str(error))
+
+
+def fire_alert(stores: Stores, command: FireAlert) -> None:
+    """Tells the user what came, unless that was another day's price. Raises Retryable."""
+    if _of_another_day(command.tick):
+        return
+    now = stores.clock.now()
+    today = market_status(now, stores.clock.hours).trade_date
+    try:
+        PriceAlerts(stores.shards).fire(
+            command.user_id, command.alert_id, command.version, command.tick.price, command.value,
+            today, now,
+        )  # fmt: skip
+    except NotFound as error:
+        logger().error("alert of nobody", alert=str(command.alert_id), why=str(error))
 
 
 def act(stores: Stores, command: TriggerCommand) -> None:
@@ -190,12 +209,17 @@ def _passed(
 ) -> str | None:
     """Why the tick doesn't count any more, None when it does. The exchange's time of a tick is
     compared with the wall clock, as the age of a quote is. Raises Retryable."""
-    if trade_date(from_micros(tick.timestamp_ms * 1000)) != trade_date(wall_now()):
+    if _of_another_day(tick):
         return "ANOTHER_DAYS_PRICE"
     gone = command.again and not _is_reached(order, quote)
     if gone and was_put_off(stores.valkey, order.order_id, command.version):
         return "PRICE_WENT_BACK"
     return None
+
+
+def _of_another_day(tick: Tick) -> bool:
+    """By the wall clock, which the exchange's times are of."""
+    return trade_date(from_micros(tick.timestamp_ms * 1000)) != trade_date(wall_now())
 
 
 def _is_reached(order: OrderFacts, quote: Quote | None) -> bool:

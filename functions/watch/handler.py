@@ -9,8 +9,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from functions.shared.domain.errors import NotFound
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
-from functions.shared.runtime.http import needs, new_app, no_content, principal, respond
+from functions.shared.runtime.http import needs, no_content, principal, respond
 from functions.shared.stores.watchlists import Change
+from functions.watch import alert_routes
 from functions.watch import keep_watchlists as lists
 from functions.watch.answers import (
     ChangeWatchlistBody,
@@ -23,9 +24,11 @@ from functions.watch.answers import (
     WatchlistList,
     watchlist_answer,
 )
+from functions.watch.api import app
 from functions.watch.symbol_file import write_csv
 
-app = new_app("watch")
+#: Their routes register on the application.
+OTHER_ROUTES = (alert_routes,)
 
 _TAGS = ["Watchlists"]
 _MINE = {404: ["NOT_FOUND"]}

@@ -25,10 +25,11 @@ from functions.watch.symbol_file import ROWS_MAX, Merged, merge, read_rows
 
 
 class WatchSettings(Settings, frozen=True, kw_only=True):
-    """How many lists a user may have, and symbols a list."""
+    """How many lists a user may have, symbols a list, and price alerts."""
 
     watchlists: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
     watchlist_symbols: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 250
+    alerts: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 250
 
 
 @functools.lru_cache(maxsize=1)
@@ -52,7 +53,7 @@ def one(stores: Stores, user_id: int, watchlist_id: UUID) -> Watchlist:
 
 def open_list(stores: Stores, user_id: int, name: str, symbols: list[str]) -> Watchlist:
     """Raises Conflict (NAME_TAKEN, TOO_MANY), Refused 404 for a symbol that is not listed."""
-    _check(stores, (), symbols)
+    require_listed(stores, (), symbols)
     watchlist_id, most = uuid4(), settings().watchlists
     outcome = store(stores).open(user_id, watchlist_id, name, symbols, most, wall_now())
     if outcome == "NAME_TAKEN":
@@ -69,7 +70,7 @@ def change_list(
     """Raises NotFound, Conflict (VERSION_MOVED, NAME_TAKEN), and Refused as `open_list`."""
     if change.symbols is not None:
         there = one(stores, user_id, watchlist_id)
-        _check(stores, there.symbols, change.symbols)
+        require_listed(stores, there.symbols, change.symbols)
     return _change(stores, user_id, watchlist_id, version, change)
 
 
@@ -116,7 +117,7 @@ def _change(
     return one(stores, user_id, watchlist_id)
 
 
-def _check(stores: Stores, there: Iterable[str], symbols: Iterable[str]) -> None:
+def require_listed(stores: Stores, there: Iterable[str], symbols: Iterable[str]) -> None:
     """Raises Refused for too many symbols, or one that comes in and is not listed."""
     wanted, known = list(symbols), set(there)
     most = settings().watchlist_symbols

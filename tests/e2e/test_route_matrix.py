@@ -101,6 +101,8 @@ def scene(stack: Stack) -> Iterator[Scene]:
     )
     assert paid.status_code == 202, paid.text
     listed = owner.http.post("/v1/watchlists", json={"name": mark, "symbols": ["INFY"]})
+    wanted = {"symbol": "TCS", "kind": "PRICE_ABOVE", "threshold": "800000.00", "note": mark}
+    alert = owner.http.post("/v1/alerts", json=wanted)
     assert listed.status_code == 201, listed.text
     owner.wait_for(placed["order_id"], {"OPEN"})
     things = {
@@ -110,6 +112,7 @@ def scene(stack: Stack) -> Iterator[Scene]:
         "client_order": client_order,
         "plan": started.json()["plan_id"],
         "watchlist": listed.json()["watchlist_id"],
+        "alert": alert.json()["alert_id"],
         "payment": f"pay-{mark}",
         "session": session,
     }
@@ -142,6 +145,7 @@ def without_ids(answer: httpx.Response, things: Mapping[str, str]) -> str:
 #: Numbers of nobody's.
 NOTHING: Final = {
     "user": "4503599627370497", "watchlist": "00000000-0000-4000-8000-000000000001",
+    "alert": "118253937935253514",
     "order": "118253937935253512", "plan": "118253937935253513",
     "session": "00000000-0000-4000-8000-000000000000",
 }  # fmt: skip

@@ -20,6 +20,7 @@ _THINGS = {
     "username": "nobody",
     "user": "7",
     "watchlist": "7",
+    "alert": "7",
     "order": "7",
     "client_order": "unasked",
     "payment": "unasked",

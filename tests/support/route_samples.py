@@ -85,6 +85,11 @@ SAMPLES: Final[Mapping[str, Sample]] = {
     "GET /v1/market/movers": Sample(),
     "GET /v1/market/year-ranges": Sample(query="symbols=INFY"),
     "GET /v1/candles/{symbol}": Sample(parameters={"symbol": "INFY"}),
+    "GET /v1/alerts": Sample(shows=("alert",)),
+    "POST /v1/alerts": Sample(
+        201, body={"symbol": "INFY", "kind": "PRICE_ABOVE", "threshold": "900000.00"}
+    ),
+    "DELETE /v1/alerts/{alert_id}": Sample(204, parameters={"alert_id": "{alert}"}),
     "GET /v1/watchlists": Sample(shows=("watchlist",)),
     "POST /v1/watchlists": Sample(201, body={"name": "Another", "symbols": ["INFY"]}),
     "GET /v1/watchlists/{watchlist_id}": Sample(parameters=_WATCHLIST, shows=("watchlist",)),

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from functions.shared.domain.money import format_price
+from functions.shared.domain.price_alerts import AlertKind
 
 
 class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,84 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     remaining: int = 0
     quantity: int = 0
     price: int
+
+
+class PriceReached(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked to be told of has come. `price`: the last trade's, in ten-thousandths of
+    a rupee; `threshold` in the kind's own unit (domain.price_alerts)."""
+
+    alert_id: int
+    symbol: str
+    kind: AlertKind
+    threshold: int
+    note: str
+    price: int
+
+
+class PriceAlertFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A price alert as it is after an event. Times in microseconds since 1970, the day as ISO."""
+
+    alert_id: int
+    symbol: str
+    kind: AlertKind
+    threshold: int
+    repeats: bool
+    note: str
+    state: Literal["WAITING", "FIRED"]
+    version: int
+    created_at: int
+    fired_on: str | None = None
+    fired_at: int | None = None
+    fired_price: int | None = None
+
+
+_facts_decoder = msgspec.json.Decoder(PriceAlertFacts)
+
+
+def decode_price_alert(text: str) -> PriceAlertFacts:
+    """Raises msgspec.MsgspecError."""
+    return _facts_decoder.decode(text)
+
+
+def format_threshold(kind: AlertKind, threshold: int) -> str:
+    """As people write it: rupees, percent with two places, shares."""
+    if kind is AlertKind.VOLUME_ABOVE:
+        return str(threshold)
+    if kind in (AlertKind.CHANGE_ABOVE, AlertKind.CHANGE_BELOW):
+        return f"{'-' if threshold < 0 else ''}{abs(threshold) // 100}.{abs(threshold) % 100:02d}"
+    return format_price(threshold)
+
+
+def what_came(kind: AlertKind, threshold: int) -> str:
+    """What is asked for, behind the symbol's name: "is at 1400.00 or above"."""
+    number = format_threshold(kind, threshold)
+    match kind:
+        case AlertKind.PRICE_ABOVE:
+            return f"is at {number} or above"
+        case AlertKind.PRICE_BELOW:
+            return f"is at {number} or below"
+        case AlertKind.CHANGE_ABOVE:
+            return f"has changed by {number} % or more today"
+        case AlertKind.CHANGE_BELOW:
+            return f"has changed by {number} % or less today"
+        case AlertKind.VOLUME_ABOVE:
+            return f"has traded {number} shares or more today"
+
+
+def render_reached(alert: PriceReached) -> dict[str, object]:
+    """As `render_alert`."""
+    note = f": {alert.note}" if alert.note else ""
+    return {
+        "code": "PRICE_ALERT",
+        "alert_id": str(alert.alert_id),
+        "symbol": alert.symbol,
+        "exchange": "NSE",
+        "kind": alert.kind.value,
+        "threshold": format_threshold(alert.kind, alert.threshold),
+        "note": alert.note,
+        "price": format_price(alert.price),
+        "message": f"{alert.symbol} {what_came(alert.kind, alert.threshold)}{note}",
+    }
 
 
 def render_alert(alert: AlertFacts) -> dict[str, object]:

@@ -4,7 +4,8 @@ Invariant: an event is stored once, in integers, and rendered for clients by one
 HTTP answer and the pushed message can't differ. All objects of one event share its `user_seq`.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -17,7 +18,7 @@ from functions.shared.domain.money import (
     format_price,
 )
 from functions.shared.domain.orders import WORKING, Variety
-from functions.shared.wire.alerts import AlertFacts, render_alert
+from functions.shared.wire.alerts import AlertFacts, PriceReached, render_alert, render_reached
 from functions.shared.wire.exits import ExitFacts, render_exits
 from functions.shared.wire.plans import PlanFacts, render_plan
 
@@ -156,6 +157,7 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     holding: HoldingFacts | None = None
     position: PositionFacts | None = None
     alert: AlertFacts | None = None
+    reached: PriceReached | None = None
     plan: PlanFacts | None = None
 
 
@@ -372,25 +374,12 @@ def render_position(position: PositionFacts) -> dict[str, object]:
 
 
 def render_event(event: UserEvent) -> list[dict[str, object]]:
-    """The stream's objects of one event: order, fill, funds, holding, position, alert, plan, each
-    with `user_seq`."""
-    body, seq = event.body, event.user_seq
-    objects: list[dict[str, object]] = []
-    if body.order is not None:
-        objects.append({"type": "order", "user_seq": seq, **_order_object(body.order)})
-    if body.fill is not None:
-        objects.append({"type": "fill", "user_seq": seq, **render_fill(body.fill)})
-    if body.funds is not None:
-        objects.append({"type": "funds", "user_seq": seq, **render_funds(body.funds)})
-    if body.holding is not None:
-        objects.append({"type": "holding", "user_seq": seq, **render_holding(body.holding)})
-    if body.position is not None:
-        objects.append({"type": "position", "user_seq": seq, **render_position(body.position)})
-    if body.alert is not None:
-        objects.append({"type": "alert", "user_seq": seq, **render_alert(body.alert)})
-    if body.plan is not None:
-        objects.append({"type": "plan", "user_seq": seq, **render_plan(body.plan)})
-    return objects
+    """The stream's objects of one event, each with `user_seq`."""
+    return [
+        {"type": kind, "user_seq": event.user_seq, **render(facts)}
+        for member, kind, render in _RENDERED
+        if (facts := getattr(event.body, member)) is not None
+    ]
 
 
 def _order_object(order: OrderFacts) -> dict[str, object]:
@@ -398,3 +387,12 @@ def _order_object(order: OrderFacts) -> dict[str, object]:
     rendered = render_order(order)
     rendered["order_type"] = rendered.pop("type")
     return rendered
+
+
+#: By the body's member: the object's type, and how it is shown.
+_RENDERED: Final[tuple[tuple[str, str, Callable[[Any], dict[str, object]]], ...]] = (
+    ("order", "order", _order_object), ("fill", "fill", render_fill),
+    ("funds", "funds", render_funds), ("holding", "holding", render_holding),
+    ("position", "position", render_position), ("alert", "alert", render_alert),
+    ("reached", "alert", render_reached), ("plan", "plan", render_plan),
+)  # fmt: skip

@@ -35,8 +35,8 @@ BATCH_HEAD: Final = struct.Struct(">BBHQ")
 _RECORD: Final = struct.Struct(f">{SYMBOL_BYTES_MAX}sIQQ8q" + "qqI" * (2 * LEVELS))
 _VALUE: Final = struct.Struct(f">B{_RECORD.size}s")
 RECORD_BYTES: Final = _RECORD.size
-#: A record of which all but symbol, seq, time, last price, high and low is passed over.
-_PRICES: Final = struct.Struct(f">{SYMBOL_BYTES_MAX}s4xQQq16xqq{3 * 8 + 2 * LEVELS * 20}x")
+#: A record of which only symbol, seq, time, last price, high, low, close and volume are read.
+_PRICES: Final = struct.Struct(f">{SYMBOL_BYTES_MAX}s4xQQq16xqqqq{8 + 2 * LEVELS * 20}x")
 
 
 class Level(NamedTuple):
@@ -95,7 +95,8 @@ class Quote(NamedTuple):
 
 
 class PriceTick(NamedTuple):
-    """What of a quote a trigger needs. Prices in ten-thousandths of a rupee."""
+    """What of a quote triggers and alerts need. Prices in ten-thousandths of a rupee, 0 when
+    unknown."""
 
     symbol: str
     seq: int
@@ -103,6 +104,8 @@ class PriceTick(NamedTuple):
     ltp: int
     high: int
     low: int
+    close: int = 0
+    volume: int = 0
 
 
 class Batch(NamedTuple):
@@ -162,10 +165,8 @@ def decode_prices(payload: bytes) -> list[PriceTick]:
     _batch_head(payload)
     try:
         return [
-            PriceTick(name.rstrip(b"\0").decode(), seq, at, ltp, high, low)
-            for name, seq, at, ltp, high, low in _PRICES.iter_unpack(
-                memoryview(payload)[BATCH_HEAD.size :]
-            )
+            PriceTick(name.rstrip(b"\0").decode(), *numbers)
+            for name, *numbers in _PRICES.iter_unpack(memoryview(payload)[BATCH_HEAD.size :])
         ]
     except UnicodeDecodeError as error:
         raise PeerProtocolError(f"a batch with the name {error.object!r}") from error

@@ -1,5 +1,5 @@
-"""What the edge asks of orders that wait and of plans: triggers -> stream `commands.N` ->
-functions/orders.
+"""What the edge asks of orders that wait, of plans and of price alerts: triggers -> stream
+`commands.N` -> functions/orders.
 
 JSON, version 1.
 
@@ -66,10 +66,22 @@ class WorkPlan(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     seen_at: Micros
 
 
+class FireAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="fire_alert"):
+    """What a price alert waits for has come: `value` reached its threshold, in its kind's unit."""
+
+    v: Literal[1] = 1
+    user_id: Count
+    alert_id: Count
+    version: Count
+    tick: Tick
+    value: int
+    seen_at: Micros
+
+
 #: About an order.
 TriggerCommand = ReleaseOrder | TrailOrder | ExpireOrder
 #: All that the stream carries.
-EdgeCommand = TriggerCommand | WorkPlan
+EdgeCommand = TriggerCommand | WorkPlan | FireAlert
 
 _decoder: msgspec.json.Decoder[EdgeCommand] = msgspec.json.Decoder(EdgeCommand)
 _encoder = msgspec.json.Encoder()

@@ -44,6 +44,8 @@ CALLS = {
         "identity.use_recovery_code", "identity.use_step", "ledger.intervene", "ledger.set_halt",
         "ledger.account_on", "ledger.alert_exit", "ledger.announce_dividend",
         "ledger.apply_execution", "ledger.cancel_all", "ledger.cancel_waits",
+        "ledger.set_price_alert", "ledger.drop_price_alert", "ledger.fire_price_alert",
+        "ledger.price_alerts_to_mail", "ledger.price_alert_mailed", "ledger.price_alert_facts",
         "ledger.change_watchlist", "ledger.drop_watchlist", "ledger.new_watchlist",
         "ledger.cancel_plan", "ledger.end_plan", "ledger.note_slice", "ledger.open_plan",
         "ledger.end_volume_curve_draw", "ledger.keep_volume_curves",

@@ -45,7 +45,9 @@ def test_a_batch_reads_back_as_it_was_written(
 @given(st.lists(QUOTES, max_size=8))
 def test_prices_alone_are_those_of_the_whole_quotes(quotes: list[Quote]) -> None:
     ticks = decode_prices(encode_batch(0, 0, map(encode_record, quotes)))
-    assert ticks == [(q.symbol, q.seq, q.timestamp_ms, q.ltp, q.high, q.low) for q in quotes]
+    assert ticks == [
+        (q.symbol, q.seq, q.timestamp_ms, q.ltp, q.high, q.low, q.close, q.volume) for q in quotes
+    ]
 
 
 @given(QUOTES)
