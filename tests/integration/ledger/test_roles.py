@@ -19,7 +19,7 @@ MONEY_TABLES = (
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
     "algo_registration", "plan", "plan_slice", "volume_curve",
-    "volume_curve_draw", "early_ending", "halt", "intervention", "watchlist",
+    "volume_curve_draw", "early_ending", "halt", "intervention", "market_halt", "watchlist",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
@@ -42,6 +42,7 @@ CALLS = {
         "identity.rotate_refresh", "identity.set_halt", "identity.set_limits",
         "identity.tell_refusals", "identity.try_reset",
         "identity.use_recovery_code", "identity.use_step", "ledger.intervene", "ledger.set_halt",
+        "ledger.say_halt",
         "ledger.account_on", "ledger.alert_exit", "ledger.announce_dividend",
         "ledger.apply_execution", "ledger.cancel_all", "ledger.cancel_waits",
         "ledger.change_watchlist", "ledger.drop_watchlist", "ledger.new_watchlist",
@@ -69,7 +70,7 @@ CALLS = {
         "edge.begin_numbering", "edge.hold_lease", "edge.move_checkpoint", "edge.release_leases",
         "edge.renew_leases", "edge.take_leases", "edge.take_out",
         "ledger.at_home", "ledger.forget_applied",
-        "ledger.orders_named", "ledger.portfolios_of", "ledger.stale_orders",
+        "ledger.orders_named", "ledger.portfolios_of", "ledger.say_halt", "ledger.stale_orders",
         "ledger.working_orders", "market.list_share",
         "market.take_listing_changes_out",
     },
@@ -85,7 +86,7 @@ SELECT relname FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND rel
 """
 FACTS = (
     "ledger_event", "posting", "execution", "trade_bust", "lot_sale", "job_entry", "contract_note",
-    "intervention",
+    "intervention", "market_halt",
 )  # fmt: skip
 REFUSED, APPEND_ONLY, FENCED = "42501", "OC409", "OC423"
 
