@@ -22,6 +22,7 @@ _INDIA: Final = ZoneInfo("Asia/Kolkata")
 STOPPED: Final = frozenset({Phase.HALTED, Phase.REOPENING})
 #: A call auction of whose length nothing was said (SEBI CIR/MRD/DP/25/2013).
 AUCTION: Final = timedelta(minutes=15)
+_ORDERED: Final = "ordered by the broker's risk officers"
 
 
 class HaltSource(StrEnum):
@@ -117,9 +118,9 @@ def next_halt(
 
 
 def ordered_halt(
-    standing: MarketHalt | None, now: datetime, order: HaltOrder, audit_id: int, why: str
+    standing: MarketHalt | None, now: datetime, order: HaltOrder, audit_id: int
 ) -> MarketHalt:
-    """What an operator's word makes of it."""
+    """What an operator's word makes of it. Why is for the audit trail, and not for everybody."""
     base = _base(standing, now, HaltSource.OPERATOR, f"AUDIT {audit_id}")
     phase = standing.phase_at(now) if standing else None
     since = base.since if phase is not None else now
@@ -128,12 +129,14 @@ def ordered_halt(
         if phase is not Phase.HALTED:
             since = now
         if order.stop is None:
-            return _described(replace(base, since=since, resumes_at=None, opens_at=None), why)
+            return _described(replace(base, since=since, resumes_at=None, opens_at=None), _ORDERED)
         resumes_at = now + order.stop
         opens_at = resumes_at + order.auction
     elif order.phase is Phase.REOPENING:
         opens_at = now + order.auction
-    return _described(replace(base, since=since, resumes_at=resumes_at, opens_at=opens_at), why)
+    return _described(
+        replace(base, since=since, resumes_at=resumes_at, opens_at=opens_at), _ORDERED
+    )
 
 
 def _by_index(

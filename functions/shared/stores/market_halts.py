@@ -21,6 +21,7 @@ _BEHIND = (
     " AND h.seq > :seq::integer ORDER BY h.seq"
 )
 _KNOWN = "SELECT coalesce(max(h.seq), 0) FROM ledger.market_halt h WHERE h.trade_date = :day::date"
+_SAID = "SELECT EXISTS (SELECT FROM ledger.market_halt h WHERE h.cause = :cause::text)"
 _SAY = "SELECT ledger.say_halt(:halt::text)"
 
 
@@ -34,6 +35,11 @@ def say_halt(control: Database, halt: MarketHalt) -> bool:
     """Makes a statement on shard 0; whether it stands there, now or from before. Raises
     Retryable."""
     return bool(control.run(_SAY, halt=encode_halt(halt).decode())[0][0])
+
+
+def was_said(control: Database, cause: str) -> bool:
+    """Whether a statement of that cause was made, on whatever date. Raises Retryable."""
+    return bool(control.run(_SAID, cause=cause)[0][0])
 
 
 def say_halt_fenced(control: Database, halt: MarketHalt, fence: int) -> bool:

@@ -141,9 +141,9 @@ def test_the_close_ends_no_halt_of_the_day() -> None:
 @pytest.mark.parametrize("phase", [Phase.OPEN, Phase.REOPENING])
 def test_an_operators_halt_is_not_ended_by_the_venue(phase: Phase) -> None:
     order = HaltOrder(Phase.HALTED, None, 15 * MINUTE)
-    halt = ordered_halt(None, at("10:00:00"), order, 7, "the exchange's feed is wrong")
+    halt = ordered_halt(None, at("10:00:00"), order, 7)
     assert (halt.cause, halt.resumes_at) == ("AUDIT 7", None)
-    assert "until an operator opens it: the exchange's feed is wrong" in halt.text
+    assert "until an operator opens it: ordered by the broker's risk officers" in halt.text
     assert next_halt(halt, at("10:05:00"), 0, word(phase, "10:04:00"), RULES) is None
     higher = by_index("10:06:00", 10, halt)
     assert (higher.level, higher.resumes_at) == (10, None)
@@ -152,7 +152,7 @@ def test_an_operators_halt_is_not_ended_by_the_venue(phase: Phase) -> None:
 def test_an_operator_sets_when_the_market_opens_again() -> None:
     halted = heard(by_index("10:00:00"), Phase.HALTED, "10:00:01", 10)
     order = HaltOrder(Phase.HALTED, 20 * MINUTE, 10 * MINUTE)
-    halt = ordered_halt(halted, at("10:30:00"), order, 8, "as told by the exchange")
+    halt = ordered_halt(halted, at("10:30:00"), order, 8)
     assert (halt.since, halt.level, halt.venue) == (at("10:00:00"), 10, None)
     assert phases(halt, "10:49:59", "10:50:00", "11:00:00") == [
         Phase.HALTED, Phase.REOPENING, None
@@ -164,7 +164,7 @@ def test_an_operators_lift_goes_before_what_the_venue_had_said_and_not_before_wh
 ):
     halted = heard(None, Phase.HALTED, "10:00:00")
     order = HaltOrder(Phase.OPEN, None, 15 * MINUTE)
-    lifted = ordered_halt(halted, at("10:30:00"), order, 9, "the exchange is open, by its page")
+    lifted = ordered_halt(halted, at("10:30:00"), order, 9)
     assert lifted.phase_at(at("10:30:00")) is None
     assert next_halt(lifted, at("10:31:00"), 0, word(Phase.HALTED, "10:00:00"), RULES) is None
     told = Announcement(Phase.HALTED, at("10:00:00"))
