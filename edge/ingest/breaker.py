@@ -82,11 +82,11 @@ class BreakerWatch:
     async def look(self) -> None:
         """Once."""
         fence = self._fence()
-        if fence is None:
-            self._told = None  # who takes over tells what stands
-            return
         try:
             seen = self.see()
+            if fence is None:
+                self._told = None  # who takes over tells what stands
+                return
             halt = await asyncio.to_thread(self._settle, seen, fence)
         except (Retryable, Fenced, LookupError) as error:
             self._failed(str(error))
@@ -101,7 +101,9 @@ class BreakerWatch:
         today = trade_day(now)
         rules = breaker_rules(today)
         if today != self._day:
-            self._day, self._day_ms = today, micros(self._wall()) // 1000 + _NEW_DAY_MS
+            if self._day is not None:
+                self._day_ms = micros(self._wall()) // 1000 + _NEW_DAY_MS
+            self._day = today
         return Seen(now, self._percent(now, rules), self._announced.market_word(), rules)
 
     def _percent(self, now: datetime, rules: BreakerRules) -> int:

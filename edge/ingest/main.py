@@ -140,16 +140,16 @@ class Ingest:
         if self._store is not None:
             most = settings.candles_waiting
             keepers.append(CandleKeeper(book, minutes, self._store, wall_now, most, limits))
-        self._metrics = IngestMetrics(book, feeds, publisher, keepers)
+        shards = Shards(settings.postgres_urls, "ingest-halts")
+        valkey = open_valkey(settings.valkey_url)
+        watch = BreakerWatch(book, announced, shards, valkey, self._clock, lambda: publisher.fence)
+        self._metrics = IngestMetrics(book, feeds, publisher, keepers, watch)
         REGISTRY.register(self._metrics)
         self._threads.start("lease", self._hold)
         tasks = [asyncio.create_task(publisher.run())]
         tasks += [asyncio.create_task(feed.run()) for feed in feeds]
         tasks += [asyncio.create_task(keeper.run()) for keeper in keepers]
         tasks.append(asyncio.create_task(listings.run()))
-        shards = Shards(settings.postgres_urls, "ingest-halts")
-        valkey = open_valkey(settings.valkey_url)
-        watch = BreakerWatch(book, announced, shards, valkey, self._clock, lambda: publisher.fence)
         tasks.append(asyncio.create_task(watch.run()))
         stopped = asyncio.create_task(asyncio.to_thread(self._threads.stop.wait))
         await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -116,9 +116,18 @@ def test_a_falling_market_halts_waits_and_opens_by_an_auction(tmp_path: Path) ->
         (rule,) = refused.json()["rules"]
         assert (refused.status_code, rule["code"], rule["value"]) == (422, "MARKET_HALTED", "10")
         assert rule["limit"] == levelled["resumes_at"]
+        stack.kill("ingest", "valkey")  # the watch, and all copies of what it said
         assert trader.http.delete(f"/v1/orders/{resting}").status_code == 202
         assert trader.wait_for(resting, FINAL)["status"] == "CANCELLED"
         assert trader.order(stop)["status"] == "TRIGGER_PENDING"
+
+        eventually(
+            lambda: trader.place(
+                symbol="NEWCO", side="BUY", quantity=1, price=_times(price, "0.9")
+            ),
+            lambda answer: [r["code"] for r in answer.json().get("rules", [])] == ["MARKET_HALTED"],
+            SEEN_SECONDS,
+        )
 
         _advance(stack, 45)
         status = _halted(trader, "REOPENING")
