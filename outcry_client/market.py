@@ -48,6 +48,11 @@ class Market:
         """The shares that rose, fell or traded most today, as quotes."""
         return await self._items("/v1/market/movers", by=by, limit=str(limit))
 
+    async def status(self) -> Item:
+        """What the market takes now; `halt` while all of it is halted, `breaker` the levels."""
+        answer: Item = await self._api.call("GET", "/v1/market/status")
+        return answer
+
     async def _items(self, path: str, **query: str) -> list[Item]:
         answer = await self._api.call("GET", f"{path}?{urlencode(query)}")
         return list(answer["items"])

@@ -8,7 +8,9 @@ import contextlib
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import reduce
 
 import msgspec
 from textual.message import Message
@@ -34,6 +36,7 @@ from tui.messages import (
     SymbolUnknown,
 )
 from tui.state.account import Account
+from tui.state.halts import heard
 from tui.state.market import MarketClock, read_clock
 from tui.state.requests import PlanRequest, Request
 from tui.state.ticket import Change, place_problem
@@ -133,7 +136,10 @@ class Desk:
             pause = MARKET_EVERY_S[mode] if known.is_steady else UNSTEADY_EVERY_S
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.follower.market_news.wait(), pause)
-            self.follower.market_news.clear()
+            told = reduce(heard, self.follower.take_market_news(), known.status)
+            if told != known.status:
+                known = replace(known, status=told)
+                self._post(MarketTold(known))
 
     async def _settle(self, account: Account) -> None:
         """Name what was meant to be sent before the last crash and never arrived. Once a session:

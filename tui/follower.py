@@ -5,7 +5,8 @@ arrive; account events are each posted, in order. Nothing here touches a widget.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from textual.message import Message
 
@@ -22,6 +23,9 @@ from tui.messages import (
 )
 from tui.state.account import Account, loaded
 
+MARKET_NEWS_MOST: Final = 256
+"""Of what is told while the status is being read; the reading has the rest."""
+
 
 class Follower:
     """Fulfils `Listener` for a screen."""
@@ -35,6 +39,7 @@ class Follower:
         self._told: tuple[Link, str] | None = None
         self.market_news = asyncio.Event()
         """Set when the market's phase, a halt or a band changed."""
+        self._market_told: list[Mapping[str, Any]] = []
 
     def quotes(self, quotes: Sequence[Quote]) -> None:
         announce = not self._latest
@@ -69,6 +74,7 @@ class Follower:
 
     def notice(self, notice: Notice) -> None:
         if notice.kind == "market":
+            self._market_told = [*self._market_told[1 - MARKET_NEWS_MOST :], notice.fields]
             self.market_news.set()
         elif notice.kind == "stale":
             named = frozenset(notice.fields["symbols"])
@@ -76,6 +82,12 @@ class Follower:
             self._take_stale(known | named if notice.fields["stale"] else known - named)
         elif notice.kind == "error":
             self._post(BrokerNotice(notice.kind, notice.code, notice.message))
+
+    def take_market_news(self) -> list[Mapping[str, Any]]:
+        """Hand over what was told of the market since the last time, the oldest first."""
+        told, self._market_told = self._market_told, []
+        self.market_news.clear()
+        return told
 
     async def reload(self) -> int:
         account = await self.load()

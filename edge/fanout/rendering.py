@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from edge.fanout.actions import Mode
 from edge.fanout.frames import encode_object
+from functions.shared.clock import format_time
 from functions.shared.domain.money import divide_half_up, format_amount, format_price
 from functions.shared.wire.announcements import MarketNews
 from functions.shared.wire.quotes import Level, Quote
@@ -48,14 +49,20 @@ def as_snapshot(piece: bytes) -> bytes:
 
 def render_news(news: MarketNews) -> bytes:
     """A change of phase, halt or band: of one symbol, of a class, or of all."""
-    band = None
+    band = halt = None
+    if (told := news.halt) is not None:
+        halt = {
+            "level": told.level, "source": told.source, "since": format_time(told.since),
+            "resumes_at": None if told.resumes_at is None else format_time(told.resumes_at),
+            "opens_at": None if told.opens_at is None else format_time(told.opens_at),
+        }  # fmt: skip
     if news.band is not None:
         low, high = news.band
         band = {"low": format_price(low), "high": format_price(high)}
     return encode_object(
         {"type": "market", "phase": news.phase, "security_class": news.security_class,
          "symbol": news.symbol, "band": band, "reason": news.text or None,
-         "timestamp": news.at // 1000}
+         "halt": halt, "timestamp": news.at // 1000}
     )  # fmt: skip
 
 

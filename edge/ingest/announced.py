@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from edge.ingest.fix import parse_sending_time
 from functions.shared.clock import from_micros, micros
 from functions.shared.domain.errors import PeerProtocolError
+from functions.shared.domain.market_halts import STOPPED, VenueWord
 from functions.shared.domain.money import NotADecimal, parse_price
 from functions.shared.domain.sessions import Announcement, Phase, SecurityClass
 from functions.shared.wire.announcements import NEWS_MOST, MarketNews, encode_announcement
@@ -23,7 +24,6 @@ _PHASES: Final = {"CONTINUOUS": Phase.OPEN} | {
     phase.value: phase for phase in Phase if phase is not Phase.OPEN
 }
 _CLASSES: Final = {security.value: security for security in SecurityClass}
-_HALTS: Final = frozenset({Phase.HALTED, Phase.REOPENING})
 _TEXT_MAX: Final = 200
 _FIELD = re.compile(rb"(?:^|\x01)([0-9]{1,5})=([^\x01]*)")
 
@@ -104,7 +104,7 @@ class Announced:
             self._unconfirmed.discard(told.symbol)
             known = self._told.get(told.symbol)
             if known is None or _is_news(told, known):
-                if told.phase in _HALTS:
+                if told.phase in STOPPED:
                     self._lifted.pop(told.symbol, None)
                 elif self._is_halted(told.symbol):
                     self._lifted[told.symbol] = told.at
@@ -121,6 +121,24 @@ class Announced:
             self._told[symbol] = told
             self._dirty.add(symbol)
             self._tell(_security_news(told))
+
+    def market_word(self) -> VenueWord | None:
+        """The venue's word on the whole market: the stricter phase of a halt that all classes are
+        in, else the latest of those that are in none; None until it has told all of them."""
+        phases = list(self._phases.values())
+        if len(phases) < len(SecurityClass):
+            return None
+        others = [told for told in phases if told.phase not in STOPPED]
+        if others:
+            told = max(others, key=lambda told: told.at)
+            return VenueWord(told.phase, told.at)
+        halted = any(told.phase is Phase.HALTED for told in phases)
+        at = max(told.at for told in phases)
+        return VenueWord(Phase.HALTED if halted else Phase.REOPENING, at)
+
+    def tell(self, news: MarketNews) -> None:
+        """News of the whole market that are not the venue's; of those, too, only the last."""
+        self._tell(news)
 
     def take_dirty(self) -> dict[str, bytes]:
         """The records that changed since this was last asked, by symbol."""
@@ -147,7 +165,7 @@ class Announced:
 
     def _is_halted(self, symbol: str) -> bool:
         told = self._told.get(symbol)
-        return told is not None and told.phase in _HALTS
+        return told is not None and told.phase in STOPPED
 
     def _record(self, symbol: str) -> Announcement | None:
         phase, told = self._phases.get(self._classes[symbol]), self._told.get(symbol)
@@ -155,7 +173,7 @@ class Announced:
             return None  # a halt alone says nothing until its class's phase is known
         if told is None:
             return Announcement(phase.phase, phase.at, text=phase.text)
-        halt = told.phase if told.phase in _HALTS else None
+        halt = told.phase if told.phase in STOPPED else None
         text = told.text if halt is not None else phase.text
         lifted_at = self._lifted.get(told.symbol)
         return Announcement(phase.phase, phase.at, halt, text, told.band, told.at, lifted_at)

@@ -227,6 +227,10 @@ class Book:
             state.seq = max(state.seq, first_seq)
         self.mark_all()
 
+    def find(self, symbol: str) -> SymbolState | None:
+        """What is known of one symbol."""
+        return self._states.get(symbol.encode())
+
     def states(self) -> Iterable[SymbolState]:
         """Every symbol that anything is known of."""
         return self._states.values()

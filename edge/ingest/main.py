@@ -24,6 +24,7 @@ from prometheus_client import REGISTRY
 from edge.ingest.announced import Announced
 from edge.ingest.arbiter import HoldLimits
 from edge.ingest.book import Book
+from edge.ingest.breaker import BreakerWatch
 from edge.ingest.candles import CandleKeeper
 from edge.ingest.feed import FeedPair
 from edge.ingest.limits import Count, Limits
@@ -44,8 +45,9 @@ from functions.shared.stores.candles import CandleStore
 from functions.shared.stores.instruments import InstrumentMaster
 from functions.shared.stores.leases import INGEST, LedgerLeases
 from functions.shared.stores.listings import ANNOUNCED_TOKENS, IMPORTED_TOKENS, list_share
-from functions.shared.stores.postgres import Database
+from functions.shared.stores.postgres import Database, Shards
 from functions.shared.stores.quote_writer import QuoteWriter
+from functions.shared.stores.valkey import open_valkey
 from functions.shared.wire.quotes import partition_of_symbol
 
 
@@ -138,13 +140,17 @@ class Ingest:
         if self._store is not None:
             most = settings.candles_waiting
             keepers.append(CandleKeeper(book, minutes, self._store, wall_now, most, limits))
-        self._metrics = IngestMetrics(book, feeds, publisher, keepers)
+        shards = Shards(settings.postgres_urls, "ingest-halts")
+        valkey = open_valkey(settings.valkey_url)
+        watch = BreakerWatch(book, announced, shards, valkey, self._clock, lambda: publisher.fence)
+        self._metrics = IngestMetrics(book, feeds, publisher, keepers, watch)
         REGISTRY.register(self._metrics)
         self._threads.start("lease", self._hold)
         tasks = [asyncio.create_task(publisher.run())]
         tasks += [asyncio.create_task(feed.run()) for feed in feeds]
         tasks += [asyncio.create_task(keeper.run()) for keeper in keepers]
         tasks.append(asyncio.create_task(listings.run()))
+        tasks.append(asyncio.create_task(watch.run()))
         stopped = asyncio.create_task(asyncio.to_thread(self._threads.stop.wait))
         await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
         self._threads.stop.set()
@@ -153,6 +159,8 @@ class Ingest:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         control.close()
+        shards.close()
+        valkey.close()
         try:
             for task in done:
                 task.result()

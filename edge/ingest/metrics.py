@@ -6,6 +6,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from edge.ingest.book import Book
+from edge.ingest.breaker import BreakerWatch
 from edge.ingest.candles import CandleKeeper
 from edge.ingest.feed import FeedPair
 from edge.ingest.publish import Publisher
@@ -20,9 +21,10 @@ class IngestMetrics(Collector):
         feeds: Sequence[FeedPair],
         publisher: Publisher,
         keepers: Sequence[CandleKeeper] = (),
+        watch: BreakerWatch | None = None,
     ) -> None:
         self._book, self._feeds, self._publisher = book, feeds, publisher
-        self._keepers = keepers
+        self._keepers, self._watch = keepers, watch
 
     def state(self) -> tuple[bool, str]:
         """Ready when every feed is fresh and batches get out; candles can wait."""
@@ -48,6 +50,9 @@ class IngestMetrics(Collector):
         )
         yield from self._sessions()
         yield from self._lines()
+        if (watch := self._watch) is not None:
+            yield _counter("outcry_ingest_halts", "statements on a halt of the market", watch.said)
+            yield _counter("outcry_ingest_halt_failures", "looks that failed", watch.failures)
 
     def _sessions(self) -> Iterator[Metric]:
         still = self._publisher.stale_feeds()

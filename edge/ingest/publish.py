@@ -72,6 +72,11 @@ class Publisher:
         """Whether this process is the one that publishes."""
         return self._fence is not None
 
+    @property
+    def fence(self) -> int | None:
+        """Of the lease that this process publishes by; None while another does."""
+        return self._fence
+
     def begin(self, fence: int) -> None:
         """It is ours to publish, from a number above all earlier ones."""
         self._book.number_from(int(self._wall().timestamp()) * SEQ_PER_SECOND)

@@ -1,6 +1,7 @@
 """What the routes of functions/audit take and give. Money is rupees as text."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
@@ -11,7 +12,9 @@ from functions.shared.access.requests import OfficersRequest, RequestAction, Req
 from functions.shared.access.roles import Role
 from functions.shared.bookkeeping.intervening import NO_LIMITS, AccountLimits
 from functions.shared.clock import micros
+from functions.shared.domain.market_halts import HaltOrder
 from functions.shared.domain.money import format_amount
+from functions.shared.domain.sessions import Phase
 from functions.shared.runtime.described import (
     AnswerModel,
     AverageText,
@@ -71,6 +74,32 @@ class LiftBody(HaltTarget):
     """Of a `symbol`, of a user, or of the whole `market`."""
 
     model_config = example({"symbol": "RELIANCE", "why": "the news is out"})
+
+
+class BreakerBody(Request):
+    """HALTED for `stop_minutes` (left out: until another word), then a call auction of
+    `auction_minutes`; REOPENING: the call auction now; OPEN: trading now."""
+
+    model_config = example(
+        {"phase": "HALTED", "stop_minutes": 45, "auction_minutes": 15,
+         "why": "as the exchange announced, circular 4711"}
+    )  # fmt: skip
+
+    phase: Literal["HALTED", "REOPENING", "OPEN"]
+    stop_minutes: Annotated[Integer, Field(ge=1, le=1_440)] | None = None
+    auction_minutes: Annotated[Integer, Field(ge=1, le=240)] = 15
+    why: Why
+
+    @field_validator("stop_minutes")
+    @classmethod
+    def _goes_with_a_halt(cls, minutes: int | None, body: ValidationInfo) -> int | None:
+        if minutes is not None and body.data.get("phase", "HALTED") != "HALTED":
+            raise ValueError("goes with phase HALTED")
+        return minutes
+
+    def order(self) -> HaltOrder:
+        stop = None if self.stop_minutes is None else timedelta(minutes=self.stop_minutes)
+        return HaltOrder(Phase(self.phase), stop, timedelta(minutes=self.auction_minutes))
 
 
 class LimitsBody(Request):

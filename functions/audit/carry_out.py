@@ -9,7 +9,9 @@ done only when the account has its event and the user's sessions are known to ha
 from collections.abc import Iterator
 from typing import Any
 
+from functions.audit import order_breaker
 from functions.shared.access import interventions
+from functions.shared.access.breaker_orders import open_words
 from functions.shared.access.interventions import Halt, Intervention
 from functions.shared.access.sessions import Sessions
 from functions.shared.bookkeeping.intervening import halts_known, intervene, set_halt
@@ -23,10 +25,13 @@ from functions.shared.stores.wake import wake_relay
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Each minute: how many interventions were carried out, and halts told to a shard."""
+    """Each minute: how many interventions were carried out, halts told to a shard, and words on the
+    whole market made statements."""
     stores = composition.stores()
-    run = ScheduledRun(context, "accounts", "halts")
+    run = ScheduledRun(context, "accounts", "halts", "breaker")
     run.each("accounts", interventions.pending(stores.shards), _counted(stores))
+    words_on_the_market = iter(open_words(stores.shards))
+    run.each("breaker", words_on_the_market, lambda word: order_breaker.carry_out(stores, word))
     words = interventions.halts(stores.shards)
 
     def tell(database: Database) -> None:

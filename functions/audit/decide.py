@@ -10,6 +10,7 @@ import msgspec
 
 from functions.audit.answers import DecisionAnswer, HaltState, RequestAnswer, request_answer
 from functions.audit.carry_out import carry_out, tell_halts
+from functions.audit.order_breaker import carry_out_words
 from functions.shared.access import interventions, requests
 from functions.shared.access.people import read_state
 from functions.shared.access.requests import RequestAction
@@ -81,5 +82,5 @@ def require_erasable(stores: Stores, user_id: int) -> None:
 
 def done(stores: Stores, audit_id: int) -> DecisionAnswer:
     """Carries out what the entry decided."""
-    applied = [carry_out(stores, audit_id), tell_halts(stores)]
+    applied = [carry_out(stores, audit_id), tell_halts(stores), carry_out_words(stores)]
     return DecisionAnswer(audit_id=str(audit_id), applied=all(applied))

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
-from functions.audit import decide, show_user
+from functions.audit import decide, order_breaker, show_user
 from functions.audit.answers import (
     AdminOrderList,
     AdminUser,
+    BreakerBody,
     DecisionAnswer,
     HaltBody,
     HaltList,
@@ -179,6 +180,24 @@ def delete_halt(body: Annotated[LiftBody, Body()]) -> Response[str]:
     by = _officer(Role.RISK_OFFICER)
     target = decide.target_of(composition.stores(), body.symbol, body.user_id)
     return _decided(decide.halt(composition.stores(), target, "ACTIVE", by, body.why))
+
+
+@app.put(
+    "/v1/admin/breaker",
+    security=ADMIN,
+    summary="Halt or open the whole market, as the circuit breaker does",
+    tags=_TAGS,
+    responses=described(
+        {200: DecisionAnswer, 202: RequestAnswer},
+        {403: ["ROLE_MISSING"], 409: ["REQUEST_OPEN", "NOTHING_TO_DO"]},
+    ),
+)
+def put_breaker(body: Annotated[BreakerBody, Body()]) -> Response[str]:
+    """For risk officers: over the exchange's word and the index, on this trade date. At once when
+    it halts the market, or for longer; else 202, and done when another risk officer approves the
+    request. The broker's own halts (`/v1/admin/halts`) stay as they are."""
+    by = _officer(Role.RISK_OFFICER)
+    return _decided(order_breaker.order_breaker(composition.stores(), body, by))
 
 
 @app.put(

@@ -1,11 +1,14 @@
 """What the routes of functions/market give. Prices are text; null when not known."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from functions.shared.domain.breaker import BreakerRules
 from functions.shared.domain.calendar import MarketStatus
 from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.market_halts import HaltSource, MarketHalt, format_utc
 from functions.shared.domain.money import divide_half_up, format_decimal, format_price
 from functions.shared.domain.orders import OrderType
 from functions.shared.domain.pretrade import Band
@@ -82,11 +85,47 @@ class SessionPhase(BaseModel):
     takes: Annotated[list[OrderType], Field(examples=[["MARKET", "LIMIT"]])]
 
 
+class HaltAnswer(BaseModel):
+    """A halt of the whole market: at a `level` of the circuit breaker (percent; 0: at none), said
+    first by the exchange (VENUE), by our watch of the index or by an operator. HALTED: no orders,
+    cancels pass; REOPENING: limit and market orders are collected for a call auction. Null:
+    nobody has said when. `seconds_left` of the part that it is in, by the business clock."""
+
+    phase: Annotated[Phase, Field(examples=["HALTED"])]
+    level: Annotated[int, Field(examples=[10])]
+    source: Annotated[HaltSource, Field(examples=["INDEX"])]
+    since: TimeText
+    resumes_at: TimeText | None
+    opens_at: TimeText | None
+    seconds_left: Annotated[int | None, Field(examples=[2_700])]
+    text: Annotated[str, Field(examples=["the market is halted since 10:00:00 IST"])]
+
+
+class BreakerLevel(BaseModel):
+    """Where the index passes a level: so many points from its previous close, up or down."""
+
+    percent: Annotated[int, Field(examples=[10])]
+    points: PriceText
+    below: PriceText
+    above: PriceText
+
+
+class BreakerAnswer(BaseModel):
+    """The market-wide circuit breaker; its levels are empty while the index has no previous
+    close. `source` names the rule."""
+
+    index: Annotated[str, Field(examples=["NIFTY 50"])]
+    source: Annotated[str, Field(examples=["SEBI CIR/MRD/DP/25/2013"])]
+    previous_close: PriceText | None
+    ltp: PriceText | None
+    levels: list[BreakerLevel]
+
+
 class MarketStatusAnswer(BaseModel):
-    """By the calendar, on the business clock's `time`, with the wall clock's, which tokens follow,
-    as `wall_time`; the venue's own word on a security is under that instrument. `phase` is that of
-    securities without a closing auction; `rule_set` names the dated rows; `provisional` when the
-    year's holidays are not loaded."""
+    """By the calendar and by a halt of the whole market, on the business clock's `time`, with the
+    wall clock's, which tokens follow, as `wall_time`; the venue's own word on a security is under
+    that instrument. `phase` is that of securities without a closing auction; `rule_set` names the
+    dated rows; `provisional` when the year's holidays are not loaded."""
 
     exchange: Literal["NSE"] = "NSE"
     phase: Annotated[Phase, Field(examples=["OPEN"])]
@@ -97,11 +136,50 @@ class MarketStatusAnswer(BaseModel):
     wall_time: TimeText
     hours: Literal["nse", "always-open"]
     provisional: Annotated[bool, Field(examples=[False])]
+    halt: HaltAnswer | None = None
+    breaker: BreakerAnswer
 
 
 class Health(BaseModel):
     status: Literal["ok"] = "ok"
     stream: Annotated[str, Field(examples=["ws://127.0.0.1:7401/v1/stream"])]
+
+
+def halt_answer(halt: MarketHalt | None, now: datetime) -> HaltAnswer | None:
+    """Of a halt that is in force."""
+    phase = None if halt is None else halt.phase_at(now)
+    if halt is None or phase is None:
+        return None
+    until = halt.until(now)
+    return HaltAnswer(
+        phase=phase,
+        level=halt.level,
+        source=halt.source,
+        since=format_utc(halt.since),
+        resumes_at=None if halt.resumes_at is None else format_utc(halt.resumes_at),
+        opens_at=None if halt.opens_at is None else format_utc(halt.opens_at),
+        seconds_left=None if until is None else -((now - until) // timedelta(seconds=1)),
+        text=halt.text,
+    )
+
+
+def breaker_answer(rules: BreakerRules, index: Quote | None) -> BreakerAnswer:
+    close = index.close if index is not None else 0
+    points = [(percent, rules.points(close, percent)) for percent in reversed(rules.levels)]
+    return BreakerAnswer(
+        index=rules.index,
+        source=rules.source,
+        previous_close=_price(close),
+        ltp=None if index is None else _price(index.ltp),
+        levels=[
+            BreakerLevel(
+                percent=percent, points=format_price(distance),
+                below=format_price(close - distance), above=format_price(close + distance),
+            )
+            for percent, distance in points
+            if close
+        ],
+    )  # fmt: skip
 
 
 def quote_item(instrument: Instrument, quote: Quote | None, *, stale: bool) -> QuoteItem:

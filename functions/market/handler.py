@@ -15,23 +15,30 @@ from functions.market.answers import (
     MarketStatusAnswer,
     QuoteList,
     SessionPhase,
+    breaker_answer,
+    halt_answer,
     instrument_answer,
     quote_item,
 )
 from functions.market.candle_answers import CandleList, YearRangeList
 from functions.market.docs_page import POLICY, render_page
-from functions.shared.clock import micros, wall_now
-from functions.shared.domain.calendar import market_status, ruled, standing_band
+from functions.shared.clock import micros, trade_date, wall_now
+from functions.shared.domain.breaker import breaker_rules
+from functions.shared.domain.calendar import in_force, market_status, standing_band
 from functions.shared.domain.candle_spans import Interval
-from functions.shared.domain.errors import Refused
+from functions.shared.domain.errors import Refused, Retryable
 from functions.shared.domain.instruments import Instrument, listed_name
+from functions.shared.domain.market_halts import MarketHalt
 from functions.shared.domain.sessions import ALL_DAY, TAKES, SecurityClass, rule_set
 from functions.shared.runtime import composition
+from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.described import described
 from functions.shared.runtime.fields import Day
 from functions.shared.runtime.http import PUBLIC, needs, new_app
 from functions.shared.settings import Settings
+from functions.shared.stores.market_halts import last_halt
 from functions.shared.wire.events import format_time
+from functions.shared.wire.quotes import Quote
 
 app = new_app("market")
 
@@ -156,20 +163,26 @@ def get_candles(
 def get_instrument(symbol: str) -> InstrumentAnswer:
     """With the phase it is in and its price band, by the venue's own word where there is one."""
     stores, instrument = composition.stores(), _listed(symbol)
-    quote, told = stores.quotes.facts([instrument.symbol])[0]
-    calendar = market_status(stores.clock.now(), stores.clock.hours, instrument.security_class)
-    status = ruled(calendar, told)
+    quote, told, _, halt = stores.quotes.order_facts(instrument.symbol)
+    now = stores.clock.now()
+    calendar = market_status(now, stores.clock.hours, instrument.security_class)
+    status = in_force(calendar, told, halt, now)
     return instrument_answer(instrument, quote, status, standing_band(told, status.trade_date))
 
 
 @app.get("/v1/market/status", security=needs("read"), summary="The market's phase", tags=["Market"])
 def get_market_status() -> MarketStatusAnswer:
-    """The phase of each class of securities by the calendar, on the business clock, with the wall
-    clock's time beside it."""
-    clock = composition.stores().clock
-    now = clock.now()
-    status = market_status(now, clock.hours)
-    sessions = [(kind, market_status(now, clock.hours, kind).phase) for kind in SecurityClass]
+    """The phase of each class of securities by the calendar, or of a halt of the whole market, on
+    the business clock, with the wall clock's time beside it; and the circuit breaker's levels."""
+    stores = composition.stores()
+    clock, now = stores.clock, stores.clock.now()
+    breaker = breaker_rules(trade_date(now))
+    halt, index = _market_wide(stores, breaker.index)
+    status = in_force(market_status(now, clock.hours), None, halt, now)
+    sessions = [
+        (kind, in_force(market_status(now, clock.hours, kind), None, halt, now).phase)
+        for kind in SecurityClass
+    ]
     rules = ALL_DAY if clock.hours == "always-open" else rule_set(status.trade_date)
     return MarketStatusAnswer(
         phase=status.phase,
@@ -183,6 +196,8 @@ def get_market_status() -> MarketStatusAnswer:
         wall_time=format_time(micros(wall_now())),
         hours=clock.hours,
         provisional=status.provisional,
+        halt=halt_answer(status.halt, now),
+        breaker=breaker_answer(breaker, index),
     )
 
 
@@ -211,6 +226,15 @@ def get_docs() -> Response[str]:
         body=render_page(json.loads(_document())),
         headers={"Content-Security-Policy": POLICY},
     )
+
+
+def _market_wide(stores: Stores, index: str) -> tuple[MarketHalt | None, Quote | None]:
+    """What was last said of a halt, and the index's quote. While the cache is away there is no
+    price, and the halt is PostgreSQL's own. Raises Retryable."""
+    try:
+        return stores.quotes.halt(), stores.quotes.get([index]).get(index)
+    except Retryable:
+        return last_halt(stores.shards.control), None
 
 
 def _asked(symbols: str) -> list[Instrument]:

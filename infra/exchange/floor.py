@@ -222,11 +222,9 @@ class Floor:
         else:
             halt = self.halts.get("")
             for kind in SecurityClass:
-                boards = (b for b in self.boards.values() if b.instrument.security_class is kind)
-                board = next(boards, None)
-                if board is not None:
-                    phase = halt.phase if halt else self._plan(board)
-                    self.executions.announce(PhaseNotice(phase, kind, self.executions.time, text))
+                # Of a class without a share, too: whoever listens hears of the whole market.
+                phase = halt.phase if halt else self._scheduled[kind]
+                self.executions.announce(PhaseNotice(phase, kind, self.executions.time, text))
         self.changed = True
 
     # -- Bands and listings

@@ -50,7 +50,8 @@ class Timekeeper:
             self._change_hours(reading)
         if executions.flexing:
             floor.cool(late=self._is_late(now))
-        if floor.changed or self._next_at is None or now >= self._next_at:
+        is_due = self._next_at is None or now >= self._next_at
+        if floor.changed or is_due or self._halt_is_over(now):
             while (due := self._next_due(now)) is not None:
                 at, act = due
                 executions.set_time(at)
@@ -98,6 +99,10 @@ class Timekeeper:
             due += [(at, partial(self.script.play, at))] if at else []
         earliest = min(due, key=lambda item: item[0], default=None)
         return earliest if earliest is not None and earliest[0] <= now else None
+
+    def _halt_is_over(self, now: datetime) -> bool:
+        """Of a halt that came between two looks, and is in the journal already."""
+        return any(h.until is not None and h.until <= now for h in self._floor.halts.values())
 
     def _cross(self, boundary: Boundary) -> None:
         self._floor.cross(boundary)

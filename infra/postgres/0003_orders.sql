@@ -74,8 +74,7 @@ $$;
 CREATE FUNCTION ledger.judge(a ledger.account, b ledger.orders, n ledger.orders,
     p_open_orders_max integer, OUT rules jsonb, OUT largest bigint)
 LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  v_available bigint := a.cash - a.held - a.blocked;
+DECLARE v_available bigint := a.cash - a.held - a.blocked;
   v_had bigint := 0; p ledger.position; v_closing bigint := 0;
   v_need bigint := CASE WHEN ledger.keeps(n) THEN n.reserved ELSE 0 END;
   v_opens boolean := n.side = 'BUY';          -- what a delivery order does; intraday the position says
@@ -102,7 +101,9 @@ BEGIN
   END IF;
   -- What is rarely there, asked for at once: every order pays for the question.
   IF a.limits IS NOT NULL OR EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id)
-    OR EXISTS (SELECT FROM ledger.halt x WHERE x.state <> 'ACTIVE') THEN
+    OR EXISTS (SELECT FROM ledger.halt x WHERE x.state <> 'ACTIVE')
+    OR EXISTS (SELECT FROM ledger.market_halt x
+      WHERE x.trade_date = (n.updated_at AT TIME ZONE 'Asia/Kolkata')::date) THEN
     rules := rules || ledger.standing_rules(a, n, v_opens, v_closing);
   END IF;
   IF ledger.is_working(b.status) THEN
@@ -172,7 +173,7 @@ BEGIN
   b := o; b.status := 'DENIED'; o.status := 'PENDING';
   IF p_terms IS NOT NULL THEN o := ledger.with_terms(o, p_terms::json); END IF;
   j := ledger.judge(a, b, o, p_open_orders_max);
-  v_rules := p_verdict::jsonb || j.rules;
+  v_rules := ledger.joined_rules(p_verdict::jsonb, j.rules);
   IF p_terms IS NOT NULL THEN v_rules := v_rules || ledger.terms_rules(o, p_terms::json); END IF;
   outcome := 'ACCEPTED'; largest := j.largest;
   IF v_rules <> '[]' THEN
@@ -347,8 +348,8 @@ BEGIN
     b.change_keys := o.change_keys; b.change_seqs := o.change_seqs;
     o := ledger.with_change(o, p_quantity, p_price, p_reserved, p_trigger_price, p_now);
     IF NOT v_cancel THEN
-      v_rules := v_rules || ledger.changes_left(b, p_changes_max)
-        || (SELECT j.rules FROM ledger.judge(a, b, o, 0) j);
+      v_rules := ledger.joined_rules(v_rules || ledger.changes_left(b, p_changes_max),
+        (SELECT j.rules FROM ledger.judge(a, b, o, 0) j));
     END IF;
     IF v_rules <> '[]' THEN
       outcome := 'DENIED';

@@ -109,11 +109,12 @@ BEGIN
   RETURN o;
 END $$;
 
--- Whether a halt of the broker's is among the rules: of the account, the symbol or the market. What waits,
--- and what the broker places for a client (a square-off, a slice of a plan, a GTC order again), waits it out.
+-- Whether a halt is among the rules: the broker's, of the account, the symbol or the market, or the
+-- exchange's, of the whole market. What waits, and what the broker places for a client (a square-off, a
+-- slice of a plan, a GTC order again), waits it out.
 CREATE FUNCTION ledger.is_halted(p_rules jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
   SELECT EXISTS (SELECT FROM jsonb_array_elements(p_rules) r WHERE r ->> 'code' IN
-    ('TRADING_HALTED', 'TRADING_REDUCING', 'ACCOUNT_HALTED', 'ACCOUNT_REDUCING'))
+    ('TRADING_HALTED', 'TRADING_REDUCING', 'MARKET_HALTED', 'ACCOUNT_HALTED', 'ACCOUNT_REDUCING'))
 $$;
 
 -- Whether an order that the broker places for a client is put off by these rules, not denied: all that he
@@ -160,6 +161,7 @@ BEGIN
   IF b.leg IS NOT NULL THEN h.stance := 'LEADS'; END IF;  -- what its sibling keeps is for both
   o := h;
   o.status := 'PENDING';
+  o.updated_at := p_now;
   o.limit_price := p_limit_price;
   o.reserved := p_reserved;
   o.charge_rates := p_charge_rates;
@@ -176,7 +178,7 @@ BEGIN
     END IF;
     o := ledger.resized_leg(o, least(o.quantity, v_room));
   END IF;
-  v_rules := v_rules || ledger.release_rules(a, h, o);
+  v_rules := ledger.joined_rules(v_rules, ledger.release_rules(a, h, o));
   IF ledger.waits_out(b, v_rules) THEN
     RETURN QUERY SELECT 'PUT_OFF'::text, NULL::text, v_rules::text;
     RETURN;

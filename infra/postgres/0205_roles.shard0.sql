@@ -51,9 +51,9 @@ CREATE INDEX intervention_open ON identity.intervention (audit_id) WHERE done_at
 CREATE TABLE identity.request (                 -- for what needs four eyes
   request_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   action      text NOT NULL CHECK (action IN ('UNFREEZE', 'LIFT_HALT', 'RAISE_LIMITS', 'GRANT_ROLE',
-                                              'REVOKE_ROLE', 'ERASE')),
+                                              'REVOKE_ROLE', 'ERASE', 'LIFT_BREAKER')),
   user_id     bigint,
-  detail      jsonb NOT NULL,                   -- symbol and state; limits; role
+  detail      jsonb NOT NULL,                   -- symbol and state; limits; role; the market's phase
   role        text NOT NULL                     -- that both officers hold
     CHECK (role = CASE WHEN action IN ('UNFREEZE', 'ERASE') THEN 'support' ELSE 'risk_officer' END),
   why         text NOT NULL CHECK (length(why) BETWEEN 1 AND 500),
@@ -262,6 +262,9 @@ BEGIN
     WHEN 'LIFT_HALT' THEN
       SELECT x.* INTO outcome, audit_id FROM identity.put_halt(r.detail ->> 'symbol', r.user_id,
         r.detail ->> 'state', p_actor, r.role, r.why, p_network, true) x;
+    WHEN 'LIFT_BREAKER' THEN
+      SELECT x.* INTO outcome, audit_id FROM identity.put_breaker(r.detail, p_actor, r.role, r.why,
+        p_network, NULL) x;
     WHEN 'RAISE_LIMITS' THEN
       SELECT x.* INTO outcome, audit_id FROM identity.put_limits(r.user_id,
         nullif(r.detail -> 'limits', 'null'), p_actor, r.role, r.why, p_network, true) x;

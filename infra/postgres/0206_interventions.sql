@@ -59,8 +59,8 @@ BEGIN
   RETURN a.seq;
 END $$;
 
--- What stands against an order whatever else it is: a halt of its symbol or of the market, a limit of its
--- account on the value of one that opens, a review of its account. p_closing: how many of its shares only
+-- What stands against an order whatever else it is: a halt of its symbol or of the market, by the broker
+-- or by the exchange, a limit of its account on the value of one that opens, a review of its account. p_closing: how many of its shares only
 -- close; p_opens: whether it has more.
 CREATE FUNCTION ledger.standing_rules(a ledger.account, n ledger.orders, p_opens boolean,
     p_closing bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
@@ -87,7 +87,7 @@ BEGIN
     v_rules := v_rules || ledger.rule('ACCOUNT_UNDER_REVIEW', 'a report of the venue awaits review',
       'UNDER_REVIEW', 'ACTIVE', 0);
   END IF;
-  RETURN v_rules;
+  RETURN v_rules || ledger.market_halt_rules(n);
 END $$;
 
 GRANT SELECT ON ledger.halt TO outcry_app;

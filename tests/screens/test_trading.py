@@ -13,7 +13,8 @@ from tests.screens.conftest import Desk, is_live, settle, text_of
 from tests.support.terminal import NOON, ORDERS, QUOTES, funds, order, quote
 from tui.actions import EVERYWHERE, TRADING
 from tui.client.broker import Link, RefusedError, UnreachableError
-from tui.client.models import Fill, Holding, MarketStatus, Position, Problem
+from tui.client.market_status import MarketStatus
+from tui.client.models import Fill, Holding, Position, Problem
 from tui.desk import MARKET_EVERY_S
 from tui.screens.dialogs import ConfirmDialog, ModifyDialog
 from tui.widgets.blotter import Blotter

@@ -150,6 +150,7 @@ SAMPLES: Final[Mapping[str, Sample]] = {
     "GET /v1/admin/halts": Sample(403),
     "POST /v1/admin/halts": Sample(403, body={"symbol": "INFY", "state": "HALTED", **_WHY}),
     "DELETE /v1/admin/halts": Sample(403, body={"symbol": "INFY", **_WHY}),
+    "PUT /v1/admin/breaker": Sample(403, body={"phase": "HALTED", **_WHY}),
     "GET /v1/admin/requests": Sample(403),
     "POST /v1/admin/requests": Sample(
         403, body={"action": "GRANT_ROLE", "user_id": "1", "role": "support", **_WHY}

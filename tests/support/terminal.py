@@ -8,12 +8,12 @@ from decimal import Decimal
 import msgspec
 
 from tui.client.broker import Link, Listener, RefusedError
+from tui.client.market_status import MarketStatus
 from tui.client.models import (
     Exits,
     Funds,
     Holding,
     Instrument,
-    MarketStatus,
     Order,
     OrderDetail,
     Plan,

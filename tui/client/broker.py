@@ -11,11 +11,11 @@ from outcry_client.errors import BrokerError
 from outcry_client.errors import UnreachableError as UnreachableError
 from outcry_client.protocol import Notice
 from outcry_client.reconnecting import Link as Link
+from tui.client.market_status import MarketStatus
 from tui.client.models import (
     Funds,
     Holding,
     Instrument,
-    MarketStatus,
     Order,
     OrderDetail,
     Plan,

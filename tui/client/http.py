@@ -16,11 +16,11 @@ from outcry_client.errors import SignedOutError
 from outcry_client.session import Session
 from tui.client.broker import RefusedError, UnreachableError
 from tui.client.devices import DeviceTokens
+from tui.client.market_status import MarketStatus
 from tui.client.models import (
     Funds,
     Holding,
     Instrument,
-    MarketStatus,
     Order,
     OrderDetail,
     Page,

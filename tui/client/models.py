@@ -4,7 +4,7 @@ Prices and amounts arrive as JSON strings and stay exact decimals from the first
 fields are ignored, so that a broker may add to its answers without breaking terminals in the field.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Generic, TypeVar
 
@@ -283,16 +283,6 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     high: Decimal | None = None
     low: Decimal | None = None
     close: Decimal | None = None
-
-
-class MarketStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What the market takes now (`phase`), by business time; `wall_time` is the broker's wall clock
-    at the same moment."""
-
-    phase: str
-    trade_date: date
-    time: datetime
-    wall_time: datetime
 
 
 class SearchHit(msgspec.Struct, frozen=True, kw_only=True):

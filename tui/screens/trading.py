@@ -25,6 +25,7 @@ from tui.client.models import Alert, Profile, SearchHit
 from tui.client.watchlist import WatchlistFile
 from tui.desk import PREVIEW_EVERY_S, TYPING_PAUSE_S, Desk
 from tui.fill_news import FillNews
+from tui.halt_banner import HaltBanner, show_market
 from tui.messages import (
     AccountChanged,
     AccountLoaded,
@@ -100,6 +101,7 @@ class TradingScreen(TradingKeys):
 
     def compose(self) -> ComposeResult:
         yield TitleBar(self._profile.mode, self._profile.username)
+        yield HaltBanner()
         yield FundsBar()
         yield Panes(self._profile.mode)
         yield Footer(compact=True, show_command_palette=False)
@@ -350,7 +352,7 @@ class TradingScreen(TradingKeys):
         self.set_focus(self.query_one(Watchlist))
 
     def _tick(self) -> None:
-        self.query_one(TitleBar).show_time(self._market, self._now())
+        show_market(self, self._market, self._now())
 
     def _watch(self) -> None:
         """Subscribe what is on screen: watchlist, books and the ticket's symbol, once known."""
@@ -366,9 +368,8 @@ class TradingScreen(TradingKeys):
 
     def _learn_typed(self) -> None:
         """Ask about the ticket's symbol when it is not known yet."""
-        typed = [self._ticket_symbol] if self._ticket_symbol else []
-        look_up = partial(self._desk.look_up, self._listing.unknown(typed), TYPING_PAUSE_S)
-        self._ask("symbol", look_up)
+        unknown = self._listing.unknown([self._ticket_symbol] if self._ticket_symbol else [])
+        self._ask("symbol", partial(self._desk.look_up, unknown, TYPING_PAUSE_S))
 
     def _ask(self, group: str, question: WorkType[None]) -> None:
         """Ask the broker; a newer question of the group takes this one's place."""

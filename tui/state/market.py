@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from tui.client.models import MarketStatus
+from tui.client.market_status import MarketStatus
 
 RATE_TOLERANCE = 0.02
 """Two readings a second apart agree on their rate to well within this part of it."""

@@ -22,6 +22,7 @@ LIVES: Final = timedelta(hours=24)
 class RequestAction(StrEnum):
     UNFREEZE = "UNFREEZE"
     LIFT_HALT = "LIFT_HALT"
+    LIFT_BREAKER = "LIFT_BREAKER"
     RAISE_LIMITS = "RAISE_LIMITS"
     GRANT_ROLE = "GRANT_ROLE"
     REVOKE_ROLE = "REVOKE_ROLE"
@@ -39,6 +40,7 @@ class RequestState(StrEnum):
 ROLE_OF: Final = {
     RequestAction.UNFREEZE: Role.SUPPORT,
     RequestAction.LIFT_HALT: Role.RISK_OFFICER,
+    RequestAction.LIFT_BREAKER: Role.RISK_OFFICER,
     RequestAction.RAISE_LIMITS: Role.RISK_OFFICER,
     RequestAction.GRANT_ROLE: Role.RISK_OFFICER,
     RequestAction.REVOKE_ROLE: Role.RISK_OFFICER,

@@ -21,8 +21,8 @@ from functions.shared.domain.after_market import (
 from functions.shared.domain.calendar import (
     Hours,
     MarketStatus,
+    in_force,
     market_status,
-    ruled,
     standing_band,
 )
 from functions.shared.domain.charges import charge_rates
@@ -217,9 +217,10 @@ def load_standing_facts(
 
 
 def _facts_of(instrument: Instrument, quotes: QuoteCache, clock: Clock) -> PublicFacts:
-    quote, told, route = quotes.order_facts(instrument.symbol)
+    quote, told, route, halt = quotes.order_facts(instrument.symbol)
     now = clock.now()
-    status = ruled(market_status(now, clock.hours, instrument.security_class), told)
+    calendar = market_status(now, clock.hours, instrument.security_class)
+    status = in_force(calendar, told, halt, now)
     _require_rules(instrument.exchange, status.trade_date)
     band = standing_band(told, status.trade_date)
     return PublicFacts(instrument, quote, status, now, clock.hours, band, route)

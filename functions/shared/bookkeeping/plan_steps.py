@@ -120,7 +120,7 @@ def _market_volume(stores: PlanStores, plan: Plan) -> int | None:
     """What the symbol has traded today, where the plan goes by it."""
     if plan.kind is not PlanKind.VWAP:
         return None
-    quote, _, _ = stores.quotes.order_facts(plan.symbol)
+    quote = stores.quotes.order_facts(plan.symbol).quote
     return None if quote is None else quote.volume
 
 

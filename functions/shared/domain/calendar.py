@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from functions.shared.domain.market_halts import STOPPED, HaltSource, MarketHalt
 from functions.shared.domain.sessions import (
     ALL_DAY,
     Announcement,
@@ -54,7 +55,7 @@ class MarketStatus:
     """`provisional`: the year's holidays are not loaded, weekdays are assumed. `past_cut_off`:
     intraday positions are being closed and no new intraday order is taken. `sure_since`: since
     when it surely is this phase, and what the venue announced before that is about another one.
-    `text`: why the venue halted."""
+    `text`: why the venue halted. `halt`: of the whole market, while it is why."""
 
     phase: Phase
     trade_date: date
@@ -62,6 +63,7 @@ class MarketStatus:
     past_cut_off: bool = False
     sure_since: datetime | None = None
     text: str = ""
+    halt: MarketHalt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,28 @@ def ruled(status: MarketStatus, told: Announcement | None) -> MarketStatus:
     if told.halt is None and lifted is not None and since is not None and lifted > since:
         status = replace(status, sure_since=lifted)
     return status
+
+
+def in_force(
+    status: MarketStatus, told: Announcement | None, halt: MarketHalt | None, now: datetime
+) -> MarketStatus:
+    """The status with the venue's word on a security, and a halt of the whole market, in it. An
+    operator's word on the market goes before what the venue had announced of all by then."""
+    if halt is None or halt.trade_date != status.trade_date:
+        return ruled(status, told)
+    by_operator = halt.source is HaltSource.OPERATOR
+    if by_operator and told is not None and told.phase in STOPPED and told.at <= halt.said_at:
+        told = told._replace(phase=status.phase, at=halt.said_at)
+    status = ruled(status, told)
+    phase = halt.phase_at(now)
+    if phase is None:
+        opened, since = halt.opens_at, status.sure_since
+        if opened is not None and since is not None and since < opened <= now:
+            return replace(status, sure_since=opened)
+        return status
+    if status.phase is Phase.CLOSED or (phase is Phase.REOPENING and status.phase is Phase.HALTED):
+        return status
+    return replace(status, phase=phase, text=halt.text, halt=halt)
 
 
 def standing_band(told: Announcement | None, trade_date: date) -> tuple[int, int] | None:

@@ -34,6 +34,10 @@ RULE_CODES: Final[Mapping[str, RuleText]] = {
     # The session.
     "MARKET_CLOSED": RuleText("The market is not open", "Its session; variety AMO"),
     "TRADING_HALTED": RuleText("Trading is halted", "Cancels; orders when it is lifted"),
+    "MARKET_HALTED": RuleText(
+        "The exchange's circuit breaker, or an operator, has halted the market",
+        "Cancels; orders from `limit` on",
+    ),
     "TRADING_REDUCING": RuleText("Only what closes is taken", "Orders that close; cancels"),
     "PHASE_TAKES_NO_ORDERS": RuleText("The exchange is matching", "The next phase"),
     "TYPE_NOT_IN_PHASE": RuleText(

@@ -11,11 +11,13 @@ from datetime import date
 from typing import NamedTuple
 
 from functions.shared.domain.errors import PeerProtocolError
+from functions.shared.domain.market_halts import MarketHalt
 from functions.shared.domain.sessions import Announcement
 from functions.shared.stores.valkey import Valkey, answering, open_valkey
 from functions.shared.wire.announcements import announcement_key, decode_announcement
 from functions.shared.wire.day_figures import DayFigures, day_figures_key, decode_day_figures
 from functions.shared.wire.feed_state import FEED_KEY, FeedState, decode_feed_state
+from functions.shared.wire.market_halts import HALT_KEY, decode_halt
 from functions.shared.wire.order_routes import ROUTES_KEY, Route, decode_routes
 from functions.shared.wire.quotes import (
     Quote,
@@ -26,12 +28,13 @@ from functions.shared.wire.quotes import (
 
 
 class SymbolFacts(NamedTuple):
-    """A symbol's last quote, what the venue announced of it, and the session that its orders leave
-    by; None for what isn't known or can't be read."""
+    """A symbol's last quote, what the venue announced of it, the session that its orders leave by,
+    and what was last said of a halt of the market; None for what isn't known or can't be read."""
 
     quote: Quote | None
     announced: Announcement | None
     route: Route | None
+    halt: MarketHalt | None = None
 
 
 class QuoteCache:
@@ -85,11 +88,20 @@ class QuoteCache:
         with answering(), self._valkey.pipeline(transaction=False) as pipeline:
             pipeline.mget([quote_key(symbol), announcement_key(symbol)])
             pipeline.get(ROUTES_KEY)
-            (quote, told), routes = pipeline.execute()
+            pipeline.get(HALT_KEY)
+            (quote, told), routes, halt = pipeline.execute()
         known = None
         with contextlib.suppress(PeerProtocolError):
             known = None if routes is None else decode_routes(routes).of_symbol(symbol)
-        return SymbolFacts(_quote_of(symbol, quote), _announced_of(symbol, told), known)
+        return SymbolFacts(
+            _quote_of(symbol, quote), _announced_of(symbol, told), known, _halt_of(halt)
+        )
+
+    def halt(self) -> MarketHalt | None:
+        """What was last said of a halt of the market; None when nothing that can be read. Raises
+        Retryable."""
+        with answering():
+            return _halt_of(self._valkey.get(HALT_KEY))
 
     def feed(self) -> FeedState | None:
         """What ingest said of the feed at most a moment ago; None when nobody vouches for the
@@ -118,6 +130,12 @@ def _quote_of(symbol: str, value: bytes | None) -> Quote | None:
         quote = None if value is None else decode_value(value)
         if quote is not None and quote.symbol == symbol:
             return quote
+    return None
+
+
+def _halt_of(value: bytes | str | None) -> MarketHalt | None:
+    with contextlib.suppress(PeerProtocolError):
+        return None if value is None else decode_halt(value)
     return None
 
 

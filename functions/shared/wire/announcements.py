@@ -13,6 +13,7 @@ import msgspec
 
 from functions.shared.clock import from_micros, micros
 from functions.shared.domain.errors import PeerProtocolError
+from functions.shared.domain.market_halts import HaltSource, MarketHalt
 from functions.shared.domain.sessions import Announcement, Phase, SecurityClass
 from functions.shared.wire.quotes import partition_of_symbol, partition_tag
 
@@ -31,9 +32,32 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     lifted_at: int | None = None
 
 
+class HaltNews(msgspec.Struct, frozen=True, kw_only=True):
+    """A halt of the whole market, as domain.market_halts has it; times in microseconds since 1970
+    by the business clock."""
+
+    level: int
+    source: HaltSource
+    since: int
+    resumes_at: int | None
+    opens_at: int | None
+
+    @classmethod
+    def of(cls, halt: MarketHalt) -> "HaltNews":
+        """What is told of a statement."""
+        return cls(
+            level=halt.level,
+            source=halt.source,
+            since=micros(halt.since),
+            resumes_at=None if halt.resumes_at is None else micros(halt.resumes_at),
+            opens_at=None if halt.opens_at is None else micros(halt.opens_at),
+        )
+
+
 class MarketNews(msgspec.Struct, frozen=True, kw_only=True):
     """One change: of a class of securities (None: of all) or of one `symbol`, with its band in
-    ten-thousandths of a rupee. `at` is in microseconds since 1970 by the business clock."""
+    ten-thousandths of a rupee, or a `halt` of the whole market. `at` is in microseconds since 1970
+    by the business clock."""
 
     phase: Phase
     at: int
@@ -41,6 +65,7 @@ class MarketNews(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str | None = None
     band: tuple[int, int] | None = None
     text: str = ""
+    halt: HaltNews | None = None
 
 
 NEWS_CHANNEL = "announced:{feed}"

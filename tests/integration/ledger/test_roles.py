@@ -19,7 +19,7 @@ MONEY_TABLES = (
     "fix_checkpoint", "charge_head", "order_transition", "anchor", "day_total",
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
     "algo_registration", "plan", "plan_slice", "volume_curve",
-    "volume_curve_draw", "early_ending", "halt", "intervention", "watchlist",
+    "volume_curve_draw", "early_ending", "halt", "intervention", "market_halt", "watchlist",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
@@ -33,7 +33,8 @@ CALLS = {
         "identity.forget_sessions",
         "identity.correct_application", "identity.create_login", "identity.decide_request",
         "identity.end_key", "identity.end_kyc", "identity.end_session", "identity.end_sessions",
-        "identity.finish_intervention", "identity.forget_application",
+        "identity.finish_breaker", "identity.finish_intervention", "identity.forget_application",
+        "identity.set_breaker",
         "identity.forget_unconfirmed", "identity.freeze_person", "identity.knows_device",
         "identity.learn_logins", "identity.log_in", "identity.make_key",
         "identity.note_reading", "identity.offer_reset", "identity.offer_totp",
@@ -42,6 +43,7 @@ CALLS = {
         "identity.rotate_refresh", "identity.set_halt", "identity.set_limits",
         "identity.tell_refusals", "identity.try_reset",
         "identity.use_recovery_code", "identity.use_step", "ledger.intervene", "ledger.set_halt",
+        "ledger.say_halt",
         "ledger.account_on", "ledger.alert_exit", "ledger.announce_dividend",
         "ledger.apply_execution", "ledger.cancel_all", "ledger.cancel_waits",
         "ledger.set_price_alert", "ledger.drop_price_alert", "ledger.fire_price_alert",
@@ -71,7 +73,7 @@ CALLS = {
         "edge.begin_numbering", "edge.hold_lease", "edge.move_checkpoint", "edge.release_leases",
         "edge.renew_leases", "edge.take_leases", "edge.take_out",
         "ledger.at_home", "ledger.forget_applied",
-        "ledger.orders_named", "ledger.portfolios_of", "ledger.stale_orders",
+        "ledger.orders_named", "ledger.portfolios_of", "ledger.say_halt", "ledger.stale_orders",
         "ledger.working_orders", "market.list_share",
         "market.take_listing_changes_out",
     },
@@ -87,7 +89,7 @@ SELECT relname FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND rel
 """
 FACTS = (
     "ledger_event", "posting", "execution", "trade_bust", "lot_sale", "job_entry", "contract_note",
-    "intervention",
+    "intervention", "market_halt",
 )  # fmt: skip
 REFUSED, APPEND_ONLY, FENCED = "42501", "OC409", "OC423"
 
@@ -190,6 +192,7 @@ def test_what_takes_two_officers_the_application_cannot_do_by_itself(
         "SELECT identity.put_freeze(1, 'ACTIVE', NULL, 'support', 'x', NULL)",
         "SELECT identity.put_halt('', NULL, 'ACTIVE', NULL, 'risk_officer', 'x', NULL, true)",
         "SELECT identity.put_limits(1, NULL, NULL, 'risk_officer', 'x', NULL, true)",
+        "SELECT identity.put_breaker('{}', 1, 'risk_officer', 'x', NULL, NULL)",
         "SELECT identity.move_person(1, '{ACTIVE}', 'CLOSED', NULL, 'system', 'x', NULL)",
         "SELECT identity.erase_person(1, NULL, 'system', 'x', NULL)",
         "SELECT identity.do_request(NULL::identity.request, 1, NULL)",

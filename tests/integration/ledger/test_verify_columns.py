@@ -54,6 +54,7 @@ RULES: Final = {
 }
 NO_MONEY: Final = {
     "halt": "what officers say of a symbol",
+    "market_halt": "what was said of a halt of the whole market, by day",
     "early_ending": "endings that nothing is booked of yet",
     "migration": "which files have made the tables",
     "outbox": "events on their way out; each is in the log",

@@ -56,3 +56,12 @@ async def test_a_change_of_a_watchlist_names_its_version_and_only_what_changes()
         ("POST", "/v1/watchlists/id/import", {"version": 3, "text": "TCS\n", "dry_run": True}),
         ("DELETE", "/v1/watchlists/id", None),
     ]
+
+
+async def test_the_markets_status_is_handed_back_as_told() -> None:
+    status = {"phase": "HALTED", "halt": {"level": 10}}
+    api, asked = answering(status)
+    async with api:
+        await api.sign_in("asha", "p", "123456")
+        assert await Market(api).status() == status
+    assert asked[-1].url.path == "/v1/market/status"

@@ -8,6 +8,7 @@ from typing import Final
 
 from functions.shared.domain.calendar import MarketStatus
 from functions.shared.domain.instruments import Instrument
+from functions.shared.domain.market_halts import MarketHalt, format_utc
 from functions.shared.domain.orders import Product, Validity
 from functions.shared.domain.pretrade.intent import OrderIntent, Rule
 from functions.shared.domain.sessions import TAKES, Phase
@@ -29,6 +30,8 @@ _NO_SHARE: Final = {
 def session_rules(intent: OrderIntent, validity: Validity, status: MarketStatus) -> list[Rule]:
     """What the phase doesn't take: any order, this type, IOC, a disclosed quantity."""
     phase, takes = status.phase, TAKES[status.phase]
+    if phase is Phase.HALTED and status.halt is not None:
+        return [_market_halted(status.halt)]
     if phase in _NOT_NOW:
         code, message = _NOT_NOW[phase]
         said = f"{message}: {status.text}" if status.text else message
@@ -50,6 +53,12 @@ def session_rules(intent: OrderIntent, validity: Validity, status: MarketStatus)
                  str(intent.disclosed), "none")
         )  # fmt: skip
     return rules
+
+
+def _market_halted(halt: MarketHalt) -> Rule:
+    """As ledger.market_halt_rules tells it (0240_market_halts.sql), which has the last word."""
+    until = "" if halt.resumes_at is None else format_utc(halt.resumes_at)
+    return Rule("MARKET_HALTED", halt.text, str(halt.level), until, largest_quantity=0)
 
 
 def security_rules(instrument: Instrument, product: Product, status: MarketStatus) -> list[Rule]:

@@ -13,8 +13,9 @@ from edge.fanout.frames import array_frame, text_frame
 from edge.fanout.limits import Limits
 from functions.shared.access.principal import SCOPES
 from functions.shared.domain.errors import PeerProtocolError, Refused
+from functions.shared.domain.market_halts import HaltSource
 from functions.shared.domain.sessions import Phase, SecurityClass
-from functions.shared.wire.announcements import MarketNews, decode_news, encode_news
+from functions.shared.wire.announcements import HaltNews, MarketNews, decode_news, encode_news
 from tests.support.fanout import WALL, Floor, principal, quote, read_frames
 
 BAD = {
@@ -118,14 +119,23 @@ def test_news_of_the_market_reach_everybody_who_signed_in_in_one_message() -> No
         MarketNews(
             phase=Phase.HALTED, at=at, symbol="M&M", band=(9_000, 11_500), text="news pending"
         ),
-    ]
+        MarketNews(
+            phase=Phase.HALTED, at=at, text="fell", halt=HaltNews(
+                level=10, source=HaltSource.INDEX, since=at, resumes_at=at + 1, opens_at=None
+            ),
+        ),
+    ]  # fmt: skip
     floor.reception.market(decode_news(encode_news(news)))
     assert link.said() == [
         {"type": "market", "phase": "CLOSING", "security_class": "OTHER", "symbol": None,
-         "band": None, "reason": None, "timestamp": 1_784_000_000_123},
+         "band": None, "reason": None, "halt": None, "timestamp": 1_784_000_000_123},
         {"type": "market", "phase": "HALTED", "security_class": None, "symbol": "M&M",
-         "band": {"low": "0.90", "high": "1.15"}, "reason": "news pending",
+         "band": {"low": "0.90", "high": "1.15"}, "reason": "news pending", "halt": None,
          "timestamp": 1_784_000_000_123},
+        {"type": "market", "phase": "HALTED", "security_class": None, "symbol": None, "band": None,
+         "reason": "fell", "timestamp": 1_784_000_000_123,
+         "halt": {"level": 10, "source": "INDEX", "since": "2026-07-14T03:33:20.123000Z",
+                  "resumes_at": "2026-07-14T03:33:20.123001Z", "opens_at": None}},
     ]  # fmt: skip
     assert stranger.said() == []
     with pytest.raises(PeerProtocolError):

@@ -102,6 +102,26 @@ def test_a_large_move_closes_the_market_for_the_day(percent: int, at: str) -> No
     assert desk.board.phase is Phase.CONTINUOUS
 
 
+def test_a_halt_that_the_journal_had_before_the_clock_looked_ends_at_its_time() -> None:
+    desk = Desk(start=MORNING)
+    desk.advance(ist(f"{DAY} 10:00:01"))
+    desk.floor.check_index(CLOSE * 89 // 100, CLOSE)
+    desk.floor.changed = False  # as the venue's turn leaves it
+    desk.advance(ist(f"{DAY} 10:45:01"))
+    assert desk.board.phase is Phase.REOPENING
+    desk.floor.changed = False
+    desk.advance(ist(f"{DAY} 11:00:01"))
+    assert desk.board.phase is Phase.CONTINUOUS
+
+
+def test_a_halt_of_the_market_is_told_of_each_class_of_shares() -> None:
+    desk = Desk(start=MORNING)
+    desk.notices()
+    desk.floor.halt("", 600, 900, "ordered")
+    told = [n.security_class for n in desk.notices() if isinstance(n, PhaseNotice)]
+    assert len(told) == len(set(told)) == 2
+
+
 def test_a_level_halts_once_a_day_and_the_next_one_again() -> None:
     breaker, now = Breaker(500), MORNING.now
     assert breaker.check(CLOSE * 89 // 100, CLOSE, now) is not None

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.client.models import MarketStatus
+from tui.client.market_status import MarketStatus
 from tui.state.market import MarketClock, read_clock
 
 START = datetime(2026, 7, 10, 6, 30, tzinfo=UTC)
