@@ -80,6 +80,13 @@ RULE_CODES: Final[Mapping[str, RuleText]] = {
     "TOO_MANY_CHANGES": RuleText("The order was changed so often", "Cancel it, place another"),
     "ACCOUNT_HALTED": RuleText("The account is halted", "Nothing until it is active again"),
     "ACCOUNT_REDUCING": RuleText("The account may only close", "Orders that close positions"),
+    "KILL_SWITCH_ON": RuleText("Your kill switch is on", "Orders that close; cancels"),
+    "STOCK_LIMIT_EXCEEDED": RuleText(
+        "More than the account may have in one share", "STOCK_VALUE_MAX of GET /v1/risk/limits"
+    ),
+    "SELF_TRADE": RuleText(
+        "It would trade with an open order of your own", "Cancel that one; another price"
+    ),
     "ACCOUNT_UNDER_REVIEW": RuleText(
         "A report of the exchange awaits review", "Cancels; orders when a person has looked at it"
     ),
@@ -119,6 +126,7 @@ REASON_CODES: Final[Mapping[str, str]] = {
     "LOST_AT_VENUE": "The exchange lost it; its day is over",
     "CANCEL_AT_DAY_END": "Its day ended before its cancel was answered",
     "SQUARED_OFF": "Cancelled by the end-of-day square-off",
+    "KILL_SWITCH": "Cancelled by your kill switch",
     "CANCELLED_BY_PLAN": "Cancelled by the plan that placed it",
     "LIFE_OVER": "Its minutes were over",
     "NOT_TRIGGERED": "What it waited for did not come in time",
