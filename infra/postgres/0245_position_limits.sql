@@ -34,9 +34,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     ELSE -greatest(p_price, p_pending_price) END
 $$;
 
--- An account's open orders in a share by side, the best price first. The same words in each question.
-CREATE INDEX orders_open ON ledger.orders
-  (user_id, symbol, side, (ledger.meets_at(side, limit_price, pending_price)))
+-- An account's open orders in a share by side, the best price first: ledger.meets_at written out, as the
+-- planner writes it into a question, for whoever writes an order may call what its indexes call.
+CREATE INDEX orders_open ON ledger.orders (user_id, symbol, side, (CASE side
+    WHEN 'SELL' THEN least(limit_price, pending_price) ELSE -greatest(limit_price, pending_price) END))
   WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING');
 
 -- In force on a day for a class of account; null without one.

@@ -8,9 +8,9 @@ import pytest
 from functions.auth import kill_switch_routes
 from functions.risk import handler as risk
 from functions.shared.runtime.composition import Stores
-from tests.support.account_desk import Clock, Outbox, Person, clock, outbox, person, trader
+from tests.support.account_desk import Clock, Person, clock, outbox, person, trader
 from tests.support.api_events import api_event, call
-from tests.support.bank import BankProcess, bank
+from tests.support.bank import bank
 
 __all__ = ["bank", "clock", "outbox", "person", "trader"]
 

@@ -7,7 +7,7 @@ from functions.shared.bookkeeping.placing import Placed, Placement, place, place
 from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.orders import Product, Side
 from functions.shared.stores.postgres import Shards
-from infra.local.postgres import APPLICATION
+from infra.local.postgres import APPLICATION, OWNER, connect
 from tests.integration.ledger.conftest import NewTrader
 from tests.support.ledger import LAKH, RUPEE, Trader
 from tests.support.postgres import ShardsUnderTest
@@ -147,3 +147,20 @@ def test_a_stop_that_fires_goes_out_whatever_rests_on_the_other_side(
     stop = stopped(trader, Side.SELL, 10, 95)
     assert trader.place(Side.BUY, 1, 96).outcome == "ACCEPTED"  # a stop is not at the venue
     assert release(trader, stop, 95).outcome == "RELEASED"
+
+
+def test_what_would_meet_is_found_by_one_probe_of_the_index(
+    ledger_databases: ShardsUnderTest,
+) -> None:
+    owner = connect(ledger_databases.urls(OWNER)[0])
+    owner.run("SET enable_seqscan = off")
+    plan = owner.run(
+        "EXPLAIN SELECT * FROM ledger.orders o WHERE o.user_id = 1 AND o.symbol = 'ACME'"
+        " AND o.side = 'SELL'"
+        " AND o.status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')"
+        " AND ledger.meets_at(o.side, o.limit_price, o.pending_price) <= 5"
+    )
+    owner.close()
+    text = "\n".join(str(row[0]) for row in plan)
+    assert "orders_open" in text
+    assert "<= 5" in text.partition("Index Cond")[2].partition("Filter")[0]
