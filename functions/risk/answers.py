@@ -18,8 +18,9 @@ from functions.shared.runtime.described import (
 
 
 class LimitItem(BaseModel):
-    """One limit or fee: a dated row. `unit` is shares, INR, orders or changes. `used` and `left` of
-    what is counted for the account as a whole; null of what each order is asked by itself."""
+    """One limit or fee: a dated row. `unit` is shares, INR, orders, changes or percent. `used`
+    and `left` of what is counted for the account as a whole; null of what each order is asked by
+    itself."""
 
     code: Annotated[str, Field(examples=["ORDER_QUANTITY_MAX"])]
     value: Annotated[str, Field(examples=["100000"])]

@@ -12,9 +12,9 @@ from functions.shared.bookkeeping.accounts import order_rates, orders_counted
 from functions.shared.bookkeeping.intervening import account_setting, lower
 from functions.shared.bookkeeping.limiting import (
     KillSwitch,
-    StockLimit,
+    PositionLimits,
     kill_switch_of,
-    stock_limit,
+    position_limits,
 )
 from functions.shared.clock import micros, trade_date
 from functions.shared.domain.errors import NotFound
@@ -38,7 +38,7 @@ class _OfAccount(NamedTuple):
     """Rows of one account, what it has in each share, and its kill switch."""
 
     items: list[LimitItem]
-    stocks: StockLimit | None
+    positions: PositionLimits | None
     switch: KillSwitch
 
 
@@ -57,21 +57,22 @@ def show_limits(stores: Stores, user_id: int) -> LimitList:
         account = _of_account(stores, user_id, today, now)
     except NotFound:
         account = _OfAccount([], None, KillSwitch(is_on=False, since=None, may_end_at=None))
-    stocks, switch = account.stocks, account.switch
+    positions, switch = account.positions, account.switch
     return LimitList(
         items=[
             _item("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares", row),
             _item("ORDER_VALUE_MAX", format_amount(value_max), "INR", row),
             _counted("OPEN_ORDERS_MAX", open_orders, opened, row),
             _item("ORDER_CHANGES_MAX", str(row.changes_max), "changes", row),
+            _item("PRICE_AWAY_MAX", str(row.away_percent), "percent", row),
             _item("SQUARE_OFF_FEE", format_amount(fee.fee + fee.tax), "INR", fee),
             *account.items,
         ],
         stocks=[
             StockItem(symbol=symbol, used=format_amount(used),
-                      left=format_amount(max(0, stocks.most - used)))
-            for symbol, used in stocks.used
-        ] if stocks is not None else [],
+                      left=format_amount(max(0, positions.stock - used)))
+            for symbol, used in positions.stocks
+        ] if positions is not None else [],
         kill_switch=KillSwitchItem(
             on=switch.is_on,
             may_end_at=None
@@ -85,16 +86,21 @@ def _of_account(stores: Stores, user_id: int, today: date, now: datetime) -> _Of
     items = []
     rates = order_rates(stores.shards, user_id, today)
     if rates is not None:
-        used = orders_counted(stores.shards, user_id, now)
+        counted = orders_counted(stores.shards, user_id, now)
         for unit, most, count in (
-            ("SECOND", rates.per_second, used.second), ("MINUTE", rates.per_minute, used.minute),
-            ("DAY", rates.per_day, used.day),
-        ):  # fmt: skip
+            ("SECOND", rates.per_second, counted.second),
+            ("MINUTE", rates.per_minute, counted.minute),
+            ("DAY", rates.per_day, counted.day),
+        ):
             items.append(_counted(f"ORDERS_PER_{unit}_MAX", most, count, rates))
-    stocks = stock_limit(stores.shards, user_id, today)
-    if stocks is not None:
-        items.append(_item("STOCK_VALUE_MAX", format_amount(stocks.most), "INR", stocks))
-    return _OfAccount(items, stocks, kill_switch_of(stores.shards, user_id, today))
+    found = position_limits(stores.shards, user_id, today)
+    if found is not None:
+        items.append(_item("STOCK_VALUE_MAX", format_amount(found.stock), "INR", found))
+        exposure = _item("EXPOSURE_MAX", format_amount(found.exposure), "INR", found)
+        left = max(0, found.exposure - found.exposed)
+        used = {"used": format_amount(found.exposed), "left": format_amount(left)}
+        items.append(exposure.model_copy(update=used))
+    return _OfAccount(items, found, kill_switch_of(stores.shards, user_id, today))
 
 
 def _item(code: str, value: str, unit: str, row: _Dated) -> LimitItem:

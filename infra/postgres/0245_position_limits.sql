@@ -8,6 +8,7 @@
 --   * What an account has is its cash and what it paid for its holdings, less what it borrowed: all of
 --     it is in the account's own log, on its own shard. A market value would need prices that only
 --     shard 0 keeps, and would forbid today what a fallen price allowed yesterday.
+--   * Open orders and day positions together come to no more than so many times what the account has.
 --   * No order of a client goes to the venue at a price at which it would trade with an order of his
 --     own. What the broker sends for him (a stop that fired, a slice, a square-off) goes at once: it
 --     protects, and the venue then cancels the one that rests.
@@ -18,13 +19,15 @@ CREATE TABLE ledger.position_limit (
   valid_from    date NOT NULL,
   stock_percent integer NOT NULL,             -- of what the account has, in one share
   stock_floor   bigint NOT NULL,              -- paise; so much is always allowed
+  exposure_times integer NOT NULL,            -- what the account has, in open orders and day positions
   source        text NOT NULL,
   PRIMARY KEY (class, valid_from),
-  CONSTRAINT position_limit_sane CHECK (stock_percent BETWEEN 0 AND 100 AND stock_floor >= 0)
+  CONSTRAINT position_limit_sane CHECK (stock_percent BETWEEN 0 AND 100 AND stock_floor >= 0
+    AND exposure_times > 0)
 );
 INSERT INTO ledger.position_limit VALUES
-  ('RETAIL', '2023-01-01', 25, 10000000, 'broker policy'),
-  ('REGISTERED_ALGO', '2023-01-01', 25, 10000000, 'broker policy');
+  ('RETAIL', '2023-01-01', 25, 10000000, 4, 'broker policy'),
+  ('REGISTERED_ALGO', '2023-01-01', 25, 10000000, 4, 'broker policy');
 
 -- The price at which an order meets others: the best that it has or asks for. Of a buy below zero, so
 -- that of either side the lowest is the best.
@@ -47,12 +50,20 @@ LANGUAGE sql STABLE AS $$
     ORDER BY l.valid_from DESC LIMIT 1
 $$;
 
--- The most, in paise, that an account may have put into one share; null without a limit.
-CREATE FUNCTION ledger.stock_most(a ledger.account, p_today date) RETURNS bigint
+-- What an account has, in paise: below zero where it owes more.
+CREATE FUNCTION ledger.worth_of(a ledger.account) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT (a.cash - a.borrowed + (SELECT coalesce(sum(h.cost), 0) FROM ledger.holding h
+    WHERE h.user_id = a.user_id))::bigint
+$$;
+
+-- The most, in paise, that an account may have put into one share, and that its open orders and day
+-- positions may come to (never less than the floor of one share); no row without a limit.
+CREATE FUNCTION ledger.most_of(a ledger.account, p_today date, OUT stock bigint, OUT exposure bigint)
 LANGUAGE sql STABLE AS $$
-  SELECT greatest(l.stock_floor, div((a.cash - a.borrowed + (SELECT coalesce(sum(h.cost), 0)
-      FROM ledger.holding h WHERE h.user_id = a.user_id)) * l.stock_percent, 100)::bigint)
-  FROM ledger.position_limit_of(a.class, p_today) l WHERE l.class IS NOT NULL
+  SELECT greatest(l.stock_floor, div(w.worth::numeric * l.stock_percent, 100)::bigint),
+    greatest(l.stock_floor, w.worth * l.exposure_times)
+  FROM ledger.position_limit_of(a.class, p_today) l, ledger.worth_of(a) w (worth)
+  WHERE l.class IS NOT NULL
 $$;
 
 -- Paise that the rest of a working order adds to what is in its share; nothing where it only closes.
@@ -76,25 +87,46 @@ RETURNS bigint LANGUAGE sql STABLE AS $$
         AND o.status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')), 0))::bigint
 $$;
 
--- The rule on how much stands in one share, for an order that goes from b to n and adds to it; an
--- array with or without it. p_closing: how many of its shares only close.
+-- What an account's day positions were entered at and its open orders would add, in paise, all but one
+-- order's part.
+CREATE FUNCTION ledger.exposure_of(p_user bigint, p_day date, p_but bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  SELECT (coalesce((SELECT sum(p.open_value) FROM ledger.position p WHERE p.user_id = p_user
+      AND p.trade_date = p_day), 0)
+    + coalesce((SELECT sum(ledger.adds_value(o)) FROM ledger.orders o WHERE o.user_id = p_user
+      AND o.order_id IS DISTINCT FROM p_but
+      AND o.status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')), 0))::bigint
+$$;
+
+-- The rules on how much stands in one share, and in all that is open, for an order that goes from b to n
+-- and adds to it; an array with those that it breaks. p_closing: how many of its shares only close.
 CREATE FUNCTION ledger.stock_rules(a ledger.account, b ledger.orders, n ledger.orders,
     p_closing bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
-DECLARE v_price bigint := coalesce(n.pending_price, n.limit_price); v_most bigint; v_there bigint;
+DECLARE v_price bigint := coalesce(n.pending_price, n.limit_price); m record; v_there bigint;
+  v_rules jsonb := '[]'; v_exits bigint := b.filled_quantity + p_closing;
   v_adds numeric := div((ledger.shares_of(n) - p_closing)::numeric * v_price + 99, 100);
 BEGIN
   IF v_adds <= ledger.adds_value(b) THEN RETURN '[]'; END IF;
-  v_most := ledger.stock_most(a, n.trade_date);
+  m := ledger.most_of(a, n.trade_date);
   v_there := ledger.put_into(a.user_id, n.symbol, n.side, n.trade_date, n.order_id);
-  IF v_most IS NULL OR v_there + v_adds <= v_most THEN RETURN '[]'; END IF;
-  RETURN jsonb_build_array(ledger.rule('STOCK_LIMIT_EXCEEDED',
-    'more than the account may have in one share',
-    ((v_there + v_adds) * 0.01)::numeric(40, 2)::text, ledger.rupees(v_most), b.filled_quantity
-      + p_closing + div(greatest(0, v_most - v_there)::numeric * 100, v_price)::bigint));
+  IF v_there + v_adds > m.stock THEN
+    v_rules := jsonb_build_array(ledger.rule('STOCK_LIMIT_EXCEEDED',
+      'more than the account may have in one share',
+      ((v_there + v_adds) * 0.01)::numeric(40, 2)::text, ledger.rupees(m.stock),
+      v_exits + div(greatest(0, m.stock - v_there)::numeric * 100, v_price)::bigint));
+  END IF;
+  v_there := ledger.exposure_of(a.user_id, n.trade_date, n.order_id);
+  IF v_there + v_adds > m.exposure THEN
+    v_rules := v_rules || ledger.rule('EXPOSURE_LIMIT_EXCEEDED',
+      'more than the account''s open orders and day positions may come to',
+      ((v_there + v_adds) * 0.01)::numeric(40, 2)::text, ledger.rupees(m.exposure),
+      v_exits + div(greatest(0, m.exposure - v_there)::numeric * 100, v_price)::bigint);
+  END IF;
+  RETURN v_rules;
 END $$;
 
 -- The rule on orders that would meet, for one that goes to the venue now; an array with or without it.
--- An order at the market rests nowhere, and one that waits is not at the venue.
+-- An order at the market rests only once the venue has said that it does, and one that waits is not there.
 CREATE FUNCTION ledger.self_trade_rules(n ledger.orders) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE x ledger.orders; v_price bigint := coalesce(n.pending_price, n.limit_price);
 BEGIN
@@ -104,7 +136,7 @@ BEGIN
       AND o.status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')
       AND ledger.meets_at(o.side, o.limit_price, o.pending_price)
         <= CASE n.side WHEN 'BUY' THEN v_price ELSE -v_price END
-      AND o.status <> 'TRIGGER_PENDING' AND o.price IS NOT NULL AND o.validity <> 'IOC'
+      AND o.status <> 'TRIGGER_PENDING' AND o.validity <> 'IOC' AND (o.price IS NOT NULL OR o.status <> 'PENDING')
     ORDER BY ledger.meets_at(o.side, o.limit_price, o.pending_price) LIMIT 1;
   IF NOT FOUND THEN RETURN '[]'; END IF;
   RETURN jsonb_build_array(ledger.rule('SELF_TRADE', 'would trade with your own order '
@@ -129,21 +161,25 @@ BEGIN
   RETURN v_rules;
 END $$;
 
--- What the account has in each share that it added to, in paise, the most first, and the most that it
--- may have in one (null without a limit).
-CREATE FUNCTION ledger.stock_uses(p_user bigint, p_today date)
-RETURNS TABLE (symbol text, used bigint, most bigint)
+-- What the account has in each share that it added to, in paise, the most first. One row with the most
+-- that it may have in one (stock), in all that is open (exposure) and has there (exposed); none
+-- without a limit.
+CREATE FUNCTION ledger.limit_uses(p_user bigint, p_today date)
+RETURNS TABLE (stock bigint, exposure bigint, exposed bigint, valid_from date, source text, stocks json)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT s.symbol, u.used, ledger.stock_most(a, p_today) FROM ledger.account_on(p_user, p_today) a
-  LEFT JOIN (SELECT h.symbol FROM ledger.holding h WHERE h.user_id = p_user AND h.quantity > 0
-    UNION SELECT p.symbol FROM ledger.position p WHERE p.user_id = p_user AND p.trade_date = p_today
-      AND p.net <> 0
-    UNION SELECT o.symbol FROM ledger.orders o WHERE o.user_id = p_user
-      AND o.status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')) s ON true
-  LEFT JOIN LATERAL (SELECT greatest(
-      ledger.put_into(p_user, s.symbol, 'BUY', p_today, NULL),
-      ledger.put_into(p_user, s.symbol, 'SELL', p_today, NULL)) AS used) u ON true
-  ORDER BY u.used DESC NULLS LAST, s.symbol LIMIT 1000
+  SELECT m.stock, m.exposure, ledger.exposure_of(p_user, p_today, NULL), l.valid_from, l.source,
+    (SELECT coalesce(json_agg(json_build_array(u.symbol, u.used) ORDER BY u.used DESC, u.symbol), '[]')
+      FROM (SELECT s.symbol, greatest(ledger.put_into(p_user, s.symbol, 'BUY', p_today, NULL),
+          ledger.put_into(p_user, s.symbol, 'SELL', p_today, NULL)) AS used
+        FROM (SELECT h.symbol FROM ledger.holding h WHERE h.user_id = p_user AND h.quantity > 0
+          UNION SELECT p.symbol FROM ledger.position p WHERE p.user_id = p_user
+            AND p.trade_date = p_today AND p.net <> 0
+          UNION SELECT o.symbol FROM ledger.orders o WHERE o.user_id = p_user
+            AND o.status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'TRIGGER_PENDING')) s
+        ORDER BY used DESC, s.symbol LIMIT 1000) u)
+  FROM ledger.account_on(p_user, p_today) a, ledger.position_limit_of(a.class, p_today) l,
+    ledger.most_of(a, p_today) m
+  WHERE l.class IS NOT NULL
 $$;
 
 -- How many orders of an account count by now for its rate (ledger.rate_reached): in the last second and
@@ -160,4 +196,4 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     AND NOT ledger.is_brokers_own(x.client_order_id)
 $$;
 
-GRANT EXECUTE ON FUNCTION ledger.stock_uses, ledger.orders_counted TO outcry_app;
+GRANT EXECUTE ON FUNCTION ledger.limit_uses, ledger.orders_counted TO outcry_app;

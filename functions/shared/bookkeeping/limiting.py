@@ -13,11 +13,9 @@ from functions.shared.stores.postgres import Shards
 _STATE = "SELECT is_on, since, may_end_at FROM ledger.kill_switch_of(:user_id, :today)"
 _ON = "SELECT order_id, plan_id FROM ledger.turn_on_kill_switch(:user_id, :today, :now)"
 _OFF = "SELECT outcome, may_end_at FROM ledger.turn_off_kill_switch(:user_id, :today, :now)"
-_STOCKS = "SELECT symbol, used, most FROM ledger.stock_uses(:user_id, :today)"
-_LIMIT_ROW = (
-    "SELECT l.valid_from, l.source FROM ledger.account_on(:user_id, :today) a, LATERAL"
-    " (SELECT p.valid_from, p.source FROM ledger.position_limit p WHERE p.class = a.class"
-    " AND p.valid_from <= :today ORDER BY p.valid_from DESC LIMIT 1) l"
+_USES = (
+    "SELECT stock, exposure, exposed, valid_from, source, stocks"
+    " FROM ledger.limit_uses(:user_id, :today)"
 )
 
 
@@ -39,14 +37,17 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class StockLimit:
-    """The most, in paise, that an account may have put into one share, the dated row that says so,
-    and what it has put into each, the most first."""
+class PositionLimits:
+    """A dated row and what it comes to for an account, in paise: the most that it may have put into
+    one share, and that its open orders and day positions may come to; what those come to now, and
+    what it has put into each share, the most first."""
 
-    most: int
+    stock: int
+    exposure: int
+    exposed: int
     valid_from: date
     source: str
-    used: tuple[tuple[str, int], ...]
+    stocks: tuple[tuple[str, int], ...]
 
 
 def kill_switch_of(shards: Shards, user_id: int, today: date) -> KillSwitch:
@@ -74,12 +75,11 @@ def turn_off_kill_switch(
     return may_end_at if outcome == "WAITS" else None
 
 
-def stock_limit(shards: Shards, user_id: int, today: date) -> StockLimit | None:
-    """None for an account of a class without a limit. Raises NotFound, Retryable."""
-    database = shards.of_user(user_id)
-    row = database.call(_LIMIT_ROW, user_id=user_id, today=today)
-    if not row:
+def position_limits(shards: Shards, user_id: int, today: date) -> PositionLimits | None:
+    """None for an account of a class without limits. Raises NotFound, Retryable."""
+    rows = shards.of_user(user_id).call(_USES, user_id=user_id, today=today)
+    if not rows:
         return None
-    rows = database.call(_STOCKS, user_id=user_id, today=today)
-    used = tuple((symbol, value) for symbol, value, _ in rows if symbol is not None)
-    return StockLimit(rows[0][2], row[0][0], row[0][1], used)
+    stock, exposure, exposed, valid_from, source, stocks = rows[0]
+    used = tuple((symbol, value) for symbol, value in stocks)
+    return PositionLimits(stock, exposure, exposed, valid_from, source, used)

@@ -22,6 +22,9 @@ RULE_CODES: Final[Mapping[str, RuleText]] = {
     "DELIVERY_ONLY": RuleText("Its series is traded for delivery only", "Product CNC"),
     "PRICE_OFF_TICK": RuleText("The price is not a multiple of the tick", "The nearest tick"),
     "PRICE_OUTSIDE_BAND": RuleText("The price is outside the day's band", "The band's nearer end"),
+    "PRICE_FAR_FROM_LAST": RuleText(
+        "The limit is far worse than the last price", "The nearest price; PRICE_AWAY_MAX"
+    ),
     "QUANTITY_OFF_LOT": RuleText("The quantity is not a multiple of the lot", "Whole lots"),
     "QUANTITY_TOO_LARGE": RuleText("More shares than one order may have", "ORDER_QUANTITY_MAX"),
     "QUANTITY_ABOVE_FREEZE": RuleText(
@@ -83,6 +86,9 @@ RULE_CODES: Final[Mapping[str, RuleText]] = {
     "KILL_SWITCH_ON": RuleText("Your kill switch is on", "Orders that close; cancels"),
     "STOCK_LIMIT_EXCEEDED": RuleText(
         "More than the account may have in one share", "STOCK_VALUE_MAX of GET /v1/risk/limits"
+    ),
+    "EXPOSURE_LIMIT_EXCEEDED": RuleText(
+        "More than open orders and day positions may come to", "EXPOSURE_MAX of GET /v1/risk/limits"
     ),
     "SELF_TRADE": RuleText(
         "It would trade with an open order of your own", "Cancel that one; another price"

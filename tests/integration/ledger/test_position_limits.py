@@ -1,8 +1,9 @@
 """How much of an account may stand in one share, and orders that would meet: under its lock."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-from functions.shared.bookkeeping.limiting import stock_limit
+from functions.shared.bookkeeping.limiting import position_limits
 from functions.shared.bookkeeping.placing import Placed, Placement, place, place_many
 from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.orders import Product, Side
@@ -42,11 +43,11 @@ def test_a_share_takes_the_larger_of_a_quarter_of_the_account_and_a_lakh(
 def test_what_is_held_counts_at_what_it_cost_and_is_always_sold(new_trader: NewTrader) -> None:
     trader = retail(new_trader, 10 * LAKH)
     trader.own(2_400)
-    limit = stock_limit(trader.shards, trader.user_id, trader.today)
+    limit = position_limits(trader.shards, trader.user_id, trader.today)
     assert limit is not None
-    assert limit.used == (("ACME", 2_400 * 100 * RUPEE),)
+    assert limit.stocks == (("ACME", 2_400 * 100 * RUPEE),)
     # What the fill's charges took is no longer there: a little less than two and a half lakh.
-    assert 0 < 250_000 * RUPEE - limit.most < 250 * RUPEE
+    assert 0 < 250_000 * RUPEE - limit.stock < 250 * RUPEE
     assert codes(trader.place(Side.BUY, 100)) == ["STOCK_LIMIT_EXCEEDED"]
     assert trader.place(Side.BUY, 90).outcome == "ACCEPTED"
     assert trader.place(Side.SELL, 2_400, 101).outcome == "ACCEPTED"
@@ -104,6 +105,24 @@ def test_the_orders_of_a_basket_count_one_behind_the_other(new_trader: NewTrader
     trader = retail(new_trader, 10 * LAKH)
     placed = place_many(trader.shards, [trader.placement(Side.BUY, 1_000) for _ in range(3)])
     assert [codes(answer) for answer in placed] == [[], [], ["STOCK_LIMIT_EXCEEDED"]]
+
+
+def test_open_orders_and_day_positions_come_to_four_times_what_an_account_has(
+    new_trader: NewTrader,
+) -> None:
+    trader = retail(new_trader, LAKH // 2)  # a lakh in a share, two lakh in all
+    for symbol in ("BETA", "GAMA"):
+        wanted = trader.placement(Side.BUY, 900, product=Product.MIS)
+        assert place(trader.shards, replace(wanted, symbol=symbol)).outcome == "ACCEPTED"
+    refused = trader.place(Side.SELL, 201, product=Product.MIS)
+    assert codes(refused) == ["EXPOSURE_LIMIT_EXCEEDED"]
+    assert (refused.rules[0]["value"], refused.rules[0]["limit"]) == ("200100.00", "200000.00")
+    assert refused.rules[0]["largest_quantity"] == 200
+    assert trader.place(Side.SELL, 200, product=Product.MIS).outcome == "ACCEPTED"
+    limits = position_limits(trader.shards, trader.user_id, trader.today)
+    assert limits is not None
+    assert (limits.exposed, limits.exposure) == (200_000 * RUPEE, 200_000 * RUPEE)
+    assert [symbol for symbol, _ in limits.stocks] == ["BETA", "GAMA", "ACME"]
 
 
 def test_an_order_that_would_meet_another_of_its_user_is_refused_by_its_number(

@@ -49,7 +49,7 @@ CALLS = {
         "ledger.cancel_plan", "ledger.end_plan", "ledger.note_slice", "ledger.open_plan",
         "ledger.end_volume_curve_draw", "ledger.keep_volume_curves",
         "ledger.plan_facts", "ledger.plan_slices", "ledger.slice_of",
-        "ledger.kill_switch_of", "ledger.orders_counted", "ledger.stock_uses",
+        "ledger.kill_switch_of", "ledger.orders_counted", "ledger.limit_uses",
         "ledger.turn_on_kill_switch", "ledger.turn_off_kill_switch",
         "ledger.expire_order", "ledger.rates_of", "ledger.register_algo",
         "ledger.release_order", "ledger.resting_exits", "ledger.trail_order",
