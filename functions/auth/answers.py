@@ -92,3 +92,4 @@ class ProfileAnswer(BaseModel):
     roles: Annotated[list[str], Field(examples=[["user"]])]
     mode: Literal["PAPER", "LIVE"]
     region: Annotated[str, Field(examples=["IN"])]
+    kill_switch: Annotated[bool, Field(examples=[False])]

@@ -1,6 +1,7 @@
 """The routes of signing in and out. Each verifies, calls one use case, and renders. The others of
 the function register beside them."""
 
+import contextlib
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from functions.auth import (
     account_routes,
     factor_routes,
     key_routes,
+    kill_switch_routes,
 )
 from functions.auth.answer_challenge import answer_challenge
 from functions.auth.answers import (
@@ -33,7 +35,9 @@ from functions.shared.access.devices import device_cookie, token_of_cookies
 from functions.shared.access.principal import Principal, require_network
 from functions.shared.access.sessions import ReusedToken, Sessions, region_of_refresh
 from functions.shared.access.throttle import network_of
-from functions.shared.clock import micros, wall_now
+from functions.shared.bookkeeping.limiting import kill_switch_of
+from functions.shared.clock import micros, trade_date, wall_now
+from functions.shared.domain.errors import NotFound
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
 from functions.shared.runtime.http import (
@@ -48,7 +52,7 @@ from functions.shared.runtime.http import (
 from functions.shared.wire.events import format_time
 
 #: Their routes are registered by their being imported.
-OTHER_ROUTES = (account_routes, factor_routes, key_routes)
+OTHER_ROUTES = (account_routes, factor_routes, key_routes, kill_switch_routes)
 
 
 @app.post(
@@ -180,14 +184,20 @@ def delete_session(session_id: Annotated[str, Path(max_length=64)]) -> Response[
     responses=described({200: ProfileAnswer}, {404: ["NOT_FOUND"]}),
 )
 def get_profile() -> ProfileAnswer:
-    """Name, roles, and whether orders are for real money (`LIVE`) or not (`PAPER`)."""
-    profile = read_profile(composition.stores().shards, principal(app).user_id)
+    """Name, roles, whether orders are for real money (`LIVE`) or not (`PAPER`), and whether the
+    kill switch is on."""
+    stores, switched = composition.stores(), False
+    profile = read_profile(stores.shards, principal(app).user_id)
+    with contextlib.suppress(NotFound):  # an officer, or somebody who applies, has no account
+        today = trade_date(stores.clock.now())
+        switched = kill_switch_of(stores.shards, profile.user_id, today).is_on
     return ProfileAnswer(
         user_id=str(profile.user_id),
         username=profile.username,
         roles=list(profile.roles),
         mode=profile.mode,
         region=profile.region,
+        kill_switch=switched,
     )
 
 

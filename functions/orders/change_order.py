@@ -98,6 +98,7 @@ def _ask(
             asked.price or limit_price, order.disclosed_quantity,
         )  # fmt: skip
     judgement = facts.judge(intent, Product(order.product))
+    far = [] if waits else facts.far_from_last(intent)
     return changing.request_modify(
         stores.shards,
         user_id,
@@ -108,7 +109,7 @@ def _ask(
         facts.now,
         asked,
         intent.quantity,
-        replace(judgement, rules=(*judgement.rules, *_exit_rules(order, asked, facts))),
+        replace(judgement, rules=(*far, *judgement.rules, *_exit_rules(order, asked, facts))),
         trigger_price,
     )
 

@@ -13,11 +13,14 @@ from functions.shared.runtime.described import (
     RuleAnswer,
     Rupees,
     SymbolText,
+    TimeText,
 )
 
 
 class LimitItem(BaseModel):
-    """One limit or fee: a dated row. `unit` is shares, INR, orders or changes."""
+    """One limit or fee: a dated row. `unit` is shares, INR, orders, changes or percent. `used`
+    and `left` of what is counted for the account as a whole; null of what each order is asked by
+    itself."""
 
     code: Annotated[str, Field(examples=["ORDER_QUANTITY_MAX"])]
     value: Annotated[str, Field(examples=["100000"])]
@@ -25,10 +28,33 @@ class LimitItem(BaseModel):
     valid_from: DayText
     valid_to: Annotated[DayText | None, Field(examples=[None])]
     source: Annotated[str, Field(examples=["broker policy"])]
+    used: Annotated[str | None, Field(examples=[None])] = None
+    left: Annotated[str | None, Field(examples=[None])] = None
+
+
+class StockItem(BaseModel):
+    """What was paid for what is held in a share, what its intraday position was entered at, and the
+    open orders that add to them."""
+
+    symbol: SymbolText
+    used: Rupees
+    left: Rupees
+
+
+class KillSwitchItem(BaseModel):
+    """The user's own. `may_end_at`: when it may be turned off; null while it is off."""
+
+    on: Annotated[bool, Field(examples=[False])]
+    may_end_at: TimeText | None
 
 
 class LimitList(BaseModel):
+    """`stocks`: what the account has put into each share of what STOCK_VALUE_MAX allows, the most
+    first."""
+
     items: list[LimitItem]
+    stocks: list[StockItem]
+    kill_switch: KillSwitchItem
     next: None = None
 
 

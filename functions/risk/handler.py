@@ -1,21 +1,15 @@
 """The routes of risk: what an order would meet, and the limits in force."""
 
-import contextlib
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from pydantic import Field
 
-from functions.risk.answers import BasketPreviewAnswer, LimitItem, LimitList, PreviewAnswer
+from functions.risk.answers import BasketPreviewAnswer, LimitList, PreviewAnswer
 from functions.risk.preview_order import preview_basket, preview_order
-from functions.shared.bookkeeping.accounts import OrderRates, order_rates
-from functions.shared.bookkeeping.intervening import NO_LIMITS, account_setting, lower
-from functions.shared.clock import trade_date
-from functions.shared.domain.errors import NotFound, Refused
-from functions.shared.domain.money import format_amount
-from functions.shared.domain.pretrade import OrderLimits, order_limits
-from functions.shared.domain.square_off import SquareOffFee, square_off_fee
+from functions.risk.show_limits import show_limits
+from functions.shared.domain.errors import Refused
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
 from functions.shared.runtime.fields import Request, example
@@ -79,52 +73,13 @@ def preview_of_basket(body: Annotated[BasketPreview, Body()]) -> Response[str]:
     responses=described({200: LimitList}, {503: ["NO_RULES"]}),
 )
 def get_limits() -> LimitList:
-    """The limits of one order and of your account, on the business clock's trade date, and what
-    each order that squares an intraday position off costs, GST included. An account without a limit
-    on its rate has no row for it."""
-    stores = composition.stores()
-    today = trade_date(stores.clock.now())
+    """The limits of one order and of your account, on the business clock's trade date, what is used
+    and left of them, and what each order that squares an intraday position off costs, GST included.
+    An account without a limit on its rate, or on what stands in one share, has no row for it."""
     try:
-        row, fee = order_limits(today), square_off_fee(today)
+        return show_limits(composition.stores(), principal(app).user_id)
     except LookupError as error:
         raise Refused(503, "NO_RULES", str(error)) from error
-    own = NO_LIMITS
-    with contextlib.suppress(NotFound):
-        own = account_setting(stores.shards, principal(app).user_id, today).limits
-    value, opened = (
-        lower(row.value_max, own.order_value),
-        lower(row.open_orders_max, own.open_orders),
-    )
-    limits: list[tuple[str, str, str, OrderLimits | SquareOffFee | OrderRates]] = [
-        ("ORDER_QUANTITY_MAX", str(row.quantity_max), "shares", row),
-        ("ORDER_VALUE_MAX", format_amount(value), "INR", row),
-        ("OPEN_ORDERS_MAX", str(opened), "orders", row),
-        ("ORDER_CHANGES_MAX", str(row.changes_max), "changes", row),
-        ("SQUARE_OFF_FEE", format_amount(fee.fee + fee.tax), "INR", fee),
-    ]
-    with contextlib.suppress(NotFound):  # a user whose account is not open yet places no orders
-        rates = order_rates(stores.shards, principal(app).user_id, today)
-        if rates is not None:
-            limits += [
-                (f"ORDERS_PER_{unit}_MAX", str(most), "orders", rates)
-                for unit, most in (
-                    ("SECOND", rates.per_second), ("MINUTE", rates.per_minute),
-                    ("DAY", rates.per_day),
-                )
-            ]  # fmt: skip
-    return LimitList(
-        items=[
-            LimitItem(
-                code=code,
-                value=value,
-                unit=unit,
-                valid_from=rule.valid_from.isoformat(),
-                valid_to=None,
-                source=rule.source,
-            )
-            for code, value, unit, rule in limits
-        ]
-    )
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""What officers set on an account: each time an event, and the account as the latest left it."""
+"""What officers set on an account, and its user's own kill switch: each time an event, and the
+account or the row as the latest left it."""
 
 from typing import Final
 
@@ -37,4 +38,36 @@ ORDER BY a.user_id
 """,
 )
 
-INTERVENTION_CHECKS: Final = (_INTERVENTIONS, _ACCOUNTS)
+_KILL_SWITCHES = Check(
+    "kill switches",
+    rows_of("kill_switch"),
+    f"""
+SELECT format('user %s: the row says %s since %s at seq %s, the log says %s since %s at seq %s',
+  user_id, k.is_on, k.since, k.seq, e.is_on, e.at, e.seq)
+FROM {home("kill_switch")} k FULL JOIN (SELECT DISTINCT ON (user_id) user_id, seq, at,
+    (body::jsonb -> 'kill_switch' ->> 'is_on')::boolean AS is_on
+  FROM {EVENT} t WHERE kind IN ('KILL_SWITCH_ON', 'KILL_SWITCH_OFF')
+  ORDER BY user_id, seq DESC) e USING (user_id)
+WHERE (k.is_on, k.since, k.seq) IS DISTINCT FROM (e.is_on, e.at, e.seq) ORDER BY user_id
+""",
+)
+
+_OPENED_AGAINST_A_SWITCH = Check(
+    "orders under a kill switch",
+    rows_of("ledger_event", "kind LIKE 'KILL_SWITCH_%'"),
+    f"""
+SELECT format('user %s seq %s: a delivery buy was %s under the kill switch', p.user_id, p.seq,
+  CASE p.kind WHEN 'ORDER_PLACED' THEN 'placed' ELSE 'released' END)
+FROM {EVENT} p, LATERAL (SELECT t.kind FROM ledger.ledger_event t WHERE t.user_id = p.user_id
+  AND t.seq < p.seq AND t.kind IN ('KILL_SWITCH_ON', 'KILL_SWITCH_OFF')
+  ORDER BY t.seq DESC LIMIT 1) k
+WHERE p.kind IN ('ORDER_PLACED', 'ORDER_RELEASED') AND k.kind = 'KILL_SWITCH_ON'
+  AND p.user_id IN (SELECT s.user_id FROM {home("kill_switch")} s)
+  AND p.body::jsonb -> 'order' ->> 'side' = 'BUY' AND p.body::jsonb -> 'order' ->> 'product' = 'CNC'
+ORDER BY p.user_id, p.seq
+""",
+)
+
+INTERVENTION_CHECKS: Final = (
+    _INTERVENTIONS, _ACCOUNTS, _KILL_SWITCHES, _OPENED_AGAINST_A_SWITCH,
+)  # fmt: skip

@@ -50,6 +50,7 @@ _TABLES = {
         )
         | {"at": _micros("at"), "settles_next": "settles_next::text"},
     ),
+    "kill_switch": _Table((), _same("is_on", "seq") | {"since": _micros("since")}),
     "settlement_due": _Table(("settles_on::text",), _same("unsettled", "blocked", "intraday")),
     "intraday_result": _Table(("trade_date::text",), _same("amount")),
     "holding": _Table(("symbol",), _same("quantity", "open_sell", "pledged", "cost")),

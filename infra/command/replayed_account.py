@@ -75,6 +75,10 @@ class _Funds(msgspec.Struct):
     blocked: int
 
 
+class _KillSwitch(msgspec.Struct):
+    is_on: bool
+
+
 class _Body(msgspec.Struct, rename={"account_class": "class"}):
     funds: _Funds
     account_class: str | None = None
@@ -90,6 +94,7 @@ class _Body(msgspec.Struct, rename={"account_class": "class"}):
     short: _Shares | None = None
     delivery: _Delivery | None = None
     set: msgspec.Raw = msgspec.Raw(b"null")
+    kill_switch: _KillSwitch | None = None
     lots: list[Lot] = []
     settled: list[_Due] = []
     plan: PlanFacts | None = None
@@ -108,6 +113,7 @@ class ReplayedAccount:
         self._class: str | None = None
         self._state = "ACTIVE"
         self._limits: list[int | None] | None = None
+        self._kill_switch: dict[Key, Row] = {}
         self._dues = ReplayedDues()
         self._orders: dict[int, ReplayedOrder] = {}
         self._plans = ReplayedPlans()
@@ -128,6 +134,10 @@ class ReplayedAccount:
             self._state = msgspec.json.decode(body.set)["state"]
         elif kind == "ACCOUNT_LIMITS_SET":
             self._limits = msgspec.json.decode(body.set)
+        elif body.kill_switch is not None:
+            self._kill_switch[()] = {
+                "is_on": body.kill_switch.is_on, "since": end.at, "seq": end.seq,
+            }  # fmt: skip
         if body.order is not None and kind != "ORDER_DENIED":
             self._take_order(kind, body, body.order, end.seq)
         self._take_plan(kind, body, end.seq)
@@ -176,6 +186,7 @@ class ReplayedAccount:
         """By table: the rows' keys behind the user, and the other columns of each."""
         return {
             "account": {(): self._account()},
+            "kill_switch": self._kill_switch,
             "settlement_due": {
                 (due.settles_on,): {
                     "unsettled": due.unsettled, "blocked": due.blocked, "intraday": due.intraday,

@@ -74,10 +74,10 @@ $$;
 CREATE FUNCTION ledger.judge(a ledger.account, b ledger.orders, n ledger.orders,
     p_open_orders_max integer, OUT rules jsonb, OUT largest bigint)
 LANGUAGE plpgsql STABLE AS $$
-DECLARE v_available bigint := a.cash - a.held - a.blocked;
-  v_had bigint := 0; p ledger.position; v_closing bigint := 0;
+DECLARE
+  v_available bigint := a.cash - a.held - a.blocked; v_had bigint := 0; v_closing bigint := 0;
   v_need bigint := CASE WHEN ledger.keeps(n) THEN n.reserved ELSE 0 END;
-  v_opens boolean := n.side = 'BUY';          -- what a delivery order does; intraday the position says
+  p ledger.position; v_opens boolean := n.side = 'BUY';  -- of delivery; intraday the position says
   v_reserved bigint := coalesce(n.pending_reserved, n.reserved);
   v_quantity bigint := coalesce(n.pending_quantity, n.quantity);
 BEGIN
@@ -103,9 +103,11 @@ BEGIN
   IF a.limits IS NOT NULL OR EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id)
     OR EXISTS (SELECT FROM ledger.halt x WHERE x.state <> 'ACTIVE')
     OR EXISTS (SELECT FROM ledger.market_halt x
-      WHERE x.trade_date = (n.updated_at AT TIME ZONE 'Asia/Kolkata')::date) THEN
+      WHERE x.trade_date = (n.updated_at AT TIME ZONE 'Asia/Kolkata')::date)
+    OR EXISTS (SELECT FROM ledger.kill_switch x WHERE x.user_id = a.user_id AND x.is_on) THEN
     rules := rules || ledger.standing_rules(a, n, v_opens, v_closing);
   END IF;
+  IF a.class <> 'TEST' THEN rules := rules || ledger.limit_rules(a, b, n, v_opens, v_closing); END IF;
   IF ledger.is_working(b.status) THEN
     v_had := ledger.reserve_of(b);
     v_need := ledger.reserve_of(n) - v_had;

@@ -80,11 +80,12 @@ LANGUAGE sql IMMUTABLE AS $$
     ELSE p_price <= o.trigger_price END
 $$;
 
--- Whether a GTC order ends by these rules: without the cash or the shares, or where it is not traded any
--- more. The others are of their day (a band, a halt, a review, too many orders) and it outlives them.
+-- Whether a GTC order ends by these rules: without the cash or the shares, where it is not traded any
+-- more, or by its user's kill switch. The others are of their day (a band, a halt, a review, too many orders) and it outlives them.
 CREATE FUNCTION ledger.ends_for_good(p_rules jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
   SELECT EXISTS (SELECT FROM jsonb_array_elements(p_rules) r
-    WHERE r ->> 'code' IN ('INSUFFICIENT_FUNDS', 'INSUFFICIENT_HOLDINGS', 'NOT_TRADABLE'))
+    WHERE r ->> 'code' IN ('INSUFFICIENT_FUNDS', 'INSUFFICIENT_HOLDINGS', 'NOT_TRADABLE',
+      'KILL_SWITCH_ON'))
 $$;
 
 -- Writes what became of a waiting order, and its event.
@@ -235,6 +236,9 @@ BEGIN
   ELSIF starts_with(o.change_keys[1], 'cancel TTL-') THEN
     o.reason_code := 'LIFE_OVER';
     o.reason := 'its minutes are over';
+  ELSIF starts_with(o.change_keys[1], 'cancel kill:') THEN
+    o.reason_code := 'KILL_SWITCH';
+    o.reason := 'cancelled by your kill switch';
   ELSIF starts_with(o.change_keys[1], 'cancel late:') THEN
     o.reason_code := 'EXIT_REFITTED';
     o.reason := 'it was for more than there is to exit by now';

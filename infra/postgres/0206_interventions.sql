@@ -60,7 +60,8 @@ BEGIN
 END $$;
 
 -- What stands against an order whatever else it is: a halt of its symbol or of the market, by the broker
--- or by the exchange, a limit of its account on the value of one that opens, a review of its account. p_closing: how many of its shares only
+-- or by the exchange, the user's own kill switch or a limit of the account on one that opens, a review of
+-- its account. p_closing: how many of its shares only
 -- close; p_opens: whether it has more.
 CREATE FUNCTION ledger.standing_rules(a ledger.account, n ledger.orders, p_opens boolean,
     p_closing bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
@@ -75,6 +76,10 @@ BEGIN
       || CASE h.state WHEN 'HALTED' THEN 'no orders' ELSE 'only orders that close' END
       || CASE h.symbol WHEN '' THEN '' ELSE ' in ' || h.symbol END, h.state, 'ACTIVE',
       CASE h.state WHEN 'REDUCING' THEN p_closing ELSE 0 END));
+  END IF;
+  IF p_opens AND EXISTS (SELECT FROM ledger.kill_switch x WHERE x.user_id = a.user_id AND x.is_on) THEN
+    v_rules := v_rules || ledger.rule('KILL_SWITCH_ON', 'your kill switch takes only orders that close',
+      'ON', 'OFF', p_closing);
   END IF;
   v_value := div(coalesce(n.pending_quantity, n.quantity)::numeric * v_price + 50, 100);
   IF p_opens AND v_value > v_most THEN

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from functions.ledger.anchor import anchor_shard
 from functions.shared.access.keys import ANCHOR_VERIFYING_KEY, anchor_key, make_keys
-from functions.shared.bookkeeping import payments, settling
+from functions.shared.bookkeeping import limiting, payments, settling
 from functions.shared.bookkeeping.intervening import Kind, intervene
 from functions.shared.bookkeeping.pledging import set_pledge
 from functions.shared.bookkeeping.settling import OpenPosition
@@ -150,7 +150,11 @@ def _trade_days(trader: Trader) -> None:
 
 
 def _restrict(trader: Trader) -> None:
-    """An officer's word, another on it, and limits."""
+    """The user's own kill switch, an officer's word, another on it, and limits."""
+    trader.own(2)
+    trader.buy(1)
+    limiting.turn_on_kill_switch(trader.shards, trader.user_id, trader.today, trader.now)
+    trader.sell(1, 101)
     said: tuple[tuple[int, Kind, str], ...] = (
         (1, "STATE", '{"state":"REDUCING"}'), (2, "LIMITS", "[100000,3,null,2,5]"),
         (4, "STATE", '{"state":"HALTED"}'), (3, "STATE", '{"state":"ACTIVE"}'),

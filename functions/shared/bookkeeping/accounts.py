@@ -24,6 +24,7 @@ _RATES = (
     " FROM ledger.account_on(:user_id, :today) a,"
     " LATERAL ledger.rates_of(a.user_id, a.class, :today) r"
 )
+_COUNTED = "SELECT second, minute, day FROM ledger.orders_counted(:user_id, :now)"
 _funds = msgspec.json.Decoder(FundsFacts)
 
 
@@ -49,6 +50,15 @@ class OrderRates:
     per_day: int
     valid_from: date
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersCounted:
+    """How many orders count for an account's rate by now."""
+
+    second: int
+    minute: int
+    day: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,13 @@ def order_rates(shards: Shards, user_id: int, today: date) -> OrderRates | None:
     """The most orders the account may place, None for one without limits. Raises NotFound."""
     rows = shards.of_user(user_id).call(_RATES, user_id=user_id, today=today)
     return OrderRates(*rows[0]) if rows else None
+
+
+def orders_counted(shards: Shards, user_id: int, now: datetime) -> OrdersCounted:
+    """Those of the last second and minute by the wall clock, and of the business clock's day.
+    Raises Retryable."""
+    [row] = shards.of_user(user_id).run(_COUNTED, user_id=user_id, now=now)
+    return OrdersCounted(*row)
 
 
 def deposit(

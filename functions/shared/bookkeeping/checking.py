@@ -37,6 +37,7 @@ from functions.shared.domain.pretrade import (
     Judgement,
     OrderIntent,
     Rule,
+    away_rules,
     judge,
     margin_rate,
     order_limits,
@@ -143,6 +144,17 @@ class PublicFacts:
         return judge(
             intent, product, self.instrument, last, close, self.status, validity, self.band
         )
+
+    def far_from_last(self, intent: OrderIntent) -> list[Rule]:
+        """The rule on a limit far from the last price, of an order or a change that goes out now.
+        What waited goes out whatever came meanwhile; without a live price nothing is known."""
+        quote = self.quote
+        if self.ahead or self.status.phase is not Phase.OPEN or quote is None or not quote.ltp:
+            return []
+        if self._age_ms(quote) > QUOTE_AGE_MS_MAX:
+            return []
+        percent = order_limits(self.status.trade_date).away_percent
+        return away_rules(intent, self.instrument, quote.ltp, percent)
 
     def market(self, price: int) -> Market:
         """For exits of what is entered at that price, or of what is there at the last one."""
@@ -271,6 +283,7 @@ def placement(
     more += [rule for rule in exit_rules if rule not in judgement.rules]
     if terms is None or not terms.waits:
         facts.require_route()
+        more += facts.far_from_last(request.intent)
     return Placement(
         user_id=user_id,
         client_order_id=client_order_id,

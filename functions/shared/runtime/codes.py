@@ -63,6 +63,7 @@ CODES: Final[Mapping[str, str]] = {
     # Orders and money.
     "ORDER_REFUSED": "The order breaks a rule",
     "PRODUCT_NOT_OFFERED": "The product is not offered here",
+    "KILL_SWITCH_WAITS": "The kill switch stays on for its time",
     "RATE_LIMITED": "The account places orders faster than it may",
     "NOT_FREE": "More shares than can be pledged",
     "ID_REUSED": "The id was used with another body",

@@ -22,6 +22,9 @@ RULE_CODES: Final[Mapping[str, RuleText]] = {
     "DELIVERY_ONLY": RuleText("Its series is traded for delivery only", "Product CNC"),
     "PRICE_OFF_TICK": RuleText("The price is not a multiple of the tick", "The nearest tick"),
     "PRICE_OUTSIDE_BAND": RuleText("The price is outside the day's band", "The band's nearer end"),
+    "PRICE_FAR_FROM_LAST": RuleText(
+        "The limit is far worse than the last price", "The nearest price; PRICE_AWAY_MAX"
+    ),
     "QUANTITY_OFF_LOT": RuleText("The quantity is not a multiple of the lot", "Whole lots"),
     "QUANTITY_TOO_LARGE": RuleText("More shares than one order may have", "ORDER_QUANTITY_MAX"),
     "QUANTITY_ABOVE_FREEZE": RuleText(
@@ -84,6 +87,16 @@ RULE_CODES: Final[Mapping[str, RuleText]] = {
     "TOO_MANY_CHANGES": RuleText("The order was changed so often", "Cancel it, place another"),
     "ACCOUNT_HALTED": RuleText("The account is halted", "Nothing until it is active again"),
     "ACCOUNT_REDUCING": RuleText("The account may only close", "Orders that close positions"),
+    "KILL_SWITCH_ON": RuleText("Your kill switch is on", "Orders that close; cancels"),
+    "STOCK_LIMIT_EXCEEDED": RuleText(
+        "More than the account may have in one share", "STOCK_VALUE_MAX of GET /v1/risk/limits"
+    ),
+    "EXPOSURE_LIMIT_EXCEEDED": RuleText(
+        "More than open orders and day positions may come to", "EXPOSURE_MAX of GET /v1/risk/limits"
+    ),
+    "SELF_TRADE": RuleText(
+        "It would trade with an open order of your own", "Cancel that one; another price"
+    ),
     "ACCOUNT_UNDER_REVIEW": RuleText(
         "A report of the exchange awaits review", "Cancels; orders when a person has looked at it"
     ),
@@ -123,6 +136,7 @@ REASON_CODES: Final[Mapping[str, str]] = {
     "LOST_AT_VENUE": "The exchange lost it; its day is over",
     "CANCEL_AT_DAY_END": "Its day ended before its cancel was answered",
     "SQUARED_OFF": "Cancelled by the end-of-day square-off",
+    "KILL_SWITCH": "Cancelled by your kill switch",
     "CANCELLED_BY_PLAN": "Cancelled by the plan that placed it",
     "LIFE_OVER": "Its minutes were over",
     "NOT_TRIGGERED": "What it waited for did not come in time",

@@ -130,7 +130,7 @@ def test_an_account_has_limits_below_those_of_everybody(new_trader: NewTrader) -
     set_on(trader, 1, "LIMITS", encode_limits(limits))
     large = trader.place(Side.BUY, 6)
     assert codes(large) == ["ORDER_VALUE_TOO_LARGE"]
-    assert trader.place(Side.SELL, 6).outcome == "ACCEPTED"  # what closes is not in the way
+    assert trader.place(Side.SELL, 6, 101).outcome == "ACCEPTED"  # what closes is not in the way
     fits = trader.place(Side.BUY, int(str(large.rules[0]["largest_quantity"])))
     assert fits.outcome == "ACCEPTED"
     assert codes(trader.place(Side.BUY, 1)) == ["TOO_MANY_OPEN_ORDERS"]

@@ -20,6 +20,7 @@ MONEY_TABLES = (
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
     "algo_registration", "plan", "plan_slice", "volume_curve",
     "volume_curve_draw", "early_ending", "halt", "intervention", "market_halt", "watchlist",
+    "position_limit", "kill_switch", "kill_switch_rule",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
@@ -52,6 +53,8 @@ CALLS = {
         "ledger.cancel_plan", "ledger.end_plan", "ledger.note_slice", "ledger.open_plan",
         "ledger.end_volume_curve_draw", "ledger.keep_volume_curves",
         "ledger.plan_facts", "ledger.plan_slices", "ledger.slice_of",
+        "ledger.kill_switch_of", "ledger.orders_counted", "ledger.limit_uses",
+        "ledger.turn_on_kill_switch", "ledger.turn_off_kill_switch",
         "ledger.expire_order", "ledger.rates_of", "ledger.register_algo",
         "ledger.release_order", "ledger.resting_exits", "ledger.trail_order",
         "ledger.at_home", "ledger.attempt_payment", "ledger.available_after",

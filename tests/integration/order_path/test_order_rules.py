@@ -87,7 +87,7 @@ def test_the_band_that_the_venue_moved_is_the_band(client: Client, stores: Order
     low = client.order("low", price="1400.00")
     assert codes(low) == ["PRICE_OUTSIDE_BAND"]
     assert low.body["rules"][0]["nearest"] == "1425.00"
-    high = client.ask("POST", "/v1/orders/preview", order_body(price="1700.00"))
+    high = client.ask("POST", "/v1/orders/preview", order_body(price="1650.00"))
     assert high.body["accepted"] is True
     shown = client.ask("GET", "/v1/instruments/RELIANCE").body
     assert (shown["band_low"], shown["band_high"]) == ("1425.00", "1725.00")
@@ -145,6 +145,22 @@ def test_an_order_above_the_rate_is_told_when_to_come_again(stores: OrderStores)
     assert limits["ORDERS_PER_MINUTE_MAX"]["value"] == "2"
     assert limits["ORDERS_PER_MINUTE_MAX"]["source"] == "registration ALGO7"
     assert limits["ORDER_CHANGES_MAX"]["value"] == "25"
+
+
+def test_a_slip_of_the_finger_is_refused_while_the_price_is_live(
+    client: Client, stores: OrderStores
+) -> None:
+    early = NOON - timedelta(hours=2)
+    announce(stores, Announcement(Phase.OPEN, early, None, "", (13_500_000, 17_250_000), early))
+    slip = client.order("slip", price="1660.00")
+    assert codes(slip) == ["PRICE_FAR_FROM_LAST"]
+    assert slip.body["rules"][0]["nearest"] == "1650.00"
+    assert client.order("sound", price="1650.00").status == 202
+    order = client.order("far", price="1360.00").body["order_id"]
+    change = {"request_id": "m", "quantity": 1, "price": "1700.00"}
+    assert codes(client.ask("PATCH", f"/v1/orders/{order}", change)) == ["PRICE_FAR_FROM_LAST"]
+    stores.quote("RELIANCE", 1500, age=timedelta(minutes=2))  # nobody knows what is far by now
+    assert client.order("stale", price="1660.00").status == 202
 
 
 def basket(*orders: dict[str, object]) -> dict[str, object]:

@@ -83,7 +83,7 @@ def test_a_refused_order_names_every_rule_with_its_numbers(client: Client) -> No
     rules = {rule["code"]: rule for rule in answer.body["rules"]}
     assert set(rules) == {
         "PRICE_OFF_TICK", "PRICE_OUTSIDE_BAND", "QUANTITY_TOO_LARGE", "QUANTITY_ABOVE_FREEZE",
-        "ORDER_VALUE_TOO_LARGE",
+        "ORDER_VALUE_TOO_LARGE", "PRICE_FAR_FROM_LAST",
         "INSUFFICIENT_FUNDS",
     }  # fmt: skip
     assert client.ask("GET", "/v1/funds").body["held"] == "0.00"

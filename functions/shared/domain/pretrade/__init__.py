@@ -13,7 +13,7 @@ from functions.shared.domain.pretrade.limits import (
     margin_rate,
     order_limits,
 )
-from functions.shared.domain.pretrade.prices import Band, protected_price
+from functions.shared.domain.pretrade.prices import Band, away_rules, protected_price
 
 __all__ = [
     "ORDER_LIMITS",
@@ -22,6 +22,7 @@ __all__ = [
     "OrderIntent",
     "OrderLimits",
     "Rule",
+    "away_rules",
     "judge",
     "margin_rate",
     "order_limits",

@@ -16,7 +16,8 @@ from functions.shared.domain.orders import Product
 @dataclass(frozen=True, slots=True)
 class OrderLimits:
     """A dated row of what one order, and one account, may be. Values in paise and shares;
-    `changes_max`: how often one order may be modified."""
+    `changes_max`: how often one order may be modified; `away_percent`: how far above the last price
+    a limit may buy, or below it sell."""
 
     valid_from: date
     source: str
@@ -24,11 +25,12 @@ class OrderLimits:
     value_max: int
     open_orders_max: int
     changes_max: int
+    away_percent: int
 
 
 ORDER_LIMITS: Final = (
     OrderLimits(
-        date(2026, 1, 1), "broker policy", 100_000, 10_00_00_000 * PAISE_PER_RUPEE, 1_000, 25
+        date(2026, 1, 1), "broker policy", 100_000, 10_00_00_000 * PAISE_PER_RUPEE, 1_000, 25, 10
     ),
 )
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.money import PRICE_UNITS_PER_RUPEE, format_price
-from functions.shared.domain.orders import Side
+from functions.shared.domain.orders import OrderType, Side
 from functions.shared.domain.pretrade.intent import OrderIntent, Rule
 
 #: Lowest and highest price, in ten-thousandths of a rupee.
@@ -30,6 +30,25 @@ def protected_price(instrument: Instrument, side: Side, last: int, band: Band) -
         return min(price, high)
     price = last * (10_000 - points) // (10_000 * instrument.tick) * instrument.tick
     return max(price, low)
+
+
+def away_rules(intent: OrderIntent, instrument: Instrument, last: int, percent: int) -> list[Rule]:
+    """A limit that gives away more than so many per cent of the last price: a slip of the finger.
+    One that waits for a better price than the last may be as far from it as the band goes."""
+    if intent.type is not OrderType.LIMIT or intent.price is None:
+        return []
+    if intent.side is Side.BUY:
+        bound = last * (100 + percent) // (100 * instrument.tick) * instrument.tick
+        beyond = intent.price > bound
+    else:
+        bound = -(-last * (100 - percent) // (100 * instrument.tick)) * instrument.tick
+        beyond = intent.price < bound
+    if not beyond:
+        return []
+    return [
+        Rule("PRICE_FAR_FROM_LAST", f"more than {percent} % worse than the last price",
+             format_price(intent.price), format_price(bound), format_price(bound))
+    ]  # fmt: skip
 
 
 def nearest_price(instrument: Instrument, price: int, band: Band) -> int:

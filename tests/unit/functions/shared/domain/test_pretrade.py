@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from functions.shared.domain.calendar import MarketStatus, Phase
 from functions.shared.domain.orders import OrderType, Product, Side, Validity
-from functions.shared.domain.pretrade import Judgement, OrderIntent, Rule, judge, protected_price
+from functions.shared.domain.pretrade import (
+    Judgement,
+    OrderIntent,
+    Rule,
+    away_rules,
+    judge,
+    protected_price,
+)
 from tests.support.ledger import ACME, OPEN, TODAY, price, verdict
 
 
@@ -195,3 +202,36 @@ def test_a_protected_price_is_on_a_tick_and_inside_the_band(
     worst = protected_price(instrument, side, last, (low, high))
     assert low <= worst <= high
     assert worst % tick == 0
+
+
+@pytest.mark.parametrize(
+    ("side", "rupees", "nearest"),
+    [
+        (Side.BUY, 110.05, "110.00"),
+        (Side.BUY, 110, None),
+        (Side.BUY, 80, None),  # a better price than the last may be far from it
+        (Side.SELL, 89.95, "90.00"),
+        (Side.SELL, 90, None),
+        (Side.SELL, 120, None),
+    ],
+)
+def test_a_limit_far_worse_than_the_last_price_names_the_nearest_one(
+    side: Side, rupees: float, nearest: str | None
+) -> None:
+    intent = OrderIntent(side, OrderType.LIMIT, 1, price(rupees))
+    found = away_rules(intent, ACME, price(100), 10)
+    assert [(rule.code, rule.nearest) for rule in found] == (
+        [] if nearest is None else [("PRICE_FAR_FROM_LAST", nearest)]
+    )
+
+
+@given(st.integers(1, 10**9), st.sampled_from(Side), st.integers(1, 99))
+def test_the_nearest_price_to_one_far_away_is_on_a_tick_and_passes(
+    last: int, side: Side, percent: int
+) -> None:
+    wild = 3 * last + 1_000_000 if side is Side.BUY else 1
+    for rule in away_rules(OrderIntent(side, OrderType.LIMIT, 1, wild), ACME, last, percent):
+        near = round(float(rule.nearest or "") * 10_000)
+        assert near % ACME.tick == 0
+        intent = OrderIntent(side, OrderType.LIMIT, 1, near)
+        assert away_rules(intent, ACME, last, percent) == []
