@@ -59,9 +59,10 @@ BEGIN
   RETURN a.seq;
 END $$;
 
--- What stands against an order whatever else it is: a halt of its symbol or of the market, a limit of its
--- account on the value of one that opens, a review of its account. p_closing: how many of its shares only
--- close; p_opens: whether it has more.
+-- What stands against an order whatever else it is: a halt of its symbol or of the market, a restriction of
+-- its account in the symbol (0250_symbol_restrictions.sql), a limit of its account on the value of one
+-- that opens, a review of its account. p_closing: how many of its shares only close; p_opens: whether it
+-- has more.
 CREATE FUNCTION ledger.standing_rules(a ledger.account, n ledger.orders, p_opens boolean,
     p_closing bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE h ledger.halt; v_rules jsonb := '[]'; v_most bigint := a.limits[1]; v_value numeric;
@@ -75,6 +76,10 @@ BEGIN
       || CASE h.state WHEN 'HALTED' THEN 'no orders' ELSE 'only orders that close' END
       || CASE h.symbol WHEN '' THEN '' ELSE ' in ' || h.symbol END, h.state, 'ACTIVE',
       CASE h.state WHEN 'REDUCING' THEN p_closing ELSE 0 END));
+  END IF;
+  IF p_opens AND ledger.is_restricted(a.user_id, n.symbol) THEN
+    v_rules := v_rules || ledger.rule('SYMBOL_RESTRICTED', 'this account may only close in ' || n.symbol
+      || ' after too many round trips', 'REDUCING', 'ACTIVE', p_closing);
   END IF;
   v_value := div(coalesce(n.pending_quantity, n.quantity)::numeric * v_price + 50, 100);
   IF p_opens AND v_value > v_most THEN

@@ -20,6 +20,7 @@ MONEY_TABLES = (
     "slot", "slot_home", "shard", "intraday_result", "shortage_rule", "order_rate",
     "algo_registration", "plan", "plan_slice", "volume_curve",
     "volume_curve_draw", "early_ending", "halt", "intervention", "watchlist",
+    "symbol_restriction",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
@@ -63,7 +64,10 @@ CALLS = {
         "ledger.day_positions",
         "ledger.record_anchor", "ledger.request_change", "ledger.request_payment",
         "ledger.set_pledge", "ledger.settle", "ledger.value_shortage",
+        "ledger.end_restriction", "ledger.restrict_symbol", "ledger.restrictions_due",
         "market.apply_dated_facts", "market.record_day_prices",
+        "surveillance.decide_alert", "surveillance.finish_measure", "surveillance.linked",
+        "surveillance.take_in", "surveillance.trail_after",
     },
     EDGE: {
         "edge.begin_numbering", "edge.hold_lease", "edge.move_checkpoint", "edge.release_leases",
@@ -76,7 +80,8 @@ CALLS = {
 }  # fmt: skip
 _CALLABLE = """
 SELECT DISTINCT n.nspname || '.' || p.proname FROM pg_proc p JOIN pg_namespace n
-  ON n.oid = p.pronamespace WHERE n.nspname IN ('ledger', 'identity', 'market', 'edge')
+  ON n.oid = p.pronamespace
+WHERE n.nspname IN ('ledger', 'identity', 'market', 'edge', 'surveillance')
   AND has_function_privilege(:role, p.oid, 'EXECUTE')
 """
 _UNREAD = """
