@@ -16,7 +16,7 @@ from functions.surveillance.forest import Forest
 from infra.surveillance.population import Population
 
 TUNING: Final = (1, 2, 3)
-HELD_OUT: Final = (101, 102, 103)
+HELD_OUT: Final = (201, 202, 203)
 
 
 @dataclass

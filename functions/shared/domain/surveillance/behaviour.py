@@ -1,8 +1,9 @@
 """A user's day as numbers, for the forest that knows what days are usual.
 
 Invariant: every figure is defined for every day and bounded or in logarithms, so that one large
-account is not unusual by its size alone. These are no amounts of money that anything is booked by:
-the one place of this project where a fraction may be a float.
+account is not unusual by its size alone; how much a program sends says nothing by itself, either.
+These are no amounts of money that anything is booked by: the one place of this project where a
+fraction may be a float.
 """
 
 from math import log1p
@@ -11,8 +12,8 @@ from typing import Final
 from functions.shared.domain.surveillance.watched import SymbolDay, Watch
 
 FEATURES: Final = (
-    "messages", "trades", "messages_a_trade", "round_trips", "layers", "traded_value", "flatness",
-    "concentration", "stocks", "new_stocks", "takeover_steps",
+    "messages_a_trade", "round_trips", "layers", "traded_value", "flatness", "concentration",
+    "stocks", "new_stocks", "takeover_steps",
 )  # fmt: skip
 _PAISE_A_LAKH: Final = 100_000 * 100
 
@@ -27,8 +28,6 @@ def features_of(watch: Watch) -> tuple[float, ...]:
     traded = [d for d in days if d.trades]
     steps = {step.code for step in watch.steps}
     return (
-        log1p(messages),
-        log1p(trades),
         log1p(messages / (trades + 1)),
         log1p(max((d.round_trips for d in days), default=0)),
         log1p(sum(d.layers for d in days)),

@@ -12,10 +12,14 @@ _BASE, _NEAR, _MANY = 70, 20, 10
 
 
 def count_trade(held: SymbolDay, side: str, quantity: int, back_percent: int) -> bool:
-    """Adds a trade; whether it completed a round trip. What it turned beyond the leg begins the
-    next one."""
+    """Adds a trade; whether it completed a round trip. A leg that was turned to within the same
+    part of it is over, and what still comes of turning it (an order fills in parts) begins nothing;
+    what goes further begins the next leg."""
     if not held.out_quantity:
-        held.out_side, held.out_quantity, held.back_quantity = side, quantity, 0
+        rest = quantity - held.spare if side == held.out_side else quantity
+        held.spare = max(0, -rest) if side == held.out_side else 0
+        if rest > 0:
+            held.out_side, held.out_quantity, held.back_quantity, held.spare = side, rest, 0, 0
         return False
     if side == held.out_side:
         held.out_quantity += quantity
@@ -23,11 +27,10 @@ def count_trade(held: SymbolDay, side: str, quantity: int, back_percent: int) ->
     held.back_quantity += quantity
     if held.back_quantity * 100 < held.out_quantity * back_percent:
         return False
-    beyond = held.back_quantity - held.out_quantity
-    # A leg that was turned to within the same part is over; only more than that begins another.
-    goes_on = beyond * 100 > held.out_quantity * (100 - back_percent)
-    held.out_side, held.out_quantity = (side, beyond) if goes_on else ("", 0)
-    held.back_quantity = 0
+    most = held.out_quantity * (200 - back_percent) // 100
+    beyond = held.back_quantity - held.out_quantity if held.back_quantity > most else 0
+    held.spare = 0 if beyond else most - held.back_quantity
+    held.out_side, held.out_quantity, held.back_quantity = side, beyond, 0
     held.round_trips += 1
     return True
 

@@ -16,11 +16,13 @@ STEPS_MOST: Final = 50
 @dataclass(slots=True)
 class SymbolDay:
     """A user's day in a stock. `out_*`: the leg that waits to be turned; `back_quantity`: what of
-    it was turned. Shares, paise; `messages`: orders, changes and cancels."""
+    it was turned; `spare`: without such a leg, what may still turn the last one, on `out_side`.
+    Shares, paise; `messages`: orders, changes and cancels."""
 
     out_side: str = ""
     out_quantity: int = 0
     back_quantity: int = 0
+    spare: int = 0
     round_trips: int = 0
     bought: int = 0
     bought_value: int = 0
