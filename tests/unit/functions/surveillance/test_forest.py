@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from functions.shared.domain.surveillance.behaviour import FEATURES, features_of
-from functions.shared.domain.surveillance.watched import SymbolDay, Watch
+from functions.shared.domain.surveillance.watched import Step, SymbolDay, Watch
 from functions.surveillance.forest import load_forest, path_length, read_forest, save_forest
 
 
@@ -28,22 +28,21 @@ def test_its_scores_are_those_of_the_library_that_grew_it() -> None:
     assert np.abs(theirs - np.asarray(ours)).max() < 1e-9
 
 
-def test_the_one_that_ships_fits_its_figures_and_finds_many_round_trips_in_a_new_stock_unusual() -> (
-    None
-):
+def test_the_one_that_ships_fits_its_figures_and_finds_layers_and_round_trips_unusual() -> None:
     forest = load_forest()
     assert len(forest.usual) == len(FEATURES)
     assert forest.feature.max() < len(FEATURES)
-    quiet = Watch("2026-11-23", {"ACME": SymbolDay(bought=1, bought_value=100_000, messages=1,
-                                                   trades=1)})  # fmt: skip
-    busy = Watch("2026-11-23", {"ACME": SymbolDay(
-        bought=900, bought_value=90_000_000, sold=900, sold_value=90_000_000, messages=60, is_new=True,
-        trades=60, round_trips=30,
-    )})  # fmt: skip
-    usual, unusual = forest.scores([features_of(quiet), features_of(busy)])
+    calm = SymbolDay(bought=1, bought_value=100_000, messages=1, trades=1)
+    busy = SymbolDay(
+        bought=900, bought_value=900_000_000, sold=900, sold_value=900_000_000, messages=900,
+        trades=60, round_trips=30, layers=12,
+    )  # fmt: skip
+    steps = [Step(code, 1, "2026-11-23") for code in ("NEW_DEVICE", "BANK_CHANGE", "MONEY_OUT")]
+    quiet, loud = Watch("", {"ACME": calm}), Watch("", {"ACME": busy}, steps=steps)
+    usual, unusual = forest.scores([features_of(quiet), features_of(loud)])
     assert usual < forest.threshold <= unusual
     assert 60 <= forest.points(unusual) <= 95
-    assert "round_trips" in [name for name, *_ in forest.outstanding(features_of(busy))]
+    assert "layers" in [name for name, *_ in forest.outstanding(features_of(loud))]
     assert forest.scores([]) == []
 
 
