@@ -31,13 +31,14 @@ class RestrictionCause(msgspec.Struct, frozen=True):
 def restrict_symbol(
     shards: Shards, user_id: int, alert_id: int, symbol: str, cause: RestrictionCause,
     ends_at: datetime, now: datetime,
-) -> int:  # fmt: skip
-    """Returns the seq of the event. Raises NotFound without an account, Retryable."""
+) -> int | None:  # fmt: skip
+    """Returns the seq of the event; None for an account of class TEST, which isn't. Raises NotFound
+    without an account, Retryable."""
     [[seq]] = shards.of_user(user_id).call(
         _RESTRICT, user_id=user_id, alert_id=alert_id, symbol=symbol,
         alert=msgspec.json.encode(cause).decode(), ends_at=ends_at, now=now,
     )  # fmt: skip
-    return int(seq)
+    return None if seq is None else int(seq)
 
 
 def end_restriction(shards: Shards, user_id: int, alert_id: int, now: datetime) -> int | None:

@@ -9,6 +9,7 @@ from functions.shared.bookkeeping.restricting import (
     restrict_symbol,
     restrictions_due,
 )
+from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.orders import Product, Side
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.user_events import UserEvents
@@ -28,7 +29,7 @@ def codes(placed: object) -> list[object]:
     return [rule["code"] for rule in placed.rules]  # type: ignore[attr-defined]
 
 
-def restrict(trader: Trader, alert: int) -> int:
+def restrict(trader: Trader, alert: int) -> int | None:
     ends_at = trader.now + DAY
     return restrict_symbol(
         trader.shards, trader.user_id, alert, ACME.symbol, CAUSE, ends_at, trader.now
@@ -42,7 +43,7 @@ def end(trader: Trader, alert: int) -> int | None:
 def test_a_restricted_stock_takes_what_closes_alone_and_other_accounts_trade_on(
     new_trader: NewTrader,
 ) -> None:
-    trader, other = new_trader(), new_trader()
+    trader, other = new_trader(account_class=AccountClass.RETAIL), new_trader()
     trader.own(10)
     trader.fill(trader.buy(5, product=Product.MIS), 5)
     resting = trader.buy(1)
@@ -59,7 +60,7 @@ def test_a_restricted_stock_takes_what_closes_alone_and_other_accounts_trade_on(
 
 
 def test_a_stop_that_opens_waits_the_restriction_out(new_trader: NewTrader) -> None:
-    trader = new_trader()
+    trader = new_trader(account_class=AccountClass.RETAIL)
     waiting = stopped(trader, Side.BUY, 5, 105)
     restrict(trader, 1)
     assert release(trader, waiting, 105).outcome == "PUT_OFF"
@@ -70,9 +71,10 @@ def test_a_stop_that_opens_waits_the_restriction_out(new_trader: NewTrader) -> N
 def test_an_alert_restricts_once_is_told_once_and_verify_and_rebuild_know_it(
     shards: Shards, databases: ShardsUnderTest
 ) -> None:
-    trader = Trader(shards, 4711, LAKH)
+    trader = Trader(shards, 4711, LAKH, account_class=AccountClass.RETAIL)
     first = restrict(trader, 1)
     assert restrict(trader, 1) == first == trader.funds().seq
+    assert first is not None
     assert end(trader, 2) is None
     [told] = UserEvents(shards).after(trader.user_id, first - 1, 1)
     [alert] = [each for each in render_event(told) if each["type"] == "alert"]
@@ -93,7 +95,7 @@ def test_an_alert_restricts_once_is_told_once_and_verify_and_rebuild_know_it(
 def test_a_restriction_that_was_lifted_by_hand_is_found(
     shards: Shards, databases: ShardsUnderTest
 ) -> None:
-    trader = Trader(shards, 4711, LAKH)
+    trader = Trader(shards, 4711, LAKH, account_class=AccountClass.RETAIL)
     restrict(trader, 1)
     owner = connect(databases.urls(OWNER)[shards.number_of_user(trader.user_id)])
     owner.run("UPDATE ledger.symbol_restriction SET ended_seq = seq + 1")
@@ -101,3 +103,9 @@ def test_a_restriction_that_was_lifted_by_hand_is_found(
     [found] = verify_ledger.run(databases.urls(OWNER)).problems
     assert "the row says SYMBOL_RESTRICTION_ENDED of alert 1" in found
     assert rebuild_ledger.run(databases.urls(OWNER)).problems != []
+
+
+def test_an_account_that_is_there_for_load_is_not_restricted(new_trader: NewTrader) -> None:
+    trader = new_trader(account_class=AccountClass.TEST)
+    assert restrict(trader, 1) is None
+    assert trader.place(Side.BUY, 1).outcome == "ACCEPTED"
