@@ -129,13 +129,16 @@ CREATE FUNCTION surveillance.raise_alerts(p_alerts jsonb) RETURNS void LANGUAGE 
       reasons = excluded.reasons WHERE a.state = 'OPEN' AND excluded.score > a.score
 $$;
 
--- Who shares a device, or a network that few share, with these users. A network that more than
+-- Who shares a device, a bank account, or a network that few share, with these users. A network that more than
 -- p_network_most log in from is an office's or a carrier's, and links nobody.
 CREATE FUNCTION surveillance.linked(p_users bigint[], p_network_most integer)
 RETURNS TABLE (user_id bigint, other bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT d.user_id, o.user_id FROM identity.device d JOIN identity.device o USING (digest)
     WHERE d.user_id = ANY (p_users) AND o.user_id <> d.user_id
+  UNION
+  SELECT m.user_id, o.user_id FROM identity.bank_mark m JOIN identity.bank_mark o USING (digest)
+    WHERE m.user_id = ANY (p_users) AND o.user_id <> m.user_id
   UNION
   SELECT p.user_id, o.user_id FROM identity.place p
     CROSS JOIN LATERAL (SELECT array_agg(n.user_id) AS users FROM (SELECT x.user_id FROM identity.place x

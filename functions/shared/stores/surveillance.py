@@ -147,7 +147,7 @@ class Surveillance:
         return {user: found.get(user) or KeptWatch(Watch()) for user in users}
 
     def links(self, users: Collection[int]) -> dict[int, frozenset[int]]:
-        """Who shares a device or a rare network with these users."""
+        """Who shares a device, a bank account or a rare network with these users."""
         found: dict[int, set[int]] = {}
         for user, other in self._control.run(_LINKED, users=sorted(users), most=NETWORK_MOST):
             found.setdefault(int(user), set()).add(int(other))

@@ -21,6 +21,7 @@ from functions.shared.stores.postgres import Shards
 from functions.shared.stores.surveillance import Surveillance
 from functions.shared.wire.surveillance import decode_seen, encode_watch
 from functions.surveillance import carry_out, each_minute, watch_events
+from tests.support.officers import Hire
 
 IN_TIME: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 FUNDS = {"cash": 0, "held": 0, "borrowed": 0, "unsettled": 0, "blocked": 0, "seq": 1}
@@ -233,3 +234,55 @@ def tell(owner: Shards, user_id: int, action: str, detail: dict[str, object]) ->
         " '203.0.113.9', NULL, NULL, :detail::jsonb)",
         u=user_id, action=action, detail=json.dumps(detail),
     )  # fmt: skip
+
+
+def test_a_device_a_bank_account_and_a_network_of_few_link_accounts_and_one_of_many_does_not(
+    stores: Stores, hire: Hire, owner: Shards
+) -> None:
+    users = [hire().user_id for _ in range(9)]
+    one, device, bank, home, *office = users
+    run = owner.control.run
+    run("DELETE FROM identity.place")  # all of them have signed in from one address
+    run("DELETE FROM identity.device")
+    for user in (one, device):
+        run(
+            "INSERT INTO identity.device VALUES (:u::bigint, sha256('tablet'), now(), now(), 'n')",
+            u=user,
+        )
+    for user in (one, bank):
+        run("INSERT INTO identity.bank_mark VALUES (:u::bigint, sha256('account'))", u=user)
+    for network, members in (("203.0.113.50", [one, home]), ("203.0.113.60", [one, *office])):
+        for user in members:
+            run(
+                "INSERT INTO identity.place VALUES (:u::bigint, :n::text, 'IN', now(), now())",
+                u=user, n=network,
+            )  # fmt: skip
+    store = Surveillance(stores.shards.control)
+    assert store.links(users)[one] == {device, bank, home}
+    assert store.links([home]) == {home: frozenset({one})}
+    assert store.links([office[0]]) == {}
+
+
+def test_a_group_that_pumps_is_found_over_batches_and_days(stores: Stores, owner: Shards) -> None:
+    group = [Customer(stores) for _ in range(3)]
+    symbol = f"T{uuid.uuid4().hex[:8].upper()}"
+    for user in group:
+        owner.control.run(
+            "INSERT INTO surveillance.trader_day VALUES (:s, :d::date - 1, :u::bigint, 0, 0, 0, 0)",
+            s=symbol, d=group[0].day, u=user.user_id,
+        )  # fmt: skip
+    owner.control.run(
+        "INSERT INTO surveillance.stock_day SELECT :s, :d::date - n, 100, 1000000, 1000000, 900000"
+        " FROM generate_series(1, 10) n",
+        s=symbol, d=group[0].day,
+    )  # fmt: skip
+    links = {u.user_id: frozenset(o.user_id for o in group if o is not u) for u in group}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Surveillance, "links", lambda _, users: {u: links[u] for u in users})
+        for side in ("BUY", "SELL"):
+            for user in group:
+                assert deliver([user.trade(side, 300, symbol)]) == []
+    found = Surveillance(stores.shards.control).alerts(500, "OPEN", 0, None)
+    [alert] = [each for each in found if each.rule == "PUMP_AND_DUMP"]
+    assert {alert.user_id, *map(int, alert.detail["others"])} == set(links)
+    assert alert.symbol == symbol

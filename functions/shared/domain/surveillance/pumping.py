@@ -1,7 +1,7 @@
 """Pump and dump: a thin stock that linked accounts buy up and sell to those who follow.
 
 Invariant: judged on the stock's own history; without enough of it nothing is found. Accounts are
-linked by opaque marks (a device, a network) and never by who their owners are.
+linked by opaque marks (a device, a network, a bank account) and never by who their owners are.
 """
 
 from collections.abc import Iterable
