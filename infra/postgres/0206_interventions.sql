@@ -77,7 +77,8 @@ BEGIN
       || CASE h.symbol WHEN '' THEN '' ELSE ' in ' || h.symbol END, h.state, 'ACTIVE',
       CASE h.state WHEN 'REDUCING' THEN p_closing ELSE 0 END));
   END IF;
-  IF p_opens AND ledger.is_restricted(a.user_id, n.symbol) THEN
+  IF p_opens AND EXISTS (SELECT FROM ledger.symbol_restriction x
+      WHERE x.user_id = a.user_id AND x.symbol = n.symbol AND x.ended_seq IS NULL) THEN
     v_rules := v_rules || ledger.rule('SYMBOL_RESTRICTED', 'this account may only close in ' || n.symbol
       || ' after too many round trips', 'REDUCING', 'ACTIVE', p_closing);
   END IF;

@@ -22,12 +22,6 @@ CREATE INDEX symbol_restriction_in_force ON ledger.symbol_restriction (user_id, 
 CREATE INDEX symbol_restriction_due ON ledger.symbol_restriction (ends_at, user_id, alert_id)
   WHERE ended_seq IS NULL;
 
-CREATE FUNCTION ledger.is_restricted(p_user bigint, p_symbol text) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-  SELECT EXISTS (SELECT FROM ledger.symbol_restriction x
-    WHERE x.user_id = p_user AND x.symbol = p_symbol AND x.ended_seq IS NULL)
-$$;
-
 CREATE FUNCTION ledger.append_restriction(a ledger.account, p_kind text, r ledger.symbol_restriction,
     p_alert json, p_now timestamptz) RETURNS ledger.account LANGUAGE sql AS $$
   SELECT ledger.append_event(a, p_kind, NULL, 0, 0, 0, p_now,
