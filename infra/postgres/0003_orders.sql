@@ -103,8 +103,7 @@ BEGIN
   -- What is rarely there, asked for at once: every order pays for the question.
   IF a.limits IS NOT NULL OR EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id)
     OR EXISTS (SELECT FROM ledger.halt x WHERE x.state <> 'ACTIVE')
-    OR EXISTS (SELECT FROM ledger.symbol_restriction x
-      WHERE x.user_id = a.user_id AND x.symbol = n.symbol AND x.ended_seq IS NULL) THEN
+    OR EXISTS (SELECT FROM ledger.symbol_restriction x WHERE x.user_id = a.user_id AND x.ended_seq IS NULL) THEN
     rules := rules || ledger.standing_rules(a, n, v_opens, v_closing);
   END IF;
   IF ledger.is_working(b.status) THEN
