@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from functions.shared.clock import trade_date
-from functions.shared.domain.errors import PeerProtocolError, Retryable
+from functions.shared.domain.errors import InvariantViolated, PeerProtocolError, Retryable
 from functions.shared.domain.surveillance.behaviour import features_of
 from functions.shared.domain.surveillance.desk import Desk
 from functions.shared.domain.surveillance.findings import Finding, Reason, Rule
@@ -35,7 +35,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     records = event["Records"]
     seen = [each for record in records if (each := _seen_in(record)) is not None]
     try:
-        raised = take(stores, seen)
+        raised = _take_each(stores, seen)
     except Retryable as error:
         first = str(records[0]["kinesis"]["sequenceNumber"])
         logger().warning("events deferred", sequence_number=first, why=str(error))
@@ -43,6 +43,23 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if any(row["measure"] for row in raised):
         carry_out_all(stores)
     return {"batchItemFailures": []}
+
+
+def _take_each(stores: Stores, events: Sequence[Seen]) -> list[dict[str, object]]:
+    """As `take`. A batch that can't be is taken event by event, so that a user whose log can't be
+    read, or whose figures the database refuses, stops nobody else. Raises Retryable."""
+    try:
+        return take(stores, events)
+    except InvariantViolated as error:
+        logger().error("batch not counted as one", events=len(events), why=str(error))
+    raised: list[dict[str, object]] = []
+    for event in events:
+        try:
+            raised += take(stores, [event])
+        except InvariantViolated as error:
+            logger().error("event not counted", user=str(event.user_id), seq=event.user_seq,
+                           why=str(error))  # fmt: skip
+    return raised
 
 
 def take(stores: Stores, events: Sequence[Seen]) -> list[dict[str, object]]:
@@ -101,6 +118,9 @@ def _in_order(
             continue
         if event.user_seq > mine.seq + 1:
             after = max(mine.seq, event.user_seq - 1 - GAP_MOST)
+            if after > mine.seq:
+                user, count = str(event.user_id), after - mine.seq
+                logger().error("events left out", user=user, events=count)
             missed = events_between(stores.shards, event.user_id, after, event.user_seq, GAP_MOST)
             for earlier in missed:
                 yield event.user_id, happening_of(earlier)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from functions.shared.clock import micros
+from functions.shared.domain.errors import InvariantViolated
 from functions.shared.domain.surveillance.findings import Reason
 from functions.shared.domain.surveillance.pumping import (
     HISTORY_DAYS,
@@ -236,14 +237,20 @@ class Surveillance:
 
 def events_between(shards: Shards, user_id: int, after: int, before: int, rows: int) -> list[Seen]:
     """A user's events in between, at most `rows` of them, read from the log where they live: for
-    what the stream did not bring. Raises Retryable."""
+    what the stream did not bring. Raises Retryable, InvariantViolated for one that is unreadable."""
     found = shards.of_user(user_id).run(
         _EVENTS, user_id=user_id, after=after, before=before, rows=rows
     )
-    return [
-        Seen(user_id=user_id, user_seq=seq, kind=kind, at=micros(at), body=decode_seen_body(body))
-        for seq, at, kind, body in found
-    ]
+    try:
+        return [
+            Seen(
+                user_id=user_id, user_seq=seq, kind=kind, at=micros(at),
+                body=decode_seen_body(body),
+            )
+            for seq, at, kind, body in found
+        ]  # fmt: skip
+    except msgspec.MsgspecError as error:
+        raise InvariantViolated(f"the log of user {user_id} can't be read: {error}") from error
 
 
 def _stock_rows(stocks: Mapping[tuple[str, str], StockFigures]) -> Iterable[dict[str, object]]:

@@ -14,12 +14,12 @@ import pytest
 from functions.shared.bookkeeping import restricting
 from functions.shared.bookkeeping.accounts import open_account
 from functions.shared.clock import micros, trade_date
-from functions.shared.domain.errors import Retryable
+from functions.shared.domain.errors import InvariantViolated, Retryable
 from functions.shared.runtime.composition import Stores
 from functions.shared.stores.objects import FileObjects
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.surveillance import Surveillance
-from functions.shared.wire.surveillance import decode_seen, encode_watch
+from functions.shared.wire.surveillance import Seen, decode_seen, encode_watch
 from functions.surveillance import carry_out, each_minute, watch_events
 from tests.support.officers import Hire
 
@@ -286,3 +286,21 @@ def test_a_group_that_pumps_is_found_over_batches_and_days(stores: Stores, owner
     [alert] = [each for each in found if each.rule == "PUMP_AND_DUMP"]
     assert {alert.user_id, *map(int, alert.detail["others"])} == set(links)
     assert alert.symbol == symbol
+
+
+def test_a_user_whose_log_can_not_be_read_stops_nobody_else(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = Customer(stores), Customer(stores)
+    broken._seq = 5  # what is before it has to be read from the log
+
+    def unreadable(_shards: Shards, user_id: int, *rest: int) -> list[Seen]:
+        if user_id == broken.user_id:
+            raise InvariantViolated("the log can't be read")
+        return real(_shards, user_id, *rest)
+
+    real = watch_events.events_between
+    monkeypatch.setattr(watch_events, "events_between", unreadable)
+    assert deliver([broken.trade("BUY", 1), *sound.washes(1)]) == []
+    assert broken.kept()[0] == 0
+    assert sound.kept()[0] == 3
