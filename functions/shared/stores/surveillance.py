@@ -237,7 +237,7 @@ class Surveillance:
 
 def events_between(shards: Shards, user_id: int, after: int, before: int, rows: int) -> list[Seen]:
     """A user's events in between, at most `rows` of them, read from the log where they live: for
-    what the stream did not bring. Raises Retryable, InvariantViolated for one that is unreadable."""
+    what the stream did not bring. Raises Retryable, InvariantViolated for an unreadable one."""
     found = shards.of_user(user_id).run(
         _EVENTS, user_id=user_id, after=after, before=before, rows=rows
     )
