@@ -327,3 +327,6 @@ class Floor:
         for symbol, figures in state["boards"].items():
             if symbol in self.boards:
                 self.boards[symbol].restore(figures)
+        for symbol, board in self.boards.items():
+            if symbol not in state["boards"]:  # not traded when the journal was written
+                self._enter(board, [])

@@ -16,6 +16,7 @@ from functions.shared.bookkeeping.accounts import deposit, open_account
 from functions.shared.bookkeeping.applying import apply_execution
 from functions.shared.bookkeeping.placing import place
 from functions.shared.clock import micros, wall_now
+from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.orders import Product
 from functions.shared.runtime import composition
@@ -75,7 +76,7 @@ def _buy(shards: Shards, symbol: str, product: Product, day: date, number: int) 
 
 
 def _fill_books(shards: Shards, valkey_url: str) -> None:
-    open_account(shards, USER, NOON - timedelta(days=2))
+    open_account(shards, USER, NOON - timedelta(days=2), AccountClass.TEST)  # no bound on its rate
     deposit(shards, USER, "bench", 10**12, NOON.date() - timedelta(days=1), NOON)
     number = 0
     for day in (NOON.date() - timedelta(days=1), NOON.date()):

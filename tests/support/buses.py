@@ -8,7 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -33,10 +33,16 @@ class Bus:
     url: str
     takeover_seconds: float
     counts_records: bool = True
+    opened: list[Streams] = field(default_factory=list)
 
     def open(self, **limits: Any) -> Streams:
         known = {"takeover_seconds": self.takeover_seconds, "batch_bytes": BATCH_BYTES}
-        return open_streams(self.url, Limits(**{**known, **limits}))
+        self.opened.append(open_streams(self.url, Limits(**{**known, **limits})))
+        return self.opened[-1]
+
+    def close(self) -> None:
+        for streams in self.opened:
+            streams.close()
 
     @contextlib.contextmanager
     def reader(self, group: str, name: str, streams: list[str]) -> "Iterator[OtherReader]":
@@ -132,7 +138,13 @@ def valkey_bus() -> Iterator[str]:
 
 
 @pytest.fixture(params=["valkey", "kinesis", "kafka"])
-def bus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bus:
+def bus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
+    made = _bus(request, monkeypatch)
+    yield made
+    made.close()
+
+
+def _bus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bus:
     prefix = f"t{uuid.uuid4().hex[:8]}"
     match request.param:
         case "valkey":  # streams have names of their own in each test

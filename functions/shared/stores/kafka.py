@@ -7,6 +7,7 @@ is taken back, and the producer is given up, so nothing of it can follow what is
 Here are the address, the topics and appending; kafka_reader has groups and reading.
 """
 
+import atexit
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -145,6 +146,7 @@ class KafkaStreams:
         self._producer: Producer | None = None
         self._told: set[Place] = set()
         self._readers: dict[str, Reader] = {}
+        atexit.register(self.close)  # a reader is never left to the garbage collector
 
     def append(self, stream: str, records: Sequence[Record]) -> None:
         if not records:
@@ -211,6 +213,7 @@ class KafkaStreams:
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
+        atexit.unregister(self.close)
 
     def _open(self, group: str, member: str | None) -> Reader:
         reader = Reader(

@@ -3,7 +3,9 @@
 Invariant: an offset is committed only for what was acknowledged, by the member that Kafka counts as
 the partition's owner; after a rebalance or a crash the next owner begins at that offset. What this
 reader fetched and did not hand out is dropped with the partition. Nothing here waits longer than
-the limits say, though the library commits and closes without an end while brokers are away.
+the limits say, though the library commits and closes without an end while brokers are away. Whoever
+opens a reader closes it: of a consumer that was not, the garbage collector waits for the library's
+threads, for ever once it was fenced, in whichever thread it runs.
 """
 
 import contextlib
@@ -95,7 +97,7 @@ class Reader:
         self._ahead = Ahead(limits.batch_bytes)
         self._ask_at = 0.0
         self._broken = ""
-        self._committing = False
+        self._committing: Future[list[TopicPartition]] | None = None
 
     def divide(self, streams: Sequence[str]) -> frozenset[str]:
         places = self._name(streams)
@@ -133,12 +135,11 @@ class Reader:
         if held is None:
             raise Retryable(f"{stream} is another consumer's by now")
         offsets = [TopicPartition(*place, last + 1)]
+        commit = _asked(lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
         try:
-            committed = _within(
-                self._seconds, lambda: self._consumer.commit(offsets=offsets, asynchronous=False)
-            )
+            committed = commit.result(self._seconds)
         except TimeoutError:
-            self._committing = True
+            self._committing = commit
             raise ReaderGone(f"{stream}: no answer to a commit in {self._seconds:g} s") from None
         for told in committed:
             if told.error is not None:
@@ -155,11 +156,12 @@ class Reader:
         return max(high, held.unseen, held.fetched) - held.acknowledged
 
     def close(self) -> None:
-        """Leaves the group. One whose commit is still out is only let go of: it ends with that, and
-        whoever takes its name is the member meanwhile."""
-        if not self._committing:
-            with contextlib.suppress(TimeoutError):
-                _within(self._seconds, self._consumer.close)
+        """Leaves the group. One whose commit is still out is let go of: it is closed once that
+        ended, and whoever takes its name is the member meanwhile."""
+        if self._committing is not None:
+            self._committing.add_done_callback(lambda _: _asked(self._consumer.close))
+            return
+        _close(self._consumer, self._seconds)
 
     def _name(self, streams: Sequence[str]) -> list[Place]:
         if all(self._topics.place(stream) in self._streams for stream in streams):
@@ -276,9 +278,9 @@ def is_the_end(error: KafkaException) -> bool:
     return told.fatal() or told.code() in _ENDING
 
 
-def _within(seconds: float, ask: Callable[[], T]) -> T:
-    """The answer of a call that the library gives no limit. Raises TimeoutError: then its thread is
-    left to end with it, and what it uses with the thread."""
+def _asked(ask: Callable[[], T]) -> "Future[T]":
+    """The answer to come of a call that the library gives no limit. Who doesn't wait for it leaves
+    its thread to end with it, and what it uses with the thread."""
     answer: Future[T] = Future()
 
     def run() -> None:
@@ -288,7 +290,12 @@ def _within(seconds: float, ask: Callable[[], T]) -> T:
             answer.set_exception(error)
 
     threading.Thread(target=run, name="kafka", daemon=True).start()
-    return answer.result(seconds)
+    return answer
+
+
+def _close(consumer: Consumer, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        _asked(consumer.close).result(seconds)
 
 
 def look(config: Config, group: str, place: Place, limits: Limits) -> Iterator[Delivered]:
@@ -310,7 +317,7 @@ def look(config: Config, group: str, place: Place, limits: Limits) -> Iterator[D
             if not messages:
                 consumer.list_topics(timeout=limits.append_seconds)
     finally:
-        consumer.close()
+        _close(consumer, limits.append_seconds)
 
 
 def _delivered(message: Message, redelivered: bool) -> Delivered:

@@ -101,6 +101,20 @@ def test_halts_bands_and_listings_outlive_a_kill(tmp_path: Path) -> None:
         broker.stop()
 
 
+def test_shares_that_a_later_start_adds_are_traded(tmp_path: Path) -> None:
+    with running(tmp_path, symbols="60") as venue:
+        venue.kill()
+        venue.options["symbols"] = "70"
+        venue.start()
+        broker = Broker(tmp_path / "broker", venue.orders_port).logon()
+        for number, (symbol, price) in enumerate(
+            {"LOAD0001": "112.00", "LOAD0015": "182.00"}.items()
+        ):
+            broker.limit(str(number), "1", 1, price, t55=symbol)
+            assert broker.next_of(str(number), "F")[55] == symbol  # its makers are there
+        broker.stop()
+
+
 def test_a_bust_reaches_the_broker_and_the_drop_copy(venue: VenueProcess, tmp_path: Path) -> None:
     broker = Broker(tmp_path / "broker", venue.orders_port).logon()
     drop = Broker(tmp_path / "drop", venue.orders_port, "OUTCRY-D1").logon()
