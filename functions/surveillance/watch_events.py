@@ -135,7 +135,7 @@ def _stocks(
     links: Mapping[int, frozenset[int]],
 ) -> dict[tuple[str, str], StockFigures]:
     """The figures of the stocks that were traded, by stock and trade date."""
-    users = {user for user, _ in trades}.union(*links.values())
+    users = set(links).union(*links.values())  # of the others nobody asks what they did before
     found: dict[tuple[str, str], StockFigures] = {}
     for day in {trade.day for _, trade in trades}:
         symbols = {trade.symbol for _, trade in trades if trade.day == day}

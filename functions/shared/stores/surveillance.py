@@ -169,8 +169,11 @@ class Surveillance:
             del history[:-HISTORY_DAYS]
         for symbol, *figures in self._control.run(_TODAY, symbols=names, day=today):
             found[symbol].today = DayFigures(*map(int, figures))
+        if not users:
+            return found
+        since = today - _GROUP_DAYS
         rows = self._control.run(
-            _TRADERS, symbols=names, users=sorted(users), since=today - _GROUP_DAYS, through=today
+            _TRADERS, symbols=names, users=sorted(users), since=since, through=today
         )
         for symbol, user, *sums in rows:
             found[symbol].traders[int(user)] = Side(*map(int, sums))
