@@ -6,8 +6,10 @@ entry counts once, whatever ends this run.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any, Final
 
+from functions.shared.clock import trade_date
 from functions.shared.domain.errors import Retryable
 from functions.shared.domain.surveillance.desk import Desk
 from functions.shared.domain.surveillance.takeover import ACTIONS
@@ -22,19 +24,26 @@ from functions.surveillance.carry_out import carry_out, end_due, end_one, rows_o
 
 _PAGE: Final = 500
 _PAGES_MOST: Final = 40
+_FORGOTTEN_MOST: Final = 5000
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """How many entries were read, measures taken and restrictions ended."""
+    """How many entries were read, measures taken, restrictions ended and old days forgotten."""
     stores = composition.stores()
-    run = ScheduledRun(context, "entries", "measures", "ended")
+    run = ScheduledRun(context, "entries", "measures", "forgotten", "ended")
     run.each("entries", _pages(stores), len)
     run.each("measures", iter(to_do(stores)), lambda alert: carry_out(stores, alert))
+    today = trade_date(stores.clock.now())
+    run.each("forgotten", iter([today]), lambda day: forget_trades(stores, day))
 
     def end(database: Database) -> None:
         run.each("ended", iter(end_due(stores, database)), lambda due: end_one(stores, due))
 
     return run.over_shards(stores, end)
+
+
+def forget_trades(stores: Stores, today: date) -> int:
+    return Surveillance(stores.shards.control).forget_trades(today, _FORGOTTEN_MOST)
 
 
 def _pages(stores: Stores) -> Iterator[list[TrailEntry]]:

@@ -41,6 +41,8 @@ CREATE TABLE surveillance.trader_day (
   PRIMARY KEY (symbol, user_id, day)
 );
 
+CREATE INDEX trader_day_by_day ON surveillance.trader_day (day);
+
 CREATE TABLE surveillance.trail_place (         -- how far the audit trail has been read
   is_one   boolean PRIMARY KEY DEFAULT true CHECK (is_one),
   audit_id bigint NOT NULL
@@ -193,5 +195,15 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM done)
 $$;
 
-GRANT EXECUTE ON FUNCTION surveillance.take_in, surveillance.linked, surveillance.trail_after,
+-- Forgets a page of what no rule looks back to; the trades themselves are in the ledger's log.
+CREATE FUNCTION surveillance.forget_trades(p_before date, p_most integer) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  WITH gone AS (DELETE FROM surveillance.trader_day d USING (
+      SELECT x.symbol, x.user_id, x.day FROM surveillance.trader_day x WHERE x.day < p_before
+      ORDER BY x.day LIMIT p_most) o
+    WHERE (d.symbol, d.user_id, d.day) = (o.symbol, o.user_id, o.day) RETURNING 1)
+  SELECT count(*) FROM gone
+$$;
+
+GRANT EXECUTE ON FUNCTION surveillance.forget_trades, surveillance.take_in, surveillance.linked, surveillance.trail_after,
   surveillance.decide_alert, surveillance.finish_measure TO outcry_app;

@@ -87,6 +87,7 @@ _DECIDE: Final = (
     "SELECT outcome, audit_id FROM surveillance.decide_alert(:alert::bigint, :state::text,"
     " :actor::bigint, :why::text, :network::text)"
 )
+_FORGET: Final = "SELECT surveillance.forget_trades(:before, :most)"
 _FINISH: Final = "SELECT surveillance.finish_measure(:alert::bigint, :measure::text)"
 
 
@@ -196,6 +197,13 @@ class Surveillance:
             traders=_json(_trader_rows(stocks)), alerts=_json(alerts), trail_from=trail[0],
             trail_to=trail[1],
         )  # fmt: skip
+
+    def forget_trades(self, today: date, most: int) -> int:
+        """Forgets what traders did on days that no group is judged by any more; how many rows, of
+        at most so many."""
+        before = today - _GROUP_DAYS
+        [[gone]] = self._control.run(_FORGET, before=before, most=most)
+        return int(gone)
 
     def trail_place(self) -> int:
         [[audit_id]] = self._control.run("SELECT audit_id FROM surveillance.trail_place")

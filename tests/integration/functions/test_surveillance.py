@@ -228,6 +228,22 @@ def test_a_new_place_and_a_withdrawal_are_a_takeover_whichever_is_known_first(
     assert early.alerts() == late.alerts() == [("TAKEOVER", 70, "OPEN")]
 
 
+def test_what_no_rule_looks_back_to_is_forgotten(stores: Stores, owner: Shards) -> None:
+    customer = Customer(stores)
+    deliver(customer.washes(1))
+    owner.control.run(
+        "INSERT INTO surveillance.trader_day SELECT symbol, day - n, user_id, 1, 1, 1, 1"
+        " FROM surveillance.trader_day, unnest(ARRAY[7, 8, 30]) n WHERE user_id = :u::bigint",
+        u=customer.user_id,
+    )
+    each_minute.lambda_handler({}, IN_TIME)
+    [[days]] = stores.shards.control.run(
+        "SELECT count(*) FROM surveillance.trader_day WHERE user_id = :u::bigint",
+        u=customer.user_id,
+    )
+    assert days == 2
+
+
 def tell(owner: Shards, user_id: int, action: str, detail: dict[str, object]) -> None:
     owner.control.run(
         "SELECT identity.write_audit(:u::bigint, 'user', :u::bigint, :action::text,"

@@ -67,6 +67,7 @@ CALLS = {
         "ledger.end_restriction", "ledger.restrict_symbol", "ledger.restrictions_due",
         "market.apply_dated_facts", "market.record_day_prices",
         "surveillance.decide_alert", "surveillance.finish_measure", "surveillance.linked",
+        "surveillance.forget_trades",
         "surveillance.take_in", "surveillance.trail_after",
     },
     EDGE: {
