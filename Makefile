@@ -8,7 +8,7 @@ WORKERS ?= 4
 UV := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test suite compiled check lint types imports lock bench build-functions deploy-local sam-validate screenshot clean
+.PHONY: help setup run test suite compiled check lint types imports lock bench forest build-functions deploy-local sam-validate screenshot clean
 
 # What one process compiles, the next ones read.
 unexport PYTHONDONTWRITEBYTECODE
@@ -99,6 +99,14 @@ sam-validate: build/sam/.ready $(VENV)/.run  ## check template.yaml with SAM and
 
 bench: $(VENV)/.test  ## measure each stage beside its baseline (STAGE=name runs one)
 	@$(BIN)/python -m tests.bench $(STAGE)
+
+$(VENV)/.forest: $(VENV)/.run $(LOCKS)/forest.txt
+	@echo "Installing what grows the forest"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCKS)/forest.txt
+	@touch $@
+
+forest: $(VENV)/.forest  ## grow the fraud watch's forest anew on simulated days
+	@$(BIN)/python -m infra.surveillance.grow_forest
 
 screenshot: setup  ## take the README's picture of a running stack's terminal
 	@$(BIN)/outcry screenshot tui/screenshot.svg

@@ -156,6 +156,8 @@ VARIABLES: Mapping[str, str] = {
     "OUTCRY_FANOUT_BUS_REREAD_SECONDS": "time between two looks at a cluster's layout",
     "OUTCRY_FANOUT_BUS_PAUSE_MOST_SECONDS": "longest pause before it is made again",
     "OUTCRY_ALERTS": "price alerts a user may keep (default 250)",
+    "OUTCRY_GROUP": "whose place in its streams a consumer keeps (default ledger)",
+    "OUTCRY_CONSUMES": "the template's streams that a consumer reads (default: all of them)",
     "OUTCRY_WATCHLISTS": "watchlists a user may have (default 20)",
     "OUTCRY_WATCHLIST_SYMBOLS": "symbols one of them may have (default 250)",
     "OUTCRY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",

@@ -69,7 +69,7 @@ class SetAlertBody(Request):
         return Wanted(self.symbol, self.kind, self.in_unit(), self.repeats, self.note)
 
 
-class AlertAnswer(BaseModel):
+class PriceAlertAnswer(BaseModel):
     """WAITING until it is told; FIRED then, unless it repeats. `fired_price`: the last trade's."""
 
     alert_id: IdText
@@ -85,15 +85,15 @@ class AlertAnswer(BaseModel):
     fired_price: PriceText | None
 
 
-class AlertList(BaseModel):
+class PriceAlertList(BaseModel):
     """The oldest first."""
 
-    items: list[AlertAnswer]
+    items: list[PriceAlertAnswer]
 
 
-def alert_answer(found: PriceAlertFacts) -> AlertAnswer:
+def alert_answer(found: PriceAlertFacts) -> PriceAlertAnswer:
     """As it is told to its user."""
-    return AlertAnswer(
+    return PriceAlertAnswer(
         alert_id=str(found.alert_id),
         symbol=found.symbol,
         kind=found.kind,

@@ -15,7 +15,7 @@ from functions.shared.runtime.http import needs, no_content, principal, respond
 from functions.shared.stores.price_alerts import PriceAlerts
 from functions.shared.stores.wake import wake_relay
 from functions.watch import keep_watchlists
-from functions.watch.alert_answers import AlertAnswer, AlertList, SetAlertBody, alert_answer
+from functions.watch.alert_answers import PriceAlertAnswer, PriceAlertList, SetAlertBody, alert_answer
 from functions.watch.api import app
 from functions.watch.keep_watchlists import require_listed
 
@@ -24,10 +24,10 @@ _NUMBER_MAX = 2**63 - 1
 
 
 @app.get("/v1/alerts", security=needs("read"), summary="My price alerts", tags=_TAGS)
-def get_alerts() -> AlertList:
+def get_alerts() -> PriceAlertList:
     """Those that wait and those that were told, until you drop them."""
     found = PriceAlerts(composition.stores().shards).all(principal(app).user_id)
-    return AlertList(items=[alert_answer(each) for each in found])
+    return PriceAlertList(items=[alert_answer(each) for each in found])
 
 
 @app.post(
@@ -36,7 +36,7 @@ def get_alerts() -> AlertList:
     summary="Set a price alert",
     tags=_TAGS,
     responses=described(
-        {200: AlertAnswer, 201: AlertAnswer},
+        {200: PriceAlertAnswer, 201: PriceAlertAnswer},
         {404: ["NOT_FOUND", "UNKNOWN_SYMBOL"], 409: ["TOO_MANY"]},
     ),
 )

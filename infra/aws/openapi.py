@@ -26,6 +26,7 @@ HANDLERS: Final = (
     "functions.auth.handler", "functions.orders.handler", "functions.risk.handler",
     "functions.ledger.handler", "functions.ledger.notes_handler", "functions.search.handler",
     "functions.market.handler", "functions.audit.handler", "functions.watch.handler",
+    "functions.surveillance.handler",
 )  # fmt: skip
 TARGET: Final = Path(__file__).parents[2] / "functions" / "market" / "openapi.json"
 _VERSION: Final = "1.0.0"

@@ -1,5 +1,5 @@
-"""What officers set on an account, and its user's own kill switch: each time an event, and the
-account or the row as the latest left it."""
+"""What officers set on an account, its user's own kill switch, and stocks that it may only close:
+each time an event, and the rows as the latest left them."""
 
 from typing import Final
 
@@ -68,6 +68,24 @@ ORDER BY p.user_id, p.seq
 """,
 )
 
+_RESTRICTIONS = Check(
+    "restrictions",
+    rows_of("symbol_restriction"),
+    f"""
+SELECT format('user %s seq %s: the event is %s of alert %s in %s, the row says %s of alert %s'
+  || ' in %s', user_id, seq, e.kind, e.told ->> 'alert_id', e.told ->> 'symbol', r.kind,
+  r.alert_id, r.symbol)
+FROM (SELECT user_id, alert_id, symbol, ends_at, s.seq, s.kind
+  FROM {home("symbol_restriction")} t CROSS JOIN LATERAL (VALUES (t.seq, 'SYMBOL_RESTRICTED'),
+    (t.ended_seq, 'SYMBOL_RESTRICTION_ENDED')) s (seq, kind) WHERE s.seq IS NOT NULL) r
+FULL JOIN (SELECT user_id, seq, kind, body::jsonb -> 'restriction' AS told FROM {EVENT} t
+  WHERE kind IN ('SYMBOL_RESTRICTED', 'SYMBOL_RESTRICTION_ENDED')) e USING (user_id, seq)
+WHERE (e.kind, (e.told ->> 'alert_id')::bigint, e.told ->> 'symbol', (e.told ->> 'ends_at')::bigint)
+  IS DISTINCT FROM (r.kind, r.alert_id, r.symbol, (extract(epoch FROM r.ends_at) * 1000000)::bigint)
+ORDER BY user_id, seq
+""",
+)
+
 INTERVENTION_CHECKS: Final = (
-    _INTERVENTIONS, _ACCOUNTS, _KILL_SWITCHES, _OPENED_AGAINST_A_SWITCH,
+    _INTERVENTIONS, _ACCOUNTS, _KILL_SWITCHES, _OPENED_AGAINST_A_SWITCH, _RESTRICTIONS,
 )  # fmt: skip

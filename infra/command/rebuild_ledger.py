@@ -98,6 +98,9 @@ _TABLES = {
         | {"due_at": _micros("due_at")},
         f"plan_id IN (SELECT p.plan_id FROM ledger.plan p WHERE p.{_OPEN_PLAN})",
     ),
+    "symbol_restriction": _Table(
+        ("alert_id",), _same("symbol", "seq", "ended_seq") | {"ends_at": _micros("ends_at")}
+    ),
     "position": _Table(
         ("symbol", "trade_date::text"),
         _same(

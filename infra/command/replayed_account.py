@@ -15,6 +15,7 @@ from infra.command.event_log import End
 from infra.command.replayed_dues import Due, ReplayedDues, ReplayFault
 from infra.command.replayed_order import WORKING, OrderFacts, ReplayedOrder
 from infra.command.replayed_plan import PlacedSlice, PlanFacts, ReplayedPlans, SliceFacts
+from infra.command.replayed_restrictions import ReplayedRestrictions, RestrictionFacts
 from infra.command.replayed_shares import Booked, Holding, Lot, Position, half_up, take_lots
 
 NEVER = "infinity"
@@ -100,6 +101,7 @@ class _Body(msgspec.Struct, rename={"account_class": "class"}):
     plan: PlanFacts | None = None
     slices: list[SliceFacts] = []
     slice: PlacedSlice | None = None
+    restriction: RestrictionFacts | None = None
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -117,6 +119,7 @@ class ReplayedAccount:
         self._dues = ReplayedDues()
         self._orders: dict[int, ReplayedOrder] = {}
         self._plans = ReplayedPlans()
+        self._restrictions = ReplayedRestrictions()
         self._holdings: dict[str, Holding] = {}
         self._positions: dict[tuple[str, str], Position] = {}
         self._trades: dict[tuple[str, str], dict[int, tuple[str, int, int]]] = {}
@@ -141,6 +144,8 @@ class ReplayedAccount:
         if body.order is not None and kind != "ORDER_DENIED":
             self._take_order(kind, body, body.order, end.seq)
         self._take_plan(kind, body, end.seq)
+        if body.restriction is not None:
+            self._restrictions.take(kind, end.seq, body.restriction)
         for settled in body.settled:
             self._dues.settle(Due(settled.settles_on, settled.unsettled, settled.blocked))
         before = self._dues.unsettled(), self._dues.blocked()
@@ -209,6 +214,7 @@ class ReplayedAccount:
             },
             "orders": {(number,): order.row() for number, order in self._orders.items()},
             "plan": self._plans.rows(),
+            "symbol_restriction": dict(self._restrictions.rows()),
             "plan_slice": self._plans.slice_rows(),
             "position": {
                 place: self._position(place, position)

@@ -1,10 +1,12 @@
 """`python -m infra.local.consumer`: what Kinesis event source mappings do on AWS.
 
-It reads the streams that template.yaml gives to functions and calls each one's handler with
-batches of Kinesis's shape, one invocation at a time. Several processes share the streams, by an
-`OUTCRY_INSTANCE` of its own each. Invariant: a record is acknowledged after its invocation took it;
-from the first record a handler reports as failed, a partition is handed over again, in order, until
-it is taken. Other partitions go on meanwhile; one that is another process's now is left to it.
+It reads the streams that template.yaml gives to functions, or those that `OUTCRY_CONSUMES` names,
+and calls each one's handler with batches of Kinesis's shape, one invocation at a time. Several
+processes share the streams, by an `OUTCRY_INSTANCE` of its own each; those that consume other
+streams are another `OUTCRY_GROUP`. Invariant: a record is acknowledged after its invocation took
+it; from the first record a handler reports as failed, a partition is handed over again, in order,
+until it is taken. Other partitions go on meanwhile; one that is another process's now is left to
+it.
 """
 
 import base64
@@ -25,10 +27,15 @@ from edge.runtime.threads import Threads
 from functions.shared.domain.errors import Retryable
 from functions.shared.settings import StreamSettings
 from functions.shared.stores.streams import Delivered, Streams, streams_of
-from infra.local.gateway.template import Function, StreamSource, TemplateError, read_template
+from infra.local.gateway.template import (
+    Function,
+    StreamSource,
+    Template,
+    TemplateError,
+    read_template,
+)
 from infra.local.gateway.worker import Context, Handler, Invocation, load_handler
 
-_GROUP = "ledger"
 _BLOCK_MS = 1000
 _PAUSE_LEAST, _PAUSE_MOST = 0.05, 2.0
 #: Between two looks of a process that has no stream: another has them all, or they are divided now.
@@ -42,6 +49,8 @@ class ConsumerSettings(StreamSettings, frozen=True, kw_only=True):
     health: str
     instance: str | None = None
     execution_partitions: int = 4
+    group: str = "ledger"
+    consumes: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -70,20 +79,24 @@ class Consumer:
         streams: Streams,
         lag: StreamLag,
         name: str = "ledger",
+        group: str = "ledger",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`name`: who this process is among those that share the streams."""
+        """`name`: who this process is among those that share the streams, the `group`."""
         self._streams = streams
         self._lag = lag
         self._name = name
+        self._group = group
         self._clock = clock
         self._batch_size = min(source.batch_size for source in handlers)
         # On AWS one stream has shards; here each partition is a stream: executions.0, .1, ...
+        # One without a number is a stream by itself: ledger-events.
         self._mappings: dict[str, _Mapping] = {}
         for source, handler in handlers.items():
-            family = source.stream.rpartition(".")[0] or source.stream
-            for number in range(partitions):
-                self._mappings[f"{family}.{number}"] = _Mapping(source.function, handler)
+            family, numbered, _ = source.stream.rpartition(".")
+            names = [f"{family}.{number}" for number in range(partitions)]
+            for name in names if numbered else [source.stream]:
+                self._mappings[name] = _Mapping(source.function, handler)
         self._backlogs: dict[str, _Backlog] = {}
         self._connected = False
 
@@ -96,7 +109,7 @@ class Consumer:
 
     def step(self, block_ms: int = _BLOCK_MS) -> None:
         """Retries what is due, then waits for new records. Raises Retryable."""
-        mine = self._streams.divide(list(self._mappings), _GROUP, self._name)
+        mine = self._streams.divide(list(self._mappings), self._group, self._name)
         self._connected = True
         for name in self._backlogs.keys() - mine:
             del self._backlogs[name]
@@ -111,7 +124,7 @@ class Consumer:
         if not moving:
             time.sleep(min(block_ms / 1000, _IDLE_SECONDS))
             return
-        batches = self._streams.read(moving, _GROUP, self._name, self._batch_size, block_ms)
+        batches = self._streams.read(moving, self._group, self._name, self._batch_size, block_ms)
         for number, (name, records) in enumerate(batches):
             try:
                 self._deliver(name, records)
@@ -128,7 +141,7 @@ class Consumer:
         """One invocation; acknowledges what it took. Raises Retryable when that can't be said."""
         taken = self._invoke(name, records)
         if taken:
-            self._streams.acknowledge(name, _GROUP, [record.id for record in records[:taken]])
+            self._streams.acknowledge(name, self._group, [record.id for record in records[:taken]])
         left = records[taken:]
         known = self._backlogs.pop(name, None)
         if left:
@@ -182,23 +195,36 @@ def _context(function: Function, request_id: str) -> Context:
     )
 
 
+def sources_of(template: Template, consumes: Sequence[str] | None) -> list[StreamSource]:
+    """The template's streams, or those of them that are named. Raises TemplateError when it has
+    none, or none of a name."""
+    sources = list(template.streams)
+    if consumes is not None:
+        if unknown := set(consumes) - {source.stream for source in sources}:
+            raise TemplateError(f"no function reads the stream {min(unknown)}")
+        sources = [source for source in sources if source.stream in consumes]
+    if not sources:
+        raise TemplateError("the template has no stream source")
+    return sources
+
+
 def main() -> int:
     settings = ConsumerSettings.from_environment()
-    configure_logging("ledger", settings.log_level)
-    handlers = {source: load_handler(source.function.handler) for source in read_template().streams}
-    if not handlers:
-        raise TemplateError("the template has no stream source")
+    configure_logging(settings.group, settings.log_level)
+    sources = sources_of(read_template(), settings.consumes)
+    handlers = {source: load_handler(source.function.handler) for source in sources}
     streams = streams_of(settings)
     consumer = Consumer(
         handlers,
         settings.execution_partitions,
         streams,
-        StreamLag(streams, _GROUP, REGISTRY),
+        StreamLag(streams, settings.group, REGISTRY),
         holder_of(settings.instance),
+        settings.group,
     )
     threads = Threads()
     threads.stop_on_signals()
-    health = serve_health(settings.health, "ledger", consumer.state)
+    health = serve_health(settings.health, settings.group, consumer.state)
 
     def consume() -> None:
         while not threads.stop.is_set():

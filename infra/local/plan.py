@@ -6,7 +6,7 @@ store whose address the user set (`OUTCRY_POSTGRES_URLS`, ...) is used and not s
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from functions.shared.settings import PREFIX, Settings
@@ -26,6 +26,7 @@ from infra.local.valkey import ValkeyServer
 
 EXECUTION_PARTITIONS, ORDER_SESSIONS, FEED_SESSIONS = 4, 2, 2
 _ORDER_SESSIONS = [f"OUTCRY-O{number + 1}" for number in range(ORDER_SESSIONS)]
+_LEDGER_STREAMS = ("commands.0", "executions.0", "listings.0")
 _MARKET_SEED = 1
 #: A drain ends before the supervisor's patience does.
 _DRAIN = {"FANOUT_DRAIN_SECONDS": str(STOP_SECONDS - 1)}
@@ -312,11 +313,12 @@ class _Processes:
         candles = {} if stores.clickhouse is None else {"CLICKHOUSE_URL": stores.clickhouse}
         region = {"REGION": self.own.region, "REGIONS": ",".join(self.own.regions)}
         fanout = {"LISTEN": f"{LOOPBACK}:{self.ports.stream}", **_DRAIN} | _told("FANOUT_")
+        objects = {"OBJECTS_URL": stores.objects}
         api = {
             **region,
             "LISTEN": f"{LOOPBACK}:{self.ports.api}",
             "STREAM_URL": self.stream,
-            "OBJECTS_URL": stores.objects,
+            **objects,
             "MAIL_URL": stores.mail,
             "BANK_URL": self.bank_url,
             # All users of this machine's stack call from one address, the loopback.
@@ -329,17 +331,16 @@ class _Processes:
             **_told("LOGOUT_MINUTES"),
             **_told("TRUSTED_PROXIES"),
         }
+        consumer = app | streams | secrets | clock | partitions
         return [
             *self._leased("ingest", edge | ingest | candles | _told("INGEST_")),
             *self._leased("gateway", edge | streams | sessions | partitions | gateway),
             *self._leased("relay", edge | streams | sessions),
             self._part("fanout", "edge.fanout.main", edge | secrets | clock | region | fanout),
             *self._leased("triggers", edge | streams | clock | partitions),
-            self._part(
-                "ledger",
-                "infra.local.consumer",
-                app | streams | secrets | clock | partitions | index | {"INSTANCE": "ledger"},
-            ),
+            self._consumer("ledger", consumer | index, _LEDGER_STREAMS),
+            # By itself: no rule of the fraud watch stands in the way of a fill.
+            self._consumer("surveillance", consumer | objects, ["ledger-events"]),
             self._part(
                 "api", "infra.local.gateway.main", app | secrets | clock | candles | index | api
             ),
@@ -359,6 +360,10 @@ class _Processes:
                 own["FEED_FIRST_SESSION"] = str(1 + number * FEED_SESSIONS)
             parts.append(self._part(place, f"edge.{name}.main", own))
         return parts
+
+    def _consumer(self, name: str, variables: Mapping[str, str], consumes: Sequence[str]) -> Part:
+        own = {"INSTANCE": name, "GROUP": name, "CONSUMES": ",".join(consumes)}
+        return self._part(name, "infra.local.consumer", {**variables, **own})
 
     def _part(self, name: str, module: str, variables: Mapping[str, str]) -> Part:
         health = self.ports.take()
@@ -382,11 +387,8 @@ def _module(name: str) -> list[str]:
 
 def _told(name: str) -> dict[str, str]:
     """The bounds of a part that the user set."""
-    return {
-        variable.removeprefix(PREFIX): text
-        for variable, text in os.environ.items()
-        if variable.startswith(PREFIX + name)
-    }
+    told = {v: text for v, text in os.environ.items() if v.startswith(PREFIX + name)}
+    return {variable.removeprefix(PREFIX): text for variable, text in told.items()}
 
 
 def _base_environment() -> dict[str, str]:

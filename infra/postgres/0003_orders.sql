@@ -104,7 +104,8 @@ BEGIN
     OR EXISTS (SELECT FROM ledger.halt x WHERE x.state <> 'ACTIVE')
     OR EXISTS (SELECT FROM ledger.market_halt x
       WHERE x.trade_date = (n.updated_at AT TIME ZONE 'Asia/Kolkata')::date)
-    OR EXISTS (SELECT FROM ledger.kill_switch x WHERE x.user_id = a.user_id AND x.is_on) THEN
+    OR EXISTS (SELECT FROM ledger.kill_switch x WHERE x.user_id = a.user_id AND x.is_on)
+    OR EXISTS (SELECT FROM ledger.symbol_restriction x WHERE x.user_id = a.user_id AND x.ended_seq IS NULL) THEN
     rules := rules || ledger.standing_rules(a, n, v_opens, v_closing);
   END IF;
   IF a.class <> 'TEST' THEN rules := rules || ledger.limit_rules(a, b, n, v_opens, v_closing); END IF;

@@ -115,7 +115,8 @@ END $$;
 -- slice of a plan, a GTC order again), waits it out.
 CREATE FUNCTION ledger.is_halted(p_rules jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
   SELECT EXISTS (SELECT FROM jsonb_array_elements(p_rules) r WHERE r ->> 'code' IN
-    ('TRADING_HALTED', 'TRADING_REDUCING', 'MARKET_HALTED', 'ACCOUNT_HALTED', 'ACCOUNT_REDUCING'))
+    ('TRADING_HALTED', 'TRADING_REDUCING', 'MARKET_HALTED', 'ACCOUNT_HALTED', 'ACCOUNT_REDUCING',
+      'SYMBOL_RESTRICTED'))
 $$;
 
 -- Whether an order that the broker places for a client is put off by these rules, not denied: all that he

@@ -319,6 +319,7 @@ BEGIN
   END IF;
   DELETE FROM identity.personal WHERE user_id = p_user_id;
   DELETE FROM identity.bank_change WHERE user_id = p_user_id;
+  DELETE FROM identity.bank_mark WHERE user_id = p_user_id;
   DELETE FROM identity.mailed_token WHERE user_id = p_user_id;
   DELETE FROM identity.totp_offer WHERE user_id = p_user_id;
   DELETE FROM identity.recovery_code WHERE user_id = p_user_id;

@@ -60,9 +60,9 @@ BEGIN
 END $$;
 
 -- What stands against an order whatever else it is: a halt of its symbol or of the market, by the broker
--- or by the exchange, the user's own kill switch or a limit of the account on one that opens, a review of
--- its account. p_closing: how many of its shares only
--- close; p_opens: whether it has more.
+-- or by the exchange, the user's own kill switch, a restriction of the account in the symbol
+-- (0250_symbol_restrictions.sql) or a limit of it on one that opens, a review of its account. p_closing:
+-- how many of its shares only close; p_opens: whether it has more.
 CREATE FUNCTION ledger.standing_rules(a ledger.account, n ledger.orders, p_opens boolean,
     p_closing bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE h ledger.halt; v_rules jsonb := '[]'; v_most bigint := a.limits[1]; v_value numeric;
@@ -80,6 +80,11 @@ BEGIN
   IF p_opens AND EXISTS (SELECT FROM ledger.kill_switch x WHERE x.user_id = a.user_id AND x.is_on) THEN
     v_rules := v_rules || ledger.rule('KILL_SWITCH_ON', 'your kill switch takes only orders that close',
       'ON', 'OFF', p_closing);
+  END IF;
+  IF p_opens AND EXISTS (SELECT FROM ledger.symbol_restriction x
+      WHERE x.user_id = a.user_id AND x.symbol = n.symbol AND x.ended_seq IS NULL) THEN
+    v_rules := v_rules || ledger.rule('SYMBOL_RESTRICTED', 'this account may only close in ' || n.symbol
+      || ' after too many round trips', 'REDUCING', 'ACTIVE', p_closing);
   END IF;
   v_value := div(coalesce(n.pending_quantity, n.quantity)::numeric * v_price + 50, 100);
   IF p_opens AND v_value > v_most THEN

@@ -20,6 +20,13 @@ CREATE TABLE identity.bank_change (             -- given, and not on file yet
 );
 CREATE INDEX bank_change_due ON identity.bank_change (claimed_until);
 
+-- What tells that two people are paid to one account: a keyed digest of the one on file.
+CREATE TABLE identity.bank_mark (
+  user_id bigint PRIMARY KEY REFERENCES identity.person,
+  digest  bytea NOT NULL CHECK (length(digest) = 32)
+);
+CREATE INDEX bank_mark_by_digest ON identity.bank_mark (digest);
+
 -- Takes the account that an owner gives, claimed by the caller. outcome: BEGUN, UNDER_WAY (another is),
 -- FROZEN (or closed: nothing of it may be changed).
 CREATE FUNCTION identity.begin_bank_change(p_user_id bigint, p_sealed bytea, p_network text,
@@ -44,8 +51,8 @@ $$;
 
 -- The bank's word: taken, and the account is on file; or not, and the one before stays. False when it
 -- was heard before.
-CREATE FUNCTION identity.end_bank_change(p_user_id bigint, p_sealed bytea, p_taken boolean)
-RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION identity.end_bank_change(p_user_id bigint, p_sealed bytea, p_taken boolean,
+  p_mark bytea) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE v_network text;
 BEGIN
   DELETE FROM identity.bank_change WHERE user_id = p_user_id AND sealed = p_sealed
@@ -53,6 +60,8 @@ BEGIN
   IF NOT FOUND THEN RETURN false; END IF;
   IF p_taken THEN
     PERFORM identity.put_personal(p_user_id, '{bank}', ARRAY[p_sealed], clock_timestamp());
+    INSERT INTO identity.bank_mark VALUES (p_user_id, p_mark)
+      ON CONFLICT (user_id) DO UPDATE SET digest = p_mark;
   END IF;
   PERFORM identity.write_audit(p_user_id, 'user', p_user_id,
     CASE WHEN p_taken THEN 'BANK_CHANGED' ELSE 'BANK_CHANGE_REFUSED' END, v_network);

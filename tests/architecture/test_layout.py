@@ -102,6 +102,9 @@ HEAVY = {
     "edge.triggers.main": {"boto3", "aws_lambda_powertools", "pydantic", "quickfix", "textual"},
     "functions.orders.draw_volume_curves": {"boto3", "clickhouse_connect", "pydantic", "quickfix"},
     "functions.orders.act_on_triggers": {"boto3", "quickfix", "textual", "numpy", "pydantic"},
+    "functions.surveillance.watch_events": {"sklearn", "scipy", "boto3", "pydantic", "quickfix"},
+    "functions.surveillance.each_minute": {"sklearn", "numpy", "boto3", "pydantic", "quickfix"},
+    "functions.surveillance.handler": {"sklearn", "numpy", "boto3", "quickfix", "textual"},
     "edge.gateway.main": {"boto3", "aws_lambda_powertools", "pydantic", "textual"},
 }
 

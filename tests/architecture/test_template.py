@@ -15,6 +15,7 @@ import pytest
 from functions.shared.runtime.codes import CODES
 from functions.shared.runtime.http import PUBLIC, Api
 from functions.shared.settings import VARIABLES, StoreSettings
+from functions.shared.wire.events import LEDGER_EVENTS_STREAM
 from functions.shared.wire.executions import executions_stream
 from functions.shared.wire.trigger_commands import commands_stream
 from infra.aws.template import FUNCTION, ROOT, functions_of, load_template
@@ -209,6 +210,7 @@ def test_executions_are_retried_in_part_split_and_never_lost_in_silence() -> Non
 def test_the_streams_have_the_names_the_edge_appends_to() -> None:
     assert RESOURCES["Executions"]["Properties"]["Name"] == executions_stream(0)
     assert RESOURCES["Commands"]["Properties"]["Name"] == commands_stream(0)
+    assert RESOURCES["LedgerEvents"]["Properties"]["Name"] == LEDGER_EVENTS_STREAM
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ STAGES = {
     "fix_round_trip": "tests.bench.fix_round_trip",
     "ingest": "tests.bench.ingest",
     "triggers": "tests.bench.triggers",
+    "fraud": "tests.bench.fraud",
     "fanout": "tests.bench.fanout",
     "fanout_memory": "tests.bench.fanout_memory",
     "quote_latency": "tests.bench.quote_latency",

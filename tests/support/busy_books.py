@@ -11,7 +11,13 @@ from functions.shared.access.keys import ANCHOR_VERIFYING_KEY, anchor_key, make_
 from functions.shared.bookkeeping import limiting, payments, settling
 from functions.shared.bookkeeping.intervening import Kind, intervene
 from functions.shared.bookkeeping.pledging import set_pledge
+from functions.shared.bookkeeping.restricting import (
+    RestrictionCause,
+    end_restriction,
+    restrict_symbol,
+)
 from functions.shared.bookkeeping.settling import OpenPosition
+from functions.shared.domain.accounts import AccountClass
 from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.payments import Direction, PaymentHappening
@@ -69,7 +75,7 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
             _oversell(Trader(shards, OVERSELLER, LAKH))
             _lose(Trader(shards, LOSER, 3_000 * RUPEE))
             _take_back(Trader(shards, BUSTED, LAKH))
-            _restrict(Trader(shards, RESTRICTED, LAKH))
+            _restrict(Trader(shards, RESTRICTED, LAKH, AccountClass.RETAIL))
             anchor_everything(shards, folder)
         finally:
             shards.close()
@@ -150,7 +156,8 @@ def _trade_days(trader: Trader) -> None:
 
 
 def _restrict(trader: Trader) -> None:
-    """The user's own kill switch, an officer's word, another on it, and limits."""
+    """The user's own kill switch, an officer's word, another on it, and limits; a stock that may
+    only be closed, and one that may be bought again."""
     trader.own(2)
     trader.buy(1)
     limiting.turn_on_kill_switch(trader.shards, trader.user_id, trader.today, trader.now)
@@ -161,6 +168,13 @@ def _restrict(trader: Trader) -> None:
     )  # fmt: skip
     for entry, kind, value in said:
         intervene(trader.shards, trader.user_id, entry, kind, value, trader.now)
+    cause = RestrictionCause(order_id=1, side="BUY", price=price(100), round_trips=11)
+    for alert in (1, 2):
+        restrict_symbol(
+            trader.shards, trader.user_id, alert, ACME.symbol, cause,
+            trader.now + timedelta(days=1), trader.now,
+        )  # fmt: skip
+    end_restriction(trader.shards, trader.user_id, 2, trader.now)
 
 
 def _change_minds(trader: Trader) -> None:

@@ -31,6 +31,7 @@ _WATCHLIST: Final = {"watchlist_id": "{watchlist}"}
 _WHY: Final = {"why": "a sample"}
 _OFFICERS: Final = Sample(403, parameters={"user_id": "{user}"})
 _DECISIONS: Final = Sample(403, parameters={"request_id": "1"}, body=_WHY)
+_REVIEWS: Final = Sample(403, parameters={"alert_id": "1"}, body=_WHY)
 
 SAMPLES: Final[Mapping[str, Sample]] = {
     "GET /docs": Sample(),
@@ -159,6 +160,10 @@ SAMPLES: Final[Mapping[str, Sample]] = {
     "POST /v1/admin/requests/{request_id}/approve": _DECISIONS,
     "POST /v1/admin/requests/{request_id}/reject": _DECISIONS,
     "GET /v1/admin/audit": Sample(403),
+    # Of risk officers and auditors (tests/integration/functions/test_alerts_reviewed.py).
+    "GET /v1/admin/alerts": Sample(403),
+    "POST /v1/admin/alerts/{alert_id}/accept": _REVIEWS,
+    "POST /v1/admin/alerts/{alert_id}/dismiss": _REVIEWS,
     "DELETE /v1/watchlists/{watchlist_id}": Sample(204, parameters=_WATCHLIST),
     "DELETE /v1/plans/{plan_id}": Sample(202, parameters={"plan_id": "{plan}"}, shows=("plan",)),
     "DELETE /v1/orders/{order_id}": Sample(

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from functions.shared.access.personal_data import BankAccount, personal_key
+from functions.shared.access.personal_data import BankAccount, bank_digest, personal_key
 from functions.shared.domain.errors import Conflict
 from functions.shared.stores.postgres import Shards
 from functions.shared.stores.secrets import Secrets
@@ -23,7 +23,9 @@ _BEGIN: Final = (
     " make_interval(secs => :claim))"
 )
 _CLAIM: Final = "SELECT identity.claim_bank_change(:user::bigint, make_interval(secs => :claim))"
-_END: Final = "SELECT identity.end_bank_change(:user::bigint, :sealed::bytea, :taken::boolean)"
+_END: Final = (
+    "SELECT identity.end_bank_change(:user::bigint, :sealed::bytea, :taken::boolean, :mark::bytea)"
+)
 _DUE: Final = (
     "SELECT user_id FROM identity.bank_change WHERE claimed_until <= clock_timestamp()"
     " ORDER BY claimed_until LIMIT :most::integer"
@@ -33,11 +35,13 @@ _UNDER_WAY: Final = "SELECT FROM identity.bank_change WHERE user_id = :user::big
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BankChange:
-    """A claimed change. Never logged: no `repr` shows it."""
+    """A claimed change; `mark` is what links people who are paid to one account. Never logged: no
+    `repr` shows it."""
 
     user_id: int
     account: BankAccount
     sealed: bytes
+    mark: bytes
 
 
 def begin_bank_change(
@@ -52,7 +56,9 @@ def begin_bank_change(
     )
     if outcome == "FROZEN":
         raise Conflict("ACCOUNT_FROZEN", "the account was frozen; write to us")
-    return BankChange(user_id, account, sealed) if outcome == "BEGUN" else None
+    if outcome != "BEGUN":
+        return None
+    return BankChange(user_id, account, sealed, bank_digest(secrets, account))
 
 
 def claim_bank_change(shards: Shards, secrets: Secrets, user_id: int) -> BankChange | None:
@@ -62,12 +68,15 @@ def claim_bank_change(shards: Shards, secrets: Secrets, user_id: int) -> BankCha
     if sealed is None:
         return None
     text = personal_key(shards, secrets, user_id).decrypt(_FIELD, bytes(sealed))
-    return BankChange(user_id, msgspec.json.decode(text, type=BankAccount), bytes(sealed))
+    account = msgspec.json.decode(text, type=BankAccount)
+    return BankChange(user_id, account, bytes(sealed), bank_digest(secrets, account))
 
 
 def end_bank_change(shards: Shards, change: BankChange, *, taken: bool) -> None:
     """Puts it on file, or forgets it. Heard again, it changes nothing. Raises Retryable."""
-    shards.control.run(_END, user=change.user_id, sealed=change.sealed, taken=taken)
+    shards.control.run(
+        _END, user=change.user_id, sealed=change.sealed, taken=taken, mark=change.mark
+    )
 
 
 def due_bank_changes(shards: Shards, most: int) -> list[int]:

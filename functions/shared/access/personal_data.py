@@ -108,6 +108,11 @@ def pan_digest(secrets: Secrets, pan: str) -> bytes:
     return _digest(secrets, "pan", pan)
 
 
+def bank_digest(secrets: Secrets, account: BankAccount) -> bytes:
+    """What tells that two people are paid to one account."""
+    return _digest(secrets, "bank", f"{account.ifsc} {account.number}")
+
+
 def hidden(text: str) -> str:
     """All but the last four characters as stars."""
     return "*" * max(0, len(text) - _SHOWN) + text[-_SHOWN:]

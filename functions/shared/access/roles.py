@@ -45,6 +45,7 @@ _CONFLICTS: Final = {
     "REQUEST_EXPIRED": "the request was not decided in time",
     "REQUEST_OPEN": "a request for the same is open",
     "NOTHING_TO_DO": "it is so already",
+    "ALERT_DECIDED": "the alert was decided before",
     "ASKER_LEFT": "who asked for it does not hold the role any more",
 }
 #: What the database calls them, where a client knows it by another name.

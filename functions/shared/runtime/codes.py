@@ -60,6 +60,7 @@ CODES: Final[Mapping[str, str]] = {
     "REQUEST_OPEN": "A request for the same is open",
     "ASKER_LEFT": "Who asked for it does not hold the role any more",
     "NOTHING_TO_DO": "It is so already",
+    "ALERT_DECIDED": "The alert was decided before",
     # Orders and money.
     "ORDER_REFUSED": "The order breaks a rule",
     "PRODUCT_NOT_OFFERED": "The product is not offered here",

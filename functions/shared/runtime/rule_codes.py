@@ -100,6 +100,10 @@ RULE_CODES: Final[Mapping[str, RuleText]] = {
     "ACCOUNT_UNDER_REVIEW": RuleText(
         "A report of the exchange awaits review", "Cancels; orders when a person has looked at it"
     ),
+    "SYMBOL_RESTRICTED": RuleText(
+        "The account may only close in the stock for a day, after too many round trips",
+        "Orders that close; cancels",
+    ),
     "NOTHING_TO_SQUARE_OFF": RuleText("The position is closed already", "Nothing is left to do"),
     # Plans.
     "TOO_MANY_PLANS": RuleText("The account has so many plans open", "Cancel one first"),

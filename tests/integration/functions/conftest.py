@@ -13,17 +13,21 @@ import pytest
 import redis
 from argon2 import PasswordHasher
 
+from functions.audit import carry_out
 from functions.auth import handler as auth
 from functions.shared.access import passwords
 from functions.shared.access.accounts import create_user
 from functions.shared.access.keys import make_keys
 from functions.shared.access.personal_data import personal_key
+from functions.shared.access.roles import Role, change_role
+from functions.shared.bookkeeping.accounts import open_account
 from functions.shared.runtime import composition
 from functions.shared.runtime.composition import Stores
 from functions.shared.settings import StoreSettings
 from functions.shared.stores.postgres import Shards
 from infra.local.postgres import APPLICATION, EDGE, OWNER
 from tests.support.logins import PASSWORD, Customer, LoginClock, Mailbox
+from tests.support.officers import Hire, Person
 from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_databases
 from tests.support.valkey import ValkeyUnderTest, valkey_server
 
@@ -129,3 +133,20 @@ def customer(
         sealed=[key.encrypt("mail", "asha@home.example")],
     )
     return Customer(user_id, name, secret, login_clock)
+
+
+@pytest.fixture
+def hire(stores: Stores, owner: Shards) -> Hire:
+    def hired(*roles: Role) -> Person:
+        name = f"u{uuid.uuid4().hex[:12]}"
+        user_id = create_user(
+            stores.shards, stores.secrets, username=name, password="a long one",
+            totp_secret="A" * 32,
+        )  # fmt: skip
+        open_account(stores.shards, user_id, stores.clock.now())
+        for role in roles:
+            entry = change_role(owner, user_id, role, "hired", grant=True)
+            assert carry_out.carry_out(stores, entry)
+        return Person(stores, user_id, ("user", *roles))
+
+    return hired

@@ -4,104 +4,30 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from functions.audit import carry_out, handler
-from functions.shared.access.accounts import create_user, read_profile
+from functions.audit import carry_out
+from functions.shared.access.accounts import read_profile
 from functions.shared.access.audit_trail import TrailQuery, read_trail
-from functions.shared.access.keys import signing_key
 from functions.shared.access.people import SYSTEM, move_person
-from functions.shared.access.principal import person_scopes
 from functions.shared.access.roles import Role, change_role
-from functions.shared.access.sessions import Sessions
-from functions.shared.access.tokens import issue_token
 from functions.shared.bookkeeping import intervening
-from functions.shared.bookkeeping.accounts import open_account
-from functions.shared.clock import trade_date, wall_now
 from functions.shared.domain.errors import Retryable
 from functions.shared.runtime.composition import Stores
 from functions.shared.stores.postgres import Shards
-from tests.support.api_events import Answer, api_event, call
+from tests.support.api_events import Answer
+from tests.support.officers import WHY, Hire, Person
 from tests.support.postgres import ShardsUnderTest
-from tests.support.sessions import open_session
 
-WHY = {"why": "asked for by the client"}
 _GRANT = {"action": "GRANT_ROLE", "role": "support", **WHY}
 IN_TIME: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 
 
-@dataclass
-class Person:
-    """Somebody with a session; `token` says the roles that the database does."""
-
-    stores: Stores
-    user_id: int
-    roles: tuple[str, ...]
-    session_id: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.session_id, _ = open_session(self.stores, self.user_id, wall_now())
-
-    @property
-    def path(self) -> str:
-        return f"/v1/admin/users/{self.user_id}"
-
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
-        token = issue_token(
-            signing_key(self.stores.secrets), user_id=self.user_id, session_id=self.session_id,
-            roles=self.roles, mode="PAPER", region="IN", now=wall_now(),
-            scopes=person_scopes("ACTIVE", self.roles), kind="PERSON",
-        )  # fmt: skip
-        return call(handler.lambda_handler, api_event(method, path, body, token=token))
-
-    def approves(self, asked: Answer) -> Answer:
-        assert asked.status == 202, asked.body
-        return self.ask("POST", f"/v1/admin/requests/{asked.body['request_id']}/approve", WHY)
-
-    def setting(self) -> intervening.AccountSetting:
-        today = trade_date(self.stores.clock.now())
-        return intervening.account_setting(self.stores.shards, self.user_id, today)
-
-    def is_signed_in(self) -> bool:
-        sessions = Sessions(self.stores.shards.control, self.stores.valkey)
-        return sessions.is_alive(self.session_id, wall_now())
-
-    def told(self) -> list[tuple[str, int | None, str | None]]:
-        """The entries about this user, oldest first: action, actor, network."""
-        rows = self.stores.shards.control.run(
-            "SELECT action, actor, network FROM identity.audit WHERE subject = :u::bigint"
-            " AND action <> 'LOGIN_OK' ORDER BY audit_id",
-            u=self.user_id,
-        )
-        return [(action, actor, network) for action, actor, network in rows]
-
-
 _KEY = "SELECT wrapped_key FROM identity.person WHERE user_id = :u::bigint"
-Hire = Callable[..., Person]
-
-
-@pytest.fixture
-def hire(stores: Stores, owner: Shards) -> Hire:
-    def hired(*roles: Role) -> Person:
-        name = f"u{uuid.uuid4().hex[:12]}"
-        user_id = create_user(
-            stores.shards, stores.secrets, username=name, password="a long one",
-            totp_secret="A" * 32,
-        )  # fmt: skip
-        open_account(stores.shards, user_id, stores.clock.now())
-        for role in roles:
-            entry = change_role(owner, user_id, role, "hired", grant=True)
-            assert carry_out.carry_out(stores, entry)
-        return Person(stores, user_id, ("user", *roles))
-
-    return hired
 
 
 def codes(*answers: Answer) -> list[object]:

@@ -21,6 +21,7 @@ MONEY_TABLES = (
     "algo_registration", "plan", "plan_slice", "volume_curve",
     "volume_curve_draw", "early_ending", "halt", "intervention", "market_halt", "watchlist",
     "position_limit", "kill_switch", "kill_switch_rule",
+    "symbol_restriction",
 )  # fmt: skip
 #: The functions that a role may call, of all that there are.
 CALLS = {
@@ -70,7 +71,11 @@ CALLS = {
         "ledger.day_positions",
         "ledger.record_anchor", "ledger.request_change", "ledger.request_payment",
         "ledger.set_pledge", "ledger.settle", "ledger.value_shortage",
+        "ledger.end_restriction", "ledger.restrict_symbol", "ledger.restrictions_due",
         "market.apply_dated_facts", "market.record_day_prices",
+        "surveillance.decide_alert", "surveillance.finish_measure", "surveillance.linked",
+        "surveillance.forget_trades",
+        "surveillance.take_in", "surveillance.trail_after",
     },
     EDGE: {
         "edge.begin_numbering", "edge.hold_lease", "edge.move_checkpoint", "edge.release_leases",
@@ -83,7 +88,8 @@ CALLS = {
 }  # fmt: skip
 _CALLABLE = """
 SELECT DISTINCT n.nspname || '.' || p.proname FROM pg_proc p JOIN pg_namespace n
-  ON n.oid = p.pronamespace WHERE n.nspname IN ('ledger', 'identity', 'market', 'edge')
+  ON n.oid = p.pronamespace
+WHERE n.nspname IN ('ledger', 'identity', 'market', 'edge', 'surveillance')
   AND has_function_privilege(:role, p.oid, 'EXECUTE')
 """
 _UNREAD = """

@@ -38,6 +38,7 @@ KINDS: Final = {
     "position": "sign(net), open_buy > 0, open_sell > 0",
     "posting": "account, asset = 'INR'",
     "settlement_due": "user_id, settles_on",
+    "symbol_restriction": "ended_seq > 0",
     "trade_bust": "user_id, by_exec_id",
     "shortage": "closed_seq IS NULL",
 }

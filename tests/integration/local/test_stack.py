@@ -24,7 +24,7 @@ from tests.support.trader import eventually
 
 PARTS = {
     *("postgres", "valkey", "streams", "mail", "exchange", "bank"),
-    *("ingest", "gateway", "relay", "fanout", "triggers", "ledger", "api"),
+    *("ingest", "gateway", "relay", "fanout", "triggers", "ledger", "surveillance", "api"),
     *(["clickhouse"] if is_installed() else ()),
 }
 QUIT = b"\x11"  # ctrl+q

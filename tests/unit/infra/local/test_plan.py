@@ -27,6 +27,6 @@ def test_a_bus_of_the_users_own_is_told_to_who_needs_it_and_not_started(tmp_path
     plan = make_plan(home, options, OwnServers(streams_url="redis://there:1/0"), prepare)
     assert "streams" not in {part.name for part in plan.parts}
     told = {part.name for part in plan.parts if "OUTCRY_STREAMS_URL" in part.environment}
-    assert told == {"gateway", "relay", "triggers", "ledger"}
+    assert told == {"gateway", "relay", "triggers", "ledger", "surveillance"}
     (worker,) = [part for part in plan.parts if part.name == "ledger"]
     assert worker.environment["OUTCRY_INSTANCE"] == "ledger"

@@ -172,7 +172,7 @@ def test_the_projects_own_template_is_understood() -> None:
     paths = {(route.method, route.path) for route in template.routes}
     assert ("POST", "/v1/orders") in paths
     streams = [source.stream for source in template.streams]
-    assert streams == ["commands.0", "executions.0", "listings.0"]
+    assert streams == ["commands.0", "executions.0", "listings.0", "ledger-events"]
     assert "DrawVolumeCurves.EachFiveMinutes" in {each.name for each in template.schedules}
     open_to_all = {route.path for route in template.routes if route.authorizer is None}
     assert open_to_all == {
