@@ -15,7 +15,12 @@ from functions.shared.runtime.http import needs, no_content, principal, respond
 from functions.shared.stores.price_alerts import PriceAlerts
 from functions.shared.stores.wake import wake_relay
 from functions.watch import keep_watchlists
-from functions.watch.alert_answers import PriceAlertAnswer, PriceAlertList, SetAlertBody, alert_answer
+from functions.watch.alert_answers import (
+    PriceAlertAnswer,
+    PriceAlertList,
+    SetAlertBody,
+    alert_answer,
+)
 from functions.watch.api import app
 from functions.watch.keep_watchlists import require_listed
 

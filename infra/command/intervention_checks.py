@@ -86,6 +86,27 @@ ORDER BY user_id, seq
 """,
 )
 
+# What is on file of an alert is what its latest step says; one that was dropped is on no file.
+_PRICE_ALERTS = Check(
+    "price alerts",
+    rows_of("price_alert"),
+    f"""
+SELECT format('user %s alert %s: the row is %s, the log says %s', user_id, alert_id, x.facts,
+  e.told)
+FROM (SELECT user_id, alert_id, to_jsonb(t) - ARRAY['user_id', 'mail_due', 'created_at', 'fired_at']
+    || jsonb_build_object('created_at', (extract(epoch FROM created_at) * 1000000)::bigint,
+      'fired_at', (extract(epoch FROM fired_at) * 1000000)::bigint) AS facts
+  FROM {home("price_alert")} t) x
+FULL JOIN (SELECT DISTINCT ON (user_id, ref) user_id, ref AS alert_id, kind,
+    body::jsonb -> 'price_alert' AS told
+  FROM {EVENT} t WHERE kind IN ('ALERT_SET', 'ALERT_FIRED', 'ALERT_DROPPED')
+  ORDER BY user_id, ref, seq DESC) e USING (user_id, alert_id)
+WHERE x.facts IS DISTINCT FROM CASE WHEN e.kind <> 'ALERT_DROPPED' THEN e.told END
+ORDER BY user_id, alert_id
+""",
+)
+
 INTERVENTION_CHECKS: Final = (
     _INTERVENTIONS, _ACCOUNTS, _KILL_SWITCHES, _OPENED_AGAINST_A_SWITCH, _RESTRICTIONS,
+    _PRICE_ALERTS,
 )  # fmt: skip

@@ -19,9 +19,8 @@ from infra.command.replayed_restrictions import ReplayedRestrictions, Restrictio
 from infra.command.replayed_shares import Booked, Holding, Lot, Position, half_up, take_lots
 
 NEVER = "infinity"
-
+#: A table's columns, those of its key apart.
 Row = dict[str, object]
-"""A table's columns, those of its key apart."""
 Key = tuple[object, ...]
 
 

@@ -74,8 +74,7 @@ $$;
 CREATE FUNCTION ledger.judge(a ledger.account, b ledger.orders, n ledger.orders,
     p_open_orders_max integer, OUT rules jsonb, OUT largest bigint)
 LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  v_available bigint := a.cash - a.held - a.blocked; v_had bigint := 0; v_closing bigint := 0;
+DECLARE v_available bigint := a.cash - a.held - a.blocked; v_had bigint := 0; v_closing bigint := 0;
   v_need bigint := CASE WHEN ledger.keeps(n) THEN n.reserved ELSE 0 END;
   p ledger.position; v_opens boolean := n.side = 'BUY';  -- of delivery; intraday the position says
   v_reserved bigint := coalesce(n.pending_reserved, n.reserved);
@@ -89,8 +88,7 @@ BEGIN
     v_opens := ledger.shares_of(n) > v_closing;
   END IF;
   IF n.client_order_id LIKE 'SQ-%' THEN
-    -- The broker squares off whatever the client may do, and never beyond what is open by now: of
-    -- two runs at once the one that comes second finds the position closed.
+    -- The broker squares off whatever the client may do, and never beyond what is open by now.
     IF v_opens THEN
       rules := rules || ledger.rule('NOTHING_TO_SQUARE_OFF', 'more than the position has open',
         ledger.shares_of(n)::text, v_closing::text, v_closing);
@@ -101,9 +99,8 @@ BEGIN
   END IF;
   -- What is rarely there, asked for at once: every order pays for the question.
   IF a.limits IS NOT NULL OR EXISTS (SELECT FROM ledger.parked_execution x WHERE x.user_id = a.user_id)
-    OR EXISTS (SELECT FROM ledger.halt x WHERE x.state <> 'ACTIVE')
-    OR EXISTS (SELECT FROM ledger.market_halt x
-      WHERE x.trade_date = (n.updated_at AT TIME ZONE 'Asia/Kolkata')::date)
+    OR EXISTS (SELECT FROM ledger.halt x WHERE x.state <> 'ACTIVE') OR EXISTS (SELECT FROM
+      ledger.market_halt x WHERE x.trade_date = (n.updated_at AT TIME ZONE 'Asia/Kolkata')::date)
     OR EXISTS (SELECT FROM ledger.kill_switch x WHERE x.user_id = a.user_id AND x.is_on)
     OR EXISTS (SELECT FROM ledger.symbol_restriction x WHERE x.user_id = a.user_id AND x.ended_seq IS NULL) THEN
     rules := rules || ledger.standing_rules(a, n, v_opens, v_closing);

@@ -22,9 +22,11 @@ from functions.shared.domain.calendar import settlement_date
 from functions.shared.domain.orders import Product, Side
 from functions.shared.domain.payments import Direction, PaymentHappening
 from functions.shared.domain.plans import End, PlanKind, PlanState
+from functions.shared.domain.price_alerts import AlertKind
 from functions.shared.domain.short_delivery import SHORTAGE_RATES
 from functions.shared.stores.objects import FileObjects
 from functions.shared.stores.postgres import Shards
+from functions.shared.stores.price_alerts import PriceAlerts, Wanted
 from functions.shared.stores.secrets import FileSecrets
 from infra.command import verify_ledger
 from infra.command.anchor_log import load_key, read_anchors
@@ -39,7 +41,7 @@ from tests.support.postgres import PostgresUnderTest, ShardsUnderTest, fresh_dat
 from tests.support.waiting import gtt, modify_stop, release, stopped
 
 INVESTOR, DAY_TRADER, SHORT_SELLER, PAYER, BORROWER, CHANGER, OVERSELLER = 7, 9, 11, 13, 15, 17, 19
-LOSER, WAITER, PLANNER, BUSTED, RESTRICTED = 21, 23, 25, 27, 29
+LOSER, WAITER, PLANNER, BUSTED, RESTRICTED, WATCHING = 21, 23, 25, 27, 29, 31
 """They live on shard 0."""
 HOMES_OF_SHARD_0 = dict.fromkeys(range(32), 0)
 _QUIET = """
@@ -76,6 +78,7 @@ def busy_books(postgres: PostgresUnderTest, folder: Path) -> Iterator[BusyBooks]
             _lose(Trader(shards, LOSER, 3_000 * RUPEE))
             _take_back(Trader(shards, BUSTED, LAKH))
             _restrict(Trader(shards, RESTRICTED, LAKH, AccountClass.RETAIL))
+            _watch(Trader(shards, WATCHING, LAKH))
             anchor_everything(shards, folder)
         finally:
             shards.close()
@@ -175,6 +178,20 @@ def _restrict(trader: Trader) -> None:
             trader.now + timedelta(days=1), trader.now,
         )  # fmt: skip
     end_restriction(trader.shards, trader.user_id, 2, trader.now)
+
+
+def _watch(trader: Trader) -> None:
+    """A price alert that waits, one that was told, and one that was dropped."""
+    alerts = PriceAlerts(trader.shards)
+    for paise in (1, 2, 3):
+        kind = AlertKind.PRICE_ABOVE if paise == 2 else AlertKind.PRICE_BELOW
+        wanted = Wanted(ACME.symbol, kind, paise, repeats=False, note="sell")
+        _, told = alerts.set(trader.user_id, wanted, 9, trader.today, trader.now)
+        assert told is not None
+        if paise == 2:
+            alerts.fire(trader.user_id, told.alert_id, 1, 5, 5, trader.today, trader.now)
+        if paise == 3:
+            alerts.drop(trader.user_id, told.alert_id, trader.today, trader.now)
 
 
 def _change_minds(trader: Trader) -> None:

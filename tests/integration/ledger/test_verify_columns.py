@@ -35,6 +35,7 @@ KINDS: Final = {
     "payment": "direction, state",
     "plan": "kind, state",
     "plan_slice": "state, due_at IS NULL, market_volume IS NULL, expected IS NULL",
+    "price_alert": "state",
     "position": "sign(net), open_buy > 0, open_sell > 0",
     "posting": "account, asset = 'INR'",
     "settlement_due": "user_id, settles_on",
@@ -84,6 +85,7 @@ UNSEEN: Final = {
     ("payment", "attempts"): "of one under way: questions to the bank move nothing",
     ("payment", "due_at"): "as its attempts",
     ("payment", "updated_at"): "as its attempts",
+    ("price_alert", "mail_due"): "whether a mail is to go out still",
     ("posting", "line"): "the order in which an event's postings are shown",
 }
 
