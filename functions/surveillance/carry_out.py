@@ -1,7 +1,7 @@
 """What an alert asks for beside a reviewer's look: the account's restriction, and the report.
 
-Flow: an alert with a measure on shard 0 -> the report in the object store, the restriction where
-the account lives -> the measure marked done; at once, and each minute for what was not. Invariant:
+Flow: an alert with a measure on shard 0 -> the restriction where the account lives, the report in
+the object store -> the measure marked done; at once, and each minute for what was not. Invariant:
 report and restriction bear the alert's number, so doing it again changes nothing.
 """
 
@@ -16,7 +16,7 @@ from functions.shared.bookkeeping.restricting import (
     restrictions_due,
 )
 from functions.shared.clock import format_time, micros
-from functions.shared.domain.errors import Conflict, NotFound, Retryable
+from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Retryable
 from functions.shared.domain.surveillance.findings import Finding, Rule
 from functions.shared.runtime.composition import Stores
 from functions.shared.runtime.logs import logger
@@ -54,7 +54,7 @@ def carry_out_all(stores: Stores) -> None:
 def _try(stores: Stores, alert: Alert) -> None:
     try:
         carry_out(stores, alert)
-    except (Retryable, NotFound, Conflict) as error:
+    except (Retryable, NotFound, InvariantViolated) as error:
         why = str(error)
         logger().warning("measure left to the schedule", alert=str(alert.alert_id), why=why)
 
@@ -72,11 +72,11 @@ def to_do(stores: Stores) -> list[Alert]:
 
 
 def carry_out(stores: Stores, alert: Alert) -> int:
-    """Takes one alert's measure. Raises NotFound without an account, Conflict for another report
-    under its name, Retryable."""
+    """Takes one alert's measure. Raises NotFound without an account, InvariantViolated for another
+    report under its name, Retryable."""
     if alert.measure == "RESTRICT":
-        _report(stores, alert)
         _restrict(stores, alert)
+        _report(stores, alert)
     else:
         end_restriction(stores.shards, alert.user_id, alert.alert_id, stores.clock.now())
     store = Surveillance(stores.shards.control)
@@ -98,7 +98,7 @@ def end_one(stores: Stores, due: tuple[int, int]) -> int:
 
 
 def report_key(alert: Alert) -> str:
-    return f"surveillance/{alert.day.isoformat()}-{alert.alert_id}.json"
+    return f"surveillance/{alert.day.isoformat()}-{alert.user_id}-{alert.alert_id}.json"
 
 
 def _report(stores: Stores, alert: Alert) -> None:
@@ -110,7 +110,10 @@ def _report(stores: Stores, alert: Alert) -> None:
         raised_at=format_time(micros(alert.raised_at)),
         round_trips=int(alert.detail["round_trips"]),
     )
-    stores.objects.put_new(report_key(alert), encode_report(report))
+    try:
+        stores.objects.put_new(report_key(alert), encode_report(report))
+    except Conflict as error:
+        raise InvariantViolated(f"alert {alert.alert_id}: {error}") from error
 
 
 def _restrict(stores: Stores, alert: Alert) -> None:

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from functions.shared.access.audit_trail import note_reading
 from functions.shared.access.roles import Officer, Role, officer, require
 from functions.shared.access.throttle import network_of
-from functions.shared.domain.errors import Conflict, InvariantViolated, NotFound, Retryable
+from functions.shared.domain.errors import InvariantViolated, NotFound, Retryable
 from functions.shared.runtime import composition
 from functions.shared.runtime.described import described
 from functions.shared.runtime.http import client_address, needs, new_app, principal
@@ -100,7 +100,7 @@ def _decide(alert_id: str, state: AlertState, why: str) -> AlertAnswer:
         try:
             carry_out(stores, alert)
             alert = _alert(store, number)
-        except (Retryable, NotFound, Conflict) as error:
+        except (Retryable, NotFound, InvariantViolated) as error:
             logger().warning("left to the schedule", alert=alert_id, why=str(error))
     return alert_answer(alert, audit_id)
 

@@ -190,8 +190,9 @@ def test_a_store_that_is_away_hands_the_batch_back_and_a_bad_record_stops_nobody
     assert traded(stores, customer.user_id) == (10, 10)
 
 
+@pytest.mark.parametrize("dies_at", ["restrict_symbol", "encode_report"])
 def test_a_measure_that_was_not_taken_is_taken_by_the_schedule_and_ends_after_its_day(
-    stores: Stores, reports: Path, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, reports: Path, monkeypatch: pytest.MonkeyPatch, dies_at: str
 ) -> None:
     customer = Customer(stores)
 
@@ -199,12 +200,13 @@ def test_a_measure_that_was_not_taken_is_taken_by_the_schedule_and_ends_after_it
         raise Retryable("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(carry_out, "restrict_symbol", away)  # killed between report and ledger
+        patched.setattr(carry_out, dies_at, away)
         deliver(customer.washes(11))
-    assert customer.log() == ["ACCOUNT_OPENED"]
+    assert not reports.exists()
     assert each_minute.lambda_handler({}, IN_TIME)["measures"] == 1
     assert each_minute.lambda_handler({}, IN_TIME)["measures"] == 0
     assert customer.log()[1:] == ["SYMBOL_RESTRICTED"]
+    assert len(list(reports.iterdir())) == 1
     later = stores.clock.now() + timedelta(hours=25)
     monkeypatch.setattr(type(stores.clock), "now", lambda _: later)
     assert each_minute.lambda_handler({}, IN_TIME)["ended"] >= 1
