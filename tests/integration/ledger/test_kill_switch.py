@@ -2,17 +2,20 @@
 
 from datetime import timedelta
 
-from functions.shared.bookkeeping import limiting
+from functions.shared.bookkeeping import limiting, planning, reading
 from functions.shared.bookkeeping.limiting import Cancelled
 from functions.shared.bookkeeping.placing import Placed
 from functions.shared.domain.orders import Product, Side
+from functions.shared.domain.plans import PlanKind
 from functions.shared.stores.postgres import Shards
 from infra.command import rebuild_ledger, verify_ledger
 from infra.local.postgres import OWNER, connect
 from tests.integration.ledger.conftest import NewTrader
 from tests.support.ledger import LAKH, Trader
+from tests.support.linked_exits import bracket
+from tests.support.plans import open_iceberg, open_timed, place_slice
 from tests.support.postgres import ShardsUnderTest
-from tests.support.waiting import release, stopped
+from tests.support.waiting import gtt, release, stopped
 
 
 def codes(placed: Placed) -> list[object]:
@@ -116,3 +119,47 @@ def test_the_books_know_every_turn_and_name_a_row_that_differs(
     owner.close()
     assert any("the row says" in problem for problem in verify_ledger.run(urls).problems)
     assert any("kill_switch" in problem for problem in rebuild_ledger.run(urls).problems)
+
+
+def test_plans_that_could_open_end_and_their_slices_are_not_taken(new_trader: NewTrader) -> None:
+    trader = new_trader(10 * LAKH)
+    trader.own(8)
+    bought, sold = open_iceberg(trader), open_timed(trader, PlanKind.TWAP, Side.SELL)
+    cancelled = turn_on(trader)
+    assert cancelled.plans == (bought.plan_id,)
+    states = {
+        plan.plan_id: planning.view(trader.shards, plan.user_id, plan.plan_id).facts.state
+        for plan in (bought, sold)
+    }
+    assert states == {bought.plan_id: "CANCELLING", sold.plan_id: "ACTIVE"}
+    assert trader.order(place_slice(trader, sold, 1, 2)).status == "PENDING"
+
+
+def test_an_entry_ends_and_the_exits_of_what_it_had_filled_wait_on(new_trader: NewTrader) -> None:
+    trader = new_trader(10 * LAKH)
+    entry = bracket(trader, Side.BUY, 5, 100, stop=95, target=105)
+    trader.fill(entry, 3)
+    assert turn_on(trader).orders == (entry,)
+    trader.fill(entry, 1)  # it was filled before the cancel came
+    trader.told(entry, "4", request=1)
+    assert trader.order(entry).status == "CANCELLED"
+    exits = reading.linked(trader.shards, trader.user_id, entry)
+    assert {order.status for order in exits} == {"TRIGGER_PENDING"}
+    assert {order.leg: order.quantity for order in exits} == {"STOP": 4, "TARGET": 4}
+
+
+def test_a_gtt_that_buys_ends_and_one_that_sells_waits_on(new_trader: NewTrader) -> None:
+    trader = new_trader(10 * LAKH)
+    trader.own(3)
+    buys, sells = gtt(trader, Side.BUY, 3, 90, 91), gtt(trader, Side.SELL, 3, 110, 109)
+    assert buys.order is not None
+    assert sells.order is not None
+    assert turn_on(trader).orders == (buys.order.order_id,)
+    assert trader.order(sells.order.order_id).status == "TRIGGER_PENDING"
+
+
+def test_a_gtc_buy_that_is_to_be_placed_again_ends_instead(new_trader: NewTrader) -> None:
+    trader = new_trader(10 * LAKH)
+    turn_on(trader)
+    again = trader.place(Side.BUY, 1, key="GTC-1-2026-07-13")
+    assert (again.outcome, codes(again)) == ("DENIED", ["KILL_SWITCH_ON"])
