@@ -110,7 +110,7 @@ def test_a_falling_market_halts_waits_and_opens_by_an_auction(tmp_path: Path) ->
         banner = _banner(trader.get("/v1/market/status"))
         assert banner is not None
         assert banner.head == "MARKET HALTED"
-        assert "circuit breaker 10 % · call auction in 4" in banner.detail
+        assert "breaker 10 % · call auction in 4" in banner.detail
 
         refused = trader.place(symbol="NEWCO", side="BUY", quantity=1, price=_times(price, "0.9"))
         (rule,) = refused.json()["rules"]
