@@ -42,7 +42,7 @@ async def test_a_halt_is_shown_with_its_countdown_until_the_market_is_open_again
                 "resumes_at": ends.isoformat(), "opens_at": opens.isoformat()}  # fmt: skip
         tell(desk, news("HALTED", told))
         await settle(pilot, lambda: "MARKET HALTED" in text_of(pilot))
-        assert "circuit breaker 10 % · call auction in 45:00" in text_of(pilot)
+        assert "breaker 10 % · call auction in 45:00 (12:45 IST) · cancels pass" in text_of(pilot)
         assert banner.size.height == 1
 
         desk.broker.market_status = status

@@ -55,7 +55,7 @@ def halt_banner(market: MarketClock | None, now: datetime) -> HaltBanner | None:
     halt = None if market is None else market.status.halt
     if market is None or halt is None:
         return None
-    why = f"circuit breaker {halt.level} %" if halt.level else _WHY.get(halt.source, "")
+    why = f"breaker {halt.level} %" if halt.level else _WHY.get(halt.source, "")
     is_stopped = halt.phase == "HALTED"
     ends = halt.resumes_at if is_stopped else halt.opens_at
     at = market.at(now)
@@ -66,7 +66,7 @@ def halt_banner(market: MarketClock | None, now: datetime) -> HaltBanner | None:
     elif at >= ends:
         left = f"{what} when the exchange says so"
     else:
-        left = f"{what} in {countdown(ends, at)} ({formats.clock(ends)} IST)"
+        left = f"{what} in {countdown(ends, at)} ({formats.clock(ends)[:5]} IST)"
     taken = "cancels pass" if is_stopped else "limit and market orders"
     head = "MARKET HALTED" if is_stopped else "CALL AUCTION"
     return HaltBanner(head, f"{why} · {left} · {taken}", is_stopped)

@@ -185,6 +185,8 @@ class PublicFacts:
         quote = self.quote
         if self.ahead:
             return self.last_known()
+        if self.status.phase is Phase.REOPENING and quote is not None and quote.ltp:
+            return quote.ltp  # nothing traded since the halt: no younger price can be had
         if quote is None or not quote.ltp or self._age_ms(quote) > QUOTE_AGE_MS_MAX:
             raise Refused(
                 503, "NO_PRICE", f"there is no live price of {self.instrument.symbol}",

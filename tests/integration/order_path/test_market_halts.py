@@ -25,8 +25,10 @@ from functions.shared.stores.market_halts import last_halt
 from functions.shared.stores.postgres import Shards
 from functions.shared.wire.announcements import MarketNews
 from functions.shared.wire.market_halts import HALT_KEY
-from tests.integration.order_path.conftest import Client, OrderStores
+from tests.integration.order_path.conftest import Client, OrderStores, opened_stores
 from tests.integration.order_path.test_stops import release, shown, work
+from tests.support.bank import BankProcess
+from tests.support.postgres import PostgresUnderTest
 
 STOP: dict[str, Any] = {"type": "STOP", "price": ..., "trigger_price": "1550.00"}
 
@@ -68,6 +70,13 @@ class Watched:
 
     def news(self) -> list[MarketNews]:
         return [each for each in self.announced.take_news() if each.security_class is None]
+
+
+@pytest.fixture(scope="module")
+def opened(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[OrderStores]:
+    """Databases of this module's own: a halt of a date is everybody's."""
+    with opened_stores(postgres, bank) as made:
+        yield made
 
 
 @pytest.fixture
@@ -121,6 +130,7 @@ def test_a_falling_market_is_halted_by_the_table_and_opens_by_an_auction(
     watched.look()
     assert halt_of(client)["phase"] == "REOPENING"
     assert client.order("limit").status == 202
+    stores.quote("RELIANCE", 1500, age=timedelta(minutes=stop))  # as nothing traded meanwhile
     assert client.order("market", type="MARKET", price=...).status == 202
     assert codes(client.order("ioc", validity="IOC")) == ["VALIDITY_NOT_IN_PHASE"]
     stores.clock.at = began + timedelta(minutes=stop + 15)

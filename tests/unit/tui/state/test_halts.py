@@ -32,7 +32,7 @@ def test_a_halt_that_the_stream_tells_counts_down_by_the_markets_clock() -> None
     assert halted.phase == "HALTED"
     assert shown(halted) == HaltBanner(
         "MARKET HALTED",
-        "circuit breaker 10 % · call auction in 45:00 (10:45:00 IST) · cancels pass", True,
+        "breaker 10 % · call auction in 45:00 (10:45 IST) · cancels pass", True,
     )  # fmt: skip
     late = shown(halted, timedelta(minutes=44, seconds=59.5))
     assert late is not None
@@ -47,7 +47,7 @@ def test_the_auction_takes_orders_and_the_open_market_has_no_banner() -> None:
     banner = shown(collecting, timedelta(minutes=50))
     assert banner == HaltBanner(
         "CALL AUCTION",
-        "circuit breaker 10 % · trading in 10:00 (11:00:00 IST) · limit and market orders", False,
+        "breaker 10 % · trading in 10:00 (11:00 IST) · limit and market orders", False,
     )  # fmt: skip
     opened = heard(collecting, {**NEWS, "phase": "OPEN", "halt": None})
     assert (opened, shown(opened)) == (OPEN, None)
@@ -57,11 +57,11 @@ def test_the_auction_takes_orders_and_the_open_market_has_no_banner() -> None:
 @pytest.mark.parametrize(
     ("source", "level", "words"),
     [
-        ("INDEX", 20, "circuit breaker 20 % · for the rest of the day"),
-        ("VENUE", 15, "circuit breaker 15 % · for the rest of the day"),
+        ("INDEX", 20, "breaker 20 % · for the rest of the day"),
+        ("VENUE", 15, "breaker 15 % · for the rest of the day"),
         ("VENUE", 0, "by the exchange · until the exchange opens it"),
         ("OPERATOR", 0, "by the broker · until the broker opens it"),
-        ("OPERATOR", 10, "circuit breaker 10 % · until the broker opens it"),
+        ("OPERATOR", 10, "breaker 10 % · until the broker opens it"),
     ],
 )
 def test_a_halt_without_an_end_says_who_opens_the_market(
