@@ -88,6 +88,7 @@ def test_a_login_opens_a_session_that_reads_the_profile(user: User) -> None:
         "roles": ["user"],
         "mode": "PAPER",
         "region": "IN",
+        "kill_switch": False,
     }
 
 

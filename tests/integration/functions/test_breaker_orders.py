@@ -16,8 +16,8 @@ from functions.shared.domain.market_halts import MarketHalt
 from functions.shared.domain.sessions import Phase
 from functions.shared.runtime.composition import Stores
 from functions.shared.stores.market_halts import last_halt
-from tests.integration.functions.test_officers import IN_TIME, WHY, Hire, Person, codes
-from tests.integration.functions.test_officers import hire as hire
+from tests.integration.functions.test_officers import IN_TIME, codes
+from tests.support.officers import WHY, Hire, Person
 
 BREAKER = "/v1/admin/breaker"
 
