@@ -4,6 +4,7 @@ The terminal and your programs follow the stream through the same code. Needs we
 and nothing else of this tree; README.md shows a whole program.
 """
 
+from outcry_client.alerts import PriceAlerts
 from outcry_client.api import Api
 from outcry_client.errors import BrokerError, RefusedError, SignedOutError, UnreachableError
 from outcry_client.limits import Limits
@@ -24,6 +25,7 @@ __all__ = [
     "Market",
     "Notice",
     "Price",
+    "PriceAlerts",
     "RefusedError",
     "Session",
     "SignedOutError",

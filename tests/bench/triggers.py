@@ -5,7 +5,8 @@ the quote channels carry, are decoded and matched as the process does it, and so
 the same run: every trigger of the symbol is looked at for each update, decoded by the reader that
 the fanout uses. `fire_p99_ms`: at 100,000 updates a second on an open loop (a batch each 20 ms),
 from when a batch was due to the last of its commands. `book_bytes_per_trigger` is what the book
-added to the process.
+added to the process. `with_alerts` is the figure with a million price alerts of every kind watched
+beside the orders, as the process does it.
 """
 
 import gc
@@ -16,7 +17,10 @@ from typing import Any, Final
 
 import psutil
 
+from edge.triggers.alerts import AlertBook
 from edge.triggers.book import TriggerBook
+from functions.shared.domain.price_alerts import WHOLE, AlertKind
+from functions.shared.stores.price_alerts import WatchedAlert
 from functions.shared.stores.waiting_orders import WatchedOrder
 from functions.shared.wire.quotes import (
     PARTITIONS,
@@ -29,6 +33,7 @@ from functions.shared.wire.quotes import (
 
 SYMBOLS: Final = 500
 TRIGGERS: Final = 1_000_000
+ALERTS: Final = 1_000_000
 UPDATES_A_SECOND: Final = 100_000
 BATCH_SECONDS: Final = 0.02
 BASE: Final = 1_000 * 10_000
@@ -37,6 +42,8 @@ TICK: Final = 500
 NEAREST, FURTHEST = 5, 4_000
 NAIVE_UPDATES: Final = 2_000
 FAR: Final = 2**62
+
+Books = tuple[TriggerBook | AlertBook, ...]
 
 
 def _orders() -> Iterator[WatchedOrder]:
@@ -48,6 +55,21 @@ def _orders() -> Iterator[WatchedOrder]:
             number, number % 100_000, 1, f"S{number % SYMBOLS}", rising,
             BASE + (away if rising else -away), None, FAR, 0,
         )  # fmt: skip
+
+
+def _alerts() -> Iterator[WatchedAlert]:
+    """As far from the prices as the orders are, in each kind's unit; volumes are never reached."""
+    rng, kinds = random.Random(3), tuple(AlertKind)
+    for number in range(ALERTS):
+        kind = kinds[number // SYMBOLS % len(kinds)]
+        away = rng.randint(NEAREST, FURTHEST) * TICK
+        side = away if kind.rising else -away
+        threshold = {
+            "PRICE": BASE + side, "CHANGE": side * WHOLE // BASE, "VOLUME": away,
+        }[kind.partition("_")[0]]  # fmt: skip
+        yield WatchedAlert(
+            number, number % 100_000, 1, f"S{number % SYMBOLS}", kind, threshold, None
+        )
 
 
 class _Walk:
@@ -72,12 +94,13 @@ class _Walk:
         return [encode_batch(number, 1, part) for number, part in enumerate(records) if part]
 
 
-def _take(book: TriggerBook, payloads: list[bytes]) -> int:
+def _take(books: Books, payloads: list[bytes]) -> int:
     """As the process takes what its channels deliver. Returns how many commands came of it."""
     fired = 0
     for payload in payloads:
         for tick in decode_prices(payload):
-            fired += len(book.trade(tick, 0.0, 0))
+            for book in books:
+                fired += len(book.trade(tick, 0.0, 0))
     return fired
 
 
@@ -100,20 +123,20 @@ def _naive(orders: list[WatchedOrder], payloads: list[bytes], updates: int) -> f
     return updates / (time.process_time() - began)
 
 
-def _throughput(book: TriggerBook, walk: _Walk, seconds: float) -> tuple[float, int]:
+def _throughput(books: Books, walk: _Walk, seconds: float) -> tuple[float, int]:
     """Updates a processor second, and commands made."""
     used = taken = fired = 0.0
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         payloads = walk.payloads(20_000)
         began = time.process_time()
-        fired += _take(book, payloads)
+        fired += _take(books, payloads)
         used += time.process_time() - began
         taken += 20_000
     return taken / used, int(fired)
 
 
-def _fire_p99_ms(book: TriggerBook, walk: _Walk, seconds: float) -> float:
+def _fire_p99_ms(books: Books, walk: _Walk, seconds: float) -> float:
     """Of the batches that fired something, from the time a batch was due to its last command."""
     each = int(UPDATES_A_SECOND * BATCH_SECONDS)
     batches = [walk.payloads(each) for _ in range(int(seconds / BATCH_SECONDS))]
@@ -123,7 +146,7 @@ def _fire_p99_ms(book: TriggerBook, walk: _Walk, seconds: float) -> float:
         due = start + number * BATCH_SECONDS
         if (wait := due - time.perf_counter()) > 0:
             time.sleep(wait)
-        if _take(book, payloads):
+        if _take(books, payloads):
             late.append(time.perf_counter() - due)
     late.sort()
     return late[int(len(late) * 0.99)] * 1_000 if late else 0.0
@@ -141,8 +164,12 @@ def run(seconds: float) -> dict[str, Any]:
     bytes_each = (process.memory_info().rss - before) / TRIGGERS
     gc.freeze()
     walk = _Walk()
-    figure, fired = _throughput(book, walk, seconds / 2)
-    p99 = _fire_p99_ms(book, walk, seconds / 2)
+    figure, fired = _throughput((book,), walk, seconds / 2)
+    p99 = _fire_p99_ms((book,), walk, seconds / 2)
+    alerts = AlertBook()
+    alerts.load(_alerts())
+    gc.freeze()
+    with_alerts, told = _throughput((book, alerts), walk, seconds / 2)
     naive = _naive(orders, _Walk().payloads(NAIVE_UPDATES), NAIVE_UPDATES)
     return {
         "name": "triggers",
@@ -151,6 +178,8 @@ def run(seconds: float) -> dict[str, Any]:
         "baselines": [{"name": "look at each trigger of the symbol", "figure": naive}],
         "resting": TRIGGERS,
         "fired": fired,
+        "with_alerts": round(with_alerts),
+        "fired_with_alerts": told,
         "fire_p99_ms": round(p99, 2),
         "load_seconds": round(loaded, 1),
         "book_bytes_per_trigger": round(bytes_each),

@@ -1,11 +1,11 @@
-"""The library's calls about prices and watchlists: what is asked, and what is handed back."""
+"""The library's calls about prices, watchlists and alerts: what is asked, what is handed back."""
 
 import json
 from datetime import date
 
 import httpx
 
-from outcry_client import Api, Market, Watchlists
+from outcry_client import Api, Market, PriceAlerts, Watchlists
 
 TOKENS = {"access_token": "t1", "expires_in": 900, "refresh_token": "r1", "session_id": "s"}
 
@@ -55,6 +55,26 @@ async def test_a_change_of_a_watchlist_names_its_version_and_only_what_changes()
         ("PATCH", "/v1/watchlists/id", {"version": 2, "symbols": [], "position": 0}),
         ("POST", "/v1/watchlists/id/import", {"version": 3, "text": "TCS\n", "dry_run": True}),
         ("DELETE", "/v1/watchlists/id", None),
+    ]
+
+
+async def test_an_alert_is_set_with_all_that_it_says_and_dropped_by_its_number() -> None:
+    alert = {"alert_id": "7", "state": "WAITING"}
+    api, asked = answering(alert, {"items": [alert]}, None)
+    async with api:
+        await api.sign_in("asha", "p", "123456")
+        alerts = PriceAlerts(api)
+        assert await alerts.set("M&M", "CHANGE_BELOW", "-3", repeats=True, note="look") == alert
+        assert await alerts.all() == [alert]
+        await alerts.drop("7")
+    wanted = {
+        "symbol": "M&M", "kind": "CHANGE_BELOW", "threshold": "-3", "repeats": True, "note": "look",
+    }  # fmt: skip
+    sent = [(r.method, r.url.path, json.loads(r.content) if r.content else None) for r in asked[1:]]
+    assert sent == [
+        ("POST", "/v1/alerts", wanted),
+        ("GET", "/v1/alerts", None),
+        ("DELETE", "/v1/alerts/7", None),
     ]
 
 
