@@ -88,9 +88,9 @@ def _more(symbols: int | None) -> Iterator[_Facts]:
     trades them, and the load shares that it adds."""
     listing = read_listing()
     trades = {share.symbol: share for share in with_more(listing, symbols).instruments}
-    for share in listing.instruments:
-        del trades[share.symbol]
-    there = {share.symbol for share in listing.instruments}
+    there = {listed.symbol for listed in listing.instruments}
+    for symbol in there:
+        del trades[symbol]
     for number, share in enumerate(nifty_500(), 1):
         if share.symbol not in there:
             traded = trades.pop(share.symbol, None)
