@@ -114,7 +114,9 @@ class Ingest:
         instruments = {  # of the others the venue tells after the logon, if it has them
             symbol: row
             for symbol, row in instruments.items()
-            if row.token not in ANNOUNCED_TOKENS and row.token not in IMPORTED_TOKENS
+            if row.token not in ANNOUNCED_TOKENS
+            and row.token not in IMPORTED_TOKENS
+            and row.previous_close  # none of a share that is known and not traded here
         }
         minutes = Minutes(self._clock.business_at, settings.candles_waiting)
         tokens = {symbol: row.token for symbol, row in instruments.items()}

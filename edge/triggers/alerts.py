@@ -25,6 +25,8 @@ ASK_AGAIN_SECONDS: Final = 5.0
 ASK_MOST: Final = 12
 #: Commands asked again at a time; the others wait for their turn of the next second.
 ASK_AGAIN_MOST: Final = 1_000
+#: A price that old tells of nothing that has come.
+STALE_US: Final = 60_000_000
 #: Above every change in ten-thousandths; a ladder's places are not negative.
 _LIFT: Final = 1 << 40
 
@@ -110,6 +112,9 @@ class AlertBook:
                 del kinds[known.kind]
         if not kinds:
             self._ladders.pop(known.symbol, None)
+        resting = self._resting.pop(known.symbol, [])
+        if left := [each for each in resting if each.alert.alert_id != known.alert_id]:
+            self._resting[known.symbol] = left
 
     def trade(self, tick: PriceTick, now: float, at: int) -> list[FireAlert]:
         """What the price has come to."""
@@ -124,6 +129,8 @@ class AlertBook:
         for kind, ladder in kinds.items():
             value = value_of(kind, tick.ltp, tick.close, tick.volume)
             if value is not None and ladder.reached_by(_place(value)):
+                if at - tick.timestamp_ms * 1000 > STALE_US:
+                    continue
                 taken = [self._alerts[number] for number in ladder.take(_place(value))]
                 found += [self._ask(alert, tick, value, now, at) for alert in taken]
         return found

@@ -228,6 +228,8 @@ class Triggers:
                 case SliceSeen():
                     self._plans.see(change, now)
         self._ask(self._book.reached(symbols, now, at))
+        if any(isinstance(change, WatchedAlert) for change in changes):
+            self._warm_up()  # the price may be there, of a symbol that nobody waited for
 
     def _on_loop(self, work: partial[None]) -> None:
         """Runs it on the loop and waits for its end, or the process's. Raises what it raises."""

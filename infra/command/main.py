@@ -55,7 +55,8 @@ def up(
         int, Parameter(name=["--market-rate", "--rate"], help="market-data updates a second")
     ] = 200,
     symbols: Annotated[
-        int | None, Parameter(help="trade so many: the rest of them are LOAD0001, LOAD0002, ...")
+        int | None,
+        Parameter(help="trade so many: more of the NIFTY 500, then LOAD0001, ..."),
     ] = None,
     market: Path | None = None,
     port: Annotated[int, Parameter(help="port of the API; 0 for any free one")] = API_PORT,

@@ -20,7 +20,7 @@ from infra.exchange.feed_server import Connection, FeedServer
 from infra.exchange.feed_session import Subscribe
 from infra.exchange.health import HealthServer, Questions
 from infra.exchange.inbox import FeedRequest, Inbox, new_inbox
-from infra.exchange.instruments import read_listing, with_load
+from infra.exchange.instruments import read_listing, with_more
 from infra.exchange.journal import Journal, JournalError
 from infra.exchange.market_file import MarketFileError, read_market_file
 from infra.exchange.order_port import OrderPort, PortError, Tls
@@ -78,7 +78,9 @@ def parse_arguments(arguments: list[str]) -> Settings:
     parser.add_argument("--clock", type=Path, required=True, help="business clock file")
     parser.add_argument("--rate", type=_rate, default=2_000, help="market data entries a second")
     parser.add_argument(
-        "--symbols", type=_symbols, help="trade so many, the rest of them LOAD0001, LOAD0002, ..."
+        "--symbols",
+        type=_symbols,
+        help="trade so many: more of the NIFTY 500, then LOAD0001, ...",
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--order-sessions", type=_sessions, default=2)
@@ -134,7 +136,7 @@ class Exchange:
         inbox: Inbox = new_inbox()
         self._inbox = inbox
         self.venue = Venue(
-            listing=with_load(read_listing(), settings.symbols),
+            listing=with_more(read_listing(), settings.symbols),
             journal=self._journal,
             clock=clock,
             inbox=inbox,

@@ -57,6 +57,10 @@ def test_seeding_again_keeps_one_row_for_each_instrument(
     connection = databases.superuser(0)
     rows = connection.run("SELECT count(*), count(DISTINCT symbol) FROM market.instrument")
     assert rows == [[count, count]]
+    unpriced = "SELECT count(*) FROM market.instrument WHERE previous_close = 0"
+    assert connection.run(unpriced) == [[450]]
+    seed_instruments(owner_urls, symbols=100)
+    assert connection.run(unpriced) == [[450 - 49]]
 
     assert seed_instruments(owner_urls, symbols=count + 9) == count + 9
     load = "SELECT min(symbol), max(symbol), count(*) FROM market.instrument WHERE token > 900000"

@@ -112,3 +112,19 @@ def test_events_may_come_late_and_twice() -> None:
     book.forget(AlertEnded(1, 3))
     assert (len(book), book.symbols, book.ask_again(1e9)) == (0, [], [])
     assert asked(book, tick(200)) == set()
+
+
+def test_an_old_price_tells_nothing_and_the_next_one_does() -> None:
+    book = loaded(alert(1, AlertKind.PRICE_ABOVE, 100))
+    late = NOON_MS * 1000 + 61_000_000
+    assert book.trade(tick(100), 0, late) == []
+    assert [c.alert_id for c in book.trade(tick(100, at_ms=late // 1000), 0, late)] == [1]
+
+
+def test_what_was_dropped_while_its_day_ended_is_not_kept() -> None:
+    book = loaded(alert(1, AlertKind.PRICE_ABOVE, 100, 2, TODAY))
+    for version in range(3, 6):
+        book.watch(alert(1, AlertKind.PRICE_ABOVE, 100, version, TODAY), 0, 0)
+    book.forget(AlertEnded(1, 6))
+    assert (len(book), book.symbols) == (0, [])
+    assert asked(book, tick(500, at_ms=NOON_MS + DAY_MS)) == set()
