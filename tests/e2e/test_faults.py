@@ -121,7 +121,8 @@ class Flight:
         trader, order_id = self._resting.pop(0)
         self._ask(trader, "DELETE", f"/v1/orders/{order_id}", {"request_id": f"c{order_id}"})
         trader, order_id = self._resting[0]
-        price = str(Decimal(trader.order(order_id)["price"]) - 1)
+        order = self._ask(trader, "GET", f"/v1/orders/{order_id}", None)
+        price = str(Decimal(order["price"]) - 1)
         body = {"request_id": f"m{order_id}", "price": price}
         self._ask(trader, "PATCH", f"/v1/orders/{order_id}", body)
 
