@@ -127,10 +127,12 @@ $$;
 
 -- One that was told again meanwhile is mailed again.
 CREATE FUNCTION ledger.price_alert_mailed(p_user bigint, p_alert bigint, p_version integer)
-RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM ledger.enter_slot(p_user);
   UPDATE ledger.price_alert x SET mail_due = false
-  WHERE x.user_id = p_user AND x.alert_id = p_alert AND x.version = p_version
-$$;
+    WHERE x.user_id = p_user AND x.alert_id = p_alert AND x.version = p_version;
+END $$;
 
 GRANT SELECT ON ledger.price_alert TO outcry_app, outcry_edge;
 GRANT EXECUTE ON FUNCTION ledger.set_price_alert, ledger.drop_price_alert, ledger.fire_price_alert,

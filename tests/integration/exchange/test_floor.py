@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from functions.shared.domain.money import format_price
+from infra.exchange.instruments import MARKET_FILE, read_listing, with_more
 from tests.integration.exchange.venue_process import (
     Broker,
     VenueProcess,
@@ -102,16 +104,16 @@ def test_halts_bands_and_listings_outlive_a_kill(tmp_path: Path) -> None:
 
 
 def test_shares_that_a_later_start_adds_are_traded(tmp_path: Path) -> None:
+    shares = with_more(read_listing(MARKET_FILE), 70).instruments
     with running(tmp_path, symbols="60") as venue:
         venue.kill()
         venue.options["symbols"] = "70"
         venue.start()
         broker = Broker(tmp_path / "broker", venue.orders_port).logon()
-        for number, (symbol, price) in enumerate(
-            {"LOAD0001": "112.00", "LOAD0015": "182.00"}.items()
-        ):
-            broker.limit(str(number), "1", 1, price, t55=symbol)
-            assert broker.next_of(str(number), "F")[55] == symbol  # its makers are there
+        for number, share in enumerate((shares[55], shares[-1])):
+            price = share.reference_price * 107 // 100 // share.tick * share.tick
+            broker.limit(str(number), "1", 1, format_price(price), t55=share.symbol)
+            assert broker.next_of(str(number), "F")[55] == share.symbol  # its makers are there
         broker.stop()
 
 

@@ -46,7 +46,7 @@ def test_a_restricted_stock_takes_what_closes_alone_and_other_accounts_trade_on(
     trader, other = new_trader(account_class=AccountClass.RETAIL), new_trader()
     trader.own(10)
     trader.fill(trader.buy(5, product=Product.MIS), 5)
-    resting = trader.buy(1)
+    resting = trader.buy(1, 90)
     restrict(trader, 1)
     assert codes(trader.place(Side.BUY, 1)) == ["SYMBOL_RESTRICTED"]
     beyond = trader.place(Side.SELL, 6, product=Product.MIS)
@@ -56,7 +56,7 @@ def test_a_restricted_stock_takes_what_closes_alone_and_other_accounts_trade_on(
     trader.cancel(resting)
     assert other.place(Side.BUY, 1).outcome == "ACCEPTED"
     assert end(trader, 1) is not None
-    assert trader.place(Side.BUY, 1).outcome == "ACCEPTED"
+    assert trader.place(Side.BUY, 1, 90).outcome == "ACCEPTED"
 
 
 def test_a_stop_that_opens_waits_the_restriction_out(new_trader: NewTrader) -> None:
