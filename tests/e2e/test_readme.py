@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.gone import wait_gone
 from tests.support.stack import Stack
 from tests.support.trader import eventually
 
@@ -65,6 +66,4 @@ def test_make_run_starts_everything_says_so_and_ctrl_c_leaves_nothing(tmp_path: 
     assert len(parts) > 11
     os.killpg(process.pid, signal.SIGINT)
     process.wait(180)
-    gone, alive = psutil.wait_procs(parts, timeout=120)
-    assert not alive
-    assert len(gone) == len(parts)
+    assert wait_gone(parts, 120)

@@ -90,7 +90,11 @@ class Worker:
 
     def read(self, count: int = 100) -> frozenset[str]:
         """The same of streams that are all its own anyway."""
-        return self._work(frozenset(self.done), count)
+        try:
+            return self._work(frozenset(self.done), count)
+        except Retryable:  # a server that is slow to answer: all of it is given again
+            self._owed.clear()
+            return frozenset()
 
     def _work(self, mine: frozenset[str], count: int) -> frozenset[str]:
         self._owed = {name: records for name, records in self._owed.items() if name in mine}

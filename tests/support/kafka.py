@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from infra.local.ports import free_ports
+from tests.support.gone import wait_gone
 
 START_SECONDS = 400.0  # the first start fetches it
 STOP_SECONDS = 120.0
@@ -73,7 +74,7 @@ class OwnKafka(KafkaBroker):
         if self._process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 self._process.send_signal(number)
-            psutil.wait_procs([self._process], timeout=STOP_SECONDS)
+            wait_gone([self._process], STOP_SECONDS)
             self._process = None
 
 

@@ -14,6 +14,7 @@ from infra.local.home import Home
 from infra.local.migrations import migrate
 from infra.local.ports import free_ports
 from infra.local.postgres import OWNER, PostgresServer
+from tests.support.gone import wait_gone
 
 START_SECONDS = 120.0
 
@@ -55,7 +56,7 @@ class KillablePostgres:
                 for process in (server, *backends):
                     with contextlib.suppress(psutil.NoSuchProcess):
                         process.kill()
-                psutil.wait_procs(backends, START_SECONDS)
+                wait_gone(backends, START_SECONDS)
             self._process.wait(START_SECONDS)
             self._process = None
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from infra.local.ports import free_ports
+from tests.support.gone import wait_gone
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "ap-south-1"
@@ -78,7 +79,7 @@ def own_localstack(folder: Path) -> Iterator[LocalStack]:
         for one in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
-        psutil.wait_procs(family, timeout=120)
+        wait_gone(family, 120)
         shutil.rmtree(unpacked)
 
 

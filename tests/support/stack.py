@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from infra.local.children import die_with_parent
+from tests.support.gone import wait_gone
 from tests.support.trader import Trader
 
 START_SECONDS = 300.0
@@ -262,7 +263,7 @@ def own_stack(*options: str, streams_url: str | None = None) -> Iterator[Stack]:
         finally:
             processes = stack.processes()
             stack.kill_everything()
-            psutil.wait_procs(processes, STOP_SECONDS)  # until nobody writes to the folder
+            wait_gone(processes, STOP_SECONDS)  # until nobody writes to the folder
 
 
 @pytest.fixture(scope="session")

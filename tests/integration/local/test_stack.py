@@ -19,6 +19,7 @@ import pytest
 
 from infra.local.clickhouse import is_installed
 from tests.support.eventually import WAIT_SECONDS
+from tests.support.gone import wait_gone
 from tests.support.stack import Stack, own_stack
 from tests.support.trader import eventually
 
@@ -43,7 +44,7 @@ def own() -> Iterator[Stack]:
 
 def gone(processes: list[psutil.Process], seconds: float = WAIT_SECONDS) -> bool:
     """Whether every one of them ends in time."""
-    return not psutil.wait_procs(processes, seconds)[1]
+    return wait_gone(processes, seconds)
 
 
 def test_status_names_every_part_with_a_process_of_its_own(stack: Stack) -> None:

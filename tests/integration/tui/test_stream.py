@@ -239,9 +239,9 @@ async def test_a_reload_that_fails_is_made_on_the_next_connection() -> None:
     async with _following(Server()) as (heard, feed, _):
         heard.load_fails = UnreachableError("no answer")
         feed.reload()
-        await until(lambda: heard.loads == 1)
-        heard.load_fails = None
-        await until(lambda: heard.loads == 2)
+        await until(lambda: heard.loads >= 1)  # each connection tries once
+        heard.load_fails, failed = None, heard.loads
+        await until(lambda: heard.loads > failed)
 
 
 @pytest.mark.usefixtures("impatient")
