@@ -24,7 +24,8 @@ TRADING = (
     Action("sell", "s", "Sell", "Sell the selected symbol"),
     Action("modify", "m", "Modify", "Change the selected order's quantity or price", False),
     Action("cancel", "c", "Cancel", "Cancel the selected order or plan", False),
-    Action("search", "slash", "Add", "Find an instrument for the watchlist"),
+    Action("search", "slash", "Search", "Find an instrument, or see the day's movers"),
+    Action("chart", "g", "Chart", "Draw the selected symbol"),
     Action("remove", "x,delete", "Remove", "Take the selected symbol off the watchlist", False),
     Action("watchlist", "w", "Watch", "Go to the watchlist", False),
     Action("orders", "o", "Orders", "Go to the orders", False),
@@ -32,7 +33,7 @@ TRADING = (
     Action("plans", "l", "Plans", "Go to the orders in slices", False),
     Action("alerts", "a", "Alerts", "Read the alerts"),
     Action("holdings", "h", "Holdings", "Go to the holdings"),
-    Action("positions", "p", "Positions", "Go to the day's positions"),
+    Action("positions", "p", "Positions", "Go to the day's positions", False),
     Action("reconnect", "r", "Reconnect", "Connect again after another terminal took over", False),
     Action("log_out", "ctrl+l", "Log out", "End the session and go back to the sign-in", False),
     Action("leave", "escape", "Back", "Leave the ticket for the watchlist", True, True),
@@ -49,6 +50,26 @@ CONFIRM = (
     Action("dismiss_screen", "escape,n", "No", "Go back without sending"),
 )
 
+SEARCH = (
+    Action("to_table", "down", "To the list", "Go from the text to what was found"),
+    Action("add", "plus", "Add", "Put the marked symbol on the watchlist", works_while_typing=True),
+    Action("buy", "b", "Buy", "Buy the marked symbol"),
+    Action("sell", "s", "Sell", "Sell the marked symbol"),
+    Action("movers(-1)", "left", "List before", "The movers' list before", False),
+    Action("movers(1)", "right", "Next list", "The movers' next list"),
+    Action("dismiss_screen", "escape", "Back", "Back to the market", works_while_typing=True),
+)
+"""In the field letters are text: Down goes to what was found, where they are keys."""
+
+CHART = (
+    Action("range(-1)", "left_square_bracket", "Shorter", "A shorter range"),
+    Action("range(1)", "right_square_bracket", "Longer", "A longer range"),
+    Action("add", "plus", "Add", "Put the symbol on the watchlist"),
+    Action("buy", "b", "Buy", "Buy it"),
+    Action("sell", "s", "Sell", "Sell it"),
+    Action("dismiss_screen", "escape", "Back", "Take the crosshair away, then go back"),
+)
+
 DIALOG = (Action("dismiss_screen", "escape", "Back", "Close without a change"),)
 
 IN_TABLES = (
@@ -60,7 +81,18 @@ IN_TABLES = (
 )
 """Keys that belong to widgets, named for the help screen."""
 
-KEY_NAMES = {"slash": "/", "question_mark": "?", "ctrl+q": "^q", "ctrl+l": "^l", "escape": "Esc"}
+KEY_NAMES = {
+    "slash": "/",
+    "question_mark": "?",
+    "plus": "+",
+    "down": "↓",
+    "right": "→",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "ctrl+q": "^q",
+    "ctrl+l": "^l",
+    "escape": "Esc",
+}
 
 
 def bindings(actions: tuple[Action, ...]) -> list[BindingType]:

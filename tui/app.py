@@ -23,6 +23,7 @@ from tui.messages import SessionEnded
 from tui.screens.login import LoginScreen
 from tui.screens.trading import TradingScreen
 from tui.settings import DEFAULT_WATCHLIST, TerminalSettings
+from tui.symbol_palette import SymbolPalette
 from tui.theme import DARK
 
 
@@ -31,7 +32,13 @@ class Terminal(App[None]):
 
     TITLE = "Outcry"
     BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
-    CSS_PATH: ClassVar = ["styles/layout.tcss", "styles/widgets.tcss", "styles/dialogs.tcss"]
+    COMMANDS: ClassVar = App.COMMANDS | {SymbolPalette}
+    CSS_PATH: ClassVar = [
+        "styles/layout.tcss",
+        "styles/widgets.tcss",
+        "styles/dialogs.tcss",
+        "styles/charts.tcss",
+    ]
 
     def __init__(
         self,

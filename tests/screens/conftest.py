@@ -5,7 +5,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.support.terminal import NOON, RecordingBroker, SilentFeed
+from tests.support.terminal import RecordingBroker, SilentFeed
+from tests.support.terminal_prices import NOON
 from tui.app import Terminal
 from tui.settings import TerminalSettings
 from tui.widgets.watchlist import Watchlist

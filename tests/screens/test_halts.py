@@ -8,7 +8,7 @@ import pytest
 
 from outcry_client.protocol import notice
 from tests.screens.conftest import Desk, is_live, settle, text_of
-from tests.support.terminal import NOON
+from tests.support.terminal_prices import NOON
 from tui.client.market_status import MarketHalt
 from tui.halt_banner import HaltBanner
 

@@ -8,7 +8,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.screens.conftest import Desk, is_live, settle, text_of
-from tests.support.terminal import LADDERS, NOON, ORDERS, PLANS, order, plan
+from tests.support.terminal import LADDERS, ORDERS, PLANS, order, plan
+from tests.support.terminal_prices import NOON
 from tui.client.models import Alert, Cause, HistoryStep, OrderDetail, Reason, Trigger
 from tui.screens.alerts import AlertsDialog
 from tui.screens.detail import OrderDialog, PlanDialog

@@ -10,7 +10,8 @@ import pytest
 from textual.widgets import Input
 
 from tests.screens.conftest import Desk, is_live, settle, text_of
-from tests.support.terminal import NOON, ORDERS, QUOTES, funds, order, quote
+from tests.support.terminal import ORDERS, funds, order
+from tests.support.terminal_prices import NOON, QUOTES, quote
 from tui.actions import EVERYWHERE, TRADING
 from tui.client.broker import Link, RefusedError, UnreachableError
 from tui.client.market_status import MarketStatus
@@ -174,8 +175,9 @@ async def test_a_found_symbol_joins_the_watchlist_and_is_kept(desk: Desk) -> Non
         await settle(pilot, lambda: is_live(pilot))
         await pilot.press("slash", "w", "i")
         await settle(pilot, lambda: "Wipro Limited" in text_of(pilot))
-        await pilot.press("enter")
-        await settle(pilot, lambda: "WIPRO" in desk.feed.watched)
+        await pilot.press("plus", "escape")
+        await settle(pilot, lambda: pilot.app.screen.query_one(Watchlist).cursor_key == "WIPRO")
+        assert "WIPRO" in desk.feed.watched
 
     assert "WIPRO" in (desk.settings.home / "watchlist.json").read_text()
 

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import msgspec
 
+from tests.support.terminal_prices import MOVERS, NOON, QUOTES, WIPRO
 from tui.client.broker import Link, Listener, RefusedError
 from tui.client.market_status import MarketStatus
 from tui.client.models import (
@@ -25,14 +26,11 @@ from tui.client.models import (
     Quote,
     Reason,
     RuleFailure,
-    SearchHit,
     Slice,
     StopExit,
     TargetExit,
 )
-
-NOON = datetime(2026, 7, 10, 6, 30, tzinfo=UTC)
-"""12:00:00 IST, the frozen time of every screen test."""
+from tui.client.prices import Candle, Found
 
 
 def funds(available: str = "970440.64", seq: int = 7) -> Funds:
@@ -54,28 +52,6 @@ def order(order_id: str = "1001", **changes: object) -> Order:
     }
     return Order(**{**fields, **changes})  # type: ignore[arg-type]
 
-
-def quote(symbol: str, ltp: str, change: str = "12.50", percent: str = "0.43") -> Quote:
-    return Quote(
-        symbol=symbol,
-        ltp=Decimal(ltp),
-        change=Decimal(change),
-        change_percent=Decimal(percent),
-        volume=3_641_000,
-        open=Decimal("2938.00"),
-        high=Decimal("2961.00"),
-        low=Decimal("2921.45"),
-        close=Decimal(ltp) - Decimal(change),
-    )
-
-
-QUOTES = [
-    quote("NIFTY 50", "24812.35", "-61.20", "-0.25"),
-    quote("RELIANCE", "2950.50"),
-    quote("HDFCBANK", "1682.20", "-3.10", "-0.18"),
-    quote("TCS", "3921.70", "0.00", "0.00"),
-    quote("M&M", "2811.20", "40.70", "1.47"),
-]
 
 ORDERS = [
     order("1004", status="OPEN", version=2, symbol="TCS", side="SELL", price=Decimal("3950.00")),
@@ -263,6 +239,14 @@ class RecordingBroker:
         self.details: dict[str, OrderDetail] = {}
         self.opened: list[dict[str, object]] = []
         self.plans_cancelled: list[str] = []
+        self.searched: list[str] = []
+        self.search_fails: Exception | None = None
+        self.found = Found(items=[WIPRO])
+        self.movers_asked: list[str] = []
+        self.known_movers = MOVERS
+        self.candles_asked: list[tuple[str, str, date]] = []
+        self.known_candles: list[Candle] = []
+        self.candles_fail: Exception | None = None
         self.market_status = MarketStatus(
             phase="OPEN", trade_date=NOON.date(), time=NOON, wall_time=NOON
         )
@@ -340,8 +324,21 @@ class RecordingBroker:
         self.market_asked += 1
         return self.market_status
 
-    async def search(self, text: str) -> list[SearchHit]:
-        return [SearchHit(symbol="WIPRO", name="Wipro Limited", ltp=Decimal("511.30"))]
+    async def search(self, text: str) -> Found:
+        self.searched.append(text)
+        if self.search_fails is not None:
+            raise self.search_fails
+        return self.found
+
+    async def movers(self, by: str) -> list[Quote]:
+        self.movers_asked.append(by)
+        return self.known_movers[by]
+
+    async def candles(self, symbol: str, interval: str, first: date) -> list[Candle]:
+        self.candles_asked.append((symbol, interval, first))
+        if self.candles_fail is not None:
+            raise self.candles_fail
+        return self.known_candles
 
     async def stream_url(self) -> str:
         raise AssertionError("screens do not connect")

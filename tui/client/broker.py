@@ -5,6 +5,7 @@ recording client, so that no screen knows a URL.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Protocol
 
 from outcry_client.errors import BrokerError
@@ -25,8 +26,8 @@ from tui.client.models import (
     Problem,
     Profile,
     Quote,
-    SearchHit,
 )
+from tui.client.prices import Candle, Found
 
 
 class RefusedError(BrokerError):
@@ -79,7 +80,11 @@ class Broker(Protocol):
 
     async def market(self) -> MarketStatus: ...
 
-    async def search(self, text: str) -> list[SearchHit]: ...
+    async def search(self, text: str) -> Found: ...
+
+    async def movers(self, by: str) -> list[Quote]: ...
+
+    async def candles(self, symbol: str, interval: str, first: date) -> list[Candle]: ...
 
     async def stream_url(self) -> str: ...
 

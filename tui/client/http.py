@@ -6,6 +6,7 @@ never a refusal; only a call that is safe to repeat is repeated here.
 
 import contextlib
 from collections.abc import Mapping
+from datetime import date
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -29,9 +30,10 @@ from tui.client.models import (
     Preview,
     Problem,
     Profile,
-    SearchHit,
+    Quote,
     Tokens,
 )
+from tui.client.prices import Candle, Found
 
 Answer = TypeVar("Answer")
 
@@ -150,10 +152,21 @@ class HttpBroker:
     async def market(self) -> MarketStatus:
         return await self._signed("GET", "/v1/market/status", MarketStatus)
 
-    async def search(self, text: str) -> list[SearchHit]:
-        page = await self._signed(
-            "GET", "/v1/search", Page[SearchHit], params={"q": text, "limit": "10"}
-        )
+    async def search(self, text: str) -> Found:
+        return await self._signed("GET", "/v1/search", Found, params={"q": text, "limit": "10"})
+
+    async def movers(self, by: str) -> list[Quote]:
+        """The day's GAINERS, LOSERS, or those that traded most (VOLUME)."""
+        params = {"by": by, "limit": "20"}
+        page = await self._signed("GET", "/v1/market/movers", Page[Quote], params=params)
+        return page.items
+
+    async def candles(self, symbol: str, interval: str, first: date) -> list[Candle]:
+        """Oldest first, from the day `first` in India to now. Raises RefusedError, with the code
+        NO_CANDLES where none are kept."""
+        path = f"/v1/candles/{quote(symbol, safe='')}"
+        params = {"interval": interval, "from": first.isoformat()}
+        page = await self._signed("GET", path, Page[Candle], params=params)
         return page.items
 
     async def stream_url(self) -> str:

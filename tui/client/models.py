@@ -285,16 +285,6 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     close: Decimal | None = None
 
 
-class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
-    """One instrument found by search."""
-
-    symbol: str
-    name: str = ""
-    exchange: str = "NSE"
-    sector: str | None = None
-    ltp: Decimal | None = None
-
-
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """What is listed under a symbol; `kind` is EQUITY, or INDEX for what only has a price."""
 

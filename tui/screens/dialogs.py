@@ -1,27 +1,21 @@
 """The dialogs over the trading screen: confirm, modify, search, help. Each returns one value."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Key
 from textual.screen import ModalScreen
-from textual.widgets import Input, Label, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Input, Label, Static
 
 from tui.actions import CONFIRM, DIALOG, EVERYWHERE, IN_TABLES, TRADING, bindings, key_name
-from tui.client.broker import Broker, RefusedError, UnreachableError
-from tui.client.models import Order, SearchHit
+from tui.client.models import Order
 from tui.state import formats
 from tui.state.draft import MARKET_TYPES
 from tui.state.ticket import Change, check_change
-
-SEARCH_PAUSE_S = 0.15
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -120,98 +114,6 @@ class ModifyDialog(ModalScreen[Change | None]):
 
     def action_dismiss_screen(self) -> None:
         self.dismiss(None)
-
-
-class SearchDialog(ModalScreen[SearchHit | None]):
-    """Type a few letters, take an instrument."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(DIALOG),
-        Binding("down", "highlight('down')", "Next", show=False),
-        Binding("up", "highlight('up')", "Previous", show=False),
-    ]
-
-    def __init__(self, broker: Broker) -> None:
-        super().__init__()
-        self._broker = broker
-        self._hits: list[SearchHit] = []
-        self._is_searching = False
-        self._takes_first = False
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog -search") as dialog:
-            dialog.border_title = "Add to the watchlist"
-            yield Input(placeholder="Symbol or company", id="search-text", compact=True)
-            yield OptionList(id="hits", compact=True)
-            yield Static(id="search-remark", markup=False)
-
-    def on_key(self, event: Key) -> None:
-        """Take what is typed before the field has the focus: a fast hand loses no letter."""
-        text = self.query_one("#search-text", Input)
-        if event.character is not None and event.is_printable and self.focused is not text:
-            text.insert_text_at_cursor(event.character)
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self._is_searching, self._takes_first = True, False
-        self._search(event.value.strip())
-
-    @work(exclusive=True)
-    async def _search(self, text: str) -> None:
-        """Ask once typing pauses; a newer text replaces this one."""
-        if not text:
-            self._show([], "")
-            return
-        await asyncio.sleep(SEARCH_PAUSE_S)
-        try:
-            hits = await self._broker.search(text)
-        except (RefusedError, UnreachableError) as error:
-            self._show([], str(error))
-        else:
-            self._show(hits, "" if hits else f"Nothing called {text}")
-
-    def _show(self, hits: list[SearchHit], remark: str) -> None:
-        self._hits = hits
-        self._is_searching = False
-        if hits and self._takes_first:
-            self.dismiss(hits[0])
-            return
-        options = self.query_one("#hits", OptionList)
-        options.clear_options()
-        options.add_options([Option(_hit_line(hit)) for hit in hits])
-        if hits:
-            options.highlighted = 0
-        self.query_one("#search-remark", Static).update(remark)
-
-    @on(Input.Submitted)
-    def _take_highlighted(self) -> None:
-        """Enter takes what is marked; before the answer is there, the answer's first."""
-        if self._is_searching:
-            self._takes_first = True
-            return
-        highlighted = self.query_one("#hits", OptionList).highlighted
-        if highlighted is not None:
-            self.dismiss(self._hits[highlighted])
-
-    @on(OptionList.OptionSelected)
-    def _take(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._hits[event.option_index])
-
-    def action_highlight(self, step: str) -> None:
-        """Arrows move among the hits while the text keeps the cursor."""
-        hits = self.query_one("#hits", OptionList)
-        hits.action_cursor_down() if step == "down" else hits.action_cursor_up()
-
-    def action_dismiss_screen(self) -> None:
-        self.dismiss(None)
-
-
-def _hit_line(hit: SearchHit) -> Content:
-    return Content.assemble(
-        (f"{hit.symbol:<12}", "bold"),
-        (f"{hit.name[:30]:<31}", "$faint"),
-        f"{formats.amount(hit.ltp):>11}",
-    )
 
 
 class HelpDialog(ModalScreen[None]):

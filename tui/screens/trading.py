@@ -21,8 +21,8 @@ from textual.worker import WorkType
 from tui.alert_bell import AlertBell
 from tui.client.broker import Broker, Feed, Link
 from tui.client.journal import Journal
-from tui.client.models import Alert, Profile, SearchHit
-from tui.client.watchlist import WatchlistFile
+from tui.client.models import Alert, Profile
+from tui.client.watchlist import SYMBOLS_MAX, WatchlistFile
 from tui.desk import PREVIEW_EVERY_S, TYPING_PAUSE_S, Desk
 from tui.fill_news import FillNews
 from tui.halt_banner import HaltBanner, show_market
@@ -44,7 +44,7 @@ from tui.messages import (
     QuotesChanged,
     SymbolUnknown,
 )
-from tui.screens.dialogs import SearchDialog
+from tui.screens.finding import Finding
 from tui.screens.order_desk import OrderDesk
 from tui.screens.reviews import order_review
 from tui.screens.trading_keys import TradingKeys
@@ -98,6 +98,9 @@ class TradingScreen(TradingKeys):
         self._fill_news = FillNews(self.notify, self.set_timer)
         self._orders = OrderDesk(self, self._desk, profile.mode)
         self._bell = AlertBell(self.notify, self._show_unread)
+        self._finding = Finding(
+            self, broker, lambda: self._board, self._watch, self._add, self._begin_ticket
+        )
 
     def compose(self) -> ComposeResult:
         yield TitleBar(self._profile.mode, self._profile.username)
@@ -286,26 +289,6 @@ class TradingScreen(TradingKeys):
     def _order_selected(self) -> None:
         self._orders.explain(self._account)
 
-    def action_buy(self) -> None:
-        self._begin_ticket(self._selected_symbol(), "BUY")
-
-    def action_sell(self) -> None:
-        self._begin_ticket(self._selected_symbol(), "SELL")
-
-    def action_search(self) -> None:
-        def add(hit: SearchHit | None) -> None:
-            if hit is not None:
-                if hit.symbol not in self._symbols:
-                    self._keep_watchlist([*self._symbols, hit.symbol])
-                self.query_one(Watchlist).cursor_key = hit.symbol
-
-        self.app.push_screen(SearchDialog(self._broker), add)
-
-    def action_remove(self) -> None:
-        selected = self.query_one(Watchlist).cursor_key
-        if self.focused is self.query_one(Watchlist) and selected in self._symbols:
-            self._keep_watchlist([each for each in self._symbols if each != selected])
-
     def action_reconnect(self) -> None:
         if self._link is Link.REPLACED:
             self.run_worker(self._desk.follow(), group="follow", exclusive=True)
@@ -357,7 +340,7 @@ class TradingScreen(TradingKeys):
     def _watch(self) -> None:
         """Subscribe what is on screen: watchlist, books and the ticket's symbol, once known."""
         typed = {self._ticket_symbol} & self._listing.known.keys()
-        watched = {*self._symbols, *self._account.priced_symbols, *typed}
+        watched = {*self._symbols, *self._account.priced_symbols, *typed, *self._finding.symbols}
         self._feed.watch(watched)
         self._desk.follower.watching(watched)
 
@@ -375,6 +358,16 @@ class TradingScreen(TradingKeys):
         """Ask the broker; a newer question of the group takes this one's place."""
         self.run_worker(question, group=group, exclusive=True)
 
+    def _add(self, symbol: str) -> str:
+        """Put `symbol` on the watchlist; what came of it."""
+        if symbol in self._symbols:
+            return f"{symbol} is on the watchlist already"
+        if len(self._symbols) >= SYMBOLS_MAX:
+            return f"The watchlist is full: {SYMBOLS_MAX} symbols"
+        self._keep_watchlist([*self._symbols, symbol])
+        self.query_one(Watchlist).go_to(symbol)
+        return f"{symbol} is on the watchlist"
+
     def _keep_watchlist(self, symbols: list[str]) -> None:
         self._symbols = symbols
         self._watchlist_file.write(symbols)
@@ -391,10 +384,3 @@ class TradingScreen(TradingKeys):
         ticket.begin("", side, None)
         if symbol is not None:
             ticket.remark({"order": not_tradable(symbol)})
-
-    def _selected_symbol(self) -> str | None:
-        """The symbol under the cursor of the table in focus, else of the watchlist."""
-        if isinstance(self.focused, Blotter | Waiting | Plans):
-            selected = self._orders.selected(self._account)
-            return None if selected is None else selected.symbol
-        return self.query_one(Books).selected_symbol or self.query_one(Watchlist).cursor_key

@@ -3,7 +3,8 @@
 What a key needs to know is the screen's; nothing here changes it.
 """
 
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -12,10 +13,14 @@ from textual.widgets import Input
 
 from tui.actions import TRADING, bindings
 from tui.alert_bell import AlertBell
+from tui.client.broker import Broker
+from tui.client.prices import Found
 from tui.desk import Desk
 from tui.screens.alerts import AlertsDialog
 from tui.screens.dialogs import HelpDialog
+from tui.screens.finding import Finding
 from tui.screens.order_desk import OrderDesk
+from tui.state import formats
 from tui.state.account import Account
 from tui.widgets.blotter import Blotter
 from tui.widgets.books import Books
@@ -34,10 +39,20 @@ class TradingKeys(Screen[None]):
     _orders: OrderDesk
     _bell: AlertBell
     _desk: Desk
+    _broker: Broker
+    _finding: Finding
+    _symbols: list[str]
+    _now: Callable[[], datetime]
 
     @property
     def _today(self) -> date | None:
         """The trade date, None while it is not known."""
+        raise NotImplementedError
+
+    def _begin_ticket(self, symbol: str | None, side: str | None) -> None:
+        raise NotImplementedError
+
+    def _keep_watchlist(self, symbols: list[str]) -> None:
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -98,3 +113,40 @@ class TradingKeys(Screen[None]):
 
     def action_help(self) -> None:
         self.app.push_screen(HelpDialog())
+
+    def action_buy(self) -> None:
+        self._begin_ticket(self._selected_symbol(), "BUY")
+
+    def action_sell(self) -> None:
+        self._begin_ticket(self._selected_symbol(), "SELL")
+
+    def action_search(self) -> None:
+        self._finding.search(self._account, self._day)
+
+    def action_chart(self) -> None:
+        if (symbol := self._selected_symbol()) is not None:
+            self.open_chart(symbol)
+
+    def open_chart(self, symbol: str) -> None:
+        self._finding.chart(symbol, self._account, self._day)
+
+    async def find(self, text: str) -> Found:
+        """What the broker's search finds. Raises as the broker does."""
+        return await self._broker.search(text)
+
+    def action_remove(self) -> None:
+        selected = self.query_one(Watchlist).cursor_key
+        if self.focused is self.query_one(Watchlist) and selected in self._symbols:
+            self._keep_watchlist([each for each in self._symbols if each != selected])
+
+    @property
+    def _day(self) -> date:
+        """The market's, and this machine's until that is known."""
+        return self._today or self._now().astimezone(formats.IST).date()
+
+    def _selected_symbol(self) -> str | None:
+        """The symbol under the cursor of the table in focus, else of the watchlist."""
+        if isinstance(self.focused, Blotter | Waiting | Plans):
+            selected = self._orders.selected(self._account)
+            return None if selected is None else selected.symbol
+        return self.query_one(Books).selected_symbol or self.query_one(Watchlist).cursor_key

@@ -141,6 +141,16 @@ class LiveTable(Widget, can_focus=True):
         """The keys as they stand, top to bottom."""
         return [row.key for row in self._rows]
 
+    def go_to(self, key: str) -> None:
+        """Put the cursor on a row for the user, who wants it to stay there."""
+        if key in self.row_keys:
+            self._place(self.row_keys.index(key))
+
+    @property
+    def is_at_top(self) -> bool:
+        """Whether the cursor is on the first row, or there is none."""
+        return not self._rows or self._cursor_index() == 0
+
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return 1 + max(1, len(self._rows))
 

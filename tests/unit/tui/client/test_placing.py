@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.terminal import NOON, RecordingBroker, order, plan
+from tests.support.terminal import RecordingBroker, order, plan
+from tests.support.terminal_prices import NOON
 from tui.client import placing
 from tui.client.broker import RefusedError, UnreachableError
 from tui.client.journal import LINES_MAX, Journal

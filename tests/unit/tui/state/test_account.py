@@ -4,7 +4,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.terminal import HOLDINGS, ORDERS, POSITIONS, funds, order, quote
+from tests.support.terminal import HOLDINGS, ORDERS, POSITIONS, funds, order
+from tests.support.terminal_prices import quote
 from tui.client.models import Fill, Funds, Holding, Position, PrivateEvent
 from tui.state.account import (
     Account,

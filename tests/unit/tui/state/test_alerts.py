@@ -3,7 +3,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.support.terminal import LADDERS, NOON, PLANS, funds, order
+from tests.support.terminal import LADDERS, PLANS, funds, order
+from tests.support.terminal_prices import NOON
 from tui.client.models import Alert, Reason
 from tui.state.account import Account, apply, loaded
 from tui.state.alerts import KEPT_MAX, Alerts, News, add, became, read, told

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.terminal import NOON, PLANS, funds, plan
+from tests.support.terminal import PLANS, funds, plan
+from tests.support.terminal_prices import NOON
 from tui.client.models import Plan
 from tui.state.account import apply, loaded
 from tui.state.plans import coming, placed_slices, plans_shown, progress_bar

@@ -1,6 +1,6 @@
 from decimal import Decimal
 
-from tests.support.terminal import quote
+from tests.support.terminal_prices import quote
 from tui.state.quotes import FLASH_S, Board, apply_quotes
 
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.terminal import NOON, REFUSED, order
+from tests.support.terminal import REFUSED, order
+from tests.support.terminal_prices import NOON
 from tui.client.models import FieldError, Problem, RuleFailure
 from tui.state.draft import Draft
 from tui.state.requests import OrderRequest, PlanRequest

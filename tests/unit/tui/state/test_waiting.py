@@ -1,6 +1,7 @@
 from decimal import Decimal
 
-from tests.support.terminal import LADDERS, QUOTES, funds, order, quote
+from tests.support.terminal import LADDERS, funds, order
+from tests.support.terminal_prices import QUOTES, quote
 from tui.state.account import apply_order, loaded
 from tui.state.quotes import Board, apply_quotes
 from tui.state.waiting import waiting_orders
