@@ -7,7 +7,8 @@ from textual.binding import Binding, BindingType
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do. `name` is the method `action_{name}` of the screen or app that offers it."""
+    """One thing to do. `name` is the method `action_{name}` of the screen or app that offers it,
+    with what it is called with in brackets, if anything."""
 
     name: str
     keys: str
@@ -27,6 +28,10 @@ TRADING = (
     Action("search", "slash", "Search", "Find an instrument, or see the day's movers"),
     Action("chart", "g", "Chart", "Draw the selected symbol"),
     Action("remove", "x,delete", "Remove", "Take the selected symbol off the watchlist", False),
+    Action("list(-1)", "left_square_bracket", "List before", "The watchlist before", False),
+    Action("list(1)", "right_square_bracket", "Next list", "The next watchlist", False),
+    Action("open_list", "n", "New list", "Open another watchlist", False),
+    Action("drop_list", "X", "Drop list", "Drop the watchlist that is shown", False),
     Action("watchlist", "w", "Watch", "Go to the watchlist", False),
     Action("orders", "o", "Orders", "Go to the orders", False),
     Action("waiting", "t", "Waiting", "Go to what waits for its trigger", False),

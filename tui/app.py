@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -84,11 +85,11 @@ class Terminal(App[None]):
         """The palette offers what the screen's registry offers, under the same names."""
         if isinstance(screen, TradingScreen):
             for action in TRADING:
-                run = getattr(screen, f"action_{action.name}")
+                run = partial(screen.run_action, action.name)
                 yield SystemCommand(action.label, action.description, run)
         for action in EVERYWHERE:
-            run = getattr(self, f"action_{action.name}")
-            yield SystemCommand(action.label, action.description, run)
+            do = partial(self.run_action, action.name)
+            yield SystemCommand(action.label, action.description, do)
 
     async def on_unmount(self) -> None:
         await self._broker.close()

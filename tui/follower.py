@@ -20,6 +20,7 @@ from tui.messages import (
     BrokerNotice,
     LinkChanged,
     QuotesChanged,
+    WatchlistMoved,
 )
 from tui.state.account import Account, loaded
 
@@ -80,6 +81,9 @@ class Follower:
             named = frozenset(notice.fields["symbols"])
             known = self.stale_symbols
             self._take_stale(known | named if notice.fields["stale"] else known - named)
+        elif notice.kind == "watchlist":
+            moved = notice.fields
+            self._post(WatchlistMoved(moved.get("watchlist_id"), moved.get("version")))
         elif notice.kind == "error":
             self._post(BrokerNotice(notice.kind, notice.code, notice.message))
 

@@ -14,6 +14,7 @@ from tui.client.models import (
     Preview,
     PrivateEvent,
 )
+from tui.client.prices import KeptWatchlist
 from tui.state.account import Account
 from tui.state.market import MarketClock
 from tui.state.requests import Request
@@ -117,6 +118,22 @@ class HistoryTold(Message):
     order_id: str
     detail: OrderDetail | None
     trouble: str = ""
+
+
+@dataclass
+class WatchlistsTold(Message):
+    """The user's watchlists as the broker has them; `shown_id` names one to be shown."""
+
+    lists: list[KeptWatchlist]
+    shown_id: str = ""
+
+
+@dataclass
+class WatchlistMoved(Message):
+    """One has another version, or is gone (None); without an id any may have changed."""
+
+    watchlist_id: str | None
+    version: int | None
 
 
 @dataclass

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from tests.support.terminal_lists import KeptLists
 from tests.support.terminal_prices import MOVERS, NOON, QUOTES, WIPRO
 from tui.client.broker import Link, Listener, RefusedError
 from tui.client.market_status import MarketStatus
@@ -211,10 +212,11 @@ REFUSED = Preview(
 )
 
 
-class RecordingBroker:
+class RecordingBroker(KeptLists):
     """Fulfils `Broker` with fixed answers."""
 
     def __init__(self, mode: str = "PAPER") -> None:
+        super().__init__()
         self.mode = mode
         self.placed: list[dict[str, object]] = []
         self.modified: list[tuple[str, dict[str, object]]] = []

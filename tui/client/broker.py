@@ -27,7 +27,7 @@ from tui.client.models import (
     Profile,
     Quote,
 )
-from tui.client.prices import Candle, Found
+from tui.client.prices import Candle, Found, KeptWatchlist
 
 
 class RefusedError(BrokerError):
@@ -85,6 +85,16 @@ class Broker(Protocol):
     async def movers(self, by: str) -> list[Quote]: ...
 
     async def candles(self, symbol: str, interval: str, first: date) -> list[Candle]: ...
+
+    async def watchlists(self) -> list[KeptWatchlist]: ...
+
+    async def open_watchlist(self, body: Mapping[str, object]) -> KeptWatchlist: ...
+
+    async def change_watchlist(
+        self, watchlist_id: str, body: Mapping[str, object]
+    ) -> KeptWatchlist: ...
+
+    async def drop_watchlist(self, watchlist_id: str) -> None: ...
 
     async def stream_url(self) -> str: ...
 

@@ -33,7 +33,7 @@ from tui.client.models import (
     Quote,
     Tokens,
 )
-from tui.client.prices import Candle, Found
+from tui.client.prices import Candle, Found, KeptWatchlist
 
 Answer = TypeVar("Answer")
 
@@ -168,6 +168,25 @@ class HttpBroker:
         params = {"interval": interval, "from": first.isoformat()}
         page = await self._signed("GET", path, Page[Candle], params=params)
         return page.items
+
+    async def watchlists(self) -> list[KeptWatchlist]:
+        page = await self._signed("GET", "/v1/watchlists", Page[KeptWatchlist])
+        return page.items
+
+    async def open_watchlist(self, body: Mapping[str, object]) -> KeptWatchlist:
+        """A list behind the others. Raises RefusedError NAME_TAKEN, also when asked again."""
+        return await self._signed("POST", "/v1/watchlists", KeptWatchlist, body)
+
+    async def change_watchlist(
+        self, watchlist_id: str, body: Mapping[str, object]
+    ) -> KeptWatchlist:
+        """Raises RefusedError VERSION_MOVED when another device was faster."""
+        path = f"/v1/watchlists/{quote(watchlist_id, safe='')}"
+        return await self._signed("PATCH", path, KeptWatchlist, body)
+
+    async def drop_watchlist(self, watchlist_id: str) -> None:
+        path = f"/v1/watchlists/{quote(watchlist_id, safe='')}"
+        await self._signed("DELETE", path, _Nothing)
 
     async def stream_url(self) -> str:
         """Where the stream is: as told at start, as `/health` says, or beside the API."""

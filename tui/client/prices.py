@@ -35,3 +35,13 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[SearchHit]
     degraded: bool = False
+
+
+class KeptWatchlist(msgspec.Struct, frozen=True, kw_only=True):
+    """A watchlist as the broker keeps it for all the user's devices; a change names the `version`
+    that it was made of."""
+
+    watchlist_id: str
+    name: str
+    version: int
+    symbols: list[str] = []

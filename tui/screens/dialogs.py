@@ -17,6 +17,9 @@ from tui.state import formats
 from tui.state.draft import MARKET_TYPES
 from tui.state.ticket import Change, check_change
 
+NAME_MOST = 40
+"""Characters of a watchlist's name, as the broker takes them."""
+
 
 class ConfirmDialog(ModalScreen[bool]):
     """A summary in the colour of the money, and one key to send it; without a verb there is nothing
@@ -111,6 +114,37 @@ class ModifyDialog(ModalScreen[Change | None]):
             self.dismiss(change)
         else:
             self.query_one("#modify-remark", Static).update("  ".join(change.values()))
+
+    def action_dismiss_screen(self) -> None:
+        self.dismiss(None)
+
+
+class NameDialog(ModalScreen[str | None]):
+    """One line of text; what the broker makes of it is not judged here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG)
+
+    def __init__(self, title: str, mode: str) -> None:
+        super().__init__()
+        self._title = title
+        self._mode = mode
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes=f"dialog -{self._mode.lower()}") as dialog:
+            dialog.border_title = self._mode
+            yield Static(self._title, classes="dialog-title", markup=False)
+            with Horizontal(classes="field"):
+                yield Label("Name")
+                yield Input(id="name", max_length=NAME_MOST, compact=True)
+            yield Static(
+                "[$footer-key-foreground]Enter[/] open it    [$footer-key-foreground]Esc[/] back",
+                classes="dialog-keys",
+            )
+
+    @on(Input.Submitted)
+    def _named(self, event: Input.Submitted) -> None:
+        if name := event.value.strip():
+            self.dismiss(name)
 
     def action_dismiss_screen(self) -> None:
         self.dismiss(None)

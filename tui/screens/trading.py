@@ -22,10 +22,11 @@ from tui.alert_bell import AlertBell
 from tui.client.broker import Broker, Feed, Link
 from tui.client.journal import Journal
 from tui.client.models import Alert, Profile
-from tui.client.watchlist import SYMBOLS_MAX, WatchlistFile
+from tui.client.watchlist import WatchlistFile
 from tui.desk import PREVIEW_EVERY_S, TYPING_PAUSE_S, Desk
 from tui.fill_news import FillNews
 from tui.halt_banner import HaltBanner, show_market
+from tui.list_keeper import ListKeeper
 from tui.messages import (
     AccountChanged,
     AccountLoaded,
@@ -43,11 +44,14 @@ from tui.messages import (
     PreviewArrived,
     QuotesChanged,
     SymbolUnknown,
+    WatchlistMoved,
+    WatchlistsTold,
 )
 from tui.screens.finding import Finding
 from tui.screens.order_desk import OrderDesk
 from tui.screens.reviews import order_review
 from tui.screens.trading_keys import TradingKeys
+from tui.screens.watching import Watching
 from tui.state.account import Account, apply, apply_order, apply_plan
 from tui.state.alerts import News, became, told
 from tui.state.listing import Listing, found, not_tradable
@@ -83,23 +87,26 @@ class TradingScreen(TradingKeys):
         self._feed = feed
         self._profile = profile
         self._journal = journal
-        self._watchlist_file = watchlist
         self._now = now
         self._board = Board()
         self._account = Account()
         self._market: MarketClock | None = None
         self._link = Link.CONNECTING
-        self._symbols: list[str] = []
         self._ticket_symbol = ""
         self._listing = Listing()
         self._link_detail = ""
         self._flush_timer: Timer | None = None
+        symbols, self._file_trouble = watchlist.read_or_default()
+        keeper = ListKeeper(self.post_message, broker, symbols)
+        self._watching = Watching(
+            self, keeper, watchlist, profile.mode, symbols, self._symbols_changed
+        )
         self._desk = Desk(self.post_message, broker, feed, journal, now)
         self._fill_news = FillNews(self.notify, self.set_timer)
         self._orders = OrderDesk(self, self._desk, profile.mode)
         self._bell = AlertBell(self.notify, self._show_unread)
         self._finding = Finding(
-            self, broker, lambda: self._board, self._watch, self._add, self._begin_ticket
+            self, broker, lambda: self._board, self._watch, self._watching.add, self._begin_ticket
         )
 
     def compose(self) -> ComposeResult:
@@ -110,9 +117,8 @@ class TradingScreen(TradingKeys):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._symbols, trouble = self._watchlist_file.read_or_default()
-        if trouble:
-            self.notify(trouble, severity="warning", markup=False)
+        if self._file_trouble:
+            self.notify(self._file_trouble, severity="warning", markup=False)
         self._watch()
         self._show_prices()
         self._show_account()
@@ -189,9 +195,18 @@ class TradingScreen(TradingKeys):
         self._link, self._link_detail = message.link, message.detail
         if message.link is Link.LIVE:
             self._learn()
+            self._watching.read()
         elif was_live and message.link is Link.RECONNECTING:
             self.notify(f"{message.detail}. Connecting again…", severity="warning", markup=False)
         self._show_prices()
+
+    @on(WatchlistsTold)
+    def _watchlists_told(self, message: WatchlistsTold) -> None:
+        self._watching.told(message)
+
+    @on(WatchlistMoved)
+    def _watchlist_moved(self, message: WatchlistMoved) -> None:
+        self._watching.moved(message)
 
     @on(BrokerNotice)
     def _broker_notice(self, message: BrokerNotice) -> None:
@@ -229,7 +244,7 @@ class TradingScreen(TradingKeys):
     def _instrument_found(self, message: InstrumentFound) -> None:
         symbol = message.instrument.symbol
         self._listing = found(self._listing, message.instrument)
-        first = self._listing.first_tradable(self._symbols)
+        first = self._listing.first_tradable(self._watching.symbols)
         if first is not None:
             self.query_one(Watchlist).start_on(first)
         if symbol == self._ticket_symbol:
@@ -298,7 +313,9 @@ class TradingScreen(TradingKeys):
     def _show_prices(self) -> None:
         is_live = self._link is Link.LIVE
         self.query_one(TitleBar).show_link(self._link, is_stale=bool(self._board.stale))
-        self.query_one(Watchlist).show_prices(self._symbols, self._board, is_live, time.monotonic())
+        self.query_one(Watchlist).show_prices(
+            self._watching.symbols, self._board, is_live, time.monotonic()
+        )
         self._show_ltp()
         self.query_one(Books).show_books(self._account, self._board, is_live)
         at = self._today, self._business_now
@@ -340,13 +357,18 @@ class TradingScreen(TradingKeys):
     def _watch(self) -> None:
         """Subscribe what is on screen: watchlist, books and the ticket's symbol, once known."""
         typed = {self._ticket_symbol} & self._listing.known.keys()
-        watched = {*self._symbols, *self._account.priced_symbols, *typed, *self._finding.symbols}
+        watched = {
+            *self._watching.symbols,
+            *self._account.priced_symbols,
+            *typed,
+            *self._finding.symbols,
+        }
         self._feed.watch(watched)
         self._desk.follower.watching(watched)
 
     def _learn(self) -> None:
         """Ask about the watchlist's symbols not known yet: not all that has a price can trade."""
-        if unknown := self._listing.unknown(self._symbols):
+        if unknown := self._listing.unknown(self._watching.symbols):
             self._ask("watchlist", partial(self._desk.look_up, unknown))
 
     def _learn_typed(self) -> None:
@@ -358,19 +380,7 @@ class TradingScreen(TradingKeys):
         """Ask the broker; a newer question of the group takes this one's place."""
         self.run_worker(question, group=group, exclusive=True)
 
-    def _add(self, symbol: str) -> str:
-        """Put `symbol` on the watchlist; what came of it."""
-        if symbol in self._symbols:
-            return f"{symbol} is on the watchlist already"
-        if len(self._symbols) >= SYMBOLS_MAX:
-            return f"The watchlist is full: {SYMBOLS_MAX} symbols"
-        self._keep_watchlist([*self._symbols, symbol])
-        self.query_one(Watchlist).go_to(symbol)
-        return f"{symbol} is on the watchlist"
-
-    def _keep_watchlist(self, symbols: list[str]) -> None:
-        self._symbols = symbols
-        self._watchlist_file.write(symbols)
+    def _symbols_changed(self) -> None:
         self._watch()
         self._learn()
         self._show_prices()

@@ -20,6 +20,7 @@ from tui.screens.alerts import AlertsDialog
 from tui.screens.dialogs import HelpDialog
 from tui.screens.finding import Finding
 from tui.screens.order_desk import OrderDesk
+from tui.screens.watching import Watching
 from tui.state import formats
 from tui.state.account import Account
 from tui.widgets.blotter import Blotter
@@ -41,7 +42,7 @@ class TradingKeys(Screen[None]):
     _desk: Desk
     _broker: Broker
     _finding: Finding
-    _symbols: list[str]
+    _watching: Watching
     _now: Callable[[], datetime]
 
     @property
@@ -50,9 +51,6 @@ class TradingKeys(Screen[None]):
         raise NotImplementedError
 
     def _begin_ticket(self, symbol: str | None, side: str | None) -> None:
-        raise NotImplementedError
-
-    def _keep_watchlist(self, symbols: list[str]) -> None:
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -64,7 +62,7 @@ class TradingKeys(Screen[None]):
         if action == "leave":
             return is_writing
         typing = is_writing and isinstance(focused, Input)
-        return not (typing and action in {each.name for each in TRADING})
+        return not (typing and action in {each.name.partition("(")[0] for each in TRADING})
 
     def action_market(self) -> None:
         self._orders.open_market()
@@ -136,8 +134,17 @@ class TradingKeys(Screen[None]):
 
     def action_remove(self) -> None:
         selected = self.query_one(Watchlist).cursor_key
-        if self.focused is self.query_one(Watchlist) and selected in self._symbols:
-            self._keep_watchlist([each for each in self._symbols if each != selected])
+        if self.focused is self.query_one(Watchlist) and selected is not None:
+            self._watching.remove(selected)
+
+    def action_list(self, step: int) -> None:
+        self._watching.switch(step)
+
+    def action_open_list(self) -> None:
+        self._watching.open()
+
+    def action_drop_list(self) -> None:
+        self._watching.drop()
 
     @property
     def _day(self) -> date:
