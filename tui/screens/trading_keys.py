@@ -17,6 +17,8 @@ from tui.screens.alerts import AlertsDialog
 from tui.screens.dialogs import HelpDialog
 from tui.screens.order_desk import OrderDesk
 from tui.state.account import Account
+from tui.state.listing import Listing, not_tradable
+from tui.state.quotes import Board
 from tui.widgets.blotter import Blotter
 from tui.widgets.books import Books
 from tui.widgets.plans import Plans
@@ -34,6 +36,8 @@ class TradingKeys(Screen[None]):
     _orders: OrderDesk
     _bell: AlertBell
     _desk: Desk
+    _board: Board
+    _listing: Listing
 
     @property
     def _today(self) -> date | None:
@@ -78,6 +82,12 @@ class TradingKeys(Screen[None]):
         self._orders.open_market()
         self.query_one(Books).open_positions()
 
+    def action_buy(self) -> None:
+        self._begin_ticket(self._selected_symbol(), "BUY")
+
+    def action_sell(self) -> None:
+        self._begin_ticket(self._selected_symbol(), "SELL")
+
     def action_modify(self) -> None:
         self._orders.modify(self._account)
 
@@ -98,3 +108,20 @@ class TradingKeys(Screen[None]):
 
     def action_help(self) -> None:
         self.app.push_screen(HelpDialog())
+
+    def _begin_ticket(self, symbol: str | None, side: str | None) -> None:
+        self._orders.open_market()
+        ticket = self.query_one(Ticket)
+        if symbol is not None and not self._listing.is_index(symbol):
+            ticket.begin(symbol, side, self._board.ltp(symbol))
+            return
+        ticket.begin("", side, None)
+        if symbol is not None:
+            ticket.remark({"order": not_tradable(symbol)})
+
+    def _selected_symbol(self) -> str | None:
+        """The symbol under the cursor of the table in focus, else of the watchlist."""
+        if isinstance(self.focused, Blotter | Waiting | Plans):
+            selected = self._orders.selected(self._account)
+            return None if selected is None else selected.symbol
+        return self.query_one(Books).selected_symbol or self.query_one(Watchlist).cursor_key
