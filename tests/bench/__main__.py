@@ -41,6 +41,7 @@ STAGES = {
     "stalled": "tests.bench.stalled",
     "reconnect": "tests.bench.reconnect",
     "http_to_fill": "tests.bench.http_to_fill",
+    "terminal": "tests.bench.terminal",
 }
 
 

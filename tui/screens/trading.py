@@ -44,8 +44,6 @@ from tui.messages import (
     PreviewArrived,
     QuotesChanged,
     SymbolUnknown,
-    WatchlistMoved,
-    WatchlistsTold,
 )
 from tui.screens.finding import Finding
 from tui.screens.order_desk import OrderDesk
@@ -56,7 +54,7 @@ from tui.state.account import Account, apply, apply_order, apply_plan
 from tui.state.alerts import News, became, told
 from tui.state.listing import Listing, found, not_tradable
 from tui.state.market import MarketClock
-from tui.state.quotes import Board, apply_quotes
+from tui.state.quotes import Board, apply_quotes, disconnected, watching
 from tui.widgets.bars import FundsBar, TitleBar
 from tui.widgets.blotter import Blotter
 from tui.widgets.books import Books
@@ -68,6 +66,8 @@ from tui.widgets.waiting import Waiting
 from tui.widgets.watchlist import Watchlist
 
 FLUSHES_PER_S = 10
+WATCH_PAUSE_S = 0.2
+"""However fast a table is scrolled, its subscription follows at most so often."""
 
 
 class TradingScreen(TradingKeys):
@@ -101,6 +101,7 @@ class TradingScreen(TradingKeys):
         self._watching = Watching(
             self, keeper, watchlist, profile.mode, symbols, self._symbols_changed
         )
+        self._watch_timer: Timer | None = None
         self._desk = Desk(self.post_message, broker, feed, journal, now)
         self._fill_news = FillNews(self.notify, self.set_timer)
         self._orders = OrderDesk(self, self._desk, profile.mode)
@@ -192,6 +193,8 @@ class TradingScreen(TradingKeys):
     @on(LinkChanged)
     def _link_changed(self, message: LinkChanged) -> None:
         was_live = self._link is Link.LIVE
+        if message.link is Link.RECONNECTING:
+            self._board = disconnected(self._board)
         self._link, self._link_detail = message.link, message.detail
         if message.link is Link.LIVE:
             self._learn()
@@ -199,14 +202,6 @@ class TradingScreen(TradingKeys):
         elif was_live and message.link is Link.RECONNECTING:
             self.notify(f"{message.detail}. Connecting again…", severity="warning", markup=False)
         self._show_prices()
-
-    @on(WatchlistsTold)
-    def _watchlists_told(self, message: WatchlistsTold) -> None:
-        self._watching.told(message)
-
-    @on(WatchlistMoved)
-    def _watchlist_moved(self, message: WatchlistMoved) -> None:
-        self._watching.moved(message)
 
     @on(BrokerNotice)
     def _broker_notice(self, message: BrokerNotice) -> None:
@@ -300,6 +295,11 @@ class TradingScreen(TradingKeys):
         elif isinstance(message.table, Blotter | Waiting | Plans):
             self._orders.inspect(self._account)
 
+    @on(LiveTable.Scrolled, "Watchlist")
+    def _watchlist_scrolled(self) -> None:
+        if self._watch_timer is None:
+            self._watch_timer = self.set_timer(WATCH_PAUSE_S, self._watch)
+
     @on(LiveTable.Moved, "Blotter, Waiting, Plans")
     def _order_selected(self) -> None:
         self._orders.explain(self._account)
@@ -313,14 +313,16 @@ class TradingScreen(TradingKeys):
     def _show_prices(self) -> None:
         is_live = self._link is Link.LIVE
         self.query_one(TitleBar).show_link(self._link, is_stale=bool(self._board.stale))
-        self.query_one(Watchlist).show_prices(
-            self._watching.symbols, self._board, is_live, time.monotonic()
-        )
+        self._show_watchlist()
         self._show_ltp()
         self.query_one(Books).show_books(self._account, self._board, is_live)
         at = self._today, self._business_now
         self._orders.show_prices(self._account, self._board, is_live, *at)
         self._show_funds()
+
+    def _show_watchlist(self) -> None:
+        is_live, now = self._link is Link.LIVE, time.monotonic()
+        self.query_one(Watchlist).show_prices(self._watching.symbols, self._board, is_live, now)
 
     def _show_ltp(self) -> None:
         symbol = self._ticket_symbol
@@ -353,16 +355,22 @@ class TradingScreen(TradingKeys):
 
     def _tick(self) -> None:
         show_market(self, self._market, self._now())
+        if self._link is not Link.LIVE or self._board.stale or self._board.unheard:
+            self._show_watchlist()  # their age goes on
 
     def _watch(self) -> None:
-        """Subscribe what is on screen: watchlist, books and the ticket's symbol, once known."""
+        """Subscribe what is in view of the watchlist, what the account's sums count, and the
+        ticket's symbol, once known."""
+        self._watch_timer = None
         typed = {self._ticket_symbol} & self._listing.known.keys()
+        visible = self.query_one(Watchlist).visible_keys
         watched = {
-            *self._watching.symbols,
+            *visible,
             *self._account.priced_symbols,
             *typed,
             *self._finding.symbols,
         }
+        self._board = watching(self._board, watched)
         self._feed.watch(watched)
         self._desk.follower.watching(watched)
 
@@ -384,13 +392,3 @@ class TradingScreen(TradingKeys):
         self._watch()
         self._learn()
         self._show_prices()
-
-    def _begin_ticket(self, symbol: str | None, side: str | None) -> None:
-        self._orders.open_market()
-        ticket = self.query_one(Ticket)
-        if symbol is not None and not self._listing.is_index(symbol):
-            ticket.begin(symbol, side, self._board.ltp(symbol))
-            return
-        ticket.begin("", side, None)
-        if symbol is not None:
-            ticket.remark({"order": not_tradable(symbol)})

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import ClassVar
 
+from textual import on
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
@@ -16,6 +17,7 @@ from tui.alert_bell import AlertBell
 from tui.client.broker import Broker
 from tui.client.prices import Found
 from tui.desk import Desk
+from tui.messages import WatchlistMoved, WatchlistsTold
 from tui.screens.alerts import AlertsDialog
 from tui.screens.dialogs import HelpDialog
 from tui.screens.finding import Finding
@@ -23,6 +25,8 @@ from tui.screens.order_desk import OrderDesk
 from tui.screens.watching import Watching
 from tui.state import formats
 from tui.state.account import Account
+from tui.state.listing import Listing, not_tradable
+from tui.state.quotes import Board
 from tui.widgets.blotter import Blotter
 from tui.widgets.books import Books
 from tui.widgets.plans import Plans
@@ -44,13 +48,12 @@ class TradingKeys(Screen[None]):
     _finding: Finding
     _watching: Watching
     _now: Callable[[], datetime]
+    _board: Board
+    _listing: Listing
 
     @property
     def _today(self) -> date | None:
         """The trade date, None while it is not known."""
-        raise NotImplementedError
-
-    def _begin_ticket(self, symbol: str | None, side: str | None) -> None:
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -91,6 +94,12 @@ class TradingKeys(Screen[None]):
         self._orders.open_market()
         self.query_one(Books).open_positions()
 
+    def action_buy(self) -> None:
+        self._begin_ticket(self._selected_symbol(), "BUY")
+
+    def action_sell(self) -> None:
+        self._begin_ticket(self._selected_symbol(), "SELL")
+
     def action_modify(self) -> None:
         self._orders.modify(self._account)
 
@@ -112,11 +121,13 @@ class TradingKeys(Screen[None]):
     def action_help(self) -> None:
         self.app.push_screen(HelpDialog())
 
-    def action_buy(self) -> None:
-        self._begin_ticket(self._selected_symbol(), "BUY")
+    @on(WatchlistsTold)
+    def _watchlists_told(self, message: WatchlistsTold) -> None:
+        self._watching.told(message)
 
-    def action_sell(self) -> None:
-        self._begin_ticket(self._selected_symbol(), "SELL")
+    @on(WatchlistMoved)
+    def _watchlist_moved(self, message: WatchlistMoved) -> None:
+        self._watching.moved(message)
 
     def action_search(self) -> None:
         self._finding.search(self._account, self._day)
@@ -150,6 +161,16 @@ class TradingKeys(Screen[None]):
     def _day(self) -> date:
         """The market's, and this machine's until that is known."""
         return self._today or self._now().astimezone(formats.IST).date()
+
+    def _begin_ticket(self, symbol: str | None, side: str | None) -> None:
+        self._orders.open_market()
+        ticket = self.query_one(Ticket)
+        if symbol is not None and not self._listing.is_index(symbol):
+            ticket.begin(symbol, side, self._board.ltp(symbol))
+            return
+        ticket.begin("", side, None)
+        if symbol is not None:
+            ticket.remark({"order": not_tradable(symbol)})
 
     def _selected_symbol(self) -> str | None:
         """The symbol under the cursor of the table in focus, else of the watchlist."""

@@ -102,6 +102,16 @@ class LiveTable(Widget, can_focus=True):
         def control(self) -> "LiveTable":
             return self.table
 
+    @dataclass
+    class Scrolled(Message):
+        """Other rows than before are in view: `table.visible_keys`."""
+
+        table: "LiveTable"
+
+        @property
+        def control(self) -> "LiveTable":
+            return self.table
+
     def __init__(self, columns: Sequence[Column], empty: str, *, follows_top: bool = False) -> None:
         """With `follows_top` the cursor stays on the first row, whichever it is, until the user
         moves it; back on the first row it follows again."""
@@ -113,6 +123,7 @@ class LiveTable(Widget, can_focus=True):
         self._needed = self._needs()
         self._top = 0
         self._gone_index = 0
+        self._told_visible: tuple[str, ...] = ()
         self.is_cursor_placed = False
         """Whether the user has moved the cursor."""
 
@@ -132,6 +143,7 @@ class LiveTable(Widget, can_focus=True):
             self._keep_cursor_visible()
             self.refresh()
             return
+        self._tell_visible()
         for index, (old, new) in enumerate(zip(before, self._rows, strict=True)):
             if old != new:
                 self._refresh_row(index)
@@ -150,6 +162,19 @@ class LiveTable(Widget, can_focus=True):
     def is_at_top(self) -> bool:
         """Whether the cursor is on the first row, or there is none."""
         return not self._rows or self._cursor_index() == 0
+
+    @property
+    def visible_keys(self) -> tuple[str, ...]:
+        """The keys of the rows in view; none before the table has a place on screen, and what was
+        in view last while it is hidden."""
+        return self._told_visible
+
+    def _tell_visible(self) -> None:
+        shown = self._rows[self._top : self._top + self.size.height - 1]
+        keys = tuple(row.key for row in shown)
+        if keys != self._told_visible and self.size.height:
+            self._told_visible = keys
+            self.post_message(self.Scrolled(self))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return 1 + max(1, len(self._rows))
@@ -218,6 +243,7 @@ class LiveTable(Widget, can_focus=True):
         if top != self._top:
             self._top = top
             self.refresh()
+        self._tell_visible()
 
     def _refresh_row(self, index: int) -> None:
         y = 1 + index - self._top
