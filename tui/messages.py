@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from tui.client.broker import Link
+from tui.client.chain import OrderChain
 from tui.client.models import (
     Instrument,
     Order,
@@ -116,6 +117,15 @@ class HistoryTold(Message):
 
     order_id: str
     detail: OrderDetail | None
+    trouble: str = ""
+
+
+@dataclass
+class WhyTold(Message):
+    """An order's chain as HTTP gave it, or (with `trouble`) why it can't be had."""
+
+    order_id: str
+    chain: OrderChain | None
     trouble: str = ""
 
 

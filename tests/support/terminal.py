@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from tui.client.broker import Link, Listener, RefusedError
+from tui.client.chain import OrderChain
 from tui.client.market_status import MarketStatus
 from tui.client.models import (
     Exits,
@@ -261,6 +262,7 @@ class RecordingBroker:
         self.market_asked = 0
         self.known_plans: list[Plan] = []
         self.details: dict[str, OrderDetail] = {}
+        self.chains: dict[str, OrderChain] = {}
         self.opened: list[dict[str, object]] = []
         self.plans_cancelled: list[str] = []
         self.market_status = MarketStatus(
@@ -315,6 +317,9 @@ class RecordingBroker:
 
     async def order(self, order_id: str) -> OrderDetail:
         return self.details[order_id]
+
+    async def chain(self, order_id: str) -> OrderChain:
+        return self.chains[order_id]
 
     async def plans(self) -> list[Plan]:
         return self.known_plans

@@ -6,6 +6,7 @@ What a key needs to know is the screen's; nothing here changes it.
 from datetime import date
 from typing import ClassVar
 
+from textual import on
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
@@ -13,6 +14,7 @@ from textual.widgets import Input
 from tui.actions import TRADING, bindings
 from tui.alert_bell import AlertBell
 from tui.desk import Desk
+from tui.messages import WhyTold
 from tui.screens.alerts import AlertsDialog
 from tui.screens.dialogs import HelpDialog
 from tui.screens.order_desk import OrderDesk
@@ -87,6 +89,13 @@ class TradingKeys(Screen[None]):
 
     def action_sell(self) -> None:
         self._begin_ticket(self._selected_symbol(), "SELL")
+
+    def action_why(self) -> None:
+        self._orders.explain_order(self._account)
+
+    @on(WhyTold)
+    def _why_told(self, message: WhyTold) -> None:
+        self._orders.show_why(message)
 
     def action_modify(self) -> None:
         self._orders.modify(self._account)
