@@ -34,6 +34,7 @@ from tui.messages import (
     PreviewArrived,
     SessionEnded,
     SymbolUnknown,
+    WhyTold,
 )
 from tui.state.account import Account
 from tui.state.halts import heard
@@ -291,6 +292,15 @@ class Desk:
             self._post(HistoryTold(order_id, await self._broker.order(order_id)))
         except (RefusedError, UnreachableError) as error:
             self._post(HistoryTold(order_id, None, str(error)))
+        except SignedOutError as ended:
+            self._post(SessionEnded(str(ended)))
+
+    async def tell_why(self, order_id: str) -> None:
+        """Ask what stands behind an order, from intent to ledger."""
+        try:
+            self._post(WhyTold(order_id, await self._broker.chain(order_id)))
+        except (RefusedError, UnreachableError) as error:
+            self._post(WhyTold(order_id, None, str(error)))
         except SignedOutError as ended:
             self._post(SessionEnded(str(ended)))
 

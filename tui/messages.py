@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from tui.client.broker import Link
+from tui.client.chain import OrderChain
 from tui.client.models import (
     Instrument,
     Order,
@@ -134,6 +135,15 @@ class WatchlistMoved(Message):
 
     watchlist_id: str | None
     version: int | None
+
+
+@dataclass
+class WhyTold(Message):
+    """An order's chain as HTTP gave it, or (with `trouble`) why it can't be had."""
+
+    order_id: str
+    chain: OrderChain | None
+    trouble: str = ""
 
 
 @dataclass

@@ -10,6 +10,7 @@ import msgspec
 from tests.support.terminal_lists import KeptLists
 from tests.support.terminal_prices import MOVERS, NOON, QUOTES, WIPRO
 from tui.client.broker import Link, Listener, RefusedError
+from tui.client.chain import OrderChain
 from tui.client.market_status import MarketStatus
 from tui.client.models import (
     Exits,
@@ -239,6 +240,7 @@ class RecordingBroker(KeptLists):
         self.market_asked = 0
         self.known_plans: list[Plan] = []
         self.details: dict[str, OrderDetail] = {}
+        self.chains: dict[str, OrderChain] = {}
         self.opened: list[dict[str, object]] = []
         self.plans_cancelled: list[str] = []
         self.searched: list[str] = []
@@ -302,6 +304,9 @@ class RecordingBroker(KeptLists):
     async def order(self, order_id: str) -> OrderDetail:
         return self.details[order_id]
 
+    async def chain(self, order_id: str) -> OrderChain:
+        return self.chains[order_id]
+
     async def plans(self) -> list[Plan]:
         return self.known_plans
 
@@ -353,13 +358,17 @@ class SilentFeed:
     """Fulfils `Feed`: live at once, sends the quotes it was given, and what a test hands it."""
 
     def __init__(self, quotes: Iterable[Quote] = QUOTES) -> None:
-        self._quotes = list(quotes)
+        self.snapshots = list(quotes)
         self.watched: frozenset[str] = frozenset()
         self.reloads = 0
         self.listener: Listener | None = None
 
     def watch(self, symbols: Iterable[str]) -> None:
-        self.watched = frozenset(symbols)
+        """What is new comes with a snapshot, as from the real stream."""
+        before, self.watched = self.watched, frozenset(symbols)
+        fresh = [each for each in self.snapshots if each.symbol in self.watched - before]
+        if self.listener is not None and fresh:
+            self.listener.quotes(fresh)
 
     def reload(self) -> None:
         self.reloads += 1
@@ -369,7 +378,7 @@ class SilentFeed:
     async def follow(self, listener: Listener, seq: int) -> None:
         self.listener = listener
         listener.link(Link.LIVE, "")
-        listener.quotes(self._quotes)
+        listener.quotes(self.snapshots)
         await asyncio.Event().wait()
 
     def send(self, *events: PrivateEvent) -> None:

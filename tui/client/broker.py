@@ -12,6 +12,7 @@ from outcry_client.errors import BrokerError
 from outcry_client.errors import UnreachableError as UnreachableError
 from outcry_client.protocol import Notice
 from outcry_client.reconnecting import Link as Link
+from tui.client.chain import OrderChain
 from tui.client.market_status import MarketStatus
 from tui.client.models import (
     Funds,
@@ -67,6 +68,8 @@ class Broker(Protocol):
     async def cancel(self, order_id: str, request_id: str) -> Order: ...
 
     async def order(self, order_id: str) -> OrderDetail: ...
+
+    async def chain(self, order_id: str) -> OrderChain: ...
 
     async def plans(self) -> list[Plan]: ...
 

@@ -16,6 +16,7 @@ import msgspec
 from outcry_client.errors import SignedOutError
 from outcry_client.session import Session
 from tui.client.broker import RefusedError, UnreachableError
+from tui.client.chain import LedgerRow, OrderChain
 from tui.client.devices import DeviceTokens
 from tui.client.market_status import MarketStatus
 from tui.client.models import (
@@ -45,6 +46,9 @@ PAGES_MAX = 4
 """The blotter starts from the newest 2,000 orders; older ones are history, not a blotter."""
 PLANS_SHOWN = 50
 TOTP_DIGITS = 6
+
+LEDGER_PAGES_MAX = 20
+"""Of 500 events each, between an order's first event and its last."""
 
 
 class _Nothing(msgspec.Struct, frozen=True):
@@ -126,6 +130,23 @@ class HttpBroker:
     async def order(self, order_id: str) -> OrderDetail:
         """An order's whole life."""
         return await self._signed("GET", f"/v1/orders/{quote(order_id, safe='')}", OrderDetail)
+
+    async def chain(self, order_id: str) -> OrderChain:
+        """An order with its fills, and what its events did to the account's money."""
+        path = f"/v1/orders/{quote(order_id, safe='')}"
+        chain = await self._signed("GET", path, OrderChain)
+        wanted = {step.seq for step in chain.history}
+        rows: list[LedgerRow] = []
+        cursor = str(min(wanted, default=1) - 1)
+        for _ in range(LEDGER_PAGES_MAX):
+            page = await self._signed(
+                "GET", "/v1/ledger", Page[LedgerRow], params={"cursor": cursor, "limit": "500"}
+            )
+            rows += [row for row in page.items if row.seq in wanted]
+            if page.next is None or int(page.next) >= max(wanted, default=0):
+                break
+            cursor = page.next
+        return msgspec.structs.replace(chain, ledger=rows)
 
     async def plans(self) -> list[Plan]:
         """The newest PLANS_SHOWN plans: an account has far fewer open."""

@@ -32,7 +32,7 @@ SLICES = (
 )
 
 
-class _Detail(ModalScreen[None]):
+class Detail(ModalScreen[None]):
     """A summary above a table."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG)
@@ -64,12 +64,12 @@ class _Detail(ModalScreen[None]):
         self.dismiss(None)
 
 
-class OrderDialog(_Detail):
+class OrderDialog(Detail):
     """Waits for the order's history, which `show_history` brings."""
 
     def __init__(self, order: Order) -> None:
         side = f"{order.side} {formats.quantity(order.quantity)} {order.symbol}"
-        super().__init__(f"{side} · #{order.order_id}", _order_rows(order), STEPS, "Asking…")
+        super().__init__(f"{side} · #{order.order_id}", order_rows(order), STEPS, "Asking…")
         self.order_id = order.order_id
 
     def show_history(self, detail: OrderDetail | None, trouble: str) -> None:
@@ -82,7 +82,7 @@ class OrderDialog(_Detail):
         self.query_one("#detail-remark", Static).update(f"Linked: {others}" if others else "")
 
 
-class PlanDialog(_Detail):
+class PlanDialog(Detail):
     """A plan's slices, kept as the plan moves."""
 
     def __init__(self, plan: Plan) -> None:
@@ -105,7 +105,8 @@ class PlanDialog(_Detail):
         self.query_one("#detail-remark", Static).update(reason)
 
 
-def _order_rows(order: Order) -> list[tuple[str, str]]:
+def order_rows(order: Order) -> list[tuple[str, str]]:
+    """What an order is and where it stands, name by name."""
     kind = order.type.replace("_", " ")
     price = "market" if order.price is None else formats.rupees(order.price)
     filled = f"{formats.quantity(order.filled_quantity)} of {formats.quantity(order.quantity)}"

@@ -11,10 +11,11 @@ from textual.screen import Screen
 
 from tui.client.models import Order, Plan
 from tui.desk import Desk
-from tui.messages import HistoryTold
+from tui.messages import HistoryTold, WhyTold
 from tui.screens.detail import OrderDialog, PlanDialog
 from tui.screens.dialogs import ModifyDialog
 from tui.screens.reviews import cancel_review, plan_cancel_review
+from tui.screens.why import WhyDialog
 from tui.state.account import Account
 from tui.state.plans import plans_shown
 from tui.state.quotes import Board
@@ -70,6 +71,12 @@ class OrderDesk:
         dialog = self._screen.app.screen
         if isinstance(dialog, OrderDialog) and dialog.order_id == told.order_id:
             dialog.show_history(told.detail, told.trouble)
+
+    def show_why(self, told: WhyTold) -> None:
+        """Put an order's chain into its dialog, if that is still open."""
+        dialog = self._screen.app.screen
+        if isinstance(dialog, WhyDialog) and dialog.order_id == told.order_id:
+            dialog.show_chain(told.chain, told.trouble)
 
     # Going there
 
@@ -151,6 +158,15 @@ class OrderDesk:
         elif selected is not None:
             self._screen.app.push_screen(OrderDialog(selected))
             self._run(self._desk.tell_history(selected.order_id), "history")
+
+    def explain_order(self, account: Account) -> None:
+        """Show why the selected order stands where it does."""
+        selected = self.selected(account)
+        if isinstance(selected, Order):
+            self._screen.app.push_screen(WhyDialog(selected))
+            self._run(self._desk.tell_why(selected.order_id), "why")
+        else:
+            self._select_first()
 
     def read_plans(self, account: Account, events: Iterable[object]) -> None:
         """Have plans read anew that these events are about."""

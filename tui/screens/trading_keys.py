@@ -17,7 +17,7 @@ from tui.alert_bell import AlertBell
 from tui.client.broker import Broker
 from tui.client.prices import Found
 from tui.desk import Desk
-from tui.messages import WatchlistMoved, WatchlistsTold
+from tui.messages import WatchlistMoved, WatchlistsTold, WhyTold
 from tui.screens.alerts import AlertsDialog
 from tui.screens.dialogs import HelpDialog
 from tui.screens.finding import Finding
@@ -99,6 +99,13 @@ class TradingKeys(Screen[None]):
 
     def action_sell(self) -> None:
         self._begin_ticket(self._selected_symbol(), "SELL")
+
+    def action_why(self) -> None:
+        self._orders.explain_order(self._account)
+
+    @on(WhyTold)
+    def _why_told(self, message: WhyTold) -> None:
+        self._orders.show_why(message)
 
     def action_modify(self) -> None:
         self._orders.modify(self._account)
