@@ -109,20 +109,38 @@ _ALL_DAY: _Rows = (
     _Row(_t(23, 59), Phase.CLOSED),
 )
 _ALL_DAY_MARK = _t(23, 29)
+_SHORT_MARK = timedelta(minutes=30)
 _MIDNIGHT = time_of_day(0)
 _ALL_CLOSED = dict.fromkeys(SecurityClass, Phase.CLOSED)
 
 
-def read_holidays(path: Path = HOLIDAYS_FILE) -> dict[date, str]:
-    """Return `closed` or `open` (a special session at the weekend) by date."""
+@dataclass(frozen=True, slots=True)
+class SpecialDay:
+    """A `closed` weekday, an `open` weekend day, or a `short` session of `hours` on a holiday."""
+
+    kind: str
+    hours: tuple[time_of_day, time_of_day] | None = None
+
+
+def read_holidays(path: Path = HOLIDAYS_FILE) -> dict[date, SpecialDay]:
+    """Return the days that are not as their weekday is."""
     with path.open(newline="", encoding="utf-8") as rows:
-        return {date.fromisoformat(row["date"]): row["kind"] for row in csv.DictReader(rows)}
+        return {date.fromisoformat(row["date"]): _special(row) for row in csv.DictReader(rows)}
+
+
+def _special(row: Mapping[str, str]) -> SpecialDay:
+    if not row["hours"]:
+        return SpecialDay(row["kind"])
+    begins, ends = map(time_of_day.fromisoformat, row["hours"].split("-"))
+    return SpecialDay(row["kind"], (begins, ends))
 
 
 class Schedule:
     """The boundaries of all days under the hours of the clock file."""
 
-    def __init__(self, hours: str, seed: int, holidays: dict[date, str] | None = None) -> None:
+    def __init__(
+        self, hours: str, seed: int, holidays: dict[date, SpecialDay] | None = None
+    ) -> None:
         self.hours = hours
         self._seed = seed
         self._holidays = read_holidays() if holidays is None else holidays
@@ -173,16 +191,28 @@ class Schedule:
             for row in self._rows(day, kind):
                 at = _at(day, row.at) + self._random_part(day, row)
                 changes.setdefault(at, {})[kind] = row.phase
-        mark = _at(day, _ALL_DAY_MARK if self.hours == ALWAYS_OPEN else _MARK)
+        mark = self._mark(day)
         changes.setdefault(mark, {})
         return tuple(
             Boundary(at, changes[at], new_day=at == midnight, mark=at == mark)
             for at in sorted(changes)
         )
 
+    def _mark(self, day: date) -> datetime:
+        if self.hours == ALWAYS_OPEN:
+            return _at(day, _ALL_DAY_MARK)
+        short = self._short(day)
+        return _at(day, _MARK) if short is None else _at(day, short[1]) - _SHORT_MARK
+
+    def _short(self, day: date) -> tuple[time_of_day, time_of_day] | None:
+        special = self._holidays.get(day)
+        return None if special is None else special.hours
+
     def _rows(self, day: date, kind: SecurityClass) -> _Rows:
         if self.hours == ALWAYS_OPEN:
             return _ALL_DAY
+        if (short := self._short(day)) is not None:
+            return (_Row(short[0], Phase.CONTINUOUS), _Row(short[1], Phase.CLOSED))
         pre_open = next(rows for since, rows in reversed(_PRE_OPENS) if since <= day)
         close = next(rows for since, rows in reversed(_CLOSES) if since <= day)
         return tuple(chain(pre_open, _NORMAL, close[kind]))
@@ -197,7 +227,7 @@ class Schedule:
 
     def _is_trading_day(self, day: date) -> bool:
         special = self._holidays.get(day)
-        return special == "open" if special else day.weekday() < 5
+        return special.kind != "closed" if special else day.weekday() < 5
 
 
 def _at(day: date, at: time_of_day) -> datetime:

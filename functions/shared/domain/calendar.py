@@ -1,14 +1,12 @@
 """Trading days and hours, settlement days, and the times of a session.
 
-Trading and settlement are two calendars: on some days shares trade and nothing is paid in or out.
 `always-open` has a session and a settlement each calendar day.
 
 Invariant: the answer comes from dated rows; a year that isn't loaded is said to be provisional,
 never guessed in silence.
 
-Sources: NSE CMTR71775 of 12 December 2025 (2026 trading holidays), the 15 January 2026 addition,
-CMTR72349 (Sunday 1 February 2026 full session, no settlement); NCL CMPT71904 (settlement holidays).
-The sessions of a day are rows of `sessions`. Square-off times are broker policy.
+The days are rows of `trading_days`, with their sources; the sessions of a day are rows of
+`sessions`. Square-off times are broker policy.
 """
 
 from dataclasses import dataclass, replace
@@ -23,6 +21,7 @@ from functions.shared.domain.sessions import (
     Announcement,
     Rows,
     SecurityClass,
+    SessionRow,
     last_close,
     rule_set,
     scheduled_phase,
@@ -30,23 +29,18 @@ from functions.shared.domain.sessions import (
 from functions.shared.domain.sessions import (
     Phase as Phase,
 )
+from functions.shared.domain.trading_days import (
+    HOLIDAYS,
+    LOADED_YEARS,
+    SETTLEMENT_ONLY_HOLIDAYS,
+    SPECIAL_SESSIONS,
+)
 
 Hours = Literal["nse", "always-open"]
 
 INDIA: Final = ZoneInfo("Asia/Kolkata")
-LOADED_YEARS: Final = frozenset({2026})
-HOLIDAYS: Final = frozenset(
-    date(2026, month, day)
-    for month, day in (
-        (1, 15), (1, 26), (3, 3), (3, 26), (3, 31), (4, 3), (4, 14), (5, 1), (5, 28),
-        (6, 26), (9, 14), (10, 2), (10, 20), (11, 10), (11, 24), (12, 25),
-    )
-)  # fmt: skip
-SPECIAL_SESSIONS: Final = frozenset({date(2026, 2, 1)})
-#: Days that trade without pay-in and pay-out. Holidays and weekends settle nothing anyway.
-SETTLEMENT_ONLY_HOLIDAYS: Final = frozenset(
-    date(2026, month, day) for month, day in ((2, 1), (2, 19), (3, 19), (4, 1), (8, 26))
-)
+#: So long before a special session ends, intraday positions begin to be closed.
+_SPECIAL_CUT_OFF: Final = timedelta(minutes=20)
 _DAY: Final = timedelta(days=1)
 
 
@@ -79,8 +73,8 @@ class SquareOffTime:
 # A stock with a closing auction leaves continuous trading at 15:15 (since 3 August 2026), so the
 # cut-off is before it; the others could go on to 15:20, and take the same time for now.
 SQUARE_OFF_TIMES: Final = (
-    SquareOffTime(date(2026, 1, 1), "nse", time(15, 10), "broker policy"),
-    SquareOffTime(date(2026, 1, 1), "always-open", time(23, 49), "broker policy"),
+    SquareOffTime(date(2025, 1, 1), "nse", time(15, 10), "broker policy"),
+    SquareOffTime(date(2025, 1, 1), "always-open", time(23, 49), "broker policy"),
 )
 
 
@@ -118,7 +112,7 @@ def next_session_start(after: datetime, hours: Hours, lead: timedelta) -> dateti
         return datetime.combine(day + _DAY, time.min, INDIA).astimezone(UTC)
     while True:
         if is_trading_day(day):
-            begins = min(rows[0].at for rows in rule_set(day).rows.values())
+            begins = min(_rows(day, hours, each)[0].at for each in SecurityClass)
             moment = (datetime.combine(day, begins, INDIA) - lead).astimezone(UTC)
             if moment > after:
                 return moment
@@ -137,6 +131,8 @@ def square_off_time(trade_date: date, hours: Hours) -> datetime:
 
 
 def _square_off_at(day: date, hours: Hours) -> time | None:
+    if hours == "nse" and (special := SPECIAL_SESSIONS.get(day)) is not None:
+        return (datetime.combine(day, special[1]) - _SPECIAL_CUT_OFF).time()
     rows = [row for row in SQUARE_OFF_TIMES if row.hours == hours and row.valid_from <= day]
     return max(rows, key=lambda row: row.valid_from).at if rows else None
 
@@ -226,5 +222,8 @@ def _rows(day: date, hours: Hours, security: SecurityClass) -> Rows:
     """The sessions of a day; a day that doesn't trade has none until its last close."""
     if hours == "always-open":
         return ALL_DAY.rows[security]
+    if (special := SPECIAL_SESSIONS.get(day)) is not None:
+        opens, closes = special
+        return (SessionRow(opens, Phase.OPEN), SessionRow(closes, Phase.CLOSED))
     rows = rule_set(day).rows[security]
     return rows if is_trading_day(day) else rows[-1:]

@@ -24,7 +24,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from functions.shared.domain.calendar import LOADED_YEARS, Hours, is_trading_day
+from functions.shared.domain.calendar import Hours, is_trading_day
 from functions.shared.domain.charges import (
     RATE_UNIT,
     Charges,
@@ -39,6 +39,7 @@ from functions.shared.domain.money import (
     divide_half_up,
 )
 from functions.shared.domain.orders import Product, Side
+from functions.shared.domain.trading_days import LOADED_YEARS
 
 _HOME_EXCHANGE: Final = "NSE"
 _RUPEES: Final = RATE_UNIT * PAISE_PER_RUPEE

@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.shared.domain.calendar import (
-    HOLIDAYS,
     INDIA,
-    SETTLEMENT_ONLY_HOLIDAYS,
     Hours,
     Phase,
     closed_through,
@@ -20,6 +18,7 @@ from functions.shared.domain.calendar import (
     settlement_date,
     square_off_time,
 )
+from functions.shared.domain.trading_days import HOLIDAYS, SETTLEMENT_ONLY_HOLIDAYS
 
 DAYS = st.dates(date(2026, 1, 1), date(2027, 12, 31))
 HOURS: st.SearchStrategy[Hours] = st.sampled_from(["nse", "always-open"])
@@ -143,7 +142,7 @@ def test_square_off_begins_at_ten_past_three() -> None:
 
 def test_a_day_before_the_first_row_has_no_square_off_time() -> None:
     with pytest.raises(LookupError):
-        square_off_time(date(2025, 12, 31), "nse")
+        square_off_time(date(2024, 12, 31), "nse")
 
 
 @pytest.mark.parametrize(

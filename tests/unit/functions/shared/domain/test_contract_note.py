@@ -119,7 +119,7 @@ def test_a_settlement_is_numbered_by_the_sessions_of_its_year() -> None:
     numbers = [settlement_number(date(2026, *day), "nse") for day in ((1, 1), (1, 30), (2, 1))]
     assert numbers == ["2026001", "2026020", "2026021"]
     assert settlement_number(date(2026, 2, 1), "always-open") == "2026032"
-    assert settlement_number(date(2025, 7, 10), "nse") is None
+    assert settlement_number(date(2024, 7, 10), "nse") is None
 
 
 def test_a_day_without_trades_has_no_note() -> None:
