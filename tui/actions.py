@@ -40,6 +40,7 @@ TRADING = (
     Action("alerts", "a", "Alerts", "Read the alerts"),
     Action("holdings", "h", "Holdings", "Go to the holdings"),
     Action("positions", "p", "Positions", "Go to the day's positions", False),
+    Action("pause", "z", "Pause", "Hold the prices still; what arrives meanwhile is kept", False),
     Action("reconnect", "r", "Reconnect", "Connect again after another terminal took over", False),
     Action("log_out", "ctrl+l", "Log out", "End the session and go back to the sign-in", False),
     Action("leave", "escape", "Back", "Leave the ticket for the watchlist", True, True),
@@ -47,6 +48,9 @@ TRADING = (
 )
 
 EVERYWHERE = (
+    Action(
+        "next_theme", "ctrl+t", "Theme", "Dark, light or high contrast; it is kept", False, True
+    ),
     Action("quit", "ctrl+q,ctrl+c", "Quit", "Leave the terminal", works_while_typing=True),
 )
 """Offered by the application itself, over every screen and dialog."""
@@ -96,6 +100,7 @@ KEY_NAMES = {
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "ctrl+q": "^q",
+    "ctrl+t": "^t",
     "ctrl+l": "^l",
     "escape": "Esc",
 }

@@ -18,6 +18,7 @@ from tui.client.broker import Broker, Feed
 from tui.client.devices import DeviceTokens
 from tui.client.http import HttpBroker
 from tui.client.journal import Journal
+from tui.client.preferences import Preferences, PreferencesFile
 from tui.client.stream import StreamFeed
 from tui.client.watchlist import WatchlistFile
 from tui.messages import SessionEnded
@@ -25,7 +26,7 @@ from tui.screens.login import LoginScreen
 from tui.screens.trading import TradingScreen
 from tui.settings import DEFAULT_WATCHLIST, TerminalSettings
 from tui.symbol_palette import SymbolPalette
-from tui.theme import DARK
+from tui.theme import THEMES
 
 
 class Terminal(App[None]):
@@ -53,11 +54,24 @@ class Terminal(App[None]):
         self._broker = broker
         self._feed = feed
         self._now = now
-        self.register_theme(DARK)
-        self.theme = DARK.name
+        self._preferences = PreferencesFile(settings.home)
+        kept, self._trouble = self._preferences.read_or_default()
+        for each in THEMES:
+            self.register_theme(each)
+        names = [each.name for each in THEMES]
+        self.theme = kept.theme if kept.theme in names else names[0]
 
     def on_mount(self) -> None:
         self.push_screen(LoginScreen(self._settings, self._broker))
+        if self._trouble:
+            self.notify(self._trouble, severity="warning", markup=False)
+
+    def action_next_theme(self) -> None:
+        """Dark, light, high contrast; kept for the next run."""
+        names = [each.name for each in THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        if trouble := self._preferences.write(Preferences(theme=self.theme)):
+            self.notify(trouble, severity="warning", markup=False)
 
     @on(LoginScreen.SignedIn)
     def _signed_in(self, message: LoginScreen.SignedIn) -> None:

@@ -102,6 +102,7 @@ class TradingScreen(TradingKeys):
             self, keeper, watchlist, profile.mode, symbols, self._symbols_changed
         )
         self._watch_timer: Timer | None = None
+        self._is_paused = False
         self._desk = Desk(self.post_message, broker, feed, journal, now)
         self._fill_news = FillNews(self.notify, self.set_timer)
         self._orders = OrderDesk(self, self._desk, profile.mode)
@@ -143,6 +144,8 @@ class TradingScreen(TradingKeys):
     def _flush(self) -> None:
         """Show what has arrived, then rest a tenth of a second while more may change."""
         self._flush_timer = None
+        if self._is_paused:
+            return
         quotes = self._desk.follower.take_quotes()
         now = time.monotonic()
         if quotes:
@@ -304,15 +307,13 @@ class TradingScreen(TradingKeys):
     def _order_selected(self) -> None:
         self._orders.explain(self._account)
 
-    def action_reconnect(self) -> None:
-        if self._link is Link.REPLACED:
-            self.run_worker(self._desk.follow(), group="follow", exclusive=True)
-
     # Showing
 
     def _show_prices(self) -> None:
         is_live = self._link is Link.LIVE
-        self.query_one(TitleBar).show_link(self._link, is_stale=bool(self._board.stale))
+        self.query_one(TitleBar).show_link(
+            self._link, is_stale=bool(self._board.stale), is_paused=self._is_paused
+        )
         self._show_watchlist()
         self._show_ltp()
         self.query_one(Books).show_books(self._account, self._board, is_live)

@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 from tui.actions import TRADING, bindings
 from tui.alert_bell import AlertBell
-from tui.client.broker import Broker
+from tui.client.broker import Broker, Link
 from tui.client.prices import Found
 from tui.desk import Desk
 from tui.messages import WatchlistMoved, WatchlistsTold, WhyTold
@@ -48,6 +48,15 @@ class TradingKeys(Screen[None]):
     _finding: Finding
     _watching: Watching
     _now: Callable[[], datetime]
+    _link: Link
+    _is_paused: bool
+
+    def _flush(self) -> None:
+        raise NotImplementedError
+
+    def _show_prices(self) -> None:
+        raise NotImplementedError
+
     _board: Board
     _listing: Listing
 
@@ -135,6 +144,17 @@ class TradingKeys(Screen[None]):
     @on(WatchlistMoved)
     def _watchlist_moved(self, message: WatchlistMoved) -> None:
         self._watching.moved(message)
+
+    def action_reconnect(self) -> None:
+        if self._link is Link.REPLACED:
+            self.run_worker(self._desk.follow(), group="follow", exclusive=True)
+
+    def action_pause(self) -> None:
+        """Hold the prices still, or go on with the last of each."""
+        self._is_paused = not self._is_paused
+        self._show_prices()
+        if not self._is_paused:
+            self._flush()
 
     def action_search(self) -> None:
         self._finding.search(self._account, self._day)

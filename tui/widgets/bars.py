@@ -44,9 +44,12 @@ class TitleBar(Horizontal):
         yield Static(id="light")
         yield Static(id="clock")
 
-    def show_link(self, link: Link, *, is_stale: bool) -> None:
-        """Set the connection light; a connection that brings prices of the past is no live one."""
+    def show_link(self, link: Link, *, is_stale: bool, is_paused: bool = False) -> None:
+        """Set the connection light; a connection that brings prices of the past is no live one.
+        Prices that the user holds still are said to be: `z` goes on."""
         mark, words, colour = LIGHTS[Link.STALE if is_stale and link is Link.LIVE else link]
+        if is_paused and link is Link.LIVE:
+            mark, words, colour = "‖", "paused · z", "warning"
         light = f"[${colour}]{mark}[/] {words}"
         if light != self._light:
             self._light = light
