@@ -216,7 +216,7 @@ def instrument_answer(
 ) -> InstrumentAnswer:
     """Without a band of the venue's the instrument's stands, about the feed's previous close, or
     the master's until there is a feed."""
-    close = quote.close if quote and quote.close else instrument.previous_close
+    close = quote.close if quote and quote.close else instrument.reference_price
     low, high = band or instrument.band(close)
     return InstrumentAnswer(
         symbol=instrument.symbol,

@@ -163,7 +163,7 @@ def get_candles(
 def get_instrument(symbol: str) -> InstrumentAnswer:
     """With the phase it is in and its price band, by the venue's own word where there is one."""
     stores, instrument = composition.stores(), _listed(symbol)
-    quote, told, _, halt = stores.quotes.order_facts(instrument.symbol)
+    quote, told, _, halt, _ = stores.quotes.order_facts(instrument.symbol)
     now = stores.clock.now()
     calendar = market_status(now, stores.clock.hours, instrument.security_class)
     status = in_force(calendar, told, halt, now)

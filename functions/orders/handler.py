@@ -110,7 +110,8 @@ class BasketBody(Request):
     responses=described(
         {202: OrderAnswer, 200: OrderAnswer},
         {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
-         422: ["ORDER_REFUSED", "PRODUCT_NOT_OFFERED"], 429: ["RATE_LIMITED"], 503: _UNJUDGED},
+         422: ["ORDER_REFUSED", "PRODUCT_NOT_OFFERED", "NEVER_TRADED"], 429: ["RATE_LIMITED"],
+         503: _UNJUDGED},
     ),
 )  # fmt: skip
 def place(body: Annotated[NewOrderBody, Body()]) -> Response[str]:
@@ -159,7 +160,7 @@ def show(order_id: str) -> Response[str]:
     responses=described(
         {202: OrderAnswer},
         {**_RESERVED, 404: ["NOT_FOUND"], 409: [*_NOT_CHANGED, "BELOW_FILLED", "NOT_CHANGEABLE"],
-         422: ["ORDER_REFUSED"], 503: _UNJUDGED},
+         422: ["ORDER_REFUSED", "NEVER_TRADED"], 503: _UNJUDGED},
     ),
 )  # fmt: skip
 def modify(order_id: str, body: Annotated[ModifyBody, Body()]) -> Response[str]:
@@ -219,7 +220,7 @@ def place_basket(body: Annotated[BasketBody, Body()]) -> Response[str]:
     responses=described(
         {202: PlanAnswer, 200: PlanAnswer},
         {**_RESERVED, 404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 409: ["ID_REUSED"],
-         422: ["ORDER_REFUSED", "PRODUCT_NOT_OFFERED"], 503: _UNJUDGED},
+         422: ["ORDER_REFUSED", "PRODUCT_NOT_OFFERED", "NEVER_TRADED"], 503: _UNJUDGED},
     ),
 )  # fmt: skip
 def open_plan(body: Annotated[NewPlanBody, Body()]) -> Response[str]:

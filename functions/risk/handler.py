@@ -28,7 +28,11 @@ _UNJUDGED = ("NO_PRICE", "NO_RULES", "VENUE_UNAVAILABLE")
     tags=["Orders"],
     responses=described(
         {200: PreviewAnswer},
-        {404: ["UNKNOWN_SYMBOL", "NOT_FOUND"], 422: ["PRODUCT_NOT_OFFERED"], 503: _UNJUDGED},
+        {
+            404: ["UNKNOWN_SYMBOL", "NOT_FOUND"],
+            422: ["PRODUCT_NOT_OFFERED", "NEVER_TRADED"],
+            503: _UNJUDGED,
+        },
     ),
 )
 def preview(body: Annotated[OrderBody, Body()]) -> Response[str]:

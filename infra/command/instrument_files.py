@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from functions.shared.domain.isin import is_isin
+from functions.shared.domain.money import NotADecimal, parse_price
 
 #: Series that are shares of companies: equity, trade-to-trade, and the exchange's board for SMEs.
 SHARE_SERIES: Final = frozenset({"EQ", "BE", "BT", "BZ", "SM", "ST"})
@@ -23,6 +24,8 @@ TICKS: Final = frozenset({100, 500, 1_000, 5_000, 10_000, 50_000})
 _SYMBOL: Final = re.compile(r"[A-Z0-9&-]{1,20}")
 _SERIES: Final = re.compile(r"[A-Z0-9]{1,4}")
 _NAME_MOST, _LOT_MOST = 200, 1_000_000
+#: Ten million rupees, in ten-thousandths.
+_PRICE_MOST: Final = 10**11
 _NSE_SEGMENT: Final = 1
 _ROWS_MOST: Final = 1_000_000
 _EQUITY_L: Final = frozenset(
@@ -224,6 +227,17 @@ def _tick(text: str) -> int:
     return int(units)
 
 
+def _base_price(text: str) -> int:
+    """Rupees, as a whole number of the smallest tick."""
+    try:
+        units = parse_price(text)
+    except NotADecimal:
+        raise _Wrong("is no price in rupees") from None
+    if not 0 < units <= _PRICE_MOST or units % min(TICKS):
+        raise _Wrong("is not a price of whole paise above 0")
+    return units
+
+
 def _listed_on(text: str) -> str:
     """`06-OCT-2008`, or as ISO 8601 has it."""
     try:
@@ -257,4 +271,5 @@ _OWN: Final[Mapping[str, Callable[[str], Fact]]] = {
     "closing_auction": _yes,
     "listed_on": _listed_on,
     "market_cap": _whole(0, 2**31 - 1),
+    "base_price": _base_price,
 }

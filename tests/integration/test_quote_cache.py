@@ -92,7 +92,7 @@ async def test_what_is_written_is_read_back_by_symbol(url: str) -> None:
     await writer.write(batch_of(*quotes), 5, days={"M&M": figures}, day=day, feed=feed)
     assert cache.get(["M&M", "NIFTY 50", "RELIANCE", "NOSUCH"]) == {q.symbol: q for q in quotes}
     assert cache.facts(["M&M", "NOSUCH"]) == [(quotes[1], None), (None, None)]
-    assert cache.order_facts("RELIANCE") == (quotes[0], None, None, None)
+    assert cache.order_facts("RELIANCE") == (quotes[0], None, None, None, feed)
     assert (cache.day("M&M", day), cache.feed()) == (figures, feed)
     valkey, kept, last = open_valkey(url), day_figures_key("M&M", day), quote_key("M&M")
     week = 7 * 24 * 60 * 60

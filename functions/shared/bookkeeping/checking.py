@@ -91,7 +91,8 @@ class OrderRequest:
 class PublicFacts:
     """What an order is judged on, the same for everybody. The quote is None when there is none;
     `band`: the venue's, in ten-thousandths of a rupee, None while it is the master's; `ahead`: of a
-    session to come, for which the last known price has to do."""
+    session to come, for which the last known price has to do; `vouched`: ingest says that the
+    prices are those of the market now."""
 
     instrument: Instrument
     quote: Quote | None
@@ -101,6 +102,7 @@ class PublicFacts:
     band: Band | None = None
     route: Route | None = None
     ahead: bool = False
+    vouched: bool = False
 
     def of_session(self, day: date) -> "PublicFacts":
         """What can be known now of a session to come: its rules, and the prices of the last one."""
@@ -135,7 +137,9 @@ class PublicFacts:
     def judge(
         self, intent: OrderIntent, product: Product, validity: Validity = Validity.DAY
     ) -> Judgement:
-        """The verdict. Raises Refused 503 NO_PRICE for a market order without a live price."""
+        """The verdict. Raises Refused 503 NO_PRICE for a market order without a live price, and 422
+        NEVER_TRADED for any order of a share that nobody knows a price of."""
+        self._require_any_price()
         if validity is Validity.GTT:
             return judge_gtt(intent, product, self.instrument, self.last_known(), self.status)
         last, close = self.live(intent), self._close()
@@ -151,7 +155,7 @@ class PublicFacts:
         quote = self.quote
         if self.ahead or self.status.phase is not Phase.OPEN or quote is None or not quote.ltp:
             return []
-        if self._age_ms(quote) > QUOTE_AGE_MS_MAX:
+        if not self._is_live(quote):
             return []
         percent = order_limits(self.status.trade_date).away_percent
         return away_rules(intent, self.instrument, quote.ltp, percent)
@@ -177,7 +181,8 @@ class PublicFacts:
         return msgspec.json.encode(told if algo_id is None else {**told, "algo": algo_id}).decode()
 
     def live(self, intent: OrderIntent) -> int:
-        """What an order is judged by. Raises Refused 503 NO_PRICE."""
+        """What an order is judged by: of a share that has not traded yet, its previous close or its
+        base price. Raises Refused 503 NO_PRICE, 422 NEVER_TRADED."""
         if intent.type is OrderType.LIMIT:
             return intent.price or 0
         if self.instrument.kind != "EQUITY":
@@ -187,12 +192,42 @@ class PublicFacts:
             return self.last_known()
         if self.status.phase is Phase.REOPENING and quote is not None and quote.ltp:
             return quote.ltp  # nothing traded since the halt: no younger price can be had
-        if quote is None or not quote.ltp or self._age_ms(quote) > QUOTE_AGE_MS_MAX:
-            raise Refused(
-                503, "NO_PRICE", f"there is no live price of {self.instrument.symbol}",
-                retry_after_seconds=1,
-            )  # fmt: skip
-        return quote.ltp
+        if quote is not None and quote.ltp and self._is_live(quote):
+            return quote.ltp
+        self._require_any_price()
+        if self._has_not_traded():
+            return self.last_known()
+        raise self._no_price()
+
+    def _require_any_price(self) -> None:
+        """Without one there is no band; while nobody vouches for the feed there may be one."""
+        if self.instrument.kind != "EQUITY" or self.last_known():
+            return
+        if not self._has_not_traded():
+            raise self._no_price()
+        symbol = self.instrument.symbol
+        raise Refused(
+            422, "NEVER_TRADED",
+            f"{symbol} has never traded here and has no base price: it takes orders from its first"
+            " price on", symbol=symbol,
+        )  # fmt: skip
+
+    def _has_not_traded(self) -> bool:
+        """Whether there is no last price because there was no trade. A share with a close in the
+        master is in the feed: its quote is missing only while the cache is being filled."""
+        if not self.vouched:
+            return False
+        return not self.instrument.previous_close if self.quote is None else not self.quote.ltp
+
+    def _no_price(self) -> Refused:
+        return Refused(
+            503, "NO_PRICE", f"there is no live price of {self.instrument.symbol}",
+            retry_after_seconds=1,
+        )  # fmt: skip
+
+    def _is_live(self, quote: Quote) -> bool:
+        """A price that did not move for long is the market's while the feed is vouched for."""
+        return self.vouched or self._age_ms(quote) <= QUOTE_AGE_MS_MAX
 
     def last_known(self) -> int:
         """The last price of whatever age, in ten-thousandths of a rupee."""
@@ -202,7 +237,7 @@ class PublicFacts:
         close = 0
         if self.quote is not None:  # the next session's previous close is the last price
             close = (self.ahead and self.quote.ltp) or self.quote.close
-        return close or self.instrument.previous_close
+        return close or self.instrument.reference_price
 
     @staticmethod
     def _age_ms(quote: Quote) -> int:
@@ -231,13 +266,14 @@ def load_standing_facts(
 
 
 def _facts_of(instrument: Instrument, quotes: QuoteCache, clock: Clock) -> PublicFacts:
-    quote, told, route, halt = quotes.order_facts(instrument.symbol)
+    quote, told, route, halt, feed = quotes.order_facts(instrument.symbol)
     now = clock.now()
     calendar = market_status(now, clock.hours, instrument.security_class)
     status = in_force(calendar, told, halt, now)
     _require_rules(instrument.exchange, status.trade_date)
     band = standing_band(told, status.trade_date)
-    return PublicFacts(instrument, quote, status, now, clock.hours, band, route)
+    vouched = feed is not None and not feed.is_stale(instrument.symbol)
+    return PublicFacts(instrument, quote, status, now, clock.hours, band, route, vouched=vouched)
 
 
 def _require_rules(exchange: str, day: date) -> None:

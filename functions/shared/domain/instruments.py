@@ -21,7 +21,8 @@ def listed_name(written: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """`tick` and `previous_close` in ten-thousandths of a rupee; `band_percent` either way of the
+    """`tick`, `previous_close` and `base_price` in ten-thousandths of a rupee, the last of a share
+    that has no close yet (its issue price; 0: not known); `band_percent` either way of the
     previous close; `lot` and `freeze_quantity` in shares, the latter the most one order may have.
     `token` is the number clients may use instead of the symbol."""
 
@@ -39,6 +40,7 @@ class Instrument:
     series: str
     freeze_quantity: int
     closing_auction: bool
+    base_price: int = 0
 
     @classmethod
     def delisted(cls, symbol: str) -> Self:
@@ -53,6 +55,11 @@ class Instrument:
     def security_class(self) -> SecurityClass:
         """Which sessions it has."""
         return SecurityClass.CLOSING_AUCTION if self.closing_auction else SecurityClass.OTHER
+
+    @property
+    def reference_price(self) -> int:
+        """What the master knows of its price; 0: nothing."""
+        return self.previous_close or self.base_price
 
     @property
     def delivery_only(self) -> bool:

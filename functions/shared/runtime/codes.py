@@ -76,6 +76,7 @@ CODES: Final[Mapping[str, str]] = {
     "PAYMENT_REFUSED": "The payment breaks a rule",
     "BANK_REFUSED": "The bank refused the payment",
     "NO_PRICE": "There is no live price",
+    "NEVER_TRADED": "The share has never traded and has no base price",
     "VENUE_UNAVAILABLE": "The exchange can't be reached for this symbol",
     "NO_RULES": "There are no rules for the business date",
     # What is watched.

@@ -29,12 +29,14 @@ from functions.shared.wire.quotes import (
 
 class SymbolFacts(NamedTuple):
     """A symbol's last quote, what the venue announced of it, the session that its orders leave by,
-    and what was last said of a halt of the market; None for what isn't known or can't be read."""
+    what was last said of a halt of the market and of the feed; None for what isn't known or
+    can't be read."""
 
     quote: Quote | None
     announced: Announcement | None
     route: Route | None
     halt: MarketHalt | None = None
+    feed: FeedState | None = None
 
 
 class QuoteCache:
@@ -89,13 +91,15 @@ class QuoteCache:
             pipeline.mget([quote_key(symbol), announcement_key(symbol)])
             pipeline.get(ROUTES_KEY)
             pipeline.get(HALT_KEY)
-            (quote, told), routes, halt = pipeline.execute()
+            pipeline.get(FEED_KEY)
+            (quote, told), routes, halt, feed = pipeline.execute()
         known = None
         with contextlib.suppress(PeerProtocolError):
             known = None if routes is None else decode_routes(routes).of_symbol(symbol)
         return SymbolFacts(
-            _quote_of(symbol, quote), _announced_of(symbol, told), known, _halt_of(halt)
-        )
+            _quote_of(symbol, quote), _announced_of(symbol, told), known, _halt_of(halt),
+            _feed_of(feed),
+        )  # fmt: skip
 
     def halt(self) -> MarketHalt | None:
         """What was last said of a halt of the market; None when nothing that can be read. Raises
@@ -107,10 +111,7 @@ class QuoteCache:
         """What ingest said of the feed at most a moment ago; None when nobody vouches for the
         prices, or what was said can't be read. Raises Retryable."""
         with answering():
-            told = self._valkey.get(FEED_KEY)
-        with contextlib.suppress(PeerProtocolError):
-            return None if told is None else decode_feed_state(told)
-        return None
+            return _feed_of(self._valkey.get(FEED_KEY))
 
     def day(self, symbol: str, day: date) -> DayFigures | None:
         """A trade date's figures, kept for a week; None when there are none. Raises Retryable."""
@@ -136,6 +137,12 @@ def _quote_of(symbol: str, value: bytes | None) -> Quote | None:
 def _halt_of(value: bytes | str | None) -> MarketHalt | None:
     with contextlib.suppress(PeerProtocolError):
         return None if value is None else decode_halt(value)
+    return None
+
+
+def _feed_of(value: bytes | str | None) -> FeedState | None:
+    with contextlib.suppress(PeerProtocolError):
+        return None if value is None else decode_feed_state(value)
     return None
 
 

@@ -30,7 +30,7 @@ from functions.shared.stores.quotes import QuoteCache
 from functions.shared.stores.valkey import Valkey, open_valkey
 from functions.shared.wire.order_routes import ROUTES_KEY, Route, Routes, encode_routes
 from functions.shared.wire.quotes import Quote, encode_record, encode_value, quote_key
-from infra.local.postgres import APPLICATION, EDGE
+from infra.local.postgres import APPLICATION, EDGE, OWNER
 from tests.support.api_events import Answer, api_event, call
 from tests.support.bank import BankProcess, bank_process
 from tests.support.ledger import NOON
@@ -90,6 +90,7 @@ class OrderStores:
         self.instruments = InstrumentMaster(shards.control)
         self.clock = SetClock()
         self.edge_urls: list[str] = []
+        self.owner_urls: list[str] = []
         self.verifier = NamedVerifier()
         self.call_rates = CallRates(None, None, None)
 
@@ -123,6 +124,7 @@ def opened_stores(postgres: PostgresUnderTest, bank: BankProcess) -> Iterator[Or
         valkey = open_valkey(server.url)
         made = OrderStores(shards, valkey, bank.client())
         made.edge_urls = databases.urls(EDGE)
+        made.owner_urls = databases.urls(OWNER)
         yield made
         valkey.close()
         shards.close()
