@@ -12,7 +12,7 @@ import httpx
 
 from outcry_client.errors import RefusedError, SignedOutError, UnreachableError
 from outcry_client.limits import DEFAULTS, Limits
-from outcry_client.session import Session
+from outcry_client.session import Session, Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Api:
         self._http = httpx.AsyncClient(
             base_url=self._url, timeout=limits.answer_seconds, transport=transport, trust_env=False
         )
-        self.session = Session(self._refresh, renew_seconds=limits.renew_seconds)
+        self.session = Session(self.refresh, renew_seconds=limits.renew_seconds)
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,6 +77,17 @@ class Api:
         await self.session.renew(token)
         return await self._send(method, path, body, await self.session.bearer())
 
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """The next tokens for a refresh token, which works once. Raises SignedOutError when it
+        is not accepted, UnreachableError without an answer. `session` asks this by itself."""
+        try:
+            answer = await self._send("POST", "/v1/auth/refresh", {"refresh_token": refresh_token})
+        except RefusedError as refusal:
+            if refusal.status == httpx.codes.TOO_MANY_REQUESTS:
+                raise UnreachableError(str(refusal)) from refusal
+            raise SignedOutError(str(refusal)) from refusal
+        return _tokens(answer)
+
     async def stream_url(self) -> str:
         """Where the stream is: as `/health` says, or beside the API."""
         health = await self._send("GET", "/health")
@@ -85,15 +96,6 @@ class Api:
     def _begin(self, answer: Any) -> None:
         self.session.begin(_tokens(answer))
         self.device_token = answer.get("device_token", self.device_token)
-
-    async def _refresh(self, refresh_token: str) -> _Tokens:
-        try:
-            answer = await self._send("POST", "/v1/auth/refresh", {"refresh_token": refresh_token})
-        except RefusedError as refusal:
-            if refusal.status == httpx.codes.TOO_MANY_REQUESTS:
-                raise UnreachableError(str(refusal)) from refusal
-            raise SignedOutError(str(refusal)) from refusal
-        return _tokens(answer)
 
     async def _send(
         self,

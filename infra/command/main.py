@@ -31,7 +31,7 @@ app.command(clock_app)
 # By name, with the help that each has itself: what one imports, no other command waits for.
 for _name, _where, _help in (
     ("ledger", "ledger_app:ledger_app", "The ledger: checks, balances, dividends."),
-    ("orders", "orders_app:orders_app", "Orders that something is wrong with."),
+    ("orders", "orders_app:orders_app", "Your orders, and those something is wrong with."),
     ("payments", "payments:payments_app", "Payments that wait for a person."),
     ("bank", "payments:bank", "Tell the simulated bank how to behave towards payments."),
     ("shards", "shards:shards_app", "The ledger's shards and the slots on them."),
@@ -41,6 +41,13 @@ for _name, _where, _help in (
     ("users", "users:users_app", "Users, as the machine's operator."),
     ("qr", "authenticator:qr", "Draw what an authenticator scans, from a uri on standard input."),
     ("load", "load:load_app", "Put load on a stack of this machine."),
+    ("quote", "trading:quote", "Show the last quote of each symbol."),
+    ("buy", "trading:buy", "Say what buying would cost; buy with --confirm."),
+    ("sell", "trading:sell", "Say what selling would bring; sell with --confirm."),
+    ("cancel", "trading:cancel", "Cancel an order."),
+    ("holdings", "trading:holdings", "Show the shares you hold."),
+    ("funds", "trading:funds", "Show your money."),
+    ("watch", "watch:watch", "Print each new price of the symbols."),
 ):
     app.command(f"infra.command.{_where}", name=_name, help=_help)
 

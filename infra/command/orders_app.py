@@ -21,9 +21,11 @@ from infra.command.exits import (
 from infra.command.parked import Parked
 from infra.command.place import home, owner_urls, running_stack
 from infra.command.put_aside import PutAside
+from infra.command.trading import show_orders
 from infra.local.home import StackFile
 
-orders_app = cyclopts.App(name="orders", help="Orders that something is wrong with.")
+orders_app = cyclopts.App(name="orders", help="Your orders, and those something is wrong with.")
+orders_app.default(show_orders)
 
 LISTED_MOST: Final = 200
 """Lines of each kind, on each shard."""
