@@ -1,6 +1,7 @@
 """The terminal's application: sign-in, then the trading screen, and back when a session ends."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +28,9 @@ from tui.screens.trading import TradingScreen
 from tui.settings import DEFAULT_WATCHLIST, TerminalSettings
 from tui.symbol_palette import SymbolPalette
 from tui.theme import THEMES
+
+SETTLED_S = 2.0
+"""By then the trading screen stands, with all that its drawing is made of."""
 
 
 class Terminal(App[None]):
@@ -86,6 +90,8 @@ class Terminal(App[None]):
                 self._now,
             )
         )
+        if not self.is_headless:
+            self.set_timer(SETTLED_S, spare_collector)
 
     @on(SessionEnded)
     def _session_ended(self, message: SessionEnded) -> None:
@@ -117,6 +123,13 @@ def build(settings: TerminalSettings) -> Terminal:
         devices=DeviceTokens(settings.home, settings.api_url),
     )
     return Terminal(settings, broker, StreamFeed(broker.stream_url, broker.session))
+
+
+def spare_collector() -> None:
+    """Take what starting up made out of every later collection of garbage: looking through all of
+    it takes a tenth of a second, and keys wait meanwhile. What comes later is still collected."""
+    gc.collect()
+    gc.freeze()
 
 
 def run(settings: TerminalSettings) -> int:
