@@ -31,11 +31,15 @@ class Market:
         interval: Interval = "day",
         first: date | None = None,
         last: date | None = None,
+        *,
+        adjusted: bool = False,
     ) -> list[Item]:
         """Oldest first, of the days from `first` to `last` in India; today is the last if left
-        out."""
+        out. `adjusted` for the splits and bonuses since."""
         days = {"from": first, "to": last}
         asked = {name: day.isoformat() for name, day in days.items() if day is not None}
+        if adjusted:
+            asked["adjusted"] = "true"
         return await self._items(f"/v1/candles/{quote(symbol, '')}", interval=interval, **asked)
 
     async def year_ranges(self, symbols: Sequence[str]) -> list[Item]:

@@ -20,8 +20,8 @@ class CandleItem(BaseModel):
 
 
 class CandleList(BaseModel):
-    """Oldest first; what did not trade has none. Prices are as traded: `adjusted` is false, for no
-    splits and bonuses are recorded. `from` and `to` are the days in India that it is about; the
+    """Oldest first; what did not trade has none. Prices are as traded, or `adjusted` for the splits
+    and bonuses since, volumes too. `from` and `to` are the days in India that it is about; the
     last candle of the running day is not whole."""
 
     symbol: SymbolText
@@ -29,14 +29,14 @@ class CandleList(BaseModel):
     interval: Interval
     first: Annotated[DayText, Field(serialization_alias="from")]
     last: Annotated[DayText, Field(serialization_alias="to")]
-    adjusted: Literal[False] = False
+    adjusted: Annotated[bool, Field(examples=[False])] = False
     items: list[CandleItem]
     next: None = None
 
 
 class YearRange(BaseModel):
     """A symbol's highest and lowest price of the 52 weeks before the trade date and of that day;
-    null for one that has not traded in them."""
+    null for one that has not traded in them. Adjusted for splits and bonuses since."""
 
     symbol: SymbolText
     exchange: Literal["NSE"] = "NSE"

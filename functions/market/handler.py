@@ -143,13 +143,14 @@ def get_candles(
     last: Annotated[
         Day | None, Query(alias="to", description="Last day, today if left out")
     ] = None,
+    adjusted: Annotated[bool, Query(description="For splits and bonuses since")] = False,
 ) -> Response[str]:
     """Minutes for 7 days at once, 5 for 30, 15 for 60, 30 for 90, 60 for 180; days for 10 years,
     weeks for 20. The minute that runs is not there yet. Closed days may be kept for an hour, the
     running day for 5 seconds; `If-None-Match` with the ETag is answered 304."""
     known = app.current_event.headers.get("if-none-match")
     return show_candles.show_candles(
-        composition.stores(), _listed(symbol), interval, first, last, known
+        composition.stores(), _listed(symbol), interval, first, last, known, adjusted=adjusted
     )
 
 

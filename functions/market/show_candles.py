@@ -9,7 +9,8 @@ bearer tells nothing of anybody.
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
@@ -25,12 +26,18 @@ from functions.shared.domain.candle_spans import (
     Interval,
     weeks_of,
 )
+from functions.shared.domain.corporate_actions import (
+    CorporateAction,
+    adjusted_bar,
+    factor_since,
+)
 from functions.shared.domain.errors import Refused
 from functions.shared.domain.instruments import Instrument
 from functions.shared.domain.money import format_price
 from functions.shared.runtime.composition import Stores
 from functions.shared.settings import Settings
 from functions.shared.stores.candles import CandleStore
+from functions.shared.stores.corporate_actions import splits_and_bonuses
 
 #: Nobody's day has more minutes.
 _MINUTES_OF_A_DAY: Final = 1_440
@@ -68,6 +75,8 @@ def show_candles(
     first: date | None,
     last: date | None,
     known: str | None,
+    *,
+    adjusted: bool = False,
 ) -> Response[str]:
     """`known`: the If-None-Match of the request. Raises Refused 400 for a span that is too long or
     ends before it begins, 404 NO_CANDLES; Retryable."""
@@ -82,14 +91,15 @@ def show_candles(
         raise _invalid("from", "is after the last day")
     if (until - since).days >= span.days_most:
         raise _invalid("from", f"candles of {interval} are given for {span.days_most} days at most")
+    actions = _actions(stores, [instrument], today)[instrument.token] if adjusted else []
     if span.minutes:
-        items = _of_minutes(instrument.symbol, span.minutes, since, until)
+        items = _of_minutes(instrument.symbol, span.minutes, since, until, actions)
     else:
-        days = _of_days(instrument.symbol, since, until, today)
+        days = _of_days(instrument.symbol, since, until, today, actions)
         items = map(_item_of_days, weeks_of(days) if interval is Interval.WEEK else days)
     answer = CandleList(
         symbol=instrument.symbol, interval=interval, first=since.isoformat(),
-        last=until.isoformat(), items=list(items),
+        last=until.isoformat(), adjusted=adjusted, items=list(items),
     )  # fmt: skip
     closed = _midnight(until + timedelta(days=1)) + _ARRIVES <= stores.clock.now()
     return cached(answer.model_dump(mode="json", by_alias=True), known, closed=closed)
@@ -100,9 +110,13 @@ def year_ranges(stores: Stores, asked: list[Instrument]) -> YearRangeList:
     today = _today(stores)
     kept = candle_store().ranges([each.symbol for each in asked], today - _YEAR, today)
     quotes = stores.quotes.get(each.symbol for each in asked)
+    actions = _actions(stores, asked, today)
     items = []
     for each in asked:
         highs, lows = ([kept[each.symbol][n]] if each.symbol in kept else [] for n in (0, 1))
+        if any(action.ex_date > today - _YEAR for action in actions[each.token]):
+            days = _of_days(each.symbol, today - _YEAR, today, today, actions[each.token])
+            highs, lows = [day.high for day in days], [day.low for day in days]
         quote = quotes.get(each.symbol)
         if quote is not None and quote.high and quote.low:
             highs, lows = [*highs, quote.high], [*lows, quote.low]
@@ -135,7 +149,17 @@ def _matches(known: str, tag: str) -> bool:
     return "*" in listed or tag in listed
 
 
-def _of_minutes(symbol: str, minutes: int, since: date, until: date) -> Iterator[CandleItem]:
+def _actions(
+    stores: Stores, instruments: list[Instrument], today: date
+) -> defaultdict[int, list[CorporateAction]]:
+    """The splits and bonuses of each until today, by token."""
+    tokens = [each.token for each in instruments]
+    return defaultdict(list, splits_and_bonuses(stores.shards.control, tokens, today))
+
+
+def _of_minutes(
+    symbol: str, minutes: int, since: date, until: date, actions: Sequence[CorporateAction]
+) -> Iterator[CandleItem]:
     most = ((until - since).days + 1) * _MINUTES_OF_A_DAY
     bars = candle_store().together(
         symbol,
@@ -146,10 +170,14 @@ def _of_minutes(symbol: str, minutes: int, since: date, until: date) -> Iterator
         most,
     )
     for bar in bars:
-        yield _item(bar.begins * 1_000_000, bar.open, bar.high, bar.low, bar.close, bar.volume)
+        day = datetime.fromtimestamp(bar.begins, INDIA).date()
+        whole = DayBar(day, bar.open, bar.high, bar.low, bar.close, bar.volume)
+        yield _item(bar.begins * 1_000_000, *adjusted_bar(whole, factor_since(actions, day))[1:])
 
 
-def _of_days(symbol: str, since: date, until: date, today: date) -> list[DayBar]:
+def _of_days(
+    symbol: str, since: date, until: date, today: date, actions: Sequence[CorporateAction]
+) -> list[DayBar]:
     """The days that were kept; of the last ones what their minutes come to by now."""
     store = candle_store()
     days = {each.day: each for each in store.days(symbol, since, until)}
@@ -157,7 +185,8 @@ def _of_days(symbol: str, since: date, until: date, today: date) -> list[DayBar]
     if anew <= until:
         made = store.days_of_minutes(symbol, _midnight(anew), _midnight(until + timedelta(days=1)))
         days |= {each.day: each for each in made}
-    return [DayBar(*days[day][:6]) for day in sorted(days)]
+    bars = (DayBar(*days[day][:6]) for day in sorted(days))
+    return [adjusted_bar(bar, factor_since(actions, bar.day)) for bar in bars]
 
 
 def _item_of_days(bar: DayBar) -> CandleItem:

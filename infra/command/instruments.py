@@ -16,11 +16,13 @@ import msgspec
 
 from functions.shared.clock import open_clock, trade_date
 from functions.shared.stores.postgres import Database
+from infra.command.corporate_actions import import_actions
 from infra.command.exits import CHECK_FAILED, DONE, REFUSED, WRONG_USAGE, Failure
 from infra.command.instrument_files import Fact, FileRefused, InstrumentFile, read_instruments
 from infra.command.place import home, owner_urls, running_stack
 
 instruments_app = cyclopts.App(name="instruments", help="The instruments that can be traded.")
+instruments_app.command(import_actions, name="corporate-actions")
 
 _TOLD_MOST: Final = 50
 #: Rows of one statement: it ends well before the connection's patience.

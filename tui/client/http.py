@@ -186,7 +186,7 @@ class HttpBroker:
         """Oldest first, from the day `first` in India to now. Raises RefusedError, with the code
         NO_CANDLES where none are kept."""
         path = f"/v1/candles/{quote(symbol, safe='')}"
-        params = {"interval": interval, "from": first.isoformat()}
+        params = {"interval": interval, "from": first.isoformat(), "adjusted": "true"}
         page = await self._signed("GET", path, Page[Candle], params=params)
         return page.items
 

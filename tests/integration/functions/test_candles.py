@@ -12,6 +12,7 @@ from functions.shared.domain.calendar import INDIA, market_status
 from functions.shared.domain.errors import Refused
 from functions.shared.runtime.composition import Stores
 from functions.shared.stores.candles import Candle, CandleStore
+from functions.shared.stores.postgres import Shards
 from functions.shared.wire.quotes import Quote, encode_record, encode_value, quote_key
 from infra.local.clickhouse import is_installed
 from tests.support.api_events import Answer
@@ -94,6 +95,33 @@ def test_minutes_hours_days_and_weeks_of_closed_days(person: Person, candles: Ca
         "2026-07-09", "2026-07-10", False,
     )  # fmt: skip
     assert bars(ask(person, f"INFY?interval=1m{about}")) == []
+
+
+def test_earlier_days_are_adjusted_for_a_split_and_a_bonus_when_asked(
+    person: Person, candles: CandleStore, stores: Stores, owner: Shards
+) -> None:
+    """Two for one on Friday, then one more for each: a share of Thursday is four now."""
+    (token,) = (each.token for each in stores.instruments.by_symbol().values()
+                if each.symbol == "TCS")  # fmt: skip
+    for ex_date, kind, given in ((FRIDAY, "SPLIT", 2), (FRIDAY + timedelta(days=3), "BONUS", 1)):
+        owner.control.run(
+            "INSERT INTO market.corporate_action VALUES (:token, :ex_date, :kind, :given, 1, 't')",
+            token=token, ex_date=ex_date, kind=kind, given=given,
+        )  # fmt: skip
+    about = f"&from={FRIDAY - timedelta(days=1)}&to={FRIDAY}"
+    shown = ask(person, f"TCS?interval=day&adjusted=true{about}")
+    assert shown.body["adjusted"] is True
+    assert bars(shown) == [
+        ("2026-07-08T18:30", "20.00", "20.25", "19.75", "20.00", 40),
+        ("2026-07-09T18:30", "50.00", "52.00", "44.50", "45.00", 60),
+    ]
+    week = bars(ask(person, f"TCS?interval=week&adjusted=true{about}"))
+    assert week == [("2026-07-05T18:30", "20.00", "52.00", "19.75", "45.00", 100)]
+    minutes = bars(ask(person, f"TCS?interval=1m&adjusted=true&from={FRIDAY}&to={FRIDAY}"))
+    assert minutes[0] == ("2026-07-10T03:45", "50.00", "50.50", "49.50", "50.00", 20)
+    as_traded = bars(ask(person, f"TCS?interval=day{about}"))
+    owner.control.run("DELETE FROM market.corporate_action")
+    assert as_traded[0] == ("2026-07-08T18:30", "80.00", "81.00", "79.00", "80.00", 10)
 
 
 def test_a_closed_day_is_kept_for_an_hour_and_told_again_in_no_bytes(

@@ -24,7 +24,7 @@ def answering(*answers: object) -> tuple[Api, list[httpx.Request]]:
 
 async def test_a_symbol_is_written_as_a_path_and_days_as_days() -> None:
     items = [{"ltp": "1.00"}]
-    api, asked = answering(*[{"items": items}] * 4)
+    api, asked = answering(*[{"items": items}] * 5)
     async with api:
         await api.sign_in("asha", "p", "123456")
         market = Market(api)
@@ -32,11 +32,13 @@ async def test_a_symbol_is_written_as_a_path_and_days_as_days() -> None:
         assert await market.quotes(["M&M", "NIFTY 50"]) == items
         await market.movers("VOLUME", 3)
         await market.year_ranges(["TCS"])
+        await market.candles("TCS", adjusted=True)
     assert [str(each.url).removeprefix("http://broker") for each in asked[1:]] == [
         "/v1/candles/M%26M?interval=15m&from=2026-07-09&to=2026-07-10",
         "/v1/quotes?symbols=M%26M%2CNIFTY+50",
         "/v1/market/movers?by=VOLUME&limit=3",
         "/v1/market/year-ranges?symbols=TCS",
+        "/v1/candles/TCS?interval=day&adjusted=true",
     ]
 
 
