@@ -53,8 +53,8 @@ class QuoteList(BaseModel):
 
 class InstrumentAnswer(BaseModel):
     """`band` is the day's lowest and highest price, as the venue has moved it; `freeze_quantity`
-    the most one order may have. A `delivery_only` series takes no intraday orders. `isin` is empty
-    for an index."""
+    the most one order may have. A `delivery_only` series takes no intraday orders, and each share
+    only orders of its `products`. `isin` is empty for an index."""
 
     symbol: SymbolText
     exchange: Annotated[str, Field(examples=["NSE"])]
@@ -62,11 +62,12 @@ class InstrumentAnswer(BaseModel):
     name: Annotated[str, Field(examples=["Reliance Industries Limited"])]
     isin: Annotated[str, Field(examples=["INE002A01018"])]
     sector: Annotated[str, Field(examples=["Energy"])]
-    kind: Literal["EQUITY", "INDEX"]
+    kind: Literal["EQUITY", "INDEX", "DELISTED"]
     tick: Annotated[PriceText, Field(examples=["0.10"])]
     lot: Annotated[int, Field(examples=[1])]
     series: Annotated[str, Field(examples=["EQ"])]
     delivery_only: Annotated[bool, Field(examples=[False])]
+    products: Annotated[list[str], Field(examples=[["CNC", "MIS"]])]
     freeze_quantity: Annotated[int, Field(examples=[50_000])]
     security_class: SecurityClass
     band_percent: Annotated[int, Field(examples=[10])]
@@ -225,7 +226,8 @@ def instrument_answer(
         name=instrument.name,
         isin=instrument.isin,
         sector=instrument.sector,
-        kind="EQUITY" if instrument.kind == "EQUITY" else "INDEX",
+        kind=instrument.kind,
+        products=instrument.products.split(","),
         tick=format_price(instrument.tick),
         lot=instrument.lot,
         series=instrument.series,

@@ -27,6 +27,7 @@ _NAME_MOST, _LOT_MOST = 200, 1_000_000
 #: Ten million rupees, in ten-thousandths.
 _PRICE_MOST: Final = 10**11
 _NSE_SEGMENT: Final = 1
+_PRODUCTS: Final = ("CNC", "MIS", "MTF")
 _ROWS_MOST: Final = 1_000_000
 _EQUITY_L: Final = frozenset(
     {"SYMBOL", "NAME OF COMPANY", "SERIES", "DATE OF LISTING", "MARKET LOT", "ISIN NUMBER"}
@@ -208,6 +209,13 @@ def _isin(text: str) -> str:
     return text
 
 
+def _products(text: str) -> str:
+    named = [each.upper() for each in re.split(r"[ ,+]+", text) if each]
+    if len(set(named)) != len(named) or not {"CNC"} <= set(named) <= set(_PRODUCTS):
+        raise _Wrong("is not CNC, or CNC with MIS, MTF or both, such as CNC+MIS")
+    return ",".join(each for each in _PRODUCTS if each in named)
+
+
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and least <= int(text[:20]) <= most):
@@ -264,6 +272,7 @@ _OWN: Final[Mapping[str, Callable[[str], Fact]]] = {
     "isin": _isin,
     "series": _series,
     "sector": _name,
+    "products": _products,
     "lot": _whole(1, _LOT_MOST),
     "tick": _tick,
     "freeze_quantity": _whole(1, 2**31 - 1),

@@ -36,6 +36,12 @@ _FACTS = (
     " JOIN market.instrument i USING (token) WHERE i.exchange = 'NSE' AND i.symbol = :symbol"
     " ORDER BY d.fact, d.valid_from"
 )
+_KIND = (
+    "SELECT market.note_facts(i, jsonb_build_object('kind', CAST(:kind AS text)),"
+    " CAST(:from_ AS date), :source) FROM market.instrument i"
+    " WHERE i.exchange = 'NSE' AND i.symbol = :symbol AND i.kind <> 'INDEX'"
+)
+_APPLY = "SELECT market.apply_dated_facts(CAST(:today AS date), 1000000)"
 _NOW = (
     "SELECT CAST(to_jsonb(i) AS text) FROM market.instrument i"
     " WHERE i.exchange = 'NSE' AND i.symbol = :symbol"
@@ -83,6 +89,46 @@ def import_(*files: Path, from_: date | None = None, dry_run: bool = False) -> i
     print(report(read, told, dry_run=dry_run))
     refused = any(file.refused for file in read) or any(one.outcome == "REFUSED" for one in told)
     return CHECK_FAILED if refused else DONE
+
+
+@instruments_app.command
+def delist(symbol: str, *, from_: date, why: str = "delisted", undo: bool = False) -> int:
+    """From a day on take no order of a share; search finds it no more, what is held of it stays.
+
+    Orders of the day end with it; those kept for later are refused when they would go out.
+
+    Args:
+        symbol: the share, as NSE writes it
+        from_: the first day without it, today or later
+        why: the notice it is by
+        undo: list it (again) from that day on
+    """
+    stack = running_stack(home())
+    today = trade_date(open_clock(stack.clock).now())
+    if from_ < today:
+        raise Failure(f"--from {from_}: the day is {today} already", WRONG_USAGE)
+    database = Database(owner_urls(stack)[0], "delist")
+    try:
+        noted = note_kind(database, symbol.upper(), from_, today, why, is_listed=undo)
+    finally:
+        database.close()
+    if noted is None:
+        raise Failure(f"{symbol} is no share of the master", REFUSED)
+    state = "listed" if undo else "not listed"
+    print(f"{symbol.upper()} is {state} from {from_} on" + ("" if noted else ", as was known"))
+    return DONE
+
+
+def note_kind(
+    database: Database, symbol: str, valid_from: date, today: date, why: str, *, is_listed: bool
+) -> bool | None:
+    """Notes from when on a share is listed, or is not; whether that is news, None without such a
+    share. Raises Retryable; then nothing was noted."""
+    kind = "EQUITY" if is_listed else "DELISTED"
+    with database.transaction():
+        rows = database.run(_KIND, symbol=symbol, kind=kind, from_=valid_from, source=why)
+        database.run(_APPLY, today=today)
+    return bool(rows[0][0]) if rows else None
 
 
 @instruments_app.command

@@ -42,7 +42,8 @@ BEGIN
   NEW.former := ARRAY(SELECT DISTINCT f.text
     FROM unnest(v_old.former || ARRAY[v_old.symbol, v_old.name]) AS f (text)
     WHERE f.text NOT IN (NEW.symbol, NEW.name) ORDER BY f.text);
-  INSERT INTO market.listing_change VALUES (NEW.version, 'CHANGED', NEW.token, NEW.symbol);
+  INSERT INTO market.listing_change VALUES (NEW.version, CASE WHEN NEW.kind = OLD.kind THEN 'CHANGED'
+    WHEN NEW.kind = 'DELISTED' THEN 'DELISTED' ELSE 'NEW_LISTING' END, NEW.token, NEW.symbol);
   RETURN NEW;
 END $$;
 REVOKE EXECUTE ON FUNCTION market.note_listing_change FROM PUBLIC;

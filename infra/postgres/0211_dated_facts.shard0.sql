@@ -62,9 +62,10 @@ BEGIN
       WHERE NOT d.applied AND d.valid_from <= p_day ORDER BY d.token LIMIT p_most LOOP
     BEGIN
       UPDATE market.instrument i SET (symbol, name, isin, series, sector, lot, tick, freeze_quantity,
-          band_percent, closing_auction, listed_on, market_cap, base_price) =
+          band_percent, closing_auction, listed_on, market_cap, base_price, kind, products) =
         (SELECT r.symbol, r.name, r.isin, r.series, r.sector, r.lot, r.tick, r.freeze_quantity,
-            r.band_percent, r.closing_auction, r.listed_on, r.market_cap, r.base_price
+            r.band_percent, r.closing_auction, r.listed_on, r.market_cap, r.base_price, r.kind,
+            r.products
           FROM jsonb_populate_record(i, (SELECT jsonb_object_agg(f.fact, f.value) FROM
             (SELECT DISTINCT ON (d.fact) d.fact, d.value FROM market.dated_fact d
               WHERE d.token = v_token AND d.valid_from <= p_day

@@ -295,7 +295,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_tradable(self) -> bool:
         """Whether it can be bought and sold."""
-        return self.kind != "INDEX"
+        return self.kind == "EQUITY"
 
 
 class RuleFailure(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ Invariant: a price that reaches an order is a whole number of its instrument's t
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
+from functions.shared.domain.orders import Product
 from functions.shared.domain.sessions import SecurityClass
 
 #: Trade-to-trade series: each trade is delivered, none is closed on its day (NSE; ST for SME).
@@ -24,7 +25,8 @@ class Instrument:
     """`tick`, `previous_close` and `base_price` in ten-thousandths of a rupee, the last of a share
     that has no close yet (its issue price; 0: not known); `band_percent` either way of the
     previous close; `lot` and `freeze_quantity` in shares, the latter the most one order may have.
-    `token` is the number clients may use instead of the symbol."""
+    `products`: what it may be traded as, with commas. `token` is the number clients may use instead
+    of the symbol."""
 
     token: int
     exchange: str
@@ -41,6 +43,7 @@ class Instrument:
     freeze_quantity: int
     closing_auction: bool
     base_price: int = 0
+    products: str = "CNC,MIS"
 
     @classmethod
     def delisted(cls, symbol: str) -> Self:
@@ -60,6 +63,10 @@ class Instrument:
     def reference_price(self) -> int:
         """What the master knows of its price; 0: nothing."""
         return self.previous_close or self.base_price
+
+    def allows(self, product: Product) -> bool:
+        """Whether it may be traded as that."""
+        return product.value in self.products.split(",")
 
     @property
     def delivery_only(self) -> bool:

@@ -20,6 +20,9 @@ RULE_CODES: Final[Mapping[str, RuleText]] = {
     # The instrument, its prices and sizes.
     "NOT_TRADABLE": RuleText("The instrument is not bought or sold here", "A listed share"),
     "DELIVERY_ONLY": RuleText("Its series is traded for delivery only", "Product CNC"),
+    "PRODUCT_NOT_ELIGIBLE": RuleText(
+        "The share may not be traded as this product", "The products that it may"
+    ),
     "PRICE_OFF_TICK": RuleText("The price is not a multiple of the tick", "The nearest tick"),
     "PRICE_OUTSIDE_BAND": RuleText("The price is outside the day's band", "The band's nearer end"),
     "PRICE_FAR_FROM_LAST": RuleText(

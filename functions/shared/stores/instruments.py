@@ -17,7 +17,7 @@ _SYMBOL = re.compile(r"[A-Z0-9&-]{1,20}")
 #: Of `market.instrument`, in the order of Instrument's fields.
 COLUMNS = (
     "token, exchange, symbol, name, isin, sector, kind, tick, lot, band_percent,"
-    " previous_close, series, freeze_quantity, closing_auction, base_price"
+    " previous_close, series, freeze_quantity, closing_auction, base_price, products"
 )
 _SELECT = f"SELECT {COLUMNS} FROM market.instrument ORDER BY token"
 _ONE = f"SELECT {COLUMNS} FROM market.instrument WHERE exchange = 'NSE' AND symbol = :symbol"

@@ -18,9 +18,13 @@ _READ = (
 )
 _TAKE_OUT = "SELECT market.take_listing_changes_out(CAST(:versions AS bigint[]))"
 _COLUMNS = "token, exchange, symbol, name, sector, kind, isin, former, market_cap, version"
-_STATES = f"SELECT {_COLUMNS} FROM market.instrument WHERE token = ANY(CAST(:tokens AS integer[]))"
+_STATES = (
+    f"SELECT {_COLUMNS} FROM market.instrument WHERE token = ANY(CAST(:tokens AS integer[]))"
+    " AND kind <> 'DELISTED'"
+)
 _PAGE = (
     f"SELECT {_COLUMNS} FROM market.instrument WHERE token > CAST(:after AS integer)"
+    " AND kind <> 'DELISTED'"
     " ORDER BY token LIMIT CAST(:most AS integer)"
 )
 _APPLY = "SELECT market.apply_dated_facts(CAST(:day AS date), CAST(:most AS integer))"

@@ -6,11 +6,12 @@ from datetime import date
 import pytest
 
 from functions.shared.domain.errors import InvariantViolated
+from functions.shared.domain.orders import Product
 from functions.shared.stores.instruments import InstrumentMaster
-from functions.shared.stores.listing_changes import apply_dated_facts, states_of
+from functions.shared.stores.listing_changes import apply_dated_facts, every_listing, states_of
 from functions.shared.stores.postgres import Database
 from infra.command.instrument_files import Fact
-from infra.command.instruments import Told, take_in
+from infra.command.instruments import Told, note_kind, take_in
 from infra.local.postgres import APPLICATION, OWNER
 from infra.local.seed import seed_instruments
 from tests.support.postgres import ShardsUnderTest
@@ -151,3 +152,42 @@ def test_a_list_is_taken_in_whole_or_not_at_all(master: Master) -> None:
     assert Told("TCS", "CHANGED", "") in take_in(
         master.owner, [{"symbol": "TCS", "sector": "Software"}], TODAY, TODAY, "it", dry_run=True
     )
+
+
+def test_a_delisted_share_waits_for_its_day_and_is_listed_again_by_nothing_but_its_own_fact(
+    master: Master,
+) -> None:
+    def note(on: date, *, is_listed: bool = False) -> bool | None:
+        return note_kind(master.owner, "SBIN", on, TODAY, "a notice", is_listed=is_listed)
+
+    def kind() -> str:
+        known = InstrumentMaster(master.app).get("SBIN")
+        assert known is not None
+        return known.kind
+
+    ((token,),) = master.app.run("SELECT token FROM market.instrument WHERE symbol = 'SBIN'")
+    assert note(TOMORROW) is True
+    assert note(TOMORROW) is False
+    assert (kind(), master.changes()) == ("EQUITY", [])
+
+    assert note(TODAY) is True
+    assert (kind(), master.changes()) == ("DELISTED", [["DELISTED", "SBIN"]])
+    assert states_of(master.app, [token]) == {}
+    assert token not in {each.found.token for each in every_listing(master.app)}
+    assert master.take({"symbol": "SBIN", "name": "State Bank"}) == [("CHANGED", "")]
+    seed_instruments(master.owner_urls)
+    assert kind() == "DELISTED"
+    master.changes()
+
+    assert note(TODAY, is_listed=True) is True
+    assert (kind(), master.changes()) == ("EQUITY", [["NEW_LISTING", "SBIN"]])
+    assert note_kind(master.owner, "NIFTY 50", TODAY, TODAY, "", is_listed=False) is None
+
+
+def test_products_are_facts_with_a_day_of_their_own(master: Master) -> None:
+    assert master.take({"symbol": "LT", "products": "CNC"}, on=TOMORROW) == [("CHANGED", "")]
+    assert apply_dated_facts(master.app, TOMORROW) == 1
+
+    known = InstrumentMaster(master.app).get("LT")
+    assert known is not None
+    assert (known.allows(Product.CNC), known.allows(Product.MIS)) == (True, False)

@@ -71,6 +71,11 @@ def security_rules(instrument: Instrument, product: Product, status: MarketStatu
             Rule("DELIVERY_ONLY", f"series {instrument.series} is traded for delivery only",
                  product, Product.CNC)
         )  # fmt: skip
+    elif not instrument.allows(product):
+        rules.append(
+            Rule("PRODUCT_NOT_ELIGIBLE", f"{instrument.symbol} is not traded as {product}",
+                 product, instrument.products)
+        )  # fmt: skip
     if product is Product.MIS and status.past_cut_off and status.phase is not Phase.CLOSED:
         rules.append(
             Rule("MIS_CUT_OFF", "intraday positions are being closed for the day",

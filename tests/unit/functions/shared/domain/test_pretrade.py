@@ -77,6 +77,18 @@ def test_a_quantity_off_its_lot_names_a_whole_number_of_lots() -> None:
     assert found["QUANTITY_OFF_LOT"].largest_quantity == 99_999
 
 
+def test_a_share_takes_its_products_alone() -> None:
+    share = replace(ACME, products="CNC")
+    refused = rules(verdict(Side.BUY, 1, 100, share, Product.MIS))["PRODUCT_NOT_ELIGIBLE"]
+    assert (refused.value, refused.limit) == ("MIS", "CNC")
+    assert verdict(Side.SELL, 1, 100, share).rules == ()
+
+
+def test_a_delisted_share_takes_no_order() -> None:
+    found = rules(verdict(Side.SELL, 1, 100, replace(ACME, kind="DELISTED")))
+    assert found["NOT_TRADABLE"].value == "DELISTED"
+
+
 def test_an_index_and_a_closed_market_take_no_order() -> None:
     index = replace(ACME, kind="INDEX")
     closed = MarketStatus(Phase.CLOSED, TODAY, provisional=False)
