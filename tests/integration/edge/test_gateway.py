@@ -47,7 +47,7 @@ def test_a_market_order_comes_back_acknowledged_and_filled_to_the_share(desk: De
     assert desk.events(order)[0] == "0"
     fills = [f for f in desk.ledger.fills().values() if f[0] == order.order_id]
     assert sum(quantity for _, quantity, _ in fills) == 10
-    fill = next(r for r in reversed(desk.applier.reports) if r.order_id == order.order_id)
+    fill = next(r for r in reversed(desk.reports(order)) if r.exec_type == "F")
     assert (fill.user_id, fill.symbol, fill.side, fill.leaves_quantity) == (
         order.user_id,
         "M&M",
