@@ -50,15 +50,14 @@ class TradingKeys(Screen[None]):
     _now: Callable[[], datetime]
     _link: Link
     _is_paused: bool
+    _board: Board
+    _listing: Listing
 
     def _flush(self) -> None:
         raise NotImplementedError
 
     def _show_prices(self) -> None:
         raise NotImplementedError
-
-    _board: Board
-    _listing: Listing
 
     @property
     def _today(self) -> date | None:
