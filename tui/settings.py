@@ -27,7 +27,8 @@ class TerminalSettings:
     api_url: str
     """The broker's base URL, without the version."""
     home: Path
-    """The folder for what the terminal itself remembers: its journal and its watchlist."""
+    """The folder for what the terminal itself remembers: its journal, a copy of its
+    watchlist, and how the user likes it."""
     stream_url: str | None = None
     """The stream's URL; asked of the broker when absent."""
     username: str | None = None

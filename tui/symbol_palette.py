@@ -10,8 +10,10 @@ from functools import partial
 
 from textual.command import Hit, Hits, Provider
 
+from outcry_client.errors import SignedOutError
 from tui.client.broker import RefusedError, UnreachableError
 from tui.client.prices import Found, SearchHit
+from tui.messages import SessionEnded
 from tui.screens.search import PAUSE_S
 from tui.screens.trading import TradingScreen
 from tui.state import formats
@@ -31,6 +33,9 @@ class SymbolPalette(Provider):
         await asyncio.sleep(PAUSE_S)
         try:
             found: Found = await screen.find(text)
+        except SignedOutError as ended:
+            screen.post_message(SessionEnded(str(ended)))
+            return
         except (RefusedError, UnreachableError):
             return
         for place, hit in enumerate(found.items):

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 import uuid
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote as quoted
 from urllib.parse import urlencode
@@ -42,78 +43,55 @@ def upper(symbols: list[str]) -> list[str]:
     return [symbol.upper() for symbol in symbols]
 
 
-def buy(
-    symbol: str,
-    quantity: int,
-    /,
-    *,
-    limit: str | None = None,
-    trigger: str | None = None,
-    product: str = "CNC",
-    type_: Annotated[str | None, Parameter(name="--type")] = None,
-    validity: str = "DAY",
-    id_: Annotated[str | None, Parameter(name="--id")] = None,
-    confirm: bool = False,
-    json_: Json = False,
-) -> int:
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """How an order is to trade, and how the command is to answer.
+
+    Args:
+        limit: the worst price; a market order without it
+        trigger: wait until the last price reaches this one
+        product: CNC for delivery, MIS intraday
+        type_: MARKET, LIMIT, STOP or STOP_LIMIT; by the prices that are given when left out
+        validity: DAY or IOC, or another of the API's
+        id_: the client_order_id; by the same one an order is placed once, however often asked
+        confirm: send the order
+    """
+
+    limit: str | None = None
+    trigger: str | None = None
+    product: str = "CNC"
+    type_: Annotated[str | None, Parameter(name="--type")] = None
+    validity: str = "DAY"
+    id_: Annotated[str | None, Parameter(name="--id")] = None
+    confirm: bool = False
+    json_: Json = False
+
+
+_AS_USUAL = Terms()
+
+
+def buy(symbol: str, quantity: int, /, *, terms: Terms = _AS_USUAL) -> int:
     """Say what buying would cost; buy with --confirm.
 
     Args:
         symbol: such as INFY
         quantity: how many shares
-        limit: the highest price; a market order without it
-        trigger: wait until the last price reaches this one
-        product: CNC for delivery, MIS intraday
-        type_: MARKET, LIMIT, STOP or STOP_LIMIT; by the prices that are given when left out
-        validity: DAY or IOC, or another of the API's
-        id_: the client_order_id; by the same one an order is placed once, however often asked
-        confirm: send the order
     """
-    asked = _asked("BUY", symbol, quantity, limit, trigger, product, type_, validity)
-    return _trade(asked, id_, confirm, json_)
+    return _trade(_asked("BUY", symbol, quantity, terms), terms)
 
 
-def sell(
-    symbol: str,
-    quantity: int,
-    /,
-    *,
-    limit: str | None = None,
-    trigger: str | None = None,
-    product: str = "CNC",
-    type_: Annotated[str | None, Parameter(name="--type")] = None,
-    validity: str = "DAY",
-    id_: Annotated[str | None, Parameter(name="--id")] = None,
-    confirm: bool = False,
-    json_: Json = False,
-) -> int:
+def sell(symbol: str, quantity: int, /, *, terms: Terms = _AS_USUAL) -> int:
     """Say what selling would bring; sell with --confirm.
 
     Args:
         symbol: such as INFY
         quantity: how many shares
-        limit: the lowest price; a market order without it
-        trigger: wait until the last price reaches this one
-        product: CNC for delivery, MIS intraday
-        type_: MARKET, LIMIT, STOP or STOP_LIMIT; by the prices that are given when left out
-        validity: DAY or IOC, or another of the API's
-        id_: the client_order_id; by the same one an order is placed once, however often asked
-        confirm: send the order
     """
-    asked = _asked("SELL", symbol, quantity, limit, trigger, product, type_, validity)
-    return _trade(asked, id_, confirm, json_)
+    return _trade(_asked("SELL", symbol, quantity, terms), terms)
 
 
-def _asked(
-    side: str,
-    symbol: str,
-    quantity: int,
-    limit: str | None,
-    trigger: str | None,
-    product: str,
-    type_: str | None,
-    validity: str,
-) -> dict[str, Any]:
+def _asked(side: str, symbol: str, quantity: int, terms: Terms) -> dict[str, Any]:
     """The order's body without its id; the broker judges all of it."""
     usual = {
         (False, False): "MARKET",
@@ -124,24 +102,24 @@ def _asked(
     asked: dict[str, Any] = {
         "symbol": symbol.upper(),
         "side": side,
-        "type": (type_ or usual[limit is not None, trigger is not None]).upper(),
+        "type": (terms.type_ or usual[terms.limit is not None, terms.trigger is not None]).upper(),
         "quantity": quantity,
-        "product": product.upper(),
-        "validity": validity.upper(),
+        "product": terms.product.upper(),
+        "validity": terms.validity.upper(),
     }
-    prices = {"price": limit, "trigger_price": trigger}
+    prices = {"price": terms.limit, "trigger_price": terms.trigger}
     return asked | {name: price for name, price in prices.items() if price is not None}
 
 
-def _trade(asked: dict[str, Any], id_: str | None, confirm: bool, json_: bool) -> int:
-    client_order_id = id_ or str(uuid.uuid4())
+def _trade(asked: dict[str, Any], terms: Terms) -> int:
+    client_order_id = terms.id_ or str(uuid.uuid4())
     if not _ID.fullmatch(client_order_id):
-        raise Failure(f"--id {id_}: 1 to 36 of A-Z a-z 0-9 _ -", WRONG_USAGE)
-    if confirm:
-        return _place(asked, client_order_id, json_)
+        raise Failure(f"--id {terms.id_}: 1 to 36 of A-Z a-z 0-9 _ -", WRONG_USAGE)
+    if terms.confirm:
+        return _place(asked, client_order_id, terms.json_)
     preview = signed_in(home(), lambda api: api.call("POST", "/v1/orders/preview", asked))
     send = order_command(asked, client_order_id)
-    if json_:
+    if terms.json_:
         shown = tables.document(preview) | {"client_order_id": client_order_id, "send": send}
         tables.print_json(shown)
     else:

@@ -7,12 +7,14 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from outcry_client.errors import SignedOutError
 from tests.screens.conftest import Desk, is_live, settle, text_of
 from tests.support.terminal_prices import NOON, QUOTES, WIPRO, day_of_candles, quote
 from tui.client.broker import RefusedError, UnreachableError
 from tui.client.models import Fill, Problem
 from tui.client.prices import Found
 from tui.screens.chart import ChartScreen
+from tui.screens.login import LoginScreen
 from tui.screens.search import SearchScreen
 from tui.screens.trading import TradingScreen
 from tui.widgets.ticket import Ticket
@@ -224,3 +226,16 @@ async def test_the_palette_finds_symbols(desk: Desk) -> None:
         await settle(pilot, lambda: "WIPRO  511.30" in text_of(pilot))
         await pilot.press("down", "enter")
         await settle(pilot, lambda: isinstance(pilot.app.screen, ChartScreen))
+
+
+@pytest.mark.parametrize("keys", ["slash", "g", "ctrl+p"])
+async def test_a_session_that_ended_leads_back_to_the_sign_in(desk: Desk, keys: str) -> None:
+    ended = SignedOutError("signed out elsewhere")
+    desk.broker.search_fails = desk.broker.candles_fail = ended
+    async with desk.terminal.run_test(size=SIZE) as pilot:
+        await settle(pilot, lambda: is_live(pilot))
+        await pilot.press(keys)
+        await settle(pilot, lambda: not isinstance(pilot.app.screen, TradingScreen))
+        await pilot.press(*("" if keys == "g" else "wip"))
+        await settle(pilot, lambda: isinstance(pilot.app.screen, LoginScreen))
+        await settle(pilot, lambda: "signed out elsewhere" in text_of(pilot))

@@ -17,9 +17,11 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
+from outcry_client.errors import SignedOutError
 from tui.actions import CHART, bindings
 from tui.client.broker import Broker, RefusedError, UnreachableError
 from tui.client.models import Fill
+from tui.messages import SessionEnded
 from tui.state import formats
 from tui.state.chart import AVERAGES, NO_CANDLES, Chart, Range, moved, told
 from tui.state.quotes import Board
@@ -101,6 +103,8 @@ class ChartScreen(ModalScreen[Pick | None]):
         first = self._today - timedelta(days=span.days)
         try:
             candles = await self._broker.candles(self._chart.symbol, span.interval, first)
+        except SignedOutError as ended:
+            self.post_message(SessionEnded(str(ended)))
         except RefusedError as error:
             said = NO_CANDLES if error.problem.code == "NO_CANDLES" else str(error)
             self._fail(said)

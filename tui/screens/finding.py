@@ -24,38 +24,40 @@ class Finding:
         screen: Screen[None],
         broker: Broker,
         board: Callable[[], Board],
+        account: Callable[[], Account],
         watch: Callable[[], None],
         add: Callable[[str], str],
         begin: Callable[[str | None, str | None], None],
     ) -> None:
-        """`watch` is called when `symbols` changed; `begin` opens the ticket with a symbol and a
-        side."""
+        """`board` and `account` are as they stand when asked. `watch` is called when `symbols`
+        changed; `begin` opens the ticket with a symbol and a side."""
         self._screen = screen
         self._broker = broker
         self._board = board
+        self._account = account
         self._watch = watch
         self._add = add
         self._begin = begin
         self.symbols: frozenset[str] = frozenset()
 
-    def search(self, account: Account, today: date) -> None:
+    def search(self, today: date) -> None:
         screen = SearchScreen(self._broker, self._board, self._look_at, self._add)
-        self._screen.app.push_screen(screen, lambda pick: self._picked(pick, account, today))
+        self._screen.app.push_screen(screen, lambda pick: self._picked(pick, today))
 
-    def chart(self, symbol: str, account: Account, today: date) -> None:
-        fills = tuple(each for each in account.fills.values() if each.symbol == symbol)
+    def chart(self, symbol: str, today: date) -> None:
+        fills = tuple(each for each in self._account().fills.values() if each.symbol == symbol)
         screen = ChartScreen(
             symbol, self._broker, self._board, self._look_at, self._add, today, fills
         )
-        self._screen.app.push_screen(screen, lambda pick: self._picked(pick, account, today))
+        self._screen.app.push_screen(screen, lambda pick: self._picked(pick, today))
 
-    def _picked(self, pick: Pick | None, account: Account, today: date) -> None:
+    def _picked(self, pick: Pick | None, today: date) -> None:
         self._look_at([])
         if pick is None:
             return
         if pick.purpose is Purpose.OPEN:
-            self.chart(pick.symbol, account, today)
-        elif pick.purpose is not Purpose.ADD:
+            self.chart(pick.symbol, today)
+        else:
             self._begin(pick.symbol, pick.purpose.value)
 
     def _look_at(self, symbols: Iterable[str]) -> None:

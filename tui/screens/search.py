@@ -16,10 +16,12 @@ from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static
 
+from outcry_client.errors import SignedOutError
 from tui.actions import SEARCH, bindings
 from tui.client.broker import Broker, RefusedError, UnreachableError
 from tui.client.models import Quote
 from tui.client.prices import SearchHit
+from tui.messages import SessionEnded
 from tui.state import formats
 from tui.state.quotes import Board
 from tui.state.search import Line, Movers, Pick, Purpose, of_hits, of_movers
@@ -109,6 +111,8 @@ class SearchScreen(ModalScreen[Pick | None]):
         await asyncio.sleep(PAUSE_S)
         try:
             found = await self._broker.search(text)
+        except SignedOutError as ended:
+            self.post_message(SessionEnded(str(ended)))
         except (RefusedError, UnreachableError) as error:
             self._take([], str(error))
         else:
@@ -119,6 +123,9 @@ class SearchScreen(ModalScreen[Pick | None]):
     async def _read_movers(self) -> None:
         try:
             self._movers = await self._broker.movers(self._by.name)
+        except SignedOutError as ended:
+            self.post_message(SessionEnded(str(ended)))
+            return
         except (RefusedError, UnreachableError) as error:
             self._movers = []
             self._remark(str(error))

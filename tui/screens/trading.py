@@ -107,8 +107,9 @@ class TradingScreen(TradingKeys):
         self._fill_news = FillNews(self.notify, self.set_timer)
         self._orders = OrderDesk(self, self._desk, profile.mode)
         self._bell = AlertBell(self.notify, self._show_unread)
+        state = (lambda: self._board), (lambda: self._account)
         self._finding = Finding(
-            self, broker, lambda: self._board, self._watch, self._watching.add, self._begin_ticket
+            self, broker, *state, self._watch, self._watching.add, self._begin_ticket
         )
 
     def compose(self) -> ComposeResult:

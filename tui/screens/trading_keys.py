@@ -156,14 +156,14 @@ class TradingKeys(Screen[None]):
             self._flush()
 
     def action_search(self) -> None:
-        self._finding.search(self._account, self._day)
+        self._finding.search(self._day)
 
     def action_chart(self) -> None:
         if (symbol := self._selected_symbol()) is not None:
             self.open_chart(symbol)
 
     def open_chart(self, symbol: str) -> None:
-        self._finding.chart(symbol, self._account, self._day)
+        self._finding.chart(symbol, self._day)
 
     async def find(self, text: str) -> Found:
         """What the broker's search finds. Raises as the broker does."""

@@ -18,7 +18,6 @@ class Purpose(Enum):
     """What a symbol was picked for."""
 
     OPEN = "OPEN"
-    ADD = "ADD"
     BUY = "BUY"
     SELL = "SELL"
 
